@@ -1,0 +1,588 @@
+"""The explainer: composes an objective, its curvature, a criterion and the selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from . import objectives
+from ._explanation import Explanation, TrainingRows, row_index
+from ._removal import RemovalMixin
+from ._selection import BestRows, merge_signs
+from ._validation import (
+    check_all_classes,
+    check_choice,
+    check_non_negative,
+    check_positive_int,
+    check_sample_weight,
+    class_positions,
+    place_sample_weight,
+    warn_if_not_stationary,
+)
+from .criteria import CRITERIA, leverages, row_factors, unit_scales
+from .curvature import CURVATURES, SOLVERS, build_curvature
+from .objectives import GradientRows, block_budget, row_blocks
+
+SIGNS = ("positive", "negative", "absolute")
+#: Scores of one block of queries and rows: small enough to stay in cache while it is searched.
+SCORE_BLOCK_BYTES = 4 * 2**20
+
+
+def _estimator_has(method):
+    """Check for ``available_if``: the wrapped estimator has the method."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+def _has_coordinates(self):
+    """Check for ``available_if``: the gradients are vectors that can be written down."""
+    model = objectives.innermost_path(self.estimator)[1]
+    if objectives.is_kernel_machine(model):
+        raise AttributeError(
+            f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
+            "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
+            "feature map, such as sklearn.kernel_approximation.Nystroem."
+        )
+    return True
+
+
+class Query(NamedTuple):
+    """Rows to explain: as the model takes them, as the objective does, and their targets."""
+
+    features: Any
+    design: Any
+    y: np.ndarray
+
+    @property
+    def n_rows(self):
+        return len(self.y)
+
+
+class RelatIFExplainer(
+    RemovalMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Explain the predictions of a linear model by the rows that it was trained on.
+
+    For each query the explainer finds the training rows whose removal would change the
+    query's loss most (influence functions), or would change it most for their overall effect
+    on the model (relative influence, RelatIF [1]_). Both are computed in closed form from
+    the exact gradients and the exact curvature of the objective that scikit-learn minimised.
+
+    With ``g_i`` the gradient of row i's loss, ``g_t`` that of the query and ``H`` the
+    curvature of the mean training objective:
+
+    ================== ==================================== ==============
+    criterion          score of row i for query t           in [1]_
+    ================== ==================================== ==============
+    "influence"        I(t, i) = g_t^T H^-1 g_i              Eq. 3 and 6
+    "theta_relative"   I(t, i) / norm(H^-1 g_i)              Definition 3.2
+    "loss_relative"    I(t, i) / sqrt(g_i^T H^-1 g_i)        Definition 3.4
+    ================== ==================================== ==============
+
+    A positive score supports the explained label: without that row, the query's loss would be
+    higher. ``(s_i / S) * I(t, i)``, with the row's weight and the sum of all weights, estimates
+    by how much.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A LogisticRegression, LogisticRegressionCV, or OneVsRestClassifier around one; also as
+        the last step of a Pipeline, inside a search such as GridSearchCV, or fitted before and
+        wrapped in a FrozenEstimator. Preprocessing is held fixed.
+    criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
+        What rows are ranked by.
+    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}, default="hessian"
+        The matrix in the place of H. "fisher" and "empirical_fisher" leave the penalty out;
+        "identity" compares gradients as they are.
+    damping : float, default=0.0
+        Added to the diagonal of the curvature (of the mean objective). Must not be negative.
+    solver : {"auto", "cholesky"}, default="auto"
+        How the curvature is inverted.
+    n_retrainings : int, default=30
+        Number of training rows that ``score`` leaves out, one at a time.
+    n_jobs : int, default=None
+        Number of parallel jobs where models are refitted by scikit-learn itself.
+    random_state : int, RandomState instance or None, default=None
+        Draws half of the rows that ``score`` leaves out.
+    verbose : bool, default=False
+        Whether long loops show their progress on standard error.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where the training data had any.
+    stationarity_ : float
+        Norm of the gradient of the objective at the fitted coefficients, relative to the root
+        mean square norm of the row gradients. Close to 0 if the model is at its optimum on
+        exactly these rows and weights; above 0.01 a ConvergenceWarning is given.
+    scale_ : ndarray of shape (n_rows,)
+        Denominator of ``criterion`` for each training row (ones for "influence").
+    self_influence_ : ndarray of shape (n_rows,)
+        ``g_i^T H^-1 g_i``. Large for rows that pull the model towards themselves.
+    leverage_ : ndarray of shape (n_rows,)
+        Share of each row's own fit that the row itself determines; sums to the effective
+        number of parameters.
+
+    See Also
+    --------
+    NearestNeighborsExplainer : Explains by the nearest training rows, whatever the model.
+
+    References
+    ----------
+    .. [1] E. Barshan, M.-E. Brunet, G. K. Dziugaite, "RelatIF: Identifying Explanatory
+       Training Examples via Relative Influence", AISTATS 2020, PMLR 108.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> explanation = explainer.explain(X[[0, 70]], n_examples=3)
+    >>> explanation.indices.shape
+    (2, 3)
+    >>> explainer.pairwise_influence(X[[0, 70]]).shape
+    (2, 150)
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        *,
+        criterion: str = "loss_relative",
+        curvature: str = "hessian",
+        damping: float = 0.0,
+        solver: str = "auto",
+        n_retrainings: int = 30,
+        n_jobs: int | None = None,
+        random_state=None,
+        verbose: bool = False,
+    ):
+        self.estimator = estimator
+        self.criterion = criterion
+        self.curvature = curvature
+        self.damping = damping
+        self.solver = solver
+        self.n_retrainings = n_retrainings
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_fitted(
+        cls, estimator: BaseEstimator, X, y, sample_weight=None, **params
+    ) -> RelatIFExplainer:
+        """Explain a model that is fitted already.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+        X, y, sample_weight
+            The data and the weights that it was fitted on.
+        **params
+            Further parameters of the explainer.
+
+        Returns
+        -------
+        RelatIFExplainer
+            Fitted, around a FrozenEstimator: the model is not fitted again.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+        >>> explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="influence")
+        >>> bool(explainer.stationarity_ < 0.01)
+        True
+        """
+        return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
+
+    def fit(self, X, y, sample_weight=None, **fit_params) -> RelatIFExplainer:
+        """Fit the estimator, and prepare to explain it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Training rows, as the estimator takes them.
+        y : array-like of shape (n_rows,)
+            Training labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, handed to the model itself when the estimator is a Pipeline or a search.
+        **fit_params
+            Further arguments of the estimator's ``fit``.
+
+        Returns
+        -------
+        RelatIFExplainer
+            The fitted explainer.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of an unsupported kind.
+        ValueError
+            If a parameter or the data are invalid, or the curvature is not positive definite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``stationarity_`` is above 0.01.
+        """
+        self._check_params()
+        prefix, model = objectives.innermost_path(self.estimator)
+        if not objectives.is_supported(model):
+            raise TypeError(objectives.unsupported_message(model))
+        if y is None:
+            raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
+        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params)
+        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+        self._prepare(X, y, weight)
+        return self
+
+    def _prepare(self, X, y, sample_weight):
+        """Reduce the fitted estimator to its objective, and factor the curvature."""
+        self._transformers, self._model = objectives.split_pipeline(self.estimator_)
+        design = objectives.check_design(self._model, objectives.preprocess(self._transformers, X))
+        labels = column_or_1d(y)
+        check_consistent_length(design, labels)
+        check_classification_targets(labels)
+        self.classes_ = self._model.classes_
+        positions = class_positions(labels, self.classes_, "y")
+        self._training_data = (design, labels, sample_weight)
+        sample_weight = check_sample_weight(sample_weight, len(labels))
+        check_all_classes(positions, sample_weight, self.classes_)
+
+        self._objective = objectives.reduce_estimator(self._model, design, positions, sample_weight)
+        self.stationarity_ = self._objective.relative_gradient()
+        warn_if_not_stationary(self.stationarity_)
+        self._curvature = build_curvature(self._objective, self.curvature, self.damping)
+        self._scales: dict[str, np.ndarray] = {}
+        self._row_factors(self.criterion)
+        self._training_rows = self._describe_training_rows(X, labels, positions)
+        self._n_features_out = self._objective.rows.n_params
+
+    def _describe_training_rows(self, X, labels, positions):
+        objective = self._objective
+        predictions = np.empty(len(labels), np.intp)
+        probabilities = np.full(len(labels), np.nan, objective.dtype)
+        for rows in objective.blocks(4 * len(self.classes_)):
+            eta = objective.training_predictor(rows)
+            predictions[rows] = objective.loss.predict(eta)
+            if objective.loss.is_likelihood:
+                own = objective.loss.probabilities(eta)
+                probabilities[rows] = own[np.arange(len(own)), positions[rows]]
+        return TrainingRows(
+            index=row_index(X),
+            labels=labels.copy(),
+            predictions=self.classes_[predictions],
+            probabilities=probabilities if objective.loss.is_likelihood else None,
+        )
+
+    # --- explaining ----------------------------------------------------------------------
+
+    def explain(
+        self,
+        X,
+        y=None,
+        *,
+        n_examples: int = 5,
+        sign: str = "positive",
+        criterion: str | Sequence[str] | None = None,
+    ) -> Explanation | dict[str, Explanation]:
+        """Find the training rows that explain predictions best.
+
+        The matrix of all scores is never held: it is searched block by block.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        n_examples : int, default=5
+            How many training rows to return for each query.
+        sign : {"positive", "negative", "absolute"}, default="positive"
+            "positive": rows that support the label; "negative": rows that oppose it;
+            "absolute": the strongest of both.
+        criterion : str or sequence of str, default=None
+            Overrides ``criterion`` of the constructor. For a sequence, all criteria are
+            computed from one pass over the products.
+
+        Returns
+        -------
+        Explanation, or dict of str to Explanation if ``criterion`` is a sequence
+            Where fewer than ``n_examples`` rows have the sign that is asked for, the index is
+            -1 and the score NaN.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or ``y`` has labels that the model does not know.
+        """
+        check_is_fitted(self)
+        check_choice("sign", sign, SIGNS)
+        check_positive_int("n_examples", n_examples)
+        several = isinstance(criterion, Iterable) and not isinstance(criterion, str)
+        names = tuple(criterion) if several else (self._criterion(criterion),)
+        if not names:
+            raise ValueError("criterion must name at least one criterion; got none.")
+        for name in names:
+            check_choice("criterion", name, CRITERIA)
+        queries, positions = self._query_rows(X, y)
+        best = self._search(queries, names, n_examples, sign)
+        explanations = {
+            name: Explanation(
+                indices,
+                scores,
+                self.classes_[positions],
+                criterion=name,
+                sign=sign,
+                training_rows=self._training_rows,
+                query_index=row_index(X),
+            )
+            for name, (indices, scores) in best.items()
+        }
+        return explanations if several else explanations[names[0]]
+
+    def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
+        """Score of every training row for every query.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        criterion : str, default=None
+            Overrides ``criterion`` of the constructor.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows)
+            In the precision of the training features.
+        """
+        check_is_fitted(self)
+        name = self._criterion(criterion)
+        check_choice("criterion", name, CRITERIA)
+        queries, _ = self._query_rows(X, y)
+        factors = self._row_factors(name)
+        scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
+        for asked, rows, products in self._products(queries):
+            np.multiply(products, factors[rows], out=scores[asked, rows])
+        scores *= queries.norm[:, None]
+        return scores
+
+    def transform(self, X, y=None) -> np.ndarray:
+        """Embed rows so that their inner products are influences.
+
+        ``L^-1 g`` with the Cholesky factor ``H = L L^T``: the inner product of two embedded
+        rows is the influence of one on the other, and their cosine orders training rows as the
+        loss-relative criterion does, so that any index of vectors can serve explanations.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,), default=None
+            Label of each row. None: the label that the model predicts. Pass the training
+            labels to embed training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_params)
+        """
+        check_is_fitted(self)
+        rows, _ = self._query_rows(X, y)
+        embedded = self._curvature.whiten(rows.block(slice(None)))
+        embedded *= rows.norm[:, None]
+        return embedded
+
+    def _query(self, X, y) -> Query:
+        """Rows to explain, with the predicted class where no label is given."""
+        features = objectives.check_design(
+            self._model, objectives.preprocess(self._transformers, X)
+        )
+        design = self._objective.query_design(features)
+        if y is None:
+            return Query(features, design, self._objective.predict(design))
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(features, labels)
+        return Query(features, design, class_positions(labels, self.classes_, "y"))
+
+    def _criterion(self, criterion):
+        return self.criterion if criterion is None else criterion
+
+    def _query_rows(self, X, y) -> tuple[GradientRows, np.ndarray]:
+        """Gradients of the queries' losses, and the class position explained for each."""
+        query = self._query(X, y)
+        return self._objective.query_rows(query.design, query.y), query.y
+
+    def _products(self, queries) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Products ``u_t^T H^-1 u_i`` of unit gradients, in blocks of queries and rows."""
+        bytes_per_query = queries.n_params * queries.unit.itemsize
+        for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+            solved = self._curvature.solve(queries.block(asked))
+            for some, products in self._contract(solved):
+                yield asked, some, products
+
+    def _contract(self, solved) -> Iterator[tuple[slice, np.ndarray]]:
+        """Products of vectors with the unit gradients of the training rows, in blocks of rows."""
+        rows = self._objective.rows
+        bytes_per_row = rows.unit.itemsize * max(len(solved), rows.n_params / 8)
+        for some in row_blocks(rows.n_rows, bytes_per_row, SCORE_BLOCK_BYTES):
+            yield some, rows.contract(solved, some)
+
+    def _search(self, queries, criteria, n_examples, sign):
+        """Best rows of each query in each criterion, as {criterion: (indices, scores)}."""
+        factors = {name: self._row_factors(name) for name in criteria}
+        wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
+        best = {
+            (name, direction): BestRows(queries.n_rows, n_examples, queries.unit.dtype)
+            for name in criteria
+            for direction in wanted
+        }
+        for asked, rows, products in self._products(queries):
+            for (name, direction), found in best.items():
+                scores = products * (direction * factors[name][rows])
+                found.update(asked, scores, rows.start)
+        return {
+            name: merge_signs([(best[name, d], d) for d in wanted], queries.norm)
+            for name in criteria
+        }
+
+    def _row_factors(self, criterion):
+        """Per-row factors of a criterion; scales are computed once, when first needed."""
+        if criterion != "influence" and criterion not in self._scales:
+            self._scales |= unit_scales(criterion, self._objective.rows, self._curvature)
+        return row_factors(criterion, self._objective.rows, self._scales)
+
+    # --- fitted attributes that cost a pass over the rows -----------------------------------
+
+    @property
+    def scale_(self):
+        check_is_fitted(self)
+        if self.criterion == "influence":
+            return np.ones_like(self._objective.rows.norm)
+        self._row_factors(self.criterion)
+        return self._scales[self.criterion] * self._objective.rows.norm
+
+    @property
+    def self_influence_(self):
+        check_is_fitted(self)
+        self._row_factors("loss_relative")
+        return (self._scales["loss_relative"] * self._objective.rows.norm) ** 2
+
+    @property
+    def leverage_(self):
+        check_is_fitted(self)
+        if objectives.is_kernel_machine(self._model):
+            raise AttributeError(
+                f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
+            )
+        return leverages(self._objective, self._curvature)
+
+    # --- the wrapped estimator in its place in a pipeline ---------------------------------
+
+    @property
+    def n_features_in_(self):
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        return self.estimator_.feature_names_in_
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X) -> np.ndarray:
+        """Predictions of the wrapped estimator.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X) -> np.ndarray:
+        """Class probabilities of the wrapped estimator.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X) -> np.ndarray:
+        """Decision function of the wrapped estimator.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        wrapped = get_tags(self.estimator)
+        tags.estimator_type = wrapped.estimator_type
+        tags.classifier_tags = wrapped.classifier_tags
+        tags.target_tags = wrapped.target_tags
+        tags.input_tags = wrapped.input_tags
+        if not hasattr(self, "transform"):
+            tags.transformer_tags = None
+        return tags
+
+    def _check_params(self):
+        check_choice("criterion", self.criterion, CRITERIA)
+        check_choice("curvature", self.curvature, CURVATURES)
+        check_choice("solver", self.solver, SOLVERS)
+        check_non_negative("damping", self.damping)
+
+
+# TransformerMixin wraps `transform` while the class is made; it can be made conditional only then.
+RelatIFExplainer.transform = available_if(_has_coordinates)(RelatIFExplainer.transform)

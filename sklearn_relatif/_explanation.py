@@ -1,0 +1,433 @@
+"""The answer to "which training rows explain this prediction?", as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from .plotting import InfluenceDisplay
+
+__all__ = ["Explanation", "TrainingRows", "row_index"]
+
+# Blue and vermilion of the palette of Okabe and Ito: told apart with every form of colour vision,
+# and both stand out against a white and against a black background.
+SUPPORTING_COLOR, OPPOSING_COLOR, NEUTRAL_COLOR = "#0072B2", "#D55E00", "#808080"
+
+NO_ROWS = "no training row of this sign"
+
+# What a notebook or a terminal shows; `Explanation.frame` holds everything.
+MAX_QUERIES_TEXT, MAX_QUERIES_HTML, MAX_ROWS = 5, 20, 20
+
+_HEADINGS = {
+    "rank": "rank",
+    "train_index": "row",
+    "score": "score",
+    "label": "label",
+    "prediction": "prediction",
+    "probability": "probability",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What is known of the rows that explain, one entry a training row.
+
+    Explanations share it by reference.
+
+    Attributes
+    ----------
+    index : ndarray of shape (n_train,)
+        The user's row index: the index labels of a data frame, or ``arange(n_train)``.
+    labels : ndarray of shape (n_train,) or None
+        The labels or targets as the user gave them.
+    predictions : ndarray of shape (n_train,) or None
+        What the model predicts for the row. None: there is no model.
+    probabilities : ndarray of shape (n_train,) or None
+        The model's probability of the row's own label. None: the model has none.
+    """
+
+    index: NDArray[Any]
+    labels: NDArray[Any] | None = None
+    predictions: NDArray[Any] | None = None
+    probabilities: NDArray[np.floating] | None = None
+
+
+def row_index(X: Any) -> NDArray[Any]:
+    """The index labels of a data frame's rows; the positions of any other table's.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or data frame of shape (n_rows, n_features)
+
+    Returns
+    -------
+    index : ndarray of shape (n_rows,)
+
+    Examples
+    --------
+    >>> from sklearn_relatif._explanation import row_index
+    >>> row_index([[0.0], [1.0]])
+    array([0, 1])
+    """
+    # A list has an `index` too, but it is a method.
+    if hasattr(X, "iloc") and hasattr(X, "index"):
+        return np.array(X.index)
+    return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
+
+
+class Explanation:
+    """The training rows that explain each query, best first.
+
+    Data only: it holds no model and no features, it pickles, and it can be sliced by query. The
+    explainers create it.
+
+    Parameters
+    ----------
+    indices : array-like of shape (n_queries, n_examples), int
+        Positions of the explaining rows in the training data, best first. -1 where fewer than
+        `n_examples` rows have the asked sign.
+    scores : array-like of shape (n_queries, n_examples), float
+        The rows' scores in the `criterion`, NaN where `indices` is -1. Positive: the row
+        supports the explained label (removing it raises the query's loss), negative: it
+        opposes it.
+    targets : array-like of shape (n_queries,) or None
+        The explained label of each query. None: no label took part, as may be the case with
+        nearest neighbours.
+    criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
+        What the scores are.
+    sign : {"positive", "negative", "absolute"} or None
+        Which rows were asked for: supporting, opposing, or both by magnitude. None: the sign
+        of a score has no meaning, as with nearest neighbours.
+    training_rows : TrainingRows
+        What is known of the training rows; kept by reference.
+    query_index : array-like of shape (n_queries,)
+        The user's index label of each query.
+
+    Attributes
+    ----------
+    indices, scores, targets, criterion, sign, training_rows, query_index
+        The parameters; array-likes as ndarrays.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_relatif._explanation import Explanation, TrainingRows
+    >>> rows = TrainingRows(index=np.array(["ann", "bob", "cid"]), labels=np.array([0, 1, 1]))
+    >>> explanation = Explanation(
+    ...     indices=[[2, 1], [0, -1]],
+    ...     scores=[[0.75, 0.5], [0.25, np.nan]],
+    ...     targets=[1, 0],
+    ...     criterion="loss_relative",
+    ...     sign="positive",
+    ...     training_rows=rows,
+    ...     query_index=["dan", "eve"],
+    ... )
+    >>> explanation
+    Explanation of 2 queries: criterion loss_relative, sign positive
+    <BLANKLINE>
+    query dan, target 1
+      rank  row    score  label
+         1  cid  +0.7500      1
+         2  bob  +0.5000      1
+    <BLANKLINE>
+    query eve, target 0
+      rank  row    score  label
+         1  ann  +0.2500      0
+    >>> len(explanation[:1])
+    1
+    """
+
+    def __init__(
+        self,
+        indices: ArrayLike,
+        scores: ArrayLike,
+        targets: ArrayLike | None,
+        *,
+        criterion: str,
+        sign: str | None,
+        training_rows: TrainingRows,
+        query_index: ArrayLike,
+    ) -> None:
+        self.indices = np.asarray(indices)
+        self.scores = np.asarray(scores)
+        self.targets = None if targets is None else np.asarray(targets)
+        self.criterion = criterion
+        self.sign = sign
+        self.training_rows = training_rows
+        self.query_index = np.asarray(query_index)
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        if self.indices.ndim != 2 or self.indices.shape != self.scores.shape:
+            raise ValueError(
+                "indices and scores must have one shape (n_queries, n_examples), got "
+                f"{self.indices.shape} and {self.scores.shape}."
+            )
+        for name in ("targets", "query_index"):
+            values = getattr(self, name)
+            if values is not None and values.shape != (len(self),):
+                raise ValueError(
+                    f"{name} must have one entry a query, shape ({len(self)},), got {values.shape}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[Explanation]:
+        return (self[query] for query in range(len(self)))
+
+    def __getitem__(self, item: Any) -> Explanation:
+        """Select queries by position: an int, a slice, an integer array or a boolean mask.
+
+        Returns
+        -------
+        explanation : Explanation
+            Of the selected queries (of one query for an int), sharing the `training_rows`.
+
+        Raises
+        ------
+        IndexError
+            If a position is out of range, or `item` is none of the above.
+        """
+        queries = np.arange(len(self))[item]
+        if queries.ndim > 1:
+            raise IndexError(
+                "An Explanation is indexed by query only: an int, a slice, an integer array or a "
+                f"boolean mask of one dimension. Got {item!r}."
+            )
+        queries = np.atleast_1d(queries)
+        return Explanation(
+            self.indices[queries],
+            self.scores[queries],
+            None if self.targets is None else self.targets[queries],
+            criterion=self.criterion,
+            sign=self.sign,
+            training_rows=self.training_rows,
+            query_index=self.query_index[queries],
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One line a query and explaining row, best rows first.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            With the columns `query` (the user's index label), `target` (the explained label),
+            `rank` (from 1), `index` (the row's position in the training data), `train_index` (the
+            user's index label of the row), `score`, `label`, `prediction` and `probability` (the
+            model's, of the row's own label). Columns of which nothing is known are left out, and
+            so are the places for which there was no row.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "Explanation.frame needs pandas, which is not installed: pip install pandas"
+            ) from error
+        return pd.DataFrame(self._columns())
+
+    def plot(self, query: int = 0, ax: Axes | None = None) -> InfluenceDisplay:
+        """Draw the rows that explain one query as horizontal bars.
+
+        Parameters
+        ----------
+        query : int, default=0
+            Position of the query in this explanation.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        display : sklearn_relatif.plotting.InfluenceDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        from .plotting import InfluenceDisplay
+
+        return InfluenceDisplay.from_explanation(self, query, ax=ax)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of `frame`, without pandas."""
+        query, place = np.nonzero(self.indices >= 0)
+        index = self.indices[query, place]
+        rows = self.training_rows
+        columns = {
+            "query": self.query_index[query],
+            "target": None if self.targets is None else self.targets[query],
+            "rank": place + 1,
+            "index": index,
+            "train_index": rows.index[index],
+            "score": self.scores[query, place],
+            "label": None if rows.labels is None else rows.labels[index],
+            "prediction": None if rows.predictions is None else rows.predictions[index],
+            "probability": None if rows.probabilities is None else rows.probabilities[index],
+        }
+        return {name: values for name, values in columns.items() if values is not None}
+
+    def __repr__(self) -> str:
+        shown = self[:MAX_QUERIES_TEXT]
+        header = _header(self)
+        tables = [[[clip(cell) for cell in line] for line in _lines(query)] for query in shown]
+        widths = [
+            max(map(len, column))
+            for column in zip(header, *(line for table in tables for line in table), strict=True)
+        ]
+
+        def aligned(line: list[str]) -> str:
+            return "  ".join(["", *map(str.rjust, line, widths)])
+
+        text = [_title(self)]
+        for query, table in zip(shown, tables, strict=True):
+            text += ["", query_title(query)]
+            text += [aligned(line) for line in [header, *table]] if table else []
+            text += [f"  {note}" for note in _row_notes(query)]
+        text += [line for note in _query_notes(self, len(shown)) for line in ("", note)]
+        return "\n".join(text)
+
+    def _repr_html_(self) -> str:
+        """A self-contained table for notebooks; every text in it is escaped."""
+        shown = self[:MAX_QUERIES_HTML]
+        header = _header(self)
+        groups = "".join(_html_group(query, len(header)) for query in shown)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in _query_notes(self, len(shown)))
+        # Text and background keep the page's own colours, so light and dark pages both work.
+        return (
+            '<div style="overflow-x: auto">'
+            f"<p>{escape(_title(self))}</p>{_html_legend(self)}"
+            '<table style="border-collapse: collapse; text-align: right">'
+            f"<thead>{_html_line(header, tag='th')}</thead>{groups}</table>{notes}</div>"
+        )
+
+
+def score_color(score: float, sign: str | None) -> str:
+    """Colour of a row that supports, opposes, or does neither."""
+    if sign is None or score == 0:
+        return NEUTRAL_COLOR
+    return SUPPORTING_COLOR if score > 0 else OPPOSING_COLOR
+
+
+def text_of(value: Any) -> str:
+    """A label or an index entry on one line."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if isinstance(value, np.datetime64):
+        return str(np.datetime_as_string(value, unit="auto"))
+    return " ".join(str(value).split())
+
+
+def query_title(query: Explanation, separator: str = ", ") -> str:
+    """Name and explained label of the query of a one-query explanation."""
+    parts = [f"query {clip(text_of(query.query_index[0]), 25)}"]
+    if query.targets is not None:
+        parts.append(f"target {clip(text_of(query.targets[0]), 25)}")
+    return separator.join(parts)
+
+
+def _title(explanation: Explanation) -> str:
+    n_queries = len(explanation)
+    title = f"Explanation of {n_queries} {'query' if n_queries == 1 else 'queries'}"
+    if explanation.sign is None:
+        return f"{title}: criterion {explanation.criterion}"
+    return f"{title}: criterion {explanation.criterion}, sign {explanation.sign}"
+
+
+def _header(explanation: Explanation) -> list[str]:
+    columns = explanation[:0]._columns()
+    return [heading for name, heading in _HEADINGS.items() if name in columns]
+
+
+def _lines(query: Explanation) -> list[list[str]]:
+    """The cells of the first rows of a one-query explanation, as text."""
+
+    def score_text(score: float) -> str:
+        return format(score, "#.4g" if query.sign is None else "+#.4g").removesuffix(".")
+
+    columns = query._columns()
+    formats = {"score": score_text, "probability": "{:.3f}".format}
+    cells = [
+        map(formats.get(name, text_of), columns[name][:MAX_ROWS])
+        for name in _HEADINGS
+        if name in columns
+    ]
+    return [list(line) for line in zip(*cells, strict=True)]
+
+
+def _row_notes(query: Explanation) -> list[str]:
+    n_rows = int(np.count_nonzero(query.indices >= 0))
+    return _more(n_rows - MAX_ROWS, "row", "rows") if n_rows else [NO_ROWS]
+
+
+def _query_notes(explanation: Explanation, n_shown: int) -> list[str]:
+    return _more(len(explanation) - n_shown, "query", "queries")
+
+
+def _more(n_hidden: int, one: str, several: str) -> list[str]:
+    if n_hidden <= 0:
+        return []
+    return [f"... and {n_hidden} more {one if n_hidden == 1 else several}"]
+
+
+def clip(text: str, width: int = 30) -> str:
+    """Cut the middle out of a long text: names often differ at their ends only."""
+    if len(text) <= width:
+        return text
+    head, tail = (width - 2) // 2, (width - 3) // 2
+    return f"{text[:head].rstrip()}...{text[-tail:].lstrip()}"
+
+
+def _html_line(cells: list[str], *, tag: str = "td", color: str = "transparent") -> str:
+    first, *others = map(escape, cells)
+    style = f"border-left: 0.4em solid {color}; padding: 0.1em 0.6em"
+    return (
+        f'<tr><{tag} style="{style}">{first}</{tag}>'
+        + "".join(f'<{tag} style="padding: 0.1em 0.6em">{cell}</{tag}>' for cell in others)
+        + "</tr>"
+    )
+
+
+def _html_group(query: Explanation, n_columns: int) -> str:
+    """The rows of one query as a `tbody`."""
+
+    def across(text: str, tag: str) -> str:
+        style = "text-align: left; padding: 0.6em 0.6em 0.1em"
+        return f'<tr><{tag} colspan="{n_columns}" style="{style}">{escape(text)}</{tag}></tr>'
+
+    colors = (score_color(score, query.sign) for score in query._columns()["score"])
+    lines = [
+        _html_line(line, color=color) for line, color in zip(_lines(query), colors, strict=False)
+    ]
+    notes = [across(note, "td") for note in _row_notes(query)]
+    return f"<tbody>{across(query_title(query), 'th')}{''.join(lines + notes)}</tbody>"
+
+
+def _html_legend(explanation: Explanation) -> str:
+    if explanation.sign is None:
+        return ""
+    meanings = {SUPPORTING_COLOR: "+ supports the target", OPPOSING_COLOR: "- opposes the target"}
+    spans = (
+        f'<span style="border-left: 0.4em solid {color}; padding: 0 1.2em 0 0.4em">{text}</span>'
+        for color, text in meanings.items()
+    )
+    return f"<p>{''.join(spans)}</p>"

@@ -1,0 +1,407 @@
+"""What removing training rows does: the methods of the explainer that answer to retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse, stats
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from . import objectives, retraining
+from ._progress import show_progress
+from ._validation import check_choice, check_positive_int, check_rows, group_labels
+from .curvature import CholeskyCurvature, build_curvature
+from .models_without import merged, newton_models, retrained_models
+
+ORDERS = ("first", "newton", "retrain")
+CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
+
+
+class RemovalStatistics(NamedTuple):
+    """What retraining without a row, or a group of rows, changes.
+
+    The quantities of Tables 2 and 4 of Barshan, Brunet & Dziugaite (2020).
+
+    Attributes
+    ----------
+    loss_change : ndarray of shape (n_queries, n_removals)
+        Change of the loss of each query.
+    parameter_change : ndarray of shape (n_removals,)
+        Norm of the change of the parameters.
+    training_change : ndarray of shape (n_removals,)
+        Root of the summed squared changes of the losses of the training rows.
+    """
+
+    loss_change: np.ndarray
+    parameter_change: np.ndarray
+    training_change: np.ndarray
+
+    @property
+    def loss_per_parameter(self) -> np.ndarray:
+        """Absolute change of each query's loss over the norm of the parameter change."""
+        return _ratio(np.abs(self.loss_change), self.parameter_change)
+
+    @property
+    def loss_per_training(self) -> np.ndarray:
+        """Absolute change of each query's loss over the change of the training losses."""
+        return _ratio(np.abs(self.loss_change), self.training_change)
+
+
+class RemovalMixin:
+    """Retraining, exact and estimated, for :class:`RelatIFExplainer`."""
+
+    def removal_effect(self, X, y=None, groups=None, *, order: str = "newton") -> np.ndarray:
+        """Change of each query's loss when training rows are removed and the model refitted.
+
+        The weights of the rows that stay and the penalty are held as they are.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            The label whose loss is asked for. None: the label that the model predicts.
+        groups : array-like of shape (n_rows,), default=None
+            A label for each training row: rows of one label are removed together. Rows
+            without one (None or NaN) are never removed. None: each row on its own.
+        order : {"first", "newton", "retrain"}, default="newton"
+            "first": the influence, to first order in the weight of the rows; effects of a
+            group add up. "newton": the loss after one Newton step of the model without the
+            rows. "retrain": the loss of the model retrained without them.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows) or (n_queries, n_groups)
+            Groups in the sorted order of their labels. Positive: the rows helped.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explainer.removal_effect(X[:3], y[:3]).shape
+        (3, 150)
+        >>> explainer.removal_effect(X[:3], y[:3], groups=y).shape
+        (3, 3)
+        """
+        check_is_fitted(self)
+        check_choice("order", order, ORDERS)
+        query = self._query(X, y)
+        loss = self._objective.loss
+        if order == "first":
+            residual = self._objective.loss_residual(query.design, query.y)
+            return self._first_order(query.design, residual, groups)
+        removals = self._removals(groups)
+        effect = np.empty((query.n_rows, len(removals)))
+        for models in self._models_without(removals, order):
+            before = loss.value(query.y, models.predictor_before(query))
+            after = merged(loss.value, query.y, models.predictors(query))
+            effect[:, models.positions] = after - before[:, None]
+        return effect
+
+    def removal_effect_on(
+        self,
+        function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        X,
+        groups=None,
+        *,
+        order: str = "newton",
+    ) -> np.ndarray:
+        """Change of any number that depends on predictions, on removing training rows.
+
+        For instance the mean loss of a test set, or the gap between the mean scores of two
+        groups of people.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
+            (n_queries, n_classes), and returns the number and its gradient, of the same shape.
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        groups, order
+            As in :meth:`removal_effect`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_groups,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> def mean_score(scores):
+        ...     return scores.mean(), np.full_like(scores, 1 / len(scores))
+        >>> explainer.removal_effect_on(mean_score, X[:50]).shape
+        (569,)
+        """
+        check_is_fitted(self)
+        check_choice("order", order, ORDERS)
+        query = self._query(X, None)
+        loss = self._objective.loss
+        if order == "first":
+            _, gradient = function(loss.scores(self._objective.predictor(query.design)))
+            return self._first_order(query.design, loss.from_scores(gradient), groups, total=True)
+        removals = self._removals(groups)
+        effect = np.empty(len(removals))
+        for models in self._models_without(removals, order):
+            before, _ = function(loss.scores(models.predictor_before(query)))
+            after = models.predictors(query).swapaxes(0, 1)
+            for index, predictor in zip(models.positions, after, strict=True):
+                effect[index] = function(loss.scores(predictor))[0] - before
+        return effect
+
+    def retrain_without(self, rows: Sequence) -> list:
+        """Fitted estimators that training without some of the rows would have given.
+
+        Preprocessing is held fixed; only the model at the end is trained again, with the same
+        hyper-parameters, to a gradient at the level of rounding where its loss is smooth.
+
+        Parameters
+        ----------
+        rows : sequence
+            Each item is a row position or an array of row positions to train without.
+
+        Returns
+        -------
+        list of estimators, one an item
+            Of the kind of ``estimator_`` (without FrozenEstimator or search around it).
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> without_first, without_two = explainer.retrain_without([0, [70, 77]])
+        >>> without_two.predict(X[[70]])
+        array([2])
+        """
+        check_is_fitted(self)
+        removals = [check_rows(item, self._objective.n_rows) for item in rows]
+        if objectives.refit_reweights(self._model) or not self._objective.is_smooth:
+            models = self._refit(removals)
+        else:
+            models = [None] * len(removals)
+            for batch in self._models_without(removals, "retrain"):
+                for index, model in zip(
+                    batch.positions, batch.estimators(self._model), strict=True
+                ):
+                    models[index] = model
+        return [objectives.rebuild(self.estimator_, model) for model in models]
+
+    def removal_statistics(self, rows: Sequence, X, y=None) -> RemovalStatistics:
+        """What exact retraining without each of some rows changes, locally and globally.
+
+        Parameters
+        ----------
+        rows : sequence
+            Each item is a row position or an array of row positions to train without.
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+
+        Returns
+        -------
+        RemovalStatistics
+            Its attributes are ``loss_change`` of shape (n_queries, n_removals), and
+            ``parameter_change`` and ``training_change`` of shape (n_removals,).
+        """
+        check_is_fitted(self)
+        removals = [check_rows(item, self._objective.n_rows) for item in rows]
+        query = self._query(X, y)
+        return self._statistics(removals, query)
+
+    def score(self, X, y=None, *, correlation: str = "pearson") -> float:
+        """How faithful the criterion is to retraining.
+
+        The criterion is correlated with what it stands for, over all queries and
+        ``n_retrainings`` training rows, each left out and the model retrained exactly. Half of
+        the rows are those with the largest criterion on the queries, half are drawn at random.
+
+        ================== ==========================================================
+        criterion          measured against, for each query and row left out
+        ================== ==========================================================
+        "influence"        change of the query's loss
+        "theta_relative"   that, over the norm of the change of the parameters
+        "loss_relative"    that, over the root of the summed squared changes of the
+                           losses of the training rows
+        ================== ==========================================================
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+        correlation : {"pearson", "spearman"}, default="pearson"
+
+        Returns
+        -------
+        float
+            Between -1 and 1.
+        """
+        check_is_fitted(self)
+        check_choice("correlation", correlation, tuple(CORRELATIONS))
+        check_positive_int("n_retrainings", self.n_retrainings)
+        query = self._query(X, y)
+        queries = self._objective.query_rows(query.design, query.y)
+        factors = self._row_factors(self.criterion)
+        if self.criterion == "influence":
+            factors = factors * self._objective.sample_weight / self._objective.total_weight
+        rows = self._rows_to_retrain(self._strength(queries, factors))
+        estimate = self._scores_of_rows(queries, factors, rows)
+        truth = self._statistics(list(rows[:, None]), query)
+        change = truth.loss_change
+        if self.criterion == "theta_relative":
+            change = _ratio(change, truth.parameter_change)
+        elif self.criterion == "loss_relative":
+            change = _ratio(change, truth.training_change)
+        measured = CORRELATIONS[correlation](estimate.ravel(), change.ravel())
+        return float(measured.statistic)
+
+    def loo_proba(self) -> np.ndarray:
+        """Class probabilities of each training row under the model trained without it.
+
+        One Newton step of each leave-one-out model, all from the one factorisation. The
+        predictions are as honest as those of n-fold cross-validation.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+
+        Raises
+        ------
+        AttributeError
+            If the model has no probabilities.
+        """
+        check_is_fitted(self)
+        loss = self._objective.loss
+        if not loss.is_likelihood:
+            raise AttributeError(
+                f"{type(self._model).__name__} has no probabilities, so there are no "
+                "leave-one-out probabilities."
+            )
+        return loss.probabilities(retraining.loo_predictor(self._objective, self._newton()))
+
+    # --- how it is done --------------------------------------------------------------------
+
+    def _newton(self):
+        """The Hessian, whatever curvature the criterion uses."""
+        if self.curvature == "hessian" and isinstance(self._curvature, CholeskyCurvature):
+            return self._curvature
+        return build_curvature(self._objective, "hessian", self.damping)
+
+    def _removals(self, groups) -> list[np.ndarray]:
+        n_rows = self._objective.n_rows
+        if groups is None:
+            return list(np.arange(n_rows)[:, None])
+        _, member = group_labels(groups, n_rows)
+        order = np.argsort(member, kind="stable")
+        order = order[np.searchsorted(member[order], 0) :]
+        return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
+
+    def _first_order(self, design, residual, groups, total=False):
+        """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
+        objective = self._objective
+        queries = objectives.GradientRows(design, residual, np.ones(len(residual)))
+        share = objective.rows.norm * objective.sample_weight / objective.total_weight
+        if total:
+            gradient = np.asarray(design.block(slice(None)).T @ residual).T
+            solved = self._curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
+            blocks = ((slice(0, 1), rows, product) for rows, product in self._contract(solved))
+        else:
+            blocks = self._products(queries)
+        member = None if groups is None else group_labels(groups, objective.n_rows)[1]
+        n_effects = objective.n_rows if member is None else member.max() + 1
+        effect = np.zeros((1 if total else design.n_rows, n_effects))
+        for asked, rows, product in blocks:
+            product = product * share[rows]
+            if member is None:
+                effect[asked, rows] = product
+            else:
+                assigned = np.flatnonzero(member[rows] >= 0)
+                indicator = (np.ones(len(assigned)), (assigned, member[rows][assigned]))
+                shape = (product.shape[1], n_effects)
+                effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
+        return effect[0] if total else effect
+
+    def _models_without(self, removals, order):
+        """Models without each group of rows, in batches (see models_without.py)."""
+        if order == "newton":
+            models = newton_models(self._objective, self._newton(), removals)
+        else:
+            all_rows = self._training_data[0]
+            models = retrained_models(self._objective, removals, self._refit, all_rows)
+        done = 0
+        for batch in models:
+            yield batch
+            done += len(batch.positions)
+            show_progress("models without rows", done, len(removals), self.verbose)
+
+    def _refit(self, removals) -> list:
+        """scikit-learn's own fits of the model without each group of rows."""
+        X, labels, weight = self._training_data
+        kept = [np.setdiff1d(np.arange(len(labels)), rows) for rows in removals]
+        return Parallel(n_jobs=self.n_jobs)(
+            delayed(_fit_rows)(clone(self._model), X, labels, weight, rows) for rows in kept
+        )
+
+    def _statistics(self, removals, query) -> RemovalStatistics:
+        loss = self._objective.loss
+        change = np.empty((query.n_rows, len(removals)))
+        parameter, training = np.empty(len(removals)), np.empty(len(removals))
+        for models in self._models_without(removals, "retrain"):
+            before = loss.query_value(query.y, models.predictor_before(query))
+            after = merged(loss.query_value, query.y, models.predictors(query))
+            change[:, models.positions] = after - before[:, None]
+            parameter[models.positions] = models.parameter_change()
+            training[models.positions] = models.training_change()
+        return RemovalStatistics(change, parameter, training)
+
+    def _rows_to_retrain(self, strength):
+        """Half the rows of largest strength, half at random from those that count."""
+        counted = np.flatnonzero(self._objective.sample_weight > 0)
+        n_rows = min(self.n_retrainings, len(counted))
+        strongest = counted[np.argsort(-strength[counted], kind="stable")[: n_rows - n_rows // 2]]
+        others = np.setdiff1d(counted, strongest)
+        random_state = check_random_state(self.random_state)
+        drawn = random_state.choice(others, n_rows // 2, replace=False)
+        return np.concatenate([strongest, drawn])
+
+    def _strength(self, queries, factors):
+        """Sum over the queries of the absolute criterion of each row."""
+        strength = np.zeros(len(factors))
+        for asked, rows, products in self._products(queries):
+            strength[rows] += queries.norm[asked] @ np.abs(products)
+        return strength * np.abs(factors)
+
+    def _scores_of_rows(self, queries, factors, chosen):
+        """Criterion of chosen rows on the queries, shape (n_queries, n_chosen)."""
+        scores = np.empty((queries.n_rows, len(chosen)))
+        for asked, rows, products in self._products(queries):
+            here = np.flatnonzero((chosen >= rows.start) & (chosen < rows.stop))
+            scores[asked, here] = products[:, chosen[here] - rows.start]
+        return scores * factors[chosen] * queries.norm[:, None]
+
+
+def _ratio(change, scale):
+    """``change / scale``, and 0 where a removal changes nothing at all."""
+    return np.divide(change, scale, out=np.zeros_like(change), where=scale > 0)
+
+
+def _fit_rows(model, X, labels, weight, rows):
+    options = {} if weight is None else {"sample_weight": weight[rows]}
+    precomputed = getattr(model, "kernel", None) == "precomputed"
+    features = X[np.ix_(rows, rows)] if precomputed else X[rows]
+    return model.fit(features, labels[rows], **options)

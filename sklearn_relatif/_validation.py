@@ -1,0 +1,141 @@
+"""Checks of arguments and data: each error names the argument, the value and the way out."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn import get_config
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import column_or_1d
+
+#: A relative gradient above this means that the model is not at the optimum of these rows.
+STATIONARITY_LIMIT = 1e-2
+
+
+def check_choice(name, value, choices):
+    """Raise a ValueError if ``value`` is not one of the allowed strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def check_non_negative(name, value):
+    """Raise an error if ``value`` is not a finite number of at least 0."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number; got {value!r}.")
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be finite and at least 0; got {value!r}.")
+
+
+def check_positive_int(name, value):
+    """Raise an error if ``value`` is not a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number; got {value!r}.")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value!r}.")
+
+
+def check_sample_weight(sample_weight, n_rows):
+    """Sample weights as float64, shape (n_rows,); ones where there are none."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = column_or_1d(sample_weight, dtype=np.float64)
+    if len(weight) != n_rows:
+        raise ValueError(
+            f"sample_weight has {len(weight)} entries for {n_rows} rows; it needs one a row."
+        )
+    if not np.all(np.isfinite(weight)):
+        raise ValueError("sample_weight contains NaN or infinity; give every row a finite weight.")
+    if weight.min() < 0:
+        raise ValueError(
+            f"sample_weight must not be negative; its smallest entry is {weight.min():g}. "
+            "Use 0 to leave a row out."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is 0 for every row; at least one row must count.")
+    return weight
+
+
+def place_sample_weight(prefix, sample_weight, fit_params):
+    """Arguments for the estimator's ``fit``, and the weights that reach the model.
+
+    ``prefix`` is the path of the model in a pipeline ("logisticregression__"), which its
+    ``fit`` wants in front of the argument unless metadata routing is enabled.
+    """
+    key = "sample_weight" if get_config()["enable_metadata_routing"] else f"{prefix}sample_weight"
+    if sample_weight is None:
+        return fit_params, fit_params.get(key)
+    if fit_params.get(key) is not None:
+        raise ValueError(f"sample_weight was given twice, also as {key!r}; give it once.")
+    return {**fit_params, key: sample_weight}, sample_weight
+
+
+def class_positions(labels, classes, name):
+    """Position of each label in ``classes``, shape (n,)."""
+    unseen = set(np.unique(labels).tolist()) - set(classes.tolist())
+    if unseen:
+        raise ValueError(
+            f"{name} contains labels that the model was not trained on: "
+            f"{sorted(unseen, key=repr)[:5]}. Its classes are {classes.tolist()}."
+        )
+    return np.searchsorted(classes, labels)
+
+
+def check_all_classes(positions, sample_weight, classes):
+    """Raise a ValueError if a class of the model has no training row that counts."""
+    present = np.bincount(positions, weights=sample_weight, minlength=len(classes)) > 0
+    if not present.all():
+        raise ValueError(
+            f"y has no row (of a weight above 0) of the classes {classes[~present].tolist()}, "
+            "which the model was trained on. Pass the rows and weights that it was fitted on."
+        )
+
+
+def check_rows(rows, n_rows):
+    """Distinct training row positions, shape (n,)."""
+    positions = np.unique(np.atleast_1d(np.asarray(rows)))
+    if positions.dtype.kind not in "iu" or positions.ndim != 1:
+        raise TypeError(f"rows must hold row positions (whole numbers); got {rows!r}.")
+    if positions.size and (positions[0] < 0 or positions[-1] >= n_rows):
+        raise ValueError(
+            f"rows must hold positions from 0 to {n_rows - 1}, of the {n_rows} training rows; "
+            f"got {rows!r}."
+        )
+    return positions
+
+
+def group_labels(groups, n_rows):
+    """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
+    groups = np.asarray(groups)
+    if groups.shape != (n_rows,):
+        raise ValueError(
+            f"groups must have one label for each of the {n_rows} training rows; got an array of "
+            f"shape {groups.shape}."
+        )
+    assigned = np.array([not _is_missing(label) for label in groups.tolist()])
+    if not assigned.any():
+        raise ValueError("groups assigns no row to a group; give at least one row a label.")
+    labels, member = np.unique(groups[assigned], return_inverse=True)
+    members = np.full(n_rows, -1)
+    members[assigned] = member
+    return labels, members
+
+
+def _is_missing(label):
+    """None, NaN, NaT, or the missing value of pandas, whose comparisons are missing too."""
+    return label is None or type(label).__name__ == "NAType" or label != label
+
+
+def warn_if_not_stationary(relative_gradient):
+    """Warn when a model is not at the optimum of the rows it is said to be trained on."""
+    if relative_gradient > STATIONARITY_LIMIT:
+        warnings.warn(
+            f"The model is not at the optimum of these training rows: stationarity_ is "
+            f"{relative_gradient:.2g}, and explanations are reliable below "
+            f"{STATIONARITY_LIMIT:g}. If the model was fitted before, check that X, y and "
+            "sample_weight are what it was fitted on. Otherwise fit it more closely: a smaller "
+            "tol, a larger max_iter, standardised features, or a stronger penalty.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,71 @@
+"""Noun 3: the criterion, which is one scale per training row.
+
+    influence        I(t, i)  = g_t^T H^-1 g_i                     Eq. 3, 6
+    theta-relative   I(t, i) / || H^-1 g_i ||                      Definition 3.2
+    loss-relative    I(t, i) / sqrt(g_i^T H^-1 g_i)                Definition 3.4
+
+of Barshan, Brunet & Dziugaite (2020). Both relative criteria are cosines: they do not change
+when a row's gradient is rescaled, so they are computed from unit residuals throughout.
+"""
+
+import numpy as np
+
+from .objectives import block_budget, row_blocks
+
+CRITERIA = ("influence", "theta_relative", "loss_relative")
+
+
+def unit_scales(criterion, rows, curvature):
+    """Scales of the rows' unit gradients, in one pass over the rows.
+
+    Parameters
+    ----------
+    criterion : {"theta_relative", "loss_relative"}
+        "theta_relative" continues from the loss-relative scales, and returns both.
+    rows : GradientRows
+    curvature : curvature object
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows,)
+    """
+    names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
+    scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
+    for block in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+        gradients = curvature.whiten(rows.block(block))
+        scales["loss_relative"][block] = rows.norms(block, gradients)
+        if criterion == "theta_relative":
+            scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
+    return scales
+
+
+def row_factors(criterion, rows, scales):
+    """Factor that turns a product of unit gradients into the criterion, shape (n_rows,)."""
+    if criterion == "influence":
+        return rows.norm
+    scale = scales[criterion]
+    return np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+
+
+def leverages(objective, curvature):
+    """Leverage of each training row, shape (n_rows,).
+
+    ``(s_i / S) tr(A_i M_i)``, where ``A_i`` is the second derivative of the row's loss and
+    ``M_i`` the (n_outputs, n_outputs) matrix of the forms ``x~_i^T [H^-1]_kl x~_i``: the share
+    of its own fit that the row determines. For one output it is the ``h_i`` of regression
+    diagnostics; the sum over rows is the effective number of parameters.
+    """
+    form = curvature.quadratic_form(objective.shape[0])
+    leverage = np.empty(objective.design.n_rows, objective.design.dtype)
+    for rows in objective.blocks(objective.rows.n_params):
+        inner = objective.weighted_second_derivative(rows)
+        leverage[rows] = _trace_of_product(inner, form(objective.design.dense_block(rows)))
+    return leverage / objective.total_weight
+
+
+def _trace_of_product(a, b):
+    """tr(a_i b_i) for symmetric matrices, either given whole (n, k, k) or by diagonal (n, k)."""
+    if a.ndim == b.ndim:
+        return (a * b).reshape(len(a), -1).sum(axis=1)
+    a, b = (np.einsum("nkk->nk", m) if m.ndim == 3 else m for m in (a, b))
+    return (a * b).sum(axis=1)

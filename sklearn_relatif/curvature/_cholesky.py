@@ -1,0 +1,142 @@
+"""Exact curvature solves by Cholesky factorisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import blas, lapack
+
+
+class CholeskyCurvature:
+    """A symmetric positive definite curvature ``M = L L^T``, block-diagonal or whole.
+
+    The inverse factor is formed once, because multiplying by a triangle runs at the speed of
+    a matrix product while solving with one does not.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n_blocks, size, size)
+        Diagonal blocks of the curvature, float64. Overwritten.
+    dtype : dtype
+        Precision of the products (the factorisation is always done in float64).
+    null_space : callable
+        Called only if a pivot vanishes; returns for each block the directions, of shape
+        (size, n_null), in which the curvature is zero by construction and along which no
+        gradient points. They are given some curvature, which leaves every solution as it is.
+    mask : ndarray of shape (n_params,) or None
+        1 for parameters that take part, 0 for parameters held fixed, which the curvature must
+        not couple to the others. None: all take part.
+
+    Raises
+    ------
+    ValueError
+        If the curvature is not positive definite in the directions that gradients take.
+    """
+
+    def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]], mask=None):
+        self.n_blocks, self.size, _ = blocks.shape
+        self.dtype = np.dtype(dtype)
+        tolerance = 10 * np.sqrt(self.size) * np.finfo(dtype).eps
+        diagonals = np.einsum("bii->bi", blocks).copy()
+        factors = [_factorise(block) for block in blocks]
+        if min(pivot for _, pivot in factors) < tolerance:
+            for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
+                _restore(block, diagonal)
+                # A column of zeros has no curvature of its own to take the scale from.
+                scale = np.where(diagonal > 0, diagonal, 1.0)
+                block += null @ (null.T @ (scale[:, None] * null)) @ null.T
+            factors = [_factorise(block) for block in blocks]
+        smallest = min(pivot for _, pivot in factors)
+        if smallest < tolerance:
+            raise ValueError(
+                "The curvature is not positive definite: its smallest relative pivot is "
+                f"{smallest:.2g}, less than the {tolerance:.2g} that {np.dtype(dtype)} can tell "
+                "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
+                "with more regularisation."
+            )
+        self.inverse_factors = [_invert(factor, dtype) for factor, _ in factors]
+        if mask is not None:
+            by_block = mask.reshape(self.n_blocks, -1)
+            for factor, active in zip(self.inverse_factors, by_block, strict=True):
+                factor[np.diag_indices(self.size)] *= active
+
+    def whiten(self, gradients):
+        """``L^-1 g`` for each row g, shape (n, n_params). ``gradients`` is overwritten."""
+        return self._multiply(gradients, transpose=False)
+
+    def unwhiten(self, whitened):
+        """``L^-T v`` for each row v: turns ``L^-1 g`` into ``M^-1 g``. Overwrites."""
+        return self._multiply(whitened, transpose=True)
+
+    def solve(self, gradients):
+        """``M^-1 g`` for each row g, shape (n, n_params). ``gradients`` is overwritten."""
+        return self.unwhiten(self.whiten(gradients))
+
+    def quadratic_form(self, n_outputs):
+        """A function of features x (n, n_columns) to the forms ``x^T [M^-1]_kl x``.
+
+        They have shape (n, n_outputs, n_outputs), or (n, n_outputs) where the curvature does
+        not couple the outputs.
+        """
+        if self.n_blocks == n_outputs:
+            return self._separate_forms
+        (factor,) = self.inverse_factors
+        inverse = _triangular_product(factor, np.tril(factor).T.copy(), True)
+        return lambda x: _coupled_forms(inverse, x, n_outputs)
+
+    def _separate_forms(self, x):
+        whitened = (_triangular_product(f, x.copy(), False) for f in self.inverse_factors)
+        return np.stack([np.einsum("ij,ij->i", v, v) for v in whitened], axis=1)
+
+    def _multiply(self, rows, transpose):
+        if self.n_blocks == 1:
+            return _triangular_product(self.inverse_factors[0], rows, transpose)
+        for index, factor in enumerate(self.inverse_factors):
+            own = slice(index * self.size, (index + 1) * self.size)
+            part = np.ascontiguousarray(rows[:, own])
+            rows[:, own] = _triangular_product(factor, part, transpose)
+        return rows
+
+
+def _factorise(block):
+    """Cholesky factor in the memory of ``block``, and its smallest pivot (0 if it fails).
+
+    The pivot is relative to its diagonal element: 1 - R^2 of a parameter on the ones before
+    it, whatever the scale of the features. The strict lower triangle of ``block`` stays as it
+    was, so that :func:`_restore` can undo the factorisation.
+    """
+    diagonal = np.diag(block).copy()
+    # The transpose of a C-ordered block is what LAPACK can factorise in place.
+    factor, failed_at = lapack.dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
+    if failed_at:
+        return factor, 0.0
+    return factor, float((np.diag(factor) ** 2 / diagonal).min())
+
+
+def _restore(block, diagonal):
+    """Undo a factorisation: copy the strict lower triangle onto the upper one."""
+    block[np.triu_indices_from(block, 1)] = block.T[np.triu_indices_from(block, 1)]
+    np.fill_diagonal(block, diagonal)
+
+
+def _invert(factor, dtype):
+    """``L^-1`` of a lower triangular factor, in place unless the precision changes."""
+    inverse, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+    return inverse.astype(dtype, order="F", copy=False)
+
+
+def _coupled_forms(inverse, x, n_outputs):
+    forms = np.empty((len(x), n_outputs, n_outputs), x.dtype)
+    n_columns = x.shape[1]
+    for k in range(n_outputs):
+        rows = slice(k * n_columns, (k + 1) * n_columns)
+        half = (x @ inverse[rows, : rows.stop]).reshape(len(x), k + 1, n_columns)
+        forms[:, k, : k + 1] = forms[:, : k + 1, k] = np.matmul(half, x[:, :, None])[:, :, 0]
+    return forms
+
+
+def _triangular_product(factor, rows, transpose):
+    """``rows @ factor.T`` (or ``rows @ factor``), in place on C-ordered rows."""
+    (trmm,) = blas.get_blas_funcs(("trmm",), (factor, rows))
+    return trmm(1.0, factor, rows.T, lower=1, trans_a=transpose, overwrite_b=1).T

@@ -1,0 +1,151 @@
+"""Kronecker-factored curvature: K-FAC, and EK-FAC with corrected eigenvalues.
+
+Martens & Grosse (2015), "Optimizing neural networks with Kronecker-factored approximate
+curvature"; George et al. (2018), "Fast approximate natural gradient descent in a
+Kronecker-factored eigenbasis".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg
+
+from ..objectives import block_budget, row_blocks
+
+
+class KroneckerCurvature:
+    """The curvature ``M = G ⊗ A + I ⊗ diag(ridge)``, or its eigenvalue-corrected form.
+
+    ``G = (1/S) sum_i B_i`` is the mean of the rows' weights over the outputs, and
+    ``A = sum_i a_i x~_i x~_i^T`` the second moment of the features, in which a row counts by its
+    share ``a_i`` of the trace of ``G``. The penalty (not on the intercept) and the damping are
+    kept exactly, by the basis ``T`` in which ``A`` and ``diag(ridge)`` are both diagonal. With the
+    eigenvectors ``U`` of ``G``,
+
+        M^-1 = (U ⊗ T) diag(1 / values) (U ⊗ T)^T.
+
+    K-FAC is exact if the ``B_i`` are multiples of one matrix, as they are for one output.
+    EK-FAC replaces the part of the rows in ``values`` by its exact diagonal in that basis.
+
+    Parameters
+    ----------
+    total : CurvatureSum
+        The curvature to approximate.
+    is_corrected : bool
+        True for EK-FAC.
+
+    Raises
+    ------
+    ValueError
+        If the outputs do not share their penalty and active features, or if M is not positive
+        definite.
+    """
+
+    def __init__(self, total, is_corrected=False):
+        check_shared_penalty(total)
+        self.dtype = total.objective.dtype
+        strengths, self.outputs = np.linalg.eigh(total.mean_inner())
+        moment, ridge = _second_moment(total), total.ridge[0]
+        self.columns, shares = _common_basis(moment, ridge)
+        if is_corrected:
+            self.values = _projected_diagonal(total, self.outputs, self.columns)
+        else:
+            self.values = np.maximum(strengths, 0)[:, None] * shares
+        self.values += 1 - shares
+        smallest = self.values.min() / self.values.max()
+        if smallest < 10 * np.sqrt(self.values.size) * np.finfo(float).eps:
+            raise ValueError(
+                "The Kronecker-factored curvature is not positive definite: its smallest "
+                f"eigenvalue is {smallest:.2g} of its largest. Set a positive damping (for "
+                "example damping=1e-3)."
+            )
+        self._inverse_root = (1 / np.sqrt(self.values)).astype(self.dtype)
+        self._outputs = self.outputs.astype(self.dtype)
+        self._columns = self.columns.astype(self.dtype)
+
+    def whiten(self, gradients):
+        """``diag(values)^-1/2 (U ⊗ T)^T g`` for each row g."""
+        parts = self._outputs.T @ self._times(gradients, self._columns)
+        return (parts * self._inverse_root).reshape(len(gradients), -1)
+
+    def unwhiten(self, whitened):
+        """``(U ⊗ T) diag(values)^-1/2 v``: turns whitened gradients into ``M^-1 g``."""
+        parts = whitened.reshape(-1, *self.values.shape) * self._inverse_root
+        solved = self._times(self._outputs @ parts, self._columns.T)
+        return solved.reshape(len(whitened), -1)
+
+    def solve(self, gradients):
+        """``M^-1 g`` for each row g, shape (n, n_params)."""
+        return self.unwhiten(self.whiten(gradients))
+
+    def quadratic_form(self, n_outputs):
+        """A function of features x (n, n_columns) to ``x^T [M^-1]_kl x``, (n, k, l)."""
+        inverse = self._inverse_root.T**2
+        return lambda x: np.einsum(
+            "ka,na,la->nkl", self._outputs, (x @ self._columns) ** 2 @ inverse, self._outputs
+        )
+
+    def _times(self, vectors, matrix):
+        """Multiply the features of each output of each vector by a matrix."""
+        product = vectors.reshape(-1, len(matrix)) @ matrix
+        return product.reshape(len(vectors), len(self.outputs), -1)
+
+
+def shared_penalty_obstacle(total) -> str | None:
+    """Why a curvature has no Kronecker factors; None if it has."""
+    if np.ptp(total.ridge, axis=0).any():
+        return "the outputs bear different penalties"
+    if total.objective.mask is not None and not total.objective.mask.all():
+        return "an L1 penalty holds parameters at zero"
+    return None
+
+
+def check_shared_penalty(total):
+    """Raise a ValueError if a curvature has no Kronecker factors."""
+    obstacle = shared_penalty_obstacle(total)
+    if obstacle is not None:
+        raise ValueError(
+            f"solver='kfac' and 'ekfac' cannot be used, because {obstacle}; use "
+            "solver='block_diagonal' or 'cg'."
+        )
+
+
+def _second_moment(total):
+    """Second moment of the features, shape (n_columns, n_columns), rows by their traces."""
+    n_columns = total.ridge.shape[1]
+    moment, trace = np.zeros((n_columns, n_columns)), 0.0
+    for rows in total.objective.blocks(n_columns + len(total.ridge) ** 2):
+        weight = total.rotated_inner(rows).sum(axis=1)
+        moment += total.gram(rows, weight)
+        trace += weight.sum(dtype=np.float64)
+    return moment / trace if trace > 0 else moment
+
+
+def _common_basis(moment, ridge):
+    """Basis ``T`` with ``T^T A T = diag(shares)`` and ``T^T diag(ridge) T = diag(1 - shares)``.
+
+    Directions that neither sees are left out, and the basis is orthogonal to them.
+    """
+    whole = moment + np.diag(ridge)
+    lengths = np.sqrt(np.diag(whole))
+    lengths[lengths == 0] = 1
+    values, vectors = np.linalg.eigh(whole / lengths[:, None] / lengths)
+    seen = values > 10 * np.sqrt(len(values)) * np.finfo(float).eps * values.max()
+    root = vectors[:, seen] / np.sqrt(values[seen]) / lengths[:, None]
+    shares, rotation = np.linalg.eigh(root.T @ moment @ root)
+    basis = root @ rotation
+    if not seen.all():
+        null = linalg.orth(vectors[:, ~seen] / lengths[:, None])
+        basis -= null @ (null.T @ basis)
+    return basis, np.clip(shares, 0, 1)
+
+
+def _projected_diagonal(total, outputs, columns):
+    """``(1/S) sum_i (U^T B_i U)_kk (T^T x~_i)_j^2``, shape (n_outputs, n_basis)."""
+    objective = total.objective
+    diagonal = np.zeros((len(outputs), columns.shape[1]))
+    bytes_per_row = 8 * (2 * columns.shape[1] + len(outputs) ** 2)
+    for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
+        projected = np.asarray(objective.design.block(rows) @ columns)
+        diagonal += np.maximum(total.rotated_inner(rows, outputs), 0).T @ projected**2
+    return diagonal / objective.total_weight

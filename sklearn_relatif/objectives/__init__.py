@@ -1,0 +1,46 @@
+"""Noun 1: the objective, which is what a fitted estimator minimised.
+
+One module a family of estimators, one registered reduction an estimator. An objective offers
+the structured gradients of its rows and the curvature summed over them; it knows no solver.
+"""
+
+from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
+from ._kernel import is_kernel_machine
+from ._linear import LinearObjective, block_budget
+from ._registry import (
+    check_design,
+    innermost_path,
+    is_supported,
+    preprocess,
+    rebuild,
+    reduce_estimator,
+    refit_reweights,
+    score_weights,
+    split_pipeline,
+    unsupported_message,
+    with_score_weights,
+)
+from ._row_space import reduce_to_row_space, row_space_obstacle
+from ._rows import Design, GradientRows, row_blocks
+
+__all__ = [
+    "Design",
+    "GradientRows",
+    "LinearObjective",
+    "block_budget",
+    "check_design",
+    "innermost_path",
+    "is_kernel_machine",
+    "is_supported",
+    "preprocess",
+    "rebuild",
+    "reduce_estimator",
+    "reduce_to_row_space",
+    "refit_reweights",
+    "row_blocks",
+    "row_space_obstacle",
+    "score_weights",
+    "split_pipeline",
+    "unsupported_message",
+    "with_score_weights",
+]

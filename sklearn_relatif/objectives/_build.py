@@ -1,0 +1,144 @@
+"""Pieces that the reductions share: class weights, and the active set of an L1 penalty."""
+
+from __future__ import annotations
+
+import inspect
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.class_weight import compute_class_weight
+
+from ._linear import LinearObjective
+from ._rows import Design
+
+#: Newer releases of scikit-learn let "balanced" class weights count sample weights.
+BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
+
+
+def class_weight_of_rows(class_weight, classes, y, sample_weight):
+    """Class weight of each row, shape (n_rows,).
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    classes : ndarray of shape (n_classes,)
+    y : ndarray of int, shape (n_rows,)
+        Positions in ``classes``.
+    sample_weight : ndarray of shape (n_rows,) or None
+        None where the estimator balances classes by counting rows.
+    """
+    counted = BALANCED_COUNTS_WEIGHTS and sample_weight is not None
+    options = {"sample_weight": sample_weight} if counted else {}
+    return compute_class_weight(class_weight, classes=classes, y=classes[y], **options)[y]
+
+
+class Parameters(NamedTuple):
+    """Coefficients and penalties, one row a class score, each of shape (n_scores, n_columns)."""
+
+    weights: np.ndarray
+    l2: np.ndarray
+    l1: np.ndarray
+
+
+def linear_parameters(estimator, l2, l1, intercept_scaling=np.inf) -> Parameters:
+    """Coefficients with the intercept as last column, and the penalty that each one bore.
+
+    Parameters
+    ----------
+    estimator : fitted linear model
+    l2, l1 : float or ndarray of shape (n_scores,)
+        Penalties of the coefficients in the sum form, ``l2/2 * w**2 + l1 * abs(w)``.
+    intercept_scaling : float, default=inf
+        liblinear treats the intercept as the coefficient of a column of this value, and
+        penalises it. Infinity: no penalty on the intercept.
+    """
+    coef = estimator.coef_.toarray() if sparse.issparse(estimator.coef_) else estimator.coef_
+    coef = np.atleast_2d(coef)
+    l2, l1 = (np.broadcast_to(np.reshape(p, (-1, 1)), coef.shape) for p in (l2, l1))
+    if not estimator.fit_intercept:
+        return Parameters(coef, l2, l1)
+    return Parameters(
+        np.column_stack([coef, estimator.intercept_]),
+        np.column_stack([l2, l2[:, :1] / intercept_scaling**2]),
+        np.column_stack([l1, l1[:, :1] / intercept_scaling]),
+    )
+
+
+def build_objective(
+    loss,
+    weights,
+    l2,
+    l1,
+    X,
+    y,
+    sample_weight,
+    fit_intercept,
+    output_weight=None,
+    kind=LinearObjective,
+) -> LinearObjective:
+    """Objective of a linear model, restricted to the active set of its L1 penalty.
+
+    Parameters
+    ----------
+    loss : Loss
+    weights, l2, l1 : ndarray of shape (n_scores, n_columns)
+        Parameters as the estimator exposes them (intercept last) and their penalties, in the
+        sum form of scikit-learn: ``l2/2 * w**2 + l1 * abs(w)``.
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,)
+    fit_intercept : bool
+    output_weight : ndarray of shape (n_rows, n_scores), optional
+        Weight of each row in each binary problem, where they differ by problem. It includes
+        ``sample_weight``.
+    kind : type, default=LinearObjective
+    """
+    columns = mask = full_design = inactive_bound = None
+    slope = 0.0
+    if l1.any():
+        active = (weights != 0) | (l1 == 0)
+        full_design, inactive_bound = Design(X, fit_intercept), np.where(active, np.inf, l1)
+        columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
+        kept = np.append(columns, X.shape[1]) if fit_intercept else columns
+        weights, l2, l1, active = (table[:, kept] for table in (weights, l2, l1, active))
+        X, mask, slope = X[:, columns], active.astype(X.dtype), l1 * np.sign(weights)
+    if getattr(loss, "is_piecewise_linear", False):
+        mask = _penalised(l2, X.shape[1], mask, X.dtype)
+    if hasattr(loss, "contrasts") and l1.shape[0] > loss.n_outputs:
+        weights = loss.contrasts.T @ weights
+        l2 = l2[: loss.n_outputs]
+    if output_weight is not None:
+        present = sample_weight > 0
+        output_weight = output_weight / np.where(present, sample_weight, 1)[:, None]
+        output_weight = output_weight.astype(X.dtype, copy=False)
+    return kind(
+        loss=loss,
+        weights=weights,
+        design=Design(X, fit_intercept),
+        y=y,
+        sample_weight=sample_weight,
+        penalty=l2,
+        slope=slope,
+        output_weight=output_weight,
+        mask=mask,
+        columns=columns,
+        full_design=full_design,
+        inactive_bound=inactive_bound,
+    )
+
+
+def _penalised(l2, n_features, mask, dtype):
+    """Mask of the parameters that a loss without curvature can move: the penalised ones.
+
+    An unpenalised intercept has no curvature at all then, and is held fixed.
+    """
+    if not l2[:, :n_features].all():
+        raise ValueError(
+            "The hinge loss has no curvature, so every coefficient needs an L2 penalty; set "
+            "penalty='l2', or use the squared hinge loss."
+        )
+    penalised = (l2 > 0).astype(dtype)
+    if mask is not None:
+        return mask * penalised
+    return None if penalised.all() else penalised

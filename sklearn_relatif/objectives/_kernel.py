@@ -1,0 +1,390 @@
+"""Reductions of kernel machines: SVC and NuSVC, one vs one.
+
+A row's gradient lives in the feature space of the kernel, ``g_i = r_i ⊗ phi(x_i)``, and is
+known by its inner products ``(r_i . r_j) K(x_i, x_j)`` alone. The hinge has no curvature, so
+that the Hessian is ``I / (C S)`` (Appendix on support vector machines of Barshan, Brunet &
+Dziugaite, 2020), and the unpenalised intercept is held fixed. Kernels are only ever computed
+between queries and support vectors, in blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.svm import SVC, NuSVC
+
+from ..losses import Hinge, OneVsOneHinge, binary_codebook
+from ._build import class_weight_of_rows
+from ._linear import block_budget
+from ._registry import reduce_estimator
+from ._rows import row_blocks
+
+#: Rows whose kernel with themselves is read off one small Gram matrix.
+DIAGONAL_BLOCK = 64
+
+KERNEL_MACHINES = (SVC, NuSVC)
+
+NO_CURVATURE = (
+    "curvature={!r} does not exist for a kernel SVM; use curvature='hessian' or 'identity'."
+)
+
+
+def is_kernel_machine(estimator) -> bool:
+    """Whether the gradients of an unwrapped estimator live in the feature space of a kernel."""
+    return isinstance(estimator, KERNEL_MACHINES)
+
+
+class TrainingKernel:
+    """The kernel of an SVM between any rows and its training rows.
+
+    Parameters
+    ----------
+    estimator : SVC or NuSVC
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+        Training features; the Gram matrix for ``kernel="precomputed"``.
+    """
+
+    def __init__(self, estimator, X):
+        self.X = X
+        self.is_precomputed = estimator.kernel == "precomputed"
+        self._metric = estimator.kernel
+        self._options = {}
+        if not (callable(estimator.kernel) or self.is_precomputed):
+            self._options = {
+                "gamma": _gamma(estimator, X),
+                "degree": estimator.degree,
+                "coef0": estimator.coef0,
+            }
+
+    def between(self, features, positions):
+        """Kernel of any rows with training rows, shape (n, len(positions))."""
+        if self.is_precomputed:
+            return features[:, positions]
+        return self._evaluate(features, self.X[positions])
+
+    def gram(self, positions, others):
+        """Kernel between training rows, shape (len(positions), len(others))."""
+        return self.between(self.X[positions], others)
+
+    def diagonal(self, positions):
+        """Kernel of training rows with themselves, shape (len(positions),)."""
+        parts = [
+            np.diagonal(self.gram(some, some))
+            for some in np.split(positions, range(DIAGONAL_BLOCK, len(positions), DIAGONAL_BLOCK))
+        ]
+        return np.concatenate(parts)
+
+    def _evaluate(self, a, b):
+        if callable(self._metric):
+            values = self._metric(a, b)
+            return values.toarray() if sparse.issparse(values) else np.asarray(values)
+        return pairwise_kernels(a, b, metric=self._metric, filter_params=True, **self._options)
+
+
+def _gamma(estimator, X):
+    """The value that ``gamma`` stood for when the estimator was fitted."""
+    if estimator.gamma == "auto":
+        return 1 / X.shape[1]
+    if estimator.gamma != "scale":
+        return estimator.gamma
+    mean = X.mean()
+    variance = X.multiply(X).mean() - mean**2 if sparse.issparse(X) else X.var()
+    return 1 / (X.shape[1] * variance) if variance else 1.0
+
+
+@dataclass(frozen=True)
+class KernelBlock:
+    """Gradients ``scale * u_i ⊗ phi(x_i)`` of some rows, by what they are made of."""
+
+    features: object
+    unit: np.ndarray
+    scale: float = 1.0
+
+    def __mul__(self, factor):
+        return replace(self, scale=self.scale * float(factor))
+
+    def __len__(self):
+        return len(self.unit)
+
+
+class KernelRows:
+    """Unit gradients in the feature space of a kernel; see GradientRows for the linear case.
+
+    Parameters
+    ----------
+    kernel : TrainingKernel
+    features : ndarray or CSR matrix of shape (n_rows, n_features)
+    unit : ndarray of shape (n_rows, n_outputs)
+    norm : ndarray of shape (n_rows,)
+    """
+
+    def __init__(self, kernel, features, unit, norm):
+        self.kernel = kernel
+        self.features = features
+        self.unit = unit
+        self.norm = norm
+        self.n_rows, self.n_outputs = unit.shape
+        self.n_params = features.shape[1]
+
+    @cached_property
+    def _support(self):
+        return np.flatnonzero(self.norm)
+
+    @cached_property
+    def _support_norms(self):
+        """sqrt(K(x_i, x_i)) of the support vectors.
+
+        It may be 0 where the row's gradient is 0, that is where K(x_i, x) is 0 for all x.
+        """
+        diagonal = self.kernel.diagonal(self._support)
+        empty = self._support[diagonal == 0]
+        sees_empty = empty.size and np.any(self.kernel.gram(empty, self._support))
+        if sees_empty or np.any(diagonal < 0):
+            worst = self._support[diagonal.argmin()]
+            raise ValueError(
+                f"The kernel of training row {worst} with itself is {diagonal.min():.3g}, so that "
+                "it is not positive definite. The relative criteria divide by its square root; "
+                "use criterion='influence', or another kernel."
+            )
+        return np.sqrt(diagonal)
+
+    def block(self, rows):
+        """Unit gradients of some rows."""
+        return KernelBlock(self.features[rows], self.unit[rows])
+
+    def norms(self, rows, block):
+        """Lengths of the gradients of some training rows; 0 for non-support vectors."""
+        lengths = np.zeros(self.n_rows)
+        lengths[self._support] = self._support_norms
+        return abs(block.scale) * lengths[rows]
+
+    def contract(self, block, rows):
+        """Inner products of a block with the unit gradients of some training rows."""
+        first, last = np.searchsorted(self._support, [rows.start, rows.stop])
+        support = self._support[first:last]
+        products = np.zeros((len(block), rows.stop - rows.start))
+        if support.size:
+            agreement = block.scale * (block.unit @ self.unit[support].T)
+            agreement *= self.kernel.between(block.features, support)
+            products[:, support - rows.start] = agreement
+        return products
+
+
+@dataclass(frozen=True)
+class KernelObjective:
+    """A fitted kernel SVM together with the rows that it was trained on.
+
+    Attributes
+    ----------
+    loss : Hinge
+    kernel : TrainingKernel
+    y : ndarray of int, shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,)
+        Effective weights ``s_i``.
+    support : ndarray of int, shape (n_support,)
+        Positions of the support vectors.
+    dual_coef : ndarray of shape (n_support, n_outputs)
+        Coefficient of each support vector in each binary problem.
+    intercept : ndarray of shape (n_outputs,)
+    C : float or None
+        Upper bound of a coefficient of weight 1. None where the machine has another.
+    """
+
+    loss: Hinge
+    kernel: TrainingKernel
+    y: np.ndarray
+    sample_weight: np.ndarray
+    support: np.ndarray
+    dual_coef: np.ndarray
+    intercept: np.ndarray
+    C: float | None
+
+    #: A hinge has no second derivative that says something.
+    is_smooth = False
+
+    @property
+    def n_rows(self):
+        return len(self.y)
+
+    @property
+    def dtype(self):
+        return self.dual_coef.dtype
+
+    @cached_property
+    def total_weight(self):
+        return float(self.sample_weight.sum())
+
+    @cached_property
+    def rows(self) -> KernelRows:
+        """Unit gradients of the training rows: zero but for the support vectors."""
+        residual = np.zeros((self.n_rows, self.loss.n_outputs))
+        residual[self.support] = -self.loss.codebook[self.y[self.support]] * (self.dual_coef != 0)
+        norm = np.linalg.norm(residual, axis=1)
+        residual /= np.where(norm > 0, norm, 1)[:, None]
+        return KernelRows(self.kernel, self.kernel.X, residual, norm)
+
+    def query_design(self, X):
+        """Features of other rows in the precision of the machine."""
+        return X.astype(self.dtype, copy=False)
+
+    def query_rows(self, X, y) -> KernelRows:
+        """Unit gradients of the margins of query rows with explained labels ``y``."""
+        norm, unit = self.loss.query_direction(y, np.empty((0,), self.dtype))
+        return KernelRows(self.kernel, X, unit, norm)
+
+    def predictor(self, X):
+        """Decision values of the binary problems, shape (n, n_outputs)."""
+        return self.kernel.between(X, self.support) @ self.dual_coef + self.intercept
+
+    def predict(self, X):
+        """Positions of the predicted classes of other rows, shape (n,)."""
+        return self.loss.predict(self.predictor(X))
+
+    def training_predictor(self, rows):
+        """Decision values of some training rows."""
+        return self.predictor(self.kernel.X[rows])
+
+    def blocks(self, values_per_row):
+        """Slices over the training rows, given the size of the temporaries that each takes."""
+        values = max(values_per_row, 2 * len(self.support))
+        return row_blocks(self.n_rows, values * self.dtype.itemsize, block_budget())
+
+    def hessian_diagonal(self):
+        """The Hessian ``I / (C S)`` as a number; 1 where no C is known (NuSVC)."""
+        return np.array(1.0 if self.C is None else 1 / (self.C * self.total_weight))
+
+    def identity_diagonal(self):
+        """The identity, as a number."""
+        return np.array(1.0)
+
+    def fisher(self):
+        """Refused: a hinge is not a likelihood."""
+        raise ValueError(NO_CURVATURE.format("fisher"))
+
+    def empirical_fisher(self):
+        """Refused: the feature space of a kernel has no finite matrix."""
+        raise ValueError(NO_CURVATURE.format("empirical_fisher"))
+
+    def relative_gradient(self) -> float:
+        """Root mean square violation of the optimality conditions, in units of the margin.
+
+        A row without a coefficient should have a margin of at least 1, a row at its upper
+        bound one of at most 1, and any other a margin of 1.
+        """
+        bound = self.C
+        if bound is None:  # NuSVC: a bound of its own in each problem, which its rows show.
+            bound = (np.abs(self.dual_coef) / self.sample_weight[self.support, None]).max(axis=0)
+        square = 0.0
+        for rows in self.blocks(1):
+            signs = self.loss.codebook[self.y[rows]]
+            gap = 1 - signs * self.training_predictor(rows)
+            alpha = self._absolute_coefficients(rows)
+            upper = bound * self.sample_weight[rows, None]
+            gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
+            gap = np.where(alpha < upper * (1 - 1e-9), gap, np.minimum(gap, 0))
+            square += np.sum(self.sample_weight[rows, None] * (signs != 0) * gap**2)
+        return float(np.sqrt(square / self.total_weight))
+
+    def _absolute_coefficients(self, rows):
+        alpha = np.zeros((rows.stop - rows.start, self.loss.n_outputs))
+        first, last = np.searchsorted(self._sorted_support[0], [rows.start, rows.stop])
+        positions, order = self._sorted_support
+        alpha[positions[first:last] - rows.start] = np.abs(self.dual_coef[order[first:last]])
+        return alpha
+
+    @cached_property
+    def _sorted_support(self):
+        order = np.argsort(self.support)
+        return self.support[order], order
+
+
+@reduce_estimator.register
+def reduce_svc(estimator: SVC, X, y, sample_weight):
+    """SVC of any kernel, one vs one."""
+    by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, None)
+    return _reduce(estimator, X, y, sample_weight, by_class, float(estimator.C))
+
+
+@reduce_estimator.register
+def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
+    """NuSVC of any kernel, one vs one; its scores leave the unknown factor C out.
+
+    libsvm takes no notice of class weights here.
+    """
+    return _reduce(estimator, X, y, sample_weight, 1.0, None)
+
+
+def _reduce(estimator, X, y, sample_weight, by_class, C):
+    if estimator.dual_coef_.shape[0] < len(estimator.classes_) - 1:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted with sample_weight 0 for all rows of a class, "
+            "and cannot predict. Leave that class out of X, y and sample_weight."
+        )
+    X = X.astype(np.float64, copy=False)
+    support = _support_rows(estimator, sample_weight)
+    return KernelObjective(
+        loss=_one_vs_one_hinge(estimator),
+        kernel=TrainingKernel(estimator, X),
+        y=y,
+        sample_weight=sample_weight * by_class,
+        support=support,
+        dual_coef=_problem_coefficients(estimator, y[support]),
+        intercept=estimator.intercept_,
+        C=C,
+    )
+
+
+def _support_rows(estimator, sample_weight):
+    """Positions of the support vectors among the training rows.
+
+    libsvm drops the rows of weight 0, and scikit-learn's ``support_`` counts among the others
+    (its pull request 27763). Where it predicts from a Gram matrix, that leads it to the wrong
+    columns.
+    """
+    present = np.flatnonzero(sample_weight)
+    n_rows, last = len(sample_weight), estimator.support_.max()
+    if last >= len(present):
+        raise ValueError(
+            f"X has {len(present)} rows of positive weight, but the model has a support vector "
+            f"at row {last}. Pass the rows and weights that the model was fitted on."
+        )
+    computes_kernel = callable(estimator.kernel) or estimator.kernel == "precomputed"
+    if len(present) < n_rows and computes_kernel:
+        raise ValueError(
+            f"{type(estimator).__name__} predicts wrongly when its kernel is precomputed or a "
+            "function and rows have sample_weight 0. Leave these "
+            f"{n_rows - len(present)} rows out of X, y and sample_weight."
+        )
+    return present[estimator.support_]
+
+
+def _one_vs_one_hinge(estimator):
+    n_classes = len(estimator.classes_)
+    if n_classes == 2:
+        return Hinge(binary_codebook())
+    return OneVsOneHinge(n_classes, estimator.break_ties)
+
+
+def _problem_coefficients(estimator, support_class):
+    """Coefficients by binary problem, shape (n_support, n_problems).
+
+    ``dual_coef_`` has one row less than there are classes: a support vector of class i stores
+    its coefficient in the problem against class j in row j - 1 if j > i, and in row j if not.
+    """
+    stored = estimator.dual_coef_
+    stored = (stored.toarray() if sparse.issparse(stored) else stored).T
+    n_classes = len(estimator.classes_)
+    if n_classes == 2:
+        return stored
+    problems = list(combinations(range(n_classes), 2))
+    coefficients = np.zeros((len(stored), len(problems)))
+    for p, (i, j) in enumerate(problems):
+        for own, other in ((i, j - 1), (j, i)):
+            rows = support_class == own
+            coefficients[rows, p] = stored[rows, other]
+    return coefficients

@@ -1,0 +1,410 @@
+"""The objective that every linear-predictor model minimised.
+
+    J(W) = (1/S) [ sum_i s_i loss(y_i, W x~_i) + 1/2 sum_j Lambda_j w_j^2 + sum_j q_j w_j ]
+
+with ``S = sum_i s_i``. ``q`` is the constant slope of an L1 penalty on its active set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.linalg import blas
+from sklearn import get_config
+
+from ._rows import Design, GradientRows, row_blocks
+
+MIB = 2.0**20
+#: A block much larger than this leaves the caches without making the products faster.
+MAX_BLOCK = 32 * MIB
+#: Rows that are scaled and multiplied together when a curvature is summed.
+STRIP_ROWS = 512
+
+
+def block_budget() -> float:
+    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it)."""
+    return min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4)
+
+
+@dataclass(frozen=True)
+class LinearObjective:
+    """A fitted linear-predictor model together with the rows that it was trained on.
+
+    Attributes
+    ----------
+    loss : Loss
+        Pointwise loss, which also fixes the coordinates of the outputs.
+    weights : ndarray of shape (n_outputs, n_columns)
+        Fitted parameters; the last column is the intercept when there is one.
+    design : Design
+        Training features.
+    y : ndarray of shape (n_rows,)
+        Targets as the loss takes them.
+    sample_weight : ndarray of shape (n_rows,)
+        Effective weights ``s_i`` (sample weight times class weight).
+    penalty : ndarray of shape (n_outputs, n_columns)
+        ``Lambda``, the L2 penalty of each parameter.
+    slope : ndarray of shape (n_outputs, n_columns) or 0.0
+        ``q``, the gradient of the L1 penalty on the active set.
+    output_weight : ndarray of shape (n_rows, n_outputs) or None
+        Weight of a row in each of the problems of a one-vs-rest model, beyond ``s_i``.
+    mask : ndarray of shape (n_outputs, n_columns) or None
+        1 for active parameters, 0 for the ones that an L1 penalty holds at zero.
+    columns : ndarray of int or None
+        Columns of the user's features that are left after dropping those without any
+        active parameter. None: all.
+    full_design : Design or None
+        Training features with those columns, where there is an L1 penalty.
+    inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
+        How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
+        the strength of its L1 penalty; infinite for active parameters.
+    """
+
+    loss: Any
+    weights: np.ndarray
+    design: Design
+    y: np.ndarray
+    sample_weight: np.ndarray
+    penalty: np.ndarray
+    slope: Any = 0.0
+    output_weight: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    columns: np.ndarray | None = None
+    full_design: Design | None = None
+    inactive_bound: np.ndarray | None = None
+
+    @property
+    def is_smooth(self):
+        """Whether the loss has a second derivative that says something."""
+        return not self.loss.is_piecewise_linear
+
+    @property
+    def n_rows(self):
+        return self.design.n_rows
+
+    @property
+    def dtype(self):
+        return self.design.dtype
+
+    @property
+    def shape(self):
+        """(n_outputs, n_columns) of the parameters."""
+        return self.weights.shape
+
+    @cached_property
+    def total_weight(self):
+        return float(np.sum(self.sample_weight, dtype=np.float64))
+
+    @cached_property
+    def rows(self) -> GradientRows:
+        """Unit gradients of the training rows; rows of weight 0 have none."""
+        n_rows, n_outputs = self.design.n_rows, self.shape[0]
+        unit = np.empty((n_rows, n_outputs), self.design.dtype)
+        norm = np.empty(n_rows, self.design.dtype)
+        for rows in self.blocks(4 * n_outputs):
+            eta = self.design.predictor(self.weights, rows)
+            norm[rows], unit[rows] = self.loss.direction(self.y[rows], eta)
+            if self.output_weight is not None:
+                unit[rows] *= self.output_weight[rows]
+                length = np.linalg.norm(unit[rows], axis=1)
+                norm[rows] *= length
+                unit[rows] /= np.where(length > 0, length, 1)[:, None]
+        absent = self.sample_weight == 0
+        unit[absent] = 0
+        norm[absent] = 0
+        return GradientRows(self.design, unit, norm)
+
+    def query_design(self, X) -> Design:
+        """Features of other rows, in the columns of this objective and in its precision."""
+        X = X if self.columns is None else X[:, self.columns]
+        return self.design.like(X)
+
+    def query_rows(self, design: Design, y) -> GradientRows:
+        """Unit gradients of the loss of query rows with explained targets ``y``."""
+        norm, unit = self.loss.query_direction(y, self.predictor(design))
+        return GradientRows(design, unit, norm)
+
+    def predictor(self, design: Design):
+        """Linear predictor of all rows of a design, shape (n_rows, n_outputs)."""
+        return design.predictor(self.weights, slice(None))
+
+    def astype(self, dtype) -> LinearObjective:
+        """The same objective, with its features (and so its products) in another precision."""
+        weight = self.output_weight
+        return replace(
+            self,
+            design=self.design.astype(dtype),
+            output_weight=None if weight is None else weight.astype(dtype, copy=False),
+        )
+
+    def relative_gradient(self) -> float:
+        """Norm of the gradient of J over the root mean square norm of the row gradients."""
+        residual = self.rows.norm * np.sqrt(self.sample_weight)
+        gradient, square = np.zeros(self.shape), 0.0
+        for rows in self.blocks(self.design.n_columns):
+            x = self.design.block(rows)
+            weighted = self.rows.unit[rows] * (self.rows.norm * self.sample_weight)[rows, None]
+            gradient += np.asarray(x.T @ weighted).T
+            lengths = x.power(2) if sparse.issparse(x) else x**2
+            square += float(np.asarray(lengths.sum(axis=1)).ravel() @ residual[rows] ** 2)
+        gradient += self.penalty * self.weights + self.slope
+        if self.mask is not None:
+            gradient *= self.mask
+        scale = np.sqrt(square * self.total_weight)
+        return float(np.linalg.norm(gradient) / scale) if scale > 0 else 0.0
+
+    def loss_residual(self, design: Design, y):
+        """Residuals of the loss of query rows, shape (n_rows, n_outputs)."""
+        return self.loss.residual(y, self.predictor(design))
+
+    def score_weights(self, weights=None) -> np.ndarray:
+        """Parameters as the estimator exposes them: a row a class score, the intercept last.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_outputs, n_columns), default=None
+            In the coordinates of the objective. None: those of the objective itself.
+
+        Returns
+        -------
+        ndarray of shape (n_scores, n_features) or (n_scores, n_features + 1)
+        """
+        weights = self.design.expand(self.weights if weights is None else weights)
+        table = np.reshape(self.loss.scores(weights.T).T, (-1, weights.shape[1]))
+        if self.columns is None:
+            return table
+        full = np.zeros((len(table), self.full_design.n_columns))
+        full[:, self.columns] = table[:, : len(self.columns)]
+        if self.design.fit_intercept:
+            full[:, -1] = table[:, -1]
+        return full
+
+    def predict(self, design: Design):
+        """Positions of the predicted classes of the rows of a design, shape (n_rows,)."""
+        return self.loss.predict(self.predictor(design))
+
+    def training_predictor(self, rows):
+        """Linear predictor of some training rows, shape (n, n_outputs)."""
+        return self.design.predictor(self.weights, rows)
+
+    # --- curvature -----------------------------------------------------------------------
+
+    def identity_diagonal(self):
+        """Diagonal of the identity on the active parameters, shape (n_params,)."""
+        ones = np.ones(self.shape, self.design.dtype)
+        return (ones if self.mask is None else ones * self.mask).ravel()
+
+    def hessian(self) -> np.ndarray:
+        """Hessian of J, shape (n_blocks, size, size): one block an output if separable."""
+        return self._regularised(self._weighted_gram(self.loss.second_derivative), self.penalty)
+
+    def fisher(self) -> np.ndarray:
+        """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
+        self._check_likelihood()
+        gram = self._weighted_gram(lambda y, eta: self.loss.fisher_weight(eta))
+        return self._regularised(gram, 0.0)
+
+    def _check_likelihood(self):
+        if not self.loss.is_likelihood:
+            raise ValueError(
+                "curvature='fisher' needs a likelihood, and "
+                f"{type(self.loss).__name__} is not one; use curvature='hessian'."
+            )
+
+    def empirical_fisher(self) -> np.ndarray:
+        """Second moment of the row gradients, shape (1, n_params, n_params)."""
+        matrix = np.zeros((self.rows.n_params,) * 2)
+        scale = self.rows.norm * np.sqrt(self.sample_weight)
+        for rows in self.blocks(self.rows.n_params):
+            block = self.rows.block(rows)
+            block *= scale[rows, None]
+            matrix += block.T @ block
+        return self._regularised(matrix[None], 0.0)
+
+    def null_space(self, blocks: np.ndarray, unpenalised: bool) -> np.ndarray:
+        """Directions that no training row and no penalty sees, per block of a curvature.
+
+        A duplicated, constant or empty column leaves such directions when its coefficients
+        are not penalised. Row gradients have no component along them.
+
+        Parameters
+        ----------
+        blocks : ndarray of shape (n_blocks, size, size)
+            The curvature whose null directions are wanted; its diagonal gives the scales.
+        unpenalised : bool
+            True if the curvature leaves the penalty out (Fisher).
+
+        Returns
+        -------
+        directions : list of ndarray of shape (size, n_null), one a block
+        """
+        n_outputs, n_columns = self.shape
+        gram = self._design_gram()
+        per_output = []
+        for output in range(n_outputs):
+            free = np.ones(n_columns, bool) if self.mask is None else self.mask[output] > 0
+            if not unpenalised:
+                free = free & (self.penalty[output] == 0)
+            basis = np.zeros((n_columns, 0))
+            if free.any():
+                null = _gram_null_space(gram[np.ix_(free, free)])
+                basis = np.zeros((n_columns, null.shape[1]))
+                basis[free] = null
+            per_output.append(basis)
+        if len(blocks) == n_outputs:
+            return per_output
+        return [linalg.block_diag(*per_output)]
+
+    def _design_gram(self):
+        gram = np.zeros((self.design.n_columns,) * 2)
+        for rows in self.blocks(self.design.n_columns):
+            x = self.design.product_block(rows)[self.sample_weight[rows] > 0].astype(np.float64)
+            product = x.T @ x
+            gram += product.toarray() if sparse.issparse(product) else product
+        return gram
+
+    def weighted_second_derivative(self, rows):
+        """``s_i A_i`` of some rows: (n, n_outputs) if separable, else square per row."""
+        return self._weighted(self.loss.second_derivative, rows)
+
+    def weighted_fisher(self, rows):
+        """``s_i`` times the Fisher weights of some rows, in the same form."""
+        self._check_likelihood()
+        return self._weighted(lambda y, eta: self.loss.fisher_weight(eta), rows)
+
+    def weighted_square(self, rows):
+        """``s_i r_i r_i^T`` of some rows, shape (n, n_outputs, n_outputs)."""
+        length = self.rows.norm[rows] * np.sqrt(self.sample_weight[rows])
+        residual = self.rows.unit[rows] * length[:, None].astype(self.dtype)
+        return residual[:, :, None] * residual[:, None, :]
+
+    def _weighted(self, second_derivative, rows):
+        eta = self.design.predictor(self.weights, rows)
+        inner = second_derivative(self.y[rows], eta)
+        if self.output_weight is not None:
+            inner = inner * self.output_weight[rows]
+        weight = self.sample_weight[rows].astype(inner.dtype)
+        return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
+
+    def _weighted_gram(self, second_derivative):
+        """``sum_i s_i A_i ⊗ x~_i x~_i^T`` without forming a row's own matrix."""
+        n_outputs, n_columns = self.shape
+        n_blocks = n_outputs if self.loss.separable else 1
+        size = self.rows.n_params // n_blocks
+        blocks = np.zeros((n_blocks, size, size))
+        for rows in self.blocks(n_columns + n_outputs * n_outputs):
+            inner = self._weighted(second_derivative, rows)
+            x = self.design.product_block(rows)
+            if self.loss.separable:
+                for output in range(n_outputs):
+                    blocks[output] += _diagonal_gram(x, inner[:, output])
+            else:
+                _add_coupled_gram(blocks[0], x, inner)
+        if not self.loss.separable:
+            _mirror_lower(blocks[0])
+        return blocks
+
+    def _regularised(self, blocks, penalty):
+        """Divide by S, add the penalty, and restrict to the active parameters."""
+        n_blocks, size, _ = blocks.shape
+        diagonal = np.einsum("bii->bi", blocks)
+        diagonal += np.broadcast_to(penalty, self.shape).reshape(n_blocks, size)
+        blocks /= self.total_weight
+        if self.mask is not None:
+            mask = self.mask.reshape(n_blocks, size)
+            blocks *= mask[:, :, None] * mask[:, None, :]
+            if not self.loss.separable:
+                _fix_gauge(blocks[0], self.mask)
+            diagonal += 1 - mask
+        return blocks
+
+    def blocks(self, values_per_row):
+        """Slices over the training rows, given the size of the temporaries that each takes."""
+        itemsize = self.design.dtype.itemsize
+        return row_blocks(self.design.n_rows, values_per_row * itemsize, block_budget())
+
+
+def _diagonal_gram(x, weight):
+    """``x^T diag(weight) x`` for non-negative weights."""
+    root = np.sqrt(weight)
+    if sparse.issparse(x):
+        scaled = sparse.diags(root) @ x
+        return (scaled.T @ scaled).toarray()
+    scaled = x * root[:, None]
+    return scaled.T @ scaled
+
+
+def _add_coupled_gram(matrix, x, inner):
+    """Add ``sum_i inner_i ⊗ x_i x_i^T`` to the lower triangle of blocks of ``matrix``."""
+    n_columns = x.shape[1]
+    strip_of = _sparse_strip if sparse.issparse(x) else _dense_strip
+    for k in range(inner.shape[1]):
+        own = slice(k * n_columns, (k + 1) * n_columns)
+        matrix[own, : own.stop] += strip_of(x, np.ascontiguousarray(inner[:, k, : k + 1]))
+
+
+def _dense_strip(x, inner):
+    """``sum_i inner_i ⊗ x_i x_i^T`` for inner (n, m), as (n_columns, m * n_columns).
+
+    The scaled copies of x are made a few rows at a time, so that they are still in cache when
+    the product, which accumulates in place, reads them.
+    """
+    n_columns, width = x.shape[1], inner.shape[1] * x.shape[1]
+    gemm = blas.get_blas_funcs("gemm", (x,))
+    strip = np.zeros((n_columns, width), x.dtype)
+    scaled = np.empty((min(STRIP_ROWS, len(x)), inner.shape[1], n_columns), x.dtype)
+    for start in range(0, len(x), STRIP_ROWS):
+        some = x[start : start + STRIP_ROWS]
+        part = scaled[: len(some)]
+        np.multiply(inner[start : start + STRIP_ROWS, :, None], some[:, None, :], out=part)
+        # All transposed, because BLAS wants the columns together.
+        gemm(1.0, part.reshape(-1, width).T, some.T, 1.0, strip.T, 0, 1, 1)
+    return strip
+
+
+def _sparse_strip(x, inner):
+    blocks = [(x.T @ (sparse.diags(weight) @ x)).toarray() for weight in inner.T]
+    return np.hstack(blocks)
+
+
+def _mirror_lower(matrix):
+    """Copy the lower triangle onto the upper one, in place and in strips."""
+    size = len(matrix)
+    for start in range(0, size, 256):
+        stop = min(start + 256, size)
+        square = np.tril(matrix[start:stop, start:stop])
+        matrix[start:stop, start:stop] = square + np.tril(square, -1).T
+        matrix[start:stop, stop:] = matrix[stop:, start:stop].T
+
+
+def _fix_gauge(matrix, mask):
+    """Give curvature to the directions that the softmax does not see.
+
+    Adding a number to one feature's weight in every class changes nothing, and no row gradient
+    points that way, so any curvature there leaves every solution as it is. With an L1 penalty
+    this needs care only for the columns (and the intercept) that are active in all classes.
+    """
+    n_outputs, n_columns = mask.shape
+    diagonal = np.diag(matrix).reshape(n_outputs, n_columns)
+    cells = matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
+    for column in np.flatnonzero(mask.all(axis=0)):
+        cells[:, column, :, column] += diagonal[:, column].mean() / n_outputs
+
+
+def _gram_null_space(gram):
+    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
+    lengths = np.sqrt(np.diag(gram))
+    seen = lengths > 0
+    scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
+    values, vectors = np.linalg.eigh(scaled)
+    # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
+    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
+    null = vectors[:, values < limit]
+    basis = np.zeros((len(gram), null.shape[1]))
+    if null.size:
+        basis[seen] = linalg.orth(null / lengths[seen, None])
+    return np.hstack([np.eye(len(gram))[:, ~seen], basis])

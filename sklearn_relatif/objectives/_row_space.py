@@ -1,0 +1,259 @@
+"""Wide data: the same objective in the space that the rows span.
+
+With fewer rows than features, or with dependent ones, gradients and optimal coefficients lie in
+the span of the rows. In an orthonormal basis ``V`` of it, with the intercept kept aside, the
+objective has the design ``X V`` and the coefficients ``W V``, and an L2 penalty that is the same
+for all coefficients of an output stays what it is. Norms and inner products stay too, so that
+influence and relative influence are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.linalg import lapack
+
+from ._linear import LinearObjective, block_budget
+from ._rows import Design, row_blocks
+
+#: Triangles with a better reciprocal condition number than this have full rank beyond doubt.
+WELL_CONDITIONED = 1e-4
+
+
+class RowSpace:
+    """Orthonormal basis ``V = [(L^-1 anchors)^T, beyond^T]`` of a space of coefficients.
+
+    Parameters
+    ----------
+    anchors : ndarray or CSR matrix of shape (n_anchors, n_features)
+    triangle : ndarray of shape (n_anchors, n_anchors) or None
+        Lower factor ``L`` of the Gram matrix of the anchors. None: they are orthonormal.
+    """
+
+    def __init__(self, anchors, triangle=None):
+        self.anchors = anchors
+        self.triangle = triangle
+        self.beyond = np.zeros((0, anchors.shape[1]), anchors.dtype)
+
+    @property
+    def n_dimensions(self):
+        return self.anchors.shape[0] + len(self.beyond)
+
+    def add(self, vectors, precision):
+        """Extend the space so that it holds these vectors (n, n_features) as well.
+
+        They are known to a relative ``precision``, so that not every part of them that lies
+        outside the space means something.
+        """
+        lengths = np.linalg.norm(vectors, axis=1)
+        rest = vectors[lengths > 0] / lengths[lengths > 0, None]
+        negligible = precision ** (2 / 3)
+        # Once leaves an error of the basis' own, which the second time is one of that error.
+        for _ in range(2):
+            rest = rest - self.expand(self.project(rest))
+        rest = rest[np.linalg.norm(rest, axis=1) > negligible]
+        if len(rest):
+            self.beyond = linalg.orth(rest.T, rcond=negligible).T.astype(self.anchors.dtype)
+
+    def project(self, X):
+        """Coordinates ``X V`` of the rows of X, shape (n, n_dimensions), as float64."""
+        coordinates = np.empty((X.shape[0], self.n_dimensions))
+        n_anchors = self.anchors.shape[0]
+        for rows in row_blocks(X.shape[0], 24 * n_anchors, block_budget()):
+            products = _as_dense(X[rows] @ self.anchors.T)
+            if self.triangle is not None:
+                products = _solve_triangle(self.triangle, products, transpose=False)
+            coordinates[rows, :n_anchors] = products
+            coordinates[rows, n_anchors:] = X[rows] @ self.beyond.T
+        return coordinates
+
+    def expand(self, coordinates):
+        """Vectors ``C V^T`` with the given coordinates, shape (n, n_features)."""
+        n_anchors = self.anchors.shape[0]
+        inside, outside = coordinates[:, :n_anchors], coordinates[:, n_anchors:]
+        if self.triangle is not None:
+            inside = _solve_triangle(self.triangle, inside, transpose=True)
+        return _as_dense(inside @ self.anchors) + outside @ self.beyond
+
+
+class RowSpaceDesign(Design):
+    """Rows by their coordinates in a :class:`RowSpace`.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_rows, n_dimensions)
+    fit_intercept : bool
+    space : RowSpace
+    """
+
+    def __init__(self, coordinates, fit_intercept, space):
+        super().__init__(coordinates, fit_intercept)
+        self.space = space
+
+    def like(self, X) -> Design:
+        """Other rows, given by the user's features, in the coordinates of this design."""
+        coordinates = self.space.project(X.astype(self.dtype, copy=False))
+        return Design(coordinates.astype(self.dtype, copy=False), self.fit_intercept)
+
+    def astype(self, dtype) -> RowSpaceDesign:
+        """The same rows in another precision."""
+        return RowSpaceDesign(self.X.astype(dtype, copy=False), self.fit_intercept, self.space)
+
+    def expand(self, weights):
+        """Parameters of the user's features that parameters of these columns stand for."""
+        n_dimensions = self.space.n_dimensions
+        coef = self.space.expand(weights.reshape(-1, weights.shape[-1])[:, :n_dimensions])
+        coef = coef.reshape(*weights.shape[:-1], -1)
+        return np.concatenate([coef, weights[..., n_dimensions:]], axis=-1)
+
+
+def row_space_obstacle(objective) -> str | None:
+    """Why an objective cannot be reduced to the space of its rows; None if it can."""
+    if not isinstance(objective, LinearObjective):
+        return "a kernel machine has no coefficients"
+    n_features = objective.design.X.shape[1]
+    if not n_features:
+        return "no coefficient is active"
+    if np.ptp(objective.penalty[:, :n_features], axis=1).any():
+        return "the coefficients of one output bear different L2 penalties"
+    if objective.mask is not None and not objective.mask[:, :n_features].all():
+        return "the L1 penalty left other features active for one output than for another"
+    return None
+
+
+def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
+    """The same objective in the coordinates of the space that its rows span.
+
+    Sparse features stay sparse: their basis is found from the Gram matrix of the rows, and
+    applied through a subset of the rows. Rows that are, at unit length, within about 1e-6
+    (dense features: 1e-13) of the span of others count as lying in it.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Its coefficients may not bear different L2 penalties within an output.
+
+    Returns
+    -------
+    LinearObjective
+        With a design that has a column a dimension, and the intercept. It maps other rows to
+        these coordinates by itself, and parameters back by ``design.expand``.
+
+    Raises
+    ------
+    ValueError
+        If the penalty is not the same in all directions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif.objectives import reduce_estimator, reduce_to_row_space
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(30, 500)), np.repeat([0, 1], 15)
+    >>> objective = reduce_estimator(LogisticRegression().fit(X, y), X, y, np.ones(30))
+    >>> reduced = reduce_to_row_space(objective)
+    >>> objective.shape, reduced.shape
+    ((1, 501), (1, 31))
+    >>> np.allclose(reduced.design.expand(reduced.weights), objective.weights)
+    True
+    """
+    obstacle = row_space_obstacle(objective)
+    if obstacle is not None:
+        raise ValueError(
+            f"solver='woodbury' cannot be used, because {obstacle}; use solver='auto'."
+        )
+    X, fit_intercept = objective.design.X, objective.design.fit_intercept
+    n_features = X.shape[1]
+    space, coordinates = _sparse_row_space(X) if sparse.issparse(X) else _dense_row_space(X)
+    tables = [objective.weights, np.broadcast_to(objective.slope, objective.shape)]
+    space.add(np.vstack([table[:, :n_features] for table in tables]), np.finfo(X.dtype).eps)
+    # No row has a component along what the parameters add.
+    coordinates = np.pad(coordinates, ((0, 0), (0, len(space.beyond))))
+
+    def project(table):
+        return np.hstack([space.project(table[:, :n_features]), table[:, n_features:]])
+
+    def stretch(table):
+        """The one value of the coefficients of an output, and that of its intercept."""
+        same = np.repeat(table[:, :1], space.n_dimensions, axis=1)
+        return np.hstack([same, table[:, n_features:]])
+
+    return replace(
+        objective,
+        design=RowSpaceDesign(coordinates.astype(X.dtype, copy=False), fit_intercept, space),
+        weights=project(objective.weights),
+        penalty=stretch(objective.penalty),
+        slope=project(tables[1]) if np.ndim(objective.slope) else objective.slope,
+        mask=None if objective.mask is None else stretch(objective.mask),
+    )
+
+
+def _dense_row_space(X):
+    """Basis of the row space of an array by orthogonal factorisation, and the coordinates."""
+    scaled = X / _unit_divisors(np.linalg.norm(X, axis=1))[:, None]
+    basis, triangle = linalg.qr(
+        scaled.astype(np.float64, copy=False).T,
+        mode="economic",
+        overwrite_a=True,
+        check_finite=False,
+    )
+    if not _has_full_rank(triangle):
+        rotation, graded, _ = linalg.qr(triangle, mode="economic", pivoting=True)
+        rank = np.count_nonzero(np.abs(np.diag(graded)) > _tolerance(len(X)))
+        basis = basis @ rotation[:, :rank]
+    space = RowSpace(np.ascontiguousarray(basis.T, dtype=X.dtype))
+    return space, space.project(X)
+
+
+def _has_full_rank(triangle):
+    n_rows, n_columns = triangle.shape
+    return n_rows == n_columns and lapack.dtrcon(triangle)[0] > WELL_CONDITIONED
+
+
+def _sparse_row_space(X):
+    """Basis of the row space of a CSR matrix by pivoted Cholesky, and the coordinates."""
+    n_rows = X.shape[0]
+    lengths = np.sqrt(np.asarray(X.multiply(X).sum(axis=1), dtype=np.float64).ravel())
+    scaled = sparse.csr_matrix(sparse.diags(1 / _unit_divisors(lengths)) @ X.astype(np.float64))
+    # The transpose of a C-ordered matrix is what LAPACK can factorise in place.
+    factor, pivots, rank, _ = lapack.dpstrf(
+        _gram(scaled).T, tol=_tolerance(n_rows), lower=0, overwrite_a=1
+    )
+    factor = factor.T[:, :rank]
+    order = pivots - 1
+    coordinates = np.empty((n_rows, rank))
+    for rows in row_blocks(n_rows, 16 * rank, block_budget()):
+        lower = np.tril(factor[rows], rows.start)
+        coordinates[order[rows]] = lengths[order[rows], None] * lower
+    return RowSpace(scaled[order[:rank]], np.tril(factor[:rank])), coordinates
+
+
+def _gram(X):
+    """``X X^T`` of a CSR matrix as a dense array, from sparse products."""
+    gram = np.empty((X.shape[0],) * 2)
+    transpose = X.T.tocsr()
+    for rows in row_blocks(X.shape[0], 24 * X.shape[0], block_budget()):
+        gram[rows] = (X[rows] @ transpose).toarray()
+    return gram
+
+
+def _tolerance(size):
+    """Relative size of what rounding leaves of a dependent row."""
+    return 10 * np.sqrt(size) * np.finfo(float).eps
+
+
+def _unit_divisors(lengths):
+    return np.where(lengths > 0, lengths, 1)
+
+
+def _solve_triangle(lower, rows, transpose):
+    """``L^-1 v`` (or ``L^-T v``) for each row v."""
+    options = {"lower": True, "trans": int(transpose), "check_finite": False}
+    return linalg.solve_triangular(lower, rows.T, **options).T
+
+
+def _as_dense(products):
+    return products.toarray() if sparse.issparse(products) else np.asarray(products)

@@ -1,0 +1,137 @@
+"""Feature rows and the structured gradients built on them.
+
+The gradient of row i is ``g_i = r_i ⊗ x~_i``: a residual over the outputs times the row's
+features (with a trailing 1 for the intercept). All the gradients at once would be a matrix of
+n_rows x n_params; here they only ever exist as blocks of rows or contracted with vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+
+#: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
+#: BLAS does some eighty multiplications in the time that a sparse product does one.
+DENSE_ABOVE = 0.0125
+
+
+class Design:
+    """Feature rows ``x~ = [x, 1]``, with the column of ones added block by block.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    fit_intercept : bool
+        Whether the column of ones exists.
+    """
+
+    def __init__(self, X, fit_intercept):
+        self.X = X
+        self.fit_intercept = fit_intercept
+        self.n_rows = X.shape[0]
+        self.n_columns = X.shape[1] + bool(fit_intercept)
+        self.dtype = X.dtype
+        self.is_sparse = sparse.issparse(X)
+
+    def block(self, rows):
+        """``x~`` of some rows, CSR if the data are sparse, C-ordered otherwise."""
+        X = self.X[rows]
+        if not self.fit_intercept:
+            return X
+        ones = np.ones((X.shape[0], 1), dtype=self.dtype)
+        return sparse.hstack([X, ones], format="csr") if self.is_sparse else np.hstack([X, ones])
+
+    def dense_block(self, rows):
+        """``x~`` of some rows as a dense array."""
+        block = self.block(rows)
+        return block.toarray() if self.is_sparse else block
+
+    def product_block(self, rows):
+        """``x~`` of some rows in the form (sparse or dense) that multiplies faster."""
+        block = self.block(rows)
+        if self.is_sparse and block.nnz > DENSE_ABOVE * block.shape[0] * block.shape[1]:
+            return block.toarray()
+        return block
+
+    def predictor(self, weights, rows):
+        """Linear predictor of some rows, shape (n, n_outputs)."""
+        weights = weights.astype(self.dtype, copy=False)
+        eta = np.asarray(self.X[rows] @ weights[:, : self.X.shape[1]].T)
+        return eta + weights[:, -1] if self.fit_intercept else eta
+
+    def like(self, X) -> Design:
+        """Other rows, given by the user's features, in the columns of this design."""
+        return Design(X.astype(self.dtype, copy=False), self.fit_intercept)
+
+    def astype(self, dtype) -> Design:
+        """The same rows in another precision."""
+        return Design(self.X.astype(dtype, copy=False), self.fit_intercept)
+
+    def expand(self, weights):
+        """Parameters of the user's features that parameters of these columns stand for."""
+        return weights
+
+
+class GradientRows:
+    """Unit gradients ``u_i ⊗ x~_i`` of rows, with the length ``norm_i`` of each residual.
+
+    Directions and lengths are kept apart, because a row that the model fits perfectly still
+    has a direction when its length underflows. A row whose gradient is zero by definition
+    (weight 0, no support vector) has a zero direction.
+
+    Parameters
+    ----------
+    design : Design
+    unit : ndarray of shape (n_rows, n_outputs)
+        Unit residuals.
+    norm : ndarray of shape (n_rows,)
+        Residual lengths.
+    """
+
+    def __init__(self, design, unit, norm):
+        self.design = design
+        self.unit = unit
+        self.norm = norm
+        self.n_rows, self.n_outputs = unit.shape
+        self.n_params = self.n_outputs * design.n_columns
+
+    def block(self, rows):
+        """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
+        unit = self.unit[rows]
+        if self.design.is_sparse:
+            x = self.design.dense_block(rows)
+            return (unit[:, :, None] * x[:, None, :]).reshape(len(unit), -1)
+        # Written in place: stacking the column of ones first would copy the block once more.
+        X = self.design.X[rows]
+        block = np.empty((len(unit), self.n_outputs, self.design.n_columns), self.design.dtype)
+        np.multiply(unit[:, :, None], X[:, None, :], out=block[:, :, : X.shape[1]])
+        if self.design.fit_intercept:
+            block[:, :, -1] = unit
+        return block.reshape(len(unit), -1)
+
+    def norms(self, rows, block):
+        """Lengths of gradients, given as a block that belongs to ``rows``."""
+        return np.sqrt(np.einsum("ij,ij->i", block, block))
+
+    def contract(self, vectors, rows):
+        """``vectors @ block(rows).T``, shape (n_vectors, n), without forming a sparse block."""
+        if self.design.is_sparse:
+            x = self.design.product_block(rows)
+            if sparse.issparse(x):
+                return self._contract_sparse(vectors, x, self.unit[rows])
+        return vectors @ self.block(rows).T
+
+    def _contract_sparse(self, vectors, x, unit):
+        n_vectors = len(vectors)
+        stacked = vectors.reshape(n_vectors * self.n_outputs, -1)
+        projected = (x @ np.ascontiguousarray(stacked.T)).reshape(-1, n_vectors, self.n_outputs)
+        return np.matmul(projected, unit[:, :, None])[:, :, 0].T
+
+
+def row_blocks(n_rows: int, bytes_per_row: float, max_bytes: float) -> Iterator[slice]:
+    """Slices that cover ``n_rows`` rows, each at most ``max_bytes`` (and at least one row)."""
+    n_blocks = max(1, int(np.ceil(n_rows * bytes_per_row / max_bytes)))
+    size = max(1, int(np.ceil(n_rows / n_blocks)))
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))

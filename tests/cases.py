@@ -1,0 +1,113 @@
+"""Data sets and models that several test modules share."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from tests import reference
+
+CRITERIA = ("influence", "theta_relative", "loss_relative")
+#: scikit-learn before 1.8 chooses between softmax and one-vs-rest by `multi_class`.
+HAS_MULTI_CLASS = hasattr(LogisticRegression(), "multi_class")
+
+
+def standardised(loader):
+    X, y = loader(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def breast_cancer():
+    return standardised(load_breast_cancer)
+
+
+def wine():
+    return standardised(load_wine)
+
+
+def digits(n_rows=None):
+    """Handwritten digits; three of the 64 columns are constant."""
+    X, y = standardised(load_digits)
+    return X[:n_rows], y[:n_rows]
+
+
+def text(n_documents=160, n_words=120, seed=0):
+    """TF-IDF of documents of three topics, each of which prefers a third of the words."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n_documents)
+    popularity = 1 / np.arange(1, n_words + 1)
+    documents = []
+    for topic in y:
+        preferred = np.where(np.arange(n_words) % 3 == topic, 3.0, 1.0) * popularity
+        words = rng.choice(n_words, size=25, p=preferred / preferred.sum())
+        documents.append(" ".join(f"word{word}" for word in words))
+    return sparse.csr_matrix(TfidfVectorizer().fit_transform(documents)), y
+
+
+def noisy_classes(n_classes, n_rows=150, n_features=4, seed=0):
+    """Rows whose classes overlap, so that a model without penalty exists."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, n_features))
+    scores = X @ rng.normal(size=(n_features, n_classes)) + rng.gumbel(size=(n_rows, n_classes))
+    return X, (scores + np.linspace(0, 0.5, n_classes)).argmax(axis=1)
+
+
+def weights_with_zeros(n_rows, seed=1):
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0.3, 2.5, n_rows)
+    weight[rng.choice(n_rows, n_rows // 10, replace=False)] = 0
+    return weight
+
+
+def parameters(model):
+    """Coefficients of a fitted model, the intercept (if any) as the last column."""
+    if not model.fit_intercept:
+        return model.coef_
+    return np.column_stack([model.coef_, model.intercept_])
+
+
+def link_of(model):
+    return "sigmoid" if len(model.coef_) == 1 else "softmax"
+
+
+def brute_force(
+    model,
+    X,
+    y,
+    X_query,
+    y_query,
+    *,
+    row_weight=None,
+    strength=None,
+    intercept_strength=0.0,
+    active=None,
+    **options,
+):
+    """Influence matrices of a fitted LogisticRegression by brute force.
+
+    ``row_weight`` is the product of sample weight and class weight; ``strength`` the L2 penalty
+    of the coefficients, 1/C unless told otherwise. ``y`` holds positions in ``classes_``.
+    """
+    X, X_query = (table.toarray() if sparse.issparse(table) else table for table in (X, X_query))
+    penalty = np.full(X.shape[1], 1 / model.C if strength is None else strength)
+    if model.fit_intercept:
+        penalty = np.append(penalty, intercept_strength)
+    return reference.influence_matrices(
+        parameters(model),
+        reference.design(X, model.fit_intercept),
+        y,
+        np.ones(len(y)) if row_weight is None else row_weight,
+        penalty,
+        reference.design(X_query, model.fit_intercept),
+        y_query,
+        link=link_of(model),
+        active=active,
+        **options,
+    )
+
+
+def relative_error(actual, expected):
+    assert actual.shape == expected.shape
+    return np.abs(actual - expected).max() / np.abs(expected).max()

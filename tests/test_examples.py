@@ -1,0 +1,143 @@
+"""The examples run, save only what they are asked to, and print what is true."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+CREDIT = EXAMPLES / "data" / "german_credit.csv"
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run an example as a script in an empty folder; return its names and its output."""
+
+    def run_example(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.chdir(tmp_path)
+        names = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        printed, complaints = capsys.readouterr()
+        assert complaints == ""
+        return names, printed
+
+    return run_example
+
+
+@pytest.fixture
+def pyplot():
+    pytest.importorskip("matplotlib").use("agg")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    yield plt
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py"])
+def test_saves_nothing_unless_asked(run, tmp_path, name):
+    _, printed = run(name)
+    assert printed
+    assert list(tmp_path.iterdir()) == []
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py"])
+def test_saves_the_picture(run, tmp_path, pyplot, name):
+    target = tmp_path / "picture.png"
+    _, printed = run(name, "--output", target)
+    assert printed.splitlines().count(f"Picture: {target}") == 1
+    pixels = pyplot.imread(target)[..., :3].reshape(-1, 3)
+    # More than an empty page: the bars of both signs, beside ink and paper.
+    assert len(np.unique(pixels, axis=0)) > 3
+
+
+def test_quickstart_finds_the_same_rows_by_cosine(run):
+    names, printed = run("quickstart.py")
+    np.testing.assert_array_equal(names["neighbors"], names["both"]["loss_relative"].indices)
+    assert printed.rstrip().endswith("100.0%")
+
+
+def test_quickstart_shows_the_rows_of_the_frame(run):
+    names, printed = run("quickstart.py")
+    shown = printed[printed.index("The query, and under it") :]
+    for row in [names["query"].index[0], *names["frame"]["train_index"]]:
+        radius = names["X"].loc[row, "mean radius"]
+        assert f"\n{row:<5}" in shown and f"{radius:.2f}" in shown
+
+
+def test_audit_explains_the_most_certain_refusal(run):
+    names, printed = run("audit_credit.py")
+    applicants = pd.read_csv(CREDIT)
+    outcome = applicants.pop("class")
+    train, test, outcome_train, _ = names["train_test_split"](
+        applicants, outcome, test_size=0.2, stratify=outcome, random_state=0
+    )
+    model = names["credit_model"]().fit(train, outcome_train)
+    p_bad = pd.Series(model.predict_proba(test)[:, 0], index=test.index)
+    assert f"Applicant {p_bad.idxmax()} is refused: p(bad) = {p_bad.max():.2f}" in printed
+
+
+def test_audit_takes_another_copy_of_the_data(run, tmp_path):
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(CREDIT.read_bytes())
+    assert run("audit_credit.py", "--data", copy)[1] == run("audit_credit.py")[1]
+
+
+def test_audit_counts_first_cases_right(run, capsys):
+    names, _ = run("audit_credit.py")
+    X_train = pd.read_csv(CREDIT).drop(columns="class").iloc[:4]
+    first = {
+        name: pd.DataFrame(
+            {
+                "train_index": rows,
+                "query": [0, 1, 2, 3],
+                "label": ["bad", "good", "bad", "bad"],
+                "target": ["bad", "good", "good", "bad"],
+                "probability": [0.5, 0.25, 0.5, 0.5],
+            }
+        )
+        for name, rows in {"IF": [2, 3, 2, 2], "RelatIF": [0, 1, 2, 3]}.items()
+    }
+    names["print_first_cases"](first, X_train, X_train)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][:3] == ["IF", "2", "0.38"] and lines[1][-1] == "75%"
+    # Every case is its own explanation here, so that all 20 columns agree.
+    assert lines[2][:2] == ["RelatIF", "4"] and float(lines[2][3]) == 20
+    names["print_hubs"](first, X_train)
+    hub = capsys.readouterr().out.splitlines()[1].split()
+    assert hub[0] == "2" and hub[-2:] == ["3", "1"]
+
+
+def test_every_shown_code_has_words(run):
+    names, printed = run("audit_credit.py")
+    credit = pd.read_csv(CREDIT)
+    for column, words in names["WORDS"].items():
+        assert set(credit[column]) <= set(words)
+    assert set(names["SHOWN"]) <= set(credit.columns)
+    shown = names["readable"](credit.head(3))
+    assert shown["account"].tolist() == ["none", "< 0 DM", ">= 200 DM"]
+    assert "A1" not in printed
+
+
+def test_data_are_as_their_readme_says():
+    readme = (CREDIT.parent / "README.md").read_text("utf-8")
+    credit = pd.read_csv(CREDIT)
+    assert credit.shape == (1000, 21)
+    assert credit["class"].value_counts().to_dict() == {"good": 700, "bad": 300}
+    columns = set(credit.columns) - {"class"}
+    assert {column for column in columns if f"| `{column}`" not in readme} == set()
+    bad = credit["class"] == "bad"
+    assert bad.groupby(credit["status"]).mean().idxmin() == "A14"
+    assert bad.groupby(credit["credit_history"]).mean().idxmax() == "A30"
+
+
+def test_words_are_those_of_the_readme(run):
+    names, _ = run("audit_credit.py")
+    lines = (CREDIT.parent / "README.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
+    documented = {line[2]: line[4] for line in cells if len(line) == 7}
+    for words in names["WORDS"].values():
+        assert words == {code: documented[code] for code in words}

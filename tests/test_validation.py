@@ -1,0 +1,321 @@
+"""Errors: each names the argument, the value, and the way out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn import config_context
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.losses import SquaredHinge, binary_codebook
+from tests import cases
+
+X, Y = cases.noisy_classes(3)
+N_ROWS = len(Y)
+
+
+@pytest.fixture(scope="module")
+def explainer():
+    return RelatIFExplainer(LogisticRegression()).fit(X, Y)
+
+
+# --- estimators -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        DecisionTreeClassifier(),
+        make_pipeline(StandardScaler(), DecisionTreeClassifier()),
+        GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2]}),
+    ],
+)
+def test_unsupported_estimator(estimator):
+    message = (
+        "DecisionTreeClassifier cannot be explained. Supported estimators: .*LogisticRegression, "
+        "LogisticRegressionCV, .*OneVsRestClassifier.*last step of a Pipeline"
+    )
+    with pytest.raises(TypeError, match=message):
+        RelatIFExplainer(estimator).fit(X, Y)
+    with pytest.raises(TypeError, match=message):
+        RelatIFExplainer.from_fitted(estimator.fit(X, Y), X, Y)
+
+
+def test_pipeline_that_ends_in_a_transformer():
+    with pytest.raises(TypeError, match=r"StandardScaler cannot be explained"):
+        RelatIFExplainer(make_pipeline(StandardScaler())).fit(X, Y)
+
+
+def test_clusterer_is_not_an_estimator_with_labels():
+    with pytest.raises(TypeError, match=r"KMeans cannot be explained"):
+        RelatIFExplainer(KMeans(3)).fit(X, Y)
+
+
+def test_one_versus_rest_around_another_model():
+    with pytest.raises(TypeError, match=r"if it wraps LogisticRegression.*it wraps GaussianNB"):
+        RelatIFExplainer(OneVsRestClassifier(GaussianNB())).fit(X, Y)
+
+
+def test_multilabel_targets():
+    many = np.eye(3, dtype=int)[Y]
+    with pytest.raises(ValueError, match=r"should be a 1d array"):
+        RelatIFExplainer(OneVsRestClassifier(LogisticRegression())).fit(X, many)
+
+
+def test_search_that_does_not_refit():
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, refit=False)
+    with pytest.raises(TypeError, match=r"GridSearchCV.*cannot be explained.*refit=True"):
+        RelatIFExplainer(search).fit(X, Y)
+
+
+def test_model_that_is_not_fitted():
+    with pytest.raises(NotFittedError, match=r"LogisticRegression instance is not fitted"):
+        RelatIFExplainer.from_fitted(LogisticRegression(), X, Y)
+    for method in ("explain", "pairwise_influence", "transform", "predict", "predict_proba"):
+        with pytest.raises(NotFittedError, match=r"RelatIFExplainer instance is not fitted"):
+            getattr(RelatIFExplainer(LogisticRegression()), method)(X)
+    for attribute in ("scale_", "self_influence_", "leverage_"):
+        with pytest.raises(NotFittedError, match=r"RelatIFExplainer instance is not fitted"):
+            getattr(RelatIFExplainer(LogisticRegression()), attribute)
+
+
+def test_methods_that_the_model_does_not_have():
+    wrapper = RelatIFExplainer(DecisionTreeClassifier())
+    assert not hasattr(wrapper, "decision_function")
+    assert hasattr(wrapper, "predict_proba")
+
+
+# --- parameters -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "message"),
+    [
+        ({"damping": -0.1}, ValueError, "damping must be finite and at least 0; got -0.1"),
+        ({"damping": np.nan}, ValueError, "damping must be finite and at least 0; got nan"),
+        ({"damping": np.inf}, ValueError, "damping must be finite and at least 0; got inf"),
+        ({"damping": "small"}, TypeError, "damping must be a number; got 'small'"),
+        ({"damping": True}, TypeError, "damping must be a number; got True"),
+        ({"criterion": "loss"}, ValueError, "criterion must be one of 'influence', .*got 'loss'"),
+        ({"criterion": None}, ValueError, "criterion must be one of .*got None"),
+        ({"curvature": "H"}, ValueError, "curvature must be one of 'hessian', 'fisher'.*got 'H'"),
+        ({"solver": "lu"}, ValueError, "solver must be one of 'auto', 'cholesky'.*got 'lu'"),
+    ],
+)
+def test_parameters_of_the_constructor(params, kind, message):
+    with pytest.raises(kind, match=message):
+        RelatIFExplainer(LogisticRegression(), **params).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "message"),
+    [
+        ({"n_examples": 0}, ValueError, "n_examples must be at least 1; got 0"),
+        ({"n_examples": 2.0}, TypeError, "n_examples must be a whole number; got 2.0"),
+        ({"n_examples": True}, TypeError, "n_examples must be a whole number; got True"),
+        ({"sign": "+"}, ValueError, "sign must be one of 'positive', .*got '+"),
+        ({"criterion": "relatif"}, ValueError, "criterion must be one of .*got 'relatif'"),
+        ({"criterion": ["influence", 3]}, ValueError, "criterion must be one of .*got 3"),
+        ({"criterion": []}, ValueError, "criterion must name at least one"),
+        ({"criterion": 3}, ValueError, "criterion must be one of .*got 3"),
+        ({"criterion": ""}, ValueError, "criterion must be one of .*got ''"),
+    ],
+)
+def test_arguments_of_explain(explainer, params, kind, message):
+    with pytest.raises(kind, match=message):
+        explainer.explain(X, **params)
+
+
+def test_criterion_of_pairwise_influence(explainer):
+    with pytest.raises(ValueError, match=r"criterion must be one of .*got 'relatif'"):
+        explainer.pairwise_influence(X, criterion="relatif")
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+def test_label_never_seen(explainer):
+    y = Y[:4].copy()
+    y[2] = 9
+    message = r"y contains labels .*not trained on: \[9\]. Its classes are \[0, 1, 2\]"
+    for method in (explainer.explain, explainer.pairwise_influence, explainer.transform):
+        with pytest.raises(ValueError, match=message):
+            method(X[:4], y)
+
+
+def test_labels_of_another_kind(explainer):
+    with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \['a'\]"):
+        explainer.explain(X[:2], ["a", "a"])
+    with pytest.raises(ValueError, match=r"y contains labels .*not trained on"):
+        explainer.explain(X[:2], [0.0, np.nan])
+
+
+def test_training_label_that_the_model_does_not_know():
+    model = LogisticRegression().fit(X[Y < 2], Y[Y < 2])
+    with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \[2\]"):
+        RelatIFExplainer.from_fitted(model, X, Y)
+
+
+def test_training_set_that_lacks_a_class():
+    model = LogisticRegression().fit(X, Y)
+    with pytest.raises(ValueError, match=r"y has no row .*of the classes \[1\].*fitted on"):
+        RelatIFExplainer.from_fitted(model, X[Y != 1], Y[Y != 1])
+
+
+def test_class_whose_rows_do_not_count():
+    message = r"y has no row \(of a weight above 0\) of the classes \[2\].*fitted on"
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer(LogisticRegression()).fit(X, Y, np.where(Y == 2, 0.0, 1.0))
+
+
+def test_one_class_only():
+    with pytest.raises(
+        ValueError, match=r"needs samples of at least 2 classes|more than one class"
+    ):
+        RelatIFExplainer(LogisticRegression()).fit(X, np.zeros(N_ROWS))
+
+
+def test_wrong_number_of_labels(explainer):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
+        explainer.explain(X[:5], Y[:4])
+    model = LogisticRegression().fit(X, Y)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
+        RelatIFExplainer.from_fitted(model, X, Y[:-1])
+
+
+def test_missing_and_continuous_labels():
+    with pytest.raises(ValueError, match=r"requires y to be passed, but the target y is None"):
+        RelatIFExplainer(LogisticRegression()).fit(X, None)
+    model = LogisticRegression().fit(X, Y)
+    with pytest.raises(ValueError, match=r"requires y to be passed, but the target y is None"):
+        RelatIFExplainer.from_fitted(model, X, None)
+    with pytest.raises(ValueError, match=r"Unknown label type: continuous"):
+        RelatIFExplainer(LogisticRegression()).fit(X, X[:, 0])
+
+
+# --- features -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "contains NaN"), (np.inf, "infinity")])
+def test_features_that_are_not_finite(explainer, value, message, container):
+    hostile = X.copy()
+    hostile[3, 1] = value
+    hostile = container(hostile)
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer(LogisticRegression()).fit(hostile, Y)
+    for method in (explainer.explain, explainer.pairwise_influence, explainer.transform):
+        with pytest.raises(ValueError, match=message):
+            method(hostile)
+
+
+def test_wrong_number_of_columns(explainer):
+    for method in (explainer.explain, explainer.pairwise_influence, explainer.transform):
+        with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
+            method(X[:, :3])
+
+
+def test_wrong_names_of_columns():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    for estimator in (LogisticRegression(), make_pipeline(StandardScaler(), LogisticRegression())):
+        named = RelatIFExplainer(estimator).fit(frame, Y)
+        with pytest.raises(ValueError, match=r"feature names should match.*\n.*unseen.*\n- e"):
+            named.explain(frame.rename(columns={"d": "e"}))
+        with pytest.warns(UserWarning, match=r"X does not have valid feature names"):
+            named.explain(X[:1])
+
+
+def test_empty_input(explainer):
+    with pytest.raises(ValueError, match=r"Found array with 0 sample"):
+        RelatIFExplainer(LogisticRegression()).fit(X[:0], Y[:0])
+    for method in (explainer.explain, explainer.pairwise_influence, explainer.transform):
+        with pytest.raises(ValueError, match=r"Found array with 0 sample"):
+            method(X[:0])
+
+
+def test_one_query_as_a_vector(explainer):
+    with pytest.raises(ValueError, match=r"Expected 2D array, got 1D array"):
+        explainer.explain(X[0])
+
+
+# --- weights --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.r_[-1.5, np.ones(N_ROWS - 1)], "must not be negative; its smallest entry is -1.5"),
+        (np.r_[np.nan, np.ones(N_ROWS - 1)], "contains NaN"),
+        (np.r_[np.inf, np.ones(N_ROWS - 1)], "contains .*infinity"),
+        (np.zeros(N_ROWS), "is 0 for every row"),
+        (np.ones(N_ROWS - 1), rf"has {N_ROWS - 1} entries for {N_ROWS} rows"),
+    ],
+)
+def test_weights(weight, message):
+    model = LogisticRegression().fit(X, Y)
+    with pytest.raises(ValueError, match=f"sample_weight {message}"):
+        RelatIFExplainer.from_fitted(model, X, Y, weight)
+
+
+def test_negative_weights_that_the_estimator_itself_accepts():
+    weight = np.r_[-1e-3, np.ones(N_ROWS - 1)]
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        RelatIFExplainer(LogisticRegression()).fit(X, Y, weight)
+
+
+def test_weight_given_twice():
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    weight = np.ones(N_ROWS)
+    message = "sample_weight was given twice, also as 'logisticregression__sample_weight'"
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer(pipeline).fit(X, Y, weight, logisticregression__sample_weight=weight)
+
+
+def test_weight_that_one_versus_rest_does_not_take():
+    """Unless metadata is routed, scikit-learn refuses it; then it is right for all problems."""
+    estimator = OneVsRestClassifier(LogisticRegression(solver="newton-cholesky", tol=1e-10))
+    weight = cases.weights_with_zeros(N_ROWS)
+    with pytest.raises(ValueError, match=r"sample_weight"):
+        RelatIFExplainer(estimator).fit(X, Y, weight)
+    with config_context(enable_metadata_routing=True):
+        estimator.estimator.set_fit_request(sample_weight=True)
+        assert RelatIFExplainer(estimator).fit(X, Y, weight).stationarity_ < 1e-7
+
+
+def test_wrong_weights_are_told_by_the_gradient():
+    model = LogisticRegression().fit(X, Y)
+    weight = np.where(Y == 0, 5.0, 1.0)
+    with pytest.warns(ConvergenceWarning, match=r"stationarity_ is 0\.\d+.*sample_weight.*tol"):
+        RelatIFExplainer.from_fitted(model, X, Y, weight)
+
+
+# --- curvatures -----------------------------------------------------------------------------
+
+
+def test_curvature_that_is_not_positive_definite():
+    """Fewer rows than parameters: the empirical Fisher does not see every gradient."""
+    few, labels = X[:9], np.arange(9) % 3
+    with pytest.raises(
+        ValueError, match=r"not positive definite.*smallest relative pivot.*damping"
+    ):
+        RelatIFExplainer(LogisticRegression(), curvature="empirical_fisher").fit(few, labels)
+    RelatIFExplainer(LogisticRegression(), curvature="empirical_fisher", damping=1e-3).fit(
+        few, labels
+    )
+
+
+def test_fisher_that_does_not_exist(explainer):
+    objective = dataclasses.replace(explainer._objective, loss=SquaredHinge(binary_codebook()))
+    with pytest.raises(ValueError, match=r"curvature='fisher' needs a likelihood.*SquaredHinge"):
+        objective.fisher()
