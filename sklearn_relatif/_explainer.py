@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from . import objectives
+from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._explanation import Explanation, TrainingRows, row_index
 from ._removal import RemovalMixin
 from ._selection import BestRows, merge_signs
@@ -34,8 +36,9 @@ from ._validation import (
     warn_if_not_stationary,
 )
 from .criteria import CRITERIA, leverages, row_factors, unit_scales
-from .curvature import CURVATURES, SOLVERS, build_curvature
+from .curvature import CURVATURES, SOLVERS, SolverChoice, prepare_curvature
 from .objectives import GradientRows, block_budget, row_blocks
+from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 
 SIGNS = ("positive", "negative", "absolute")
 #: Scores of one block of queries and rows: small enough to stay in cache while it is searched.
@@ -78,6 +81,7 @@ class Query(NamedTuple):
 
 class RelatIFExplainer(
     RemovalMixin,
+    CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -113,13 +117,19 @@ class RelatIFExplainer(
         wrapped in a FrozenEstimator. Preprocessing is held fixed.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
-    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}, default="hessian"
+    curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
+            default="hessian"
         The matrix in the place of H. "fisher" and "empirical_fisher" leave the penalty out;
-        "identity" compares gradients as they are.
+        "identity" compares gradients as they are. "active_set" is for SVMs with a hinge loss:
+        the KKT system of the free support vectors, whose influence is what removing a row does
+        to the margin of the query as long as no other row changes its set.
     damping : float, default=0.0
         Added to the diagonal of the curvature (of the mean objective). Must not be negative.
-    solver : {"auto", "cholesky"}, default="auto"
-        How the curvature is inverted.
+    solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", \
+            "ekfac"}, default="auto"
+        How the curvature is inverted. "cholesky", and for wide data "woodbury", are exact;
+        "cg" solves for each query to a tolerance; the others are approximations. "auto" picks
+        one, see ``solver_``.
     n_retrainings : int, default=30
         Number of training rows that ``score`` leaves out, one at a time.
     n_jobs : int, default=None
@@ -139,10 +149,14 @@ class RelatIFExplainer(
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where the training data had any.
+    solver_ : SolverChoice
+        The solver's ``name``, and the ``reason`` for which it was chosen.
     stationarity_ : float
         Norm of the gradient of the objective at the fitted coefficients, relative to the root
         mean square norm of the row gradients. Close to 0 if the model is at its optimum on
         exactly these rows and weights; above 0.01 a ConvergenceWarning is given.
+    training_rows_ : TrainingRows
+        Index, labels, predictions and probabilities of the training rows.
     scale_ : ndarray of shape (n_rows,)
         Denominator of ``criterion`` for each training row (ones for "influence").
     self_influence_ : ndarray of shape (n_rows,)
@@ -229,6 +243,7 @@ class RelatIFExplainer(
         """
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, **fit_params) -> RelatIFExplainer:
         """Fit the estimator, and prepare to explain it.
 
@@ -267,8 +282,12 @@ class RelatIFExplainer(
         if y is None:
             raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params)
-        self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
-        self._prepare(X, y, weight)
+        estimator = clone(self.estimator)
+        with fit_task(self, 2, X, y) as step:
+            with step("fit estimator", estimator):
+                self.estimator_ = estimator.fit(X, y, **fit_params)
+            with step("factor curvature"):
+                self._prepare(X, y, weight)
         return self
 
     def _prepare(self, X, y, sample_weight):
@@ -287,11 +306,31 @@ class RelatIFExplainer(
         self._objective = objectives.reduce_estimator(self._model, design, positions, sample_weight)
         self.stationarity_ = self._objective.relative_gradient()
         warn_if_not_stationary(self.stationarity_)
-        self._curvature = build_curvature(self._objective, self.curvature, self.damping)
+        self._prepare_curvature()
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
-        self._training_rows = self._describe_training_rows(X, labels, positions)
+        self.training_rows_ = self._describe_training_rows(X, labels, positions)
         self._n_features_out = self._objective.rows.n_params
+
+    def _prepare_curvature(self):
+        """Factor the curvature; solvers may replace the objective by an equivalent one."""
+        self._machine = None
+        if self.curvature != "active_set":
+            self._objective, self._curvature, self.solver_ = prepare_curvature(
+                self._objective, self.curvature, self.damping, self.solver, self.random_state
+            )
+        elif self._objective.is_smooth:
+            raise ValueError(
+                f"curvature='active_set' exists for SVMs with a hinge loss, not for "
+                f"{type(self._model).__name__}; use curvature='hessian'."
+            )
+        else:
+            self._objective = ActiveSetObjective(self._objective)
+            self._curvature = ActiveSetCurvature()
+            reason = "the KKT system of the free support vectors"
+            self.solver_ = SolverChoice("active_set", reason)
+        if self.verbose:
+            print(f"solver: {self.solver_.name}, because {self.solver_.reason}", file=sys.stderr)
 
     def _describe_training_rows(self, X, labels, positions):
         objective = self._objective
@@ -369,7 +408,7 @@ class RelatIFExplainer(
                 self.classes_[positions],
                 criterion=name,
                 sign=sign,
-                training_rows=self._training_rows,
+                training_rows=self.training_rows_,
                 query_index=row_index(X),
             )
             for name, (indices, scores) in best.items()
@@ -579,7 +618,7 @@ class RelatIFExplainer(
 
     def _check_params(self):
         check_choice("criterion", self.criterion, CRITERIA)
-        check_choice("curvature", self.curvature, CURVATURES)
+        check_choice("curvature", self.curvature, (*CURVATURES, "active_set"))
         check_choice("solver", self.solver, SOLVERS)
         check_non_negative("damping", self.damping)
 

@@ -16,7 +16,9 @@ from . import objectives, retraining
 from ._progress import show_progress
 from ._validation import check_choice, check_positive_int, check_rows, group_labels
 from .curvature import CholeskyCurvature, build_curvature
-from .models_without import merged, newton_models, retrained_models
+from .losses import of_models
+from .models_without import newton_models, retrained_models
+from .support_vectors import ActiveSetObjective, HingeMachine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -95,13 +97,13 @@ class RemovalMixin:
         query = self._query(X, y)
         loss = self._objective.loss
         if order == "first":
-            residual = self._objective.loss_residual(query.design, query.y)
+            residual = loss.residual(query.y, self._objective.predictor(query.design))
             return self._first_order(query.design, residual, groups)
         removals = self._removals(groups)
         effect = np.empty((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
             before = loss.value(query.y, models.predictor_before(query))
-            after = merged(loss.value, query.y, models.predictors(query))
+            after = of_models(loss.value, query.y, models.predictors(query))
             effect[:, models.positions] = after - before[:, None]
         return effect
 
@@ -251,8 +253,25 @@ class RemovalMixin:
         float
             Between -1 and 1.
         """
-        check_is_fitted(self)
         check_choice("correlation", correlation, tuple(CORRELATIONS))
+        estimate, truth = self.estimate_and_truth(X, y)
+        measured = CORRELATIONS[correlation](estimate.ravel(), truth.ravel())
+        return float(measured.statistic)
+
+    def estimate_and_truth(self, X, y=None) -> tuple[np.ndarray, np.ndarray]:
+        """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+
+        Returns
+        -------
+        estimate, truth : ndarrays of shape (n_queries, n_retrainings)
+        """
+        check_is_fitted(self)
         check_positive_int("n_retrainings", self.n_retrainings)
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
@@ -267,8 +286,7 @@ class RemovalMixin:
             change = _ratio(change, truth.parameter_change)
         elif self.criterion == "loss_relative":
             change = _ratio(change, truth.training_change)
-        measured = CORRELATIONS[correlation](estimate.ravel(), change.ravel())
-        return float(measured.statistic)
+        return estimate, change
 
     def loo_proba(self) -> np.ndarray:
         """Class probabilities of each training row under the model trained without it.
@@ -302,6 +320,14 @@ class RemovalMixin:
             return self._curvature
         return build_curvature(self._objective, "hessian", self.damping)
 
+    def _hinge_machine(self) -> HingeMachine:
+        """The exact solution on which removals are followed, found when first needed."""
+        if isinstance(self._objective, ActiveSetObjective):
+            return self._objective.machine
+        if self._machine is None:
+            self._machine = HingeMachine(self._objective)
+        return self._machine
+
     def _removals(self, groups) -> list[np.ndarray]:
         n_rows = self._objective.n_rows
         if groups is None:
@@ -313,6 +339,11 @@ class RemovalMixin:
 
     def _first_order(self, design, residual, groups, total=False):
         """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
+        if not self._objective.is_smooth:
+            raise ValueError(
+                "order='first' needs a loss with curvature, which the hinge has not; use "
+                "order='newton' (one step on the active set) or order='retrain' (exact)."
+            )
         objective = self._objective
         queries = objectives.GradientRows(design, residual, np.ones(len(residual)))
         share = objective.rows.norm * objective.sample_weight / objective.total_weight
@@ -338,7 +369,9 @@ class RemovalMixin:
 
     def _models_without(self, removals, order):
         """Models without each group of rows, in batches (see models_without.py)."""
-        if order == "newton":
+        if not self._objective.is_smooth:
+            models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
+        elif order == "newton":
             models = newton_models(self._objective, self._newton(), removals)
         else:
             all_rows = self._training_data[0]
@@ -363,7 +396,7 @@ class RemovalMixin:
         parameter, training = np.empty(len(removals)), np.empty(len(removals))
         for models in self._models_without(removals, "retrain"):
             before = loss.query_value(query.y, models.predictor_before(query))
-            after = merged(loss.query_value, query.y, models.predictors(query))
+            after = of_models(loss.query_value, query.y, models.predictors(query))
             change[:, models.positions] = after - before[:, None]
             parameter[models.positions] = models.parameter_change()
             training[models.positions] = models.training_change()

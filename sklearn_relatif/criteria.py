@@ -29,6 +29,8 @@ def unit_scales(criterion, rows, curvature):
     -------
     dict of str to ndarray of shape (n_rows,)
     """
+    if hasattr(rows, "scales"):
+        return rows.scales()
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
     for block in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):

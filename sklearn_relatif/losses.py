@@ -43,6 +43,25 @@ class Loss(Protocol):
     def predict(self, eta): ...
 
 
+def of_models(value, y, predictors):
+    """A pointwise loss of several models.
+
+    Parameters
+    ----------
+    value : callable
+        ``value`` or ``query_value`` of a loss.
+    y : ndarray of shape (n_rows,)
+    predictors : ndarray of shape (n_rows, n_models, n_outputs)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_models)
+    """
+    n_rows, n_models, n_outputs = predictors.shape
+    values = value(np.repeat(y, n_models), predictors.reshape(-1, n_outputs))
+    return values.reshape(n_rows, n_models)
+
+
 def binary_codebook() -> np.ndarray:
     """Codebook of two classes: the second one is positive."""
     return np.array([[-1.0], [1.0]])

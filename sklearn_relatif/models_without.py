@@ -112,10 +112,3 @@ def retrained_models(objective, removals, refit, all_rows):
         left = np.flatnonzero(~exact)
         for index, model in zip(left, refit([chunk[i] for i in left]), strict=True):
             yield RefittedModel(np.array([first + index]), objective, model, all_rows)
-
-
-def merged(value, y, predictors):
-    """A pointwise loss of several models, shape (n_rows, n_models)."""
-    n_rows, n_models, n_outputs = predictors.shape
-    values = value(np.repeat(y, n_models), predictors.reshape(-1, n_outputs))
-    return values.reshape(n_rows, n_models)

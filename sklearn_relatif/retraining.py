@@ -40,6 +40,11 @@ from .objectives._rows import DENSE_ABOVE
 TOLERANCE = 1e-10
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
 REDUCTION = 1e-5
+#: The next Newton step must not change the predictor of any row by more than this, measured in
+#: units of 1/sqrt(s_i A_i): it has ``sum_i s_i A_i (change of eta_i)^2 <= PRECISION^2``.
+PRECISION = 1e-10
+#: Relative gradients that may consist of nothing but rounding.
+ROUNDING = 1e-14
 #: Quasi-Newton steps with one factor, and how many of them it remembers.
 MAX_STEPS = 15
 MEMORY = 8
@@ -196,7 +201,7 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
     >>> retraining.converged
     array([ True,  True,  True])
     >>> parameter_changes(retraining.objective, retraining.weights).round(3)
-    array([0.007, 0.138, 0.22 ])
+    array([0.005, 0.174, 1.377])
     """
     curvature = retraining_curvature(objective) if curvature is None else curvature
     optimum = _minimise(objective, curvature, goal=0.0)
@@ -205,6 +210,7 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
     models = _Models(objective, groups)
     weights = np.empty((len(groups), *objective.shape))
     relative = np.empty(len(groups))
+    arrived = np.empty(len(groups), bool)
     form = curvature.quadratic_form(objective.shape[0])
     for batch, is_small in _batches(objective, groups):
         weights[batch] = objective.weights
@@ -214,9 +220,9 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         else:
             solve, start = _solver(curvature), models.at(weights[batch], batch)
         goal = np.clip(REDUCTION * start.relative, 10 * optimum.relative, TOLERANCE)
-        end, _ = _descend(models, batch, start, solve, goal)
+        end, arrived[batch] = _descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
-    for model in np.flatnonzero(~(relative <= TOLERANCE)):
+    for model in np.flatnonzero(~arrived):
         reduced = _without(objective, groups[model])
         end = _minimise(replace(reduced, weights=weights[model]))
         weights[model], relative[model] = end.weights[0], end.relative[0]
@@ -273,7 +279,7 @@ def newton_steps(
     >>> curvature = build_curvature(objective, "hessian", 0.0)
     >>> weights = newton_step(objective, curvature, [[0], [70], range(100, 110)])
     >>> parameter_changes(objective, weights).round(3)
-    array([0.007, 0.137, 0.216])
+    array([0.006, 0.179, 1.348])
     """
     groups = _counted_rows(objective, groups)
     form = curvature.quadratic_form(objective.shape[0])
@@ -524,8 +530,9 @@ def _descend(models, members, start, solve, goal):
         Takes gradients (n, n_outputs, n_columns) of those members whose positions (n,) are its
         second argument, and applies an approximate inverse Hessian to them.
     goal : ndarray of shape (n_members,)
-        Relative gradient to arrive at. Where rounding does not let it, a model ends once it is
-        below TOLERANCE and its steps stop to halve it.
+        Relative gradient to arrive at, with a next step of no consequence (PRECISION). Below
+        ROUNDING, a model has arrived as well when a step fails to halve its relative gradient;
+        below TOLERANCE, it gives up then.
 
     Returns
     -------
@@ -533,7 +540,7 @@ def _descend(models, members, start, solve, goal):
     has_arrived : ndarray of bool, shape (n_members,)
     """
     end = _Points(*(part.copy() for part in start))
-    live = np.arange(len(members))
+    live, has_arrived = np.arange(len(members)), np.zeros(len(members), bool)
     here, pairs, length = start, _Pairs(), np.ones(len(live))
     step = -solve(here.gradient, live)
     for _ in range(MAX_STEPS):
@@ -543,27 +550,28 @@ def _descend(models, members, start, solve, goal):
         is_near = here.relative <= TOLERANCE
         is_better = ~is_near | (there.relative < here.relative)
         moves = at_goal | (is_better & (slope_there <= 0.5 * np.abs(slope)))
-        arrived = at_goal | (is_near & (there.relative > 0.5 * here.relative))
+        stalls = is_near & (there.relative > 0.5 * here.relative)
         end.put(live[moves], there.take(moves))
 
         pairs.add(here, there, moves)
         length = np.where(moves, 1.0, length * _shortening(slope, slope_there))
-        stays = ~arrived
-        live, length, moves, step = live[stays], length[stays], moves[stays], step[stays]
-        if not live.size:
-            break
         here = end.take(live)
-        pairs.take(stays)
         new = -pairs.solve(here.gradient, lambda gradient, live=live: solve(gradient, live))
         step = np.where(moves[:, None, None], new, step)
-    has_arrived = np.ones(len(members), bool)
-    has_arrived[live] = False
+        decrement = -_dot(step, here.gradient) * models.total[members[live]]
+        arrives = at_goal & (decrement <= PRECISION**2) | stalls & (here.relative <= ROUNDING)
+        has_arrived[live] = arrives
+        stays = ~(arrives | stalls)
+        live, here, length, step = live[stays], here.take(stays), length[stays], step[stays]
+        pairs.take(stays)
+        if not live.size:
+            break
     return end, has_arrived
 
 
 def _shortening(slope, slope_there):
     """Where along a rejected step the slope vanishes if it is linear, within bounds."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.nan_to_num(np.clip(slope / (slope - slope_there), 0.1, 0.5), nan=0.1)
 
 
@@ -610,8 +618,9 @@ def _minimise(objective, curvature=None, goal=REDUCTION * TOLERANCE):
                 curvature = build_curvature(here, "hessian", 0.0)
             except ValueError:
                 break
+        before = point.relative[0]
         point, arrived = _descend(models, alone, point, _solver(curvature), np.full(1, goal))
-        if arrived[0]:
+        if arrived[0] or (before <= TOLERANCE and point.relative[0] > 0.5 * before):
             break
         curvature = None
     return point

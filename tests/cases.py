@@ -1,6 +1,8 @@
 """Data sets and models that several test modules share."""
 
 import numpy as np
+import pytest
+import sklearn
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -12,6 +14,12 @@ from tests import reference
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 #: scikit-learn before 1.8 chooses between softmax and one-vs-rest by `multi_class`.
 HAS_MULTI_CLASS = hasattr(LogisticRegression(), "multi_class")
+#: scikit-learn before 1.7 balances classes by their numbers of rows, whatever their weights.
+BALANCES_BY_WEIGHT = tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 7)
+#: What scikit-learn 1.8.0 says to C=inf, which is how it wants to be asked for no penalty.
+ignore_warning_about_no_penalty = pytest.mark.filterwarnings(
+    "ignore:Setting penalty=None will ignore the C"
+)
 
 
 def standardised(loader):

@@ -12,6 +12,7 @@ from sklearn_relatif.criteria import row_factors, unit_scales
 from sklearn_relatif.objectives import GradientRows
 from tests import cases, reference
 
+pytestmark = cases.ignore_warning_about_no_penalty
 CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
 N_CLASSES = (2, 3)
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_relatif import RelatIFExplainer, _explainer
 from tests import cases, reference
 
+pytestmark = cases.ignore_warning_about_no_penalty
 EXACT = 1e-8
 few = settings(max_examples=20, deadline=None, derandomize=True)
 

@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 from sklearn_relatif import RelatIFExplainer
 from tests import cases, reference
 
+pytestmark = cases.ignore_warning_about_no_penalty
+
 
 def losses(model, X, y):
     return reference.log_loss(cases.parameters(model), reference.design(X), y, "sigmoid")

@@ -8,9 +8,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 
 
-def checks_of(*estimators):
+def checks_of(*estimators, **options):
     """All checks, in a list: pytest 9 objects to the generator that scikit-learn 1.6 hands it."""
-    mark = parametrize_with_checks(list(estimators)).mark
+    mark = parametrize_with_checks(list(estimators), **options).mark
     names, checks = mark.args
     return pytest.mark.parametrize(names, list(checks), **mark.kwargs)
 

@@ -13,6 +13,7 @@ class DiagonalCurvature:
     """
 
     def __init__(self, diagonal):
+        self.dtype = diagonal.dtype
         root = np.sqrt(diagonal)
         self.inverse_root = np.where(root > 0, 1 / np.where(root > 0, root, 1), 0)
 

@@ -45,7 +45,7 @@ class KroneckerCurvature:
         check_shared_penalty(total)
         self.dtype = total.objective.dtype
         strengths, self.outputs = np.linalg.eigh(total.mean_inner())
-        moment, ridge = _second_moment(total), total.ridge[0]
+        moment, ridge = total.second_moment(), total.ridge[0]
         self.columns, shares = _common_basis(moment, ridge)
         if is_corrected:
             self.values = _projected_diagonal(total, self.outputs, self.columns)
@@ -110,17 +110,6 @@ def check_shared_penalty(total):
         )
 
 
-def _second_moment(total):
-    """Second moment of the features, shape (n_columns, n_columns), rows by their traces."""
-    n_columns = total.ridge.shape[1]
-    moment, trace = np.zeros((n_columns, n_columns)), 0.0
-    for rows in total.objective.blocks(n_columns + len(total.ridge) ** 2):
-        weight = total.rotated_inner(rows).sum(axis=1)
-        moment += total.gram(rows, weight)
-        trace += weight.sum(dtype=np.float64)
-    return moment / trace if trace > 0 else moment
-
-
 def _common_basis(moment, ridge):
     """Basis ``T`` with ``T^T A T = diag(shares)`` and ``T^T diag(ridge) T = diag(1 - shares)``.
 
@@ -147,5 +136,5 @@ def _projected_diagonal(total, outputs, columns):
     bytes_per_row = 8 * (2 * columns.shape[1] + len(outputs) ** 2)
     for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
         projected = np.asarray(objective.design.block(rows) @ columns)
-        diagonal += np.maximum(total.rotated_inner(rows, outputs), 0).T @ projected**2
+        diagonal += total.rotated_inner(rows, outputs).T @ projected**2
     return diagonal / objective.total_weight

@@ -7,6 +7,7 @@ the structured gradients of its rows and the curvature summed over them; it know
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
 from ._kernel import is_kernel_machine
 from ._linear import LinearObjective, block_budget
+from ._products import CurvatureSum
 from ._registry import (
     check_design,
     innermost_path,
@@ -24,6 +25,7 @@ from ._row_space import reduce_to_row_space, row_space_obstacle
 from ._rows import Design, GradientRows, row_blocks
 
 __all__ = [
+    "CurvatureSum",
     "Design",
     "GradientRows",
     "LinearObjective",

@@ -33,6 +33,27 @@ def class_weight_of_rows(class_weight, classes, y, sample_weight):
     return compute_class_weight(class_weight, classes=classes, y=classes[y], **options)[y]
 
 
+class DualForm(NamedTuple):
+    """The binary problems of a hinge machine, as their dual sees them.
+
+    Attributes
+    ----------
+    signs : ndarray of shape (n_rows, n_problems)
+        0 where a row takes no part in a problem.
+    alpha : ndarray of shape (n_rows, n_problems)
+        Dual coefficients, as exact as the solver left them.
+    upper : ndarray of shape (n_rows, n_problems)
+        Their upper bounds.
+    has_intercept : bool
+        Whether there is an unpenalised intercept; a penalised one is part of the kernel.
+    """
+
+    signs: np.ndarray
+    alpha: np.ndarray
+    upper: np.ndarray
+    has_intercept: bool
+
+
 class Parameters(NamedTuple):
     """Coefficients and penalties, one row a class score, each of shape (n_scores, n_columns)."""
 

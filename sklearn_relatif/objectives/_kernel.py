@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
-from ._build import class_weight_of_rows
+from ._build import DualForm, class_weight_of_rows
 from ._linear import block_budget
 from ._registry import reduce_estimator
 from ._rows import row_blocks
@@ -241,6 +241,22 @@ class KernelObjective:
         """Decision values of the binary problems, shape (n, n_outputs)."""
         return self.kernel.between(X, self.support) @ self.dual_coef + self.intercept
 
+    def kernel_with(self, X, positions):
+        """Kernel of other rows with some training rows."""
+        return self.kernel.between(X, positions)
+
+    def dual_form(self) -> DualForm:
+        """The machine as its dual problems see it."""
+        if self.C is None:
+            raise ValueError(
+                "Removal from a NuSVC is not followed on its active set, because its bounds "
+                "move with it; use retrain_without, or an SVC."
+            )
+        alpha = np.zeros((self.n_rows, self.loss.n_outputs))
+        alpha[self.support] = np.abs(self.dual_coef)
+        upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
+        return DualForm(self.loss.codebook[self.y], alpha, upper, has_intercept=True)
+
     def predict(self, X):
         """Positions of the predicted classes of other rows, shape (n,)."""
         return self.loss.predict(self.predictor(X))
@@ -320,11 +336,6 @@ def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
 
 
 def _reduce(estimator, X, y, sample_weight, by_class, C):
-    if estimator.dual_coef_.shape[0] < len(estimator.classes_) - 1:
-        raise ValueError(
-            f"{type(estimator).__name__} was fitted with sample_weight 0 for all rows of a class, "
-            "and cannot predict. Leave that class out of X, y and sample_weight."
-        )
     X = X.astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
     return KernelObjective(

@@ -157,10 +157,6 @@ class LinearObjective:
         scale = np.sqrt(square * self.total_weight)
         return float(np.linalg.norm(gradient) / scale) if scale > 0 else 0.0
 
-    def loss_residual(self, design: Design, y):
-        """Residuals of the loss of query rows, shape (n_rows, n_outputs)."""
-        return self.loss.residual(y, self.predictor(design))
-
     def score_weights(self, weights=None) -> np.ndarray:
         """Parameters as the estimator exposes them: a row a class score, the intercept last.
 
@@ -300,12 +296,12 @@ class LinearObjective:
             inner = self._weighted(second_derivative, rows)
             x = self.design.product_block(rows)
             if self.loss.separable:
-                for output in range(n_outputs):
-                    blocks[output] += _diagonal_gram(x, inner[:, output])
+                for block, weight in zip(blocks, inner.T, strict=True):
+                    add_gram(block, x, weight)
             else:
                 _add_coupled_gram(blocks[0], x, inner)
-        if not self.loss.separable:
-            _mirror_lower(blocks[0])
+        for block in blocks:
+            mirror_lower(block)
         return blocks
 
     def _regularised(self, blocks, penalty):
@@ -328,14 +324,19 @@ class LinearObjective:
         return row_blocks(self.design.n_rows, values_per_row * itemsize, block_budget())
 
 
-def _diagonal_gram(x, weight):
-    """``x^T diag(weight) x`` for non-negative weights."""
+def add_gram(matrix, x, weight):
+    """Add ``x^T diag(weight) x`` for non-negative weights to the lower triangle of ``matrix``."""
     root = np.sqrt(weight)
     if sparse.issparse(x):
         scaled = sparse.diags(root) @ x
-        return (scaled.T @ scaled).toarray()
+        matrix += (scaled.T @ scaled).toarray()
+        return
     scaled = x * root[:, None]
-    return scaled.T @ scaled
+    if scaled.dtype == matrix.dtype:
+        # All transposed, because BLAS wants the columns together.
+        blas.dsyrk(1.0, scaled.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
+    else:
+        matrix += scaled.T @ scaled
 
 
 def _add_coupled_gram(matrix, x, inner):
@@ -371,7 +372,7 @@ def _sparse_strip(x, inner):
     return np.hstack(blocks)
 
 
-def _mirror_lower(matrix):
+def mirror_lower(matrix):
     """Copy the lower triangle onto the upper one, in place and in strips."""
     size = len(matrix)
     for start in range(0, size, 256):

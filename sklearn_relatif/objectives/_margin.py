@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy import sparse
 from scipy.optimize import lsq_linear
@@ -16,7 +18,7 @@ from ..losses import (
     binary_codebook,
     one_vs_rest_codebook,
 )
-from ._build import build_objective, class_weight_of_rows, linear_parameters
+from ._build import DualForm, build_objective, class_weight_of_rows, linear_parameters
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
 
@@ -41,29 +43,79 @@ class HingeObjective(LinearObjective):
 
         A row on the margin contributes between none and all of its gradient.
         """
-        shortest, square = 0.0, 0.0
         x = self.design.block(slice(None))
-        signs = self.loss.codebook[self.y]
-        margins = signs * self.design.predictor(self.weights, slice(None))
-        for k in range(self.shape[0]):
-            weight = self.sample_weight * signs[:, k]
-            if self.output_weight is not None:
-                weight = weight * self.output_weight[:, k]
-            inside = margins[:, k] < 1 - self.loss.slack
-            on = (np.abs(margins[:, k] - 1) <= self.loss.slack) & (weight != 0)
-            gradient = self.penalty[k] * self.weights[k] - x[inside].T @ weight[inside]
-            shortest += _shortest_subgradient(gradient, x[on], weight[on])
-            lengths = sparse.csr_array(x).power(2).sum(axis=1)
-            square += np.sum((np.abs(weight) * np.asarray(lengths).ravel())[inside | on])
+        lengths = np.asarray(sparse.csr_array(x).power(2).sum(axis=1)).ravel()
+        shortest, square = 0.0, 0.0
+        for k, (weight, share) in enumerate(self._shares):
+            gradient = self.penalty[k] * self.weights[k] - x.T @ (weight * share)
+            shortest += float(gradient @ gradient)
+            square += np.sum((np.abs(weight) * lengths)[share > 0])
         return float(np.sqrt(shortest / (square * self.total_weight))) if square else 0.0
 
+    @cached_property
+    def _shares(self):
+        """Signed weight of each row, and the share of its gradient that counts, by output.
 
-def _shortest_subgradient(gradient, x, weight):
-    """Squared length of ``gradient - sum_i a_i weight_i x_i``, minimised over 0 <= a_i <= 1."""
-    if not len(weight):
-        return float(gradient @ gradient)
-    columns = (sparse.diags(weight) @ x).T if sparse.issparse(x) else (weight[:, None] * x).T
-    return 2 * float(lsq_linear(columns, gradient, bounds=(0, 1)).cost)
+        1 inside the margin, 0 outside, and what makes the gradient of J shortest on it.
+        """
+        x = self.design.block(slice(None))
+        margins = self.loss.codebook[self.y] * self.design.predictor(self.weights, slice(None))
+        shares = []
+        for k, weight in enumerate(self._signed_weights.T):
+            share = (margins[:, k] < 1 - self.loss.slack).astype(np.float64)
+            on = (np.abs(margins[:, k] - 1) <= self.loss.slack) & (weight != 0)
+            if on.any():
+                columns = sparse.diags(weight[on]) @ sparse.csr_array(x[on])
+                gradient = self.penalty[k] * self.weights[k] - x.T @ (weight * share)
+                share[on] = lsq_linear(columns.T.toarray(), gradient, bounds=(0, 1)).x
+            shares.append((weight, share))
+        return shares
+
+    @property
+    def _signed_weights(self):
+        weight = self.loss.codebook[self.y] * self.sample_weight[:, None]
+        return weight if self.output_weight is None else weight * self.output_weight
+
+    # --- the dual form ---------------------------------------------------------------------
+
+    @cached_property
+    def kernel(self):
+        """The linear kernel in which this machine is a kernel machine."""
+        strength, of_intercept = self.penalty[0, 0], 0.0
+        if self.mask is not None and not self.mask[:, : self.design.X.shape[1]].all():
+            raise ValueError("Removal is followed on the active set for an L2 penalty only.")
+        if self.design.fit_intercept and self.penalty[0, -1]:
+            of_intercept = strength / self.penalty[0, -1]
+        return LinearKernel(self.design.X, of_intercept)
+
+    def kernel_with(self, design, positions):
+        """Kernel of other rows with some training rows."""
+        return self.kernel.between(design.X, positions)
+
+    def dual_form(self) -> DualForm:
+        """The machine as its dual problems see it."""
+        upper = np.abs(self._signed_weights) / self.penalty[0, 0]
+        share = np.column_stack([share for _, share in self._shares])
+        has_intercept = bool(self.design.fit_intercept and self.penalty[0, -1] == 0)
+        return DualForm(self.loss.codebook[self.y], share * upper, upper, has_intercept)
+
+
+class LinearKernel:
+    """Inner products with training rows, plus a constant for a penalised intercept."""
+
+    def __init__(self, X, constant):
+        self.X = X
+        self.constant = constant
+
+    def between(self, X, positions):
+        """Kernel of any rows with training rows, shape (n, len(positions))."""
+        product = X @ self.X[positions].T
+        product = product.toarray() if sparse.issparse(product) else product
+        return product + self.constant
+
+    def gram(self, positions, others):
+        """Kernel between training rows, shape (len(positions), len(others))."""
+        return self.between(self.X[positions], others)
 
 
 @reduce_estimator.register

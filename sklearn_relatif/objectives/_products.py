@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._linear import _diagonal_gram, block_budget
+from ._linear import add_gram, block_budget, mirror_lower
 from ._rows import DENSE_ABOVE, row_blocks
 
 
@@ -96,7 +96,8 @@ class CurvatureSum:
             return inner if inner.ndim == 2 else np.einsum("nkk->nk", inner)
         if inner.ndim == 2:
             return inner @ rotation**2
-        return np.einsum("nka,ka->na", inner @ rotation, rotation)
+        # Rounding may leave something below zero where the exact number is zero.
+        return np.maximum(np.einsum("nka,ka->na", inner @ rotation, rotation), 0)
 
     def mean_inner(self):
         """``(1/S) sum_i B_i``, shape (n_outputs, n_outputs)."""
@@ -116,12 +117,22 @@ class CurvatureSum:
             weights = self.rotated_inner(rows, rotation)
             x = self.objective.design.product_block(rows)
             for gram, weight in zip(grams, weights.T, strict=True):
-                gram += _gram(x, weight)
-        return grams / self.objective.total_weight
+                add_gram(gram, x, weight)
+        for gram in grams:
+            mirror_lower(gram)
+        grams /= self.objective.total_weight
+        return grams
 
-    def gram(self, rows, weight):
-        """``sum_i weight_i x~_i x~_i^T`` over some rows, shape (n_columns, n_columns)."""
-        return _gram(self.objective.design.product_block(rows), weight)
+    def second_moment(self):
+        """``sum_i a_i x~_i x~_i^T``, where ``a_i`` is the share of row i in the traces of B."""
+        n_outputs, n_columns = self.objective.shape
+        moment, trace = np.zeros((n_columns, n_columns)), 0.0
+        for rows in self.objective.blocks(n_columns + n_outputs**2):
+            weight = self.rotated_inner(rows).sum(axis=1)
+            add_gram(moment, self.objective.design.product_block(rows), weight)
+            trace += weight.sum(dtype=np.float64)
+        mirror_lower(moment)
+        return moment / trace if trace > 0 else moment
 
     def _features(self, rows):
         X = self.objective.design.X[rows]
@@ -134,7 +145,3 @@ def _apply(inner, eta):
     """``B_i eta_im`` for eta of shape (n, m, n_outputs)."""
     return eta * inner[:, None, :] if inner.ndim == 2 else np.matmul(eta, inner)
 
-
-def _gram(x, weight):
-    # Rounding may leave something below zero where the exact weight is zero.
-    return _diagonal_gram(x, np.maximum(weight, 0))

@@ -35,6 +35,10 @@ class Design:
         self.dtype = X.dtype
         self.is_sparse = sparse.issparse(X)
 
+    def __getitem__(self, rows):
+        """The design of some of the rows."""
+        return Design(self.X[rows], self.fit_intercept)
+
     def block(self, rows):
         """``x~`` of some rows, CSR if the data are sparse, C-ordered otherwise."""
         X = self.X[rows]

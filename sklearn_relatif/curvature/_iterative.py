@@ -1,0 +1,295 @@
+"""Inverse curvatures by products alone: conjugate gradients and LiSSA.
+
+Both solve for many right-hand sides at once and hold nothing of the size of the curvature. They
+have no factor, so that the denominators of relative influence come from another curvature.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+#: A vector this many times longer than the gradient that LiSSA started from has diverged.
+DIVERGED = 1e8
+#: Relative error above which LiSSA is said not to have converged.
+LISSA_TOLERANCE = 0.1
+MAX_DEPTH = 5000
+MIN_BATCH = 1000
+#: Batches, and products with each, from which LiSSA learns how steep a batch can be.
+TRIAL_BATCHES = 8
+POWER_ITERATIONS = 10
+#: How often LiSSA starts again with a larger scale.
+MAX_RESCALINGS = 5
+
+
+class ConjugateGradients:
+    """``M^-1 g`` by preconditioned conjugate gradients, in double precision.
+
+    All right-hand sides share each product with the data, and leave when they have arrived. The
+    residual is recomputed at the end, and what is left of it solved for again.
+
+    Parameters
+    ----------
+    total : CurvatureSum
+    preconditioner : curvature object
+        An approximation of the curvature, with ``solve``.
+    tol : float, default=1e-8
+        Norm of the residual to arrive at, relative to that of the right-hand side.
+    max_iter : int, default=1000
+        Products with the data that each call of ``solve`` may take.
+    """
+
+    def __init__(self, total, preconditioner, tol=1e-8, max_iter=1000):
+        self.total = total
+        self.preconditioner = preconditioner
+        self.tol = tol
+        self.max_iter = max_iter
+        self.dtype = total.objective.dtype
+
+    def solve(self, gradients):
+        """``M^-1 g`` for each row g, shape (n, n_params).
+
+        Raises
+        ------
+        ValueError
+            If the curvature turns out not to be positive definite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a residual is above ``tol`` at the end.
+        """
+        target = self.total.restrict(gradients.astype(np.float64))
+        goal = self.tol * _norms(target)
+        solution = np.zeros_like(target)
+        residual, left, iterations = target.copy(), _norms(target), 0
+        live = np.flatnonzero(left > goal)
+        while live.size and iterations < self.max_iter:
+            step, used = self._descend(residual[live], goal[live], self.max_iter - iterations)
+            solution[live] += step
+            iterations += used
+            residual[live] = target[live] - self.total.multiply(solution[live])
+            before, left[live] = left[live], _norms(residual[live])
+            # Where rounding keeps the residual up, another round does not help.
+            live = live[(left[live] > goal[live]) & (left[live] < 0.5 * before)]
+        self._report(left, goal, iterations)
+        return solution.astype(gradients.dtype, copy=False)
+
+    def _descend(self, residual, goal, max_iter):
+        """Steps from 0 towards the solutions for some residuals, and how many were taken."""
+        solution = np.zeros_like(residual)
+        live = np.arange(len(residual))
+        direction = self._precondition(residual)
+        slope = _dot(residual, direction)
+        for iteration in range(1, max_iter + 1):
+            product = self.total.multiply(direction)
+            bend = _dot(direction, product)
+            if not np.all(bend > 0):
+                raise ValueError(
+                    "The curvature is not positive definite along a direction that conjugate "
+                    f"gradients took: its form there is {bend.min():.2g}. Set a positive damping "
+                    "(for example damping=1e-3), or fit the model with more regularisation."
+                )
+            length = (slope / bend)[:, None]
+            solution[live] += length * direction
+            residual = residual - length * product
+            on_the_way = _norms(residual) > goal
+            if not on_the_way.any():
+                break
+            if not on_the_way.all():
+                live, goal = live[on_the_way], goal[on_the_way]
+                residual, direction = residual[on_the_way], direction[on_the_way]
+                slope = slope[on_the_way]
+            preconditioned = self._precondition(residual)
+            before, slope = slope, _dot(residual, preconditioned)
+            direction = preconditioned + (slope / before)[:, None] * direction
+        return solution, iteration
+
+    def _precondition(self, residual):
+        own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))
+        return own.astype(np.float64, copy=False)
+
+    def _report(self, left, goal, iterations):
+        late = left > goal
+        if late.any():
+            worst = np.max(left[late] / (goal[late] / self.tol))
+            warnings.warn(
+                f"Conjugate gradients stopped after {iterations} iterations with a relative "
+                f"residual of {worst:.1g}, for {late.sum()} of {len(late)} right-hand sides above "
+                f"the tolerance of {self.tol:.1g}. A larger damping or a model with more "
+                "regularisation converges faster.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+class Lissa:
+    """``M^-1 g`` by the stochastic Neumann series of Agarwal, Bullins & Hazan (2017).
+
+    As in Koh & Liang (2017), "Understanding black-box predictions via influence functions",
+
+        v_0 = g,    v_j+1 = g + (I - M_j / scale) v_j,    M^-1 g ≈ v_depth / scale,
+
+    where each ``M_j`` is the curvature of a batch of rows drawn at random, the penalty and the
+    damping included. The mean over ``repeats`` runs is returned.
+
+    Parameters
+    ----------
+    total : CurvatureSum
+    norms : curvature object
+        An approximation with a factor, by which the error of the solutions is judged.
+    depth : int, default=None
+        Steps of a run. None: ``5 scale`` over the penalty and damping of a coefficient, which is
+        what shrinks the start to exp(-5) in the flattest directions, but at most 5,000.
+    scale : float, default=None
+        Above half the largest eigenvalue of any batch's curvature, or the series diverges. None:
+        the largest eigenvalue of some batches, doubled for as long as the series diverges.
+    batch : int, default=None
+        Rows of a batch. None: 1,000, or a tenth of the rows if that is more.
+    repeats : int, default=1
+    random_state : int, RandomState instance or None, default=None
+        Every call of ``solve`` draws the same batches.
+    """
+
+    def __init__(
+        self, total, norms, depth=None, scale=None, batch=None, repeats=1, random_state=None
+    ):
+        self.total = total
+        self.norms = norms
+        self.dtype = total.objective.dtype
+        n_rows = total.objective.n_rows
+        self.batch = min(n_rows, batch or max(MIN_BATCH, n_rows // 10))
+        self.repeats = repeats
+        self._depth = depth
+        self._seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        self._may_rescale = scale is None
+        self.scale = self._steepest_batch() if scale is None else scale
+
+    @property
+    def depth(self):
+        """Steps of a run."""
+        if self._depth is not None:
+            return self._depth
+        flattest = self.total.ridge.max()
+        needed = 5 * self.scale / flattest if flattest > 0 else MAX_DEPTH
+        return int(np.ceil(min(max(needed, 1), MAX_DEPTH)))
+
+    def solve(self, gradients):
+        """``M^-1 g`` for each row g, shape (n, n_params).
+
+        Raises
+        ------
+        ValueError
+            If the series diverges.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the error of a solution is above 0.1, in the norm of the curvature and relative
+            to the solution: the influence of each row is off by up to that share of the largest
+            that a row of its self-influence could have.
+        """
+        target = self.total.restrict(gradients)
+        for _ in range(MAX_RESCALINGS if self._may_rescale else 1):
+            solution = self._mean_of_runs(target)
+            if solution is not None:
+                self._report(target, solution)
+                return solution
+            if self._may_rescale:
+                self.scale *= 2
+        raise ValueError(
+            f"LiSSA diverged with scale={self.scale:.3g}: a batch of {self.batch} rows is steeper "
+            f"than that (about {self._steepest_batch():.3g}). Use a larger scale or batch, or "
+            "solver='cg'."
+        )
+
+    def _mean_of_runs(self, target):
+        """Mean of the runs; None if one diverges."""
+        rng = np.random.RandomState(self._seed)
+        mean = np.zeros_like(target)
+        for _ in range(self.repeats):
+            run = self._run(target, rng)
+            if run is None:
+                return None
+            mean += run / self.repeats
+        return mean / self.scale
+
+    def _run(self, target, rng):
+        limit = DIVERGED * _norms(target)
+        vectors = target.copy()
+        for _ in range(self.depth):
+            vectors += target - self._multiply_batch(vectors, rng) / self.scale
+            if not np.all(_norms(vectors) <= limit):
+                return None
+        return vectors
+
+    def _multiply_batch(self, vectors, rng):
+        """Product with the curvature of a random batch, which on the mean is that of all rows."""
+        objective = self.total.objective
+        rows = rng.choice(objective.n_rows, self.batch, replace=False)
+        share = objective.n_rows / (self.batch * objective.total_weight)
+        products = self.total.multiply_rows(vectors, rows) * vectors.dtype.type(share)
+        return products + self.total.regularise(vectors)
+
+    def _steepest_batch(self):
+        """Largest eigenvalue of the curvature of some batches, by power iteration."""
+        rng = np.random.RandomState(self._seed)
+        start = rng.standard_normal((1, self.total.n_params)).astype(self.dtype)
+        steepest = 0.0
+        for _ in range(TRIAL_BATCHES):
+            vector, seed = self.total.restrict(start), rng.randint(np.iinfo(np.int32).max)
+            for _ in range(POWER_ITERATIONS):
+                vector = vector / _norms(vector)[:, None]
+                vector = self._multiply_batch(vector, np.random.RandomState(seed))
+            steepest = max(steepest, float(_norms(vector)[0]))
+        return steepest
+
+    def _report(self, target, solution):
+        residual = target - self.total.multiply(solution)
+        size = _norms(self.norms.whiten(target.copy()))
+        error = _norms(self.norms.whiten(residual)) / np.where(size > 0, size, 1)
+        late = error > LISSA_TOLERANCE
+        if late.any():
+            warnings.warn(
+                f"LiSSA stopped after {self.depth} steps with an error of about {error.max():.2g} "
+                f"relative to the solution, for {late.sum()} of {len(late)} right-hand sides "
+                f"above {LISSA_TOLERANCE:g}. A larger damping, depth, batch or number of repeats "
+                "brings it closer; solver='cg' solves to a tolerance.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+class SplitCurvature:
+    """One curvature for the queries' solves, and another one for the rows' denominators.
+
+    As in Appendix C of Barshan, Brunet & Dziugaite (2020), where each query's ``M^-1 g_t`` is
+    solved for iteratively, and the norms of all training rows come from a structured
+    approximation that has a factor.
+
+    Parameters
+    ----------
+    solver : object with ``solve``
+    norms : curvature object
+        Gives ``whiten``, ``unwhiten`` and ``quadratic_form``.
+    """
+
+    def __init__(self, solver, norms):
+        self.solver = solver
+        self.norms = norms
+        self.dtype = norms.dtype
+        self.solve = solver.solve
+        self.whiten = norms.whiten
+        self.unwhiten = norms.unwhiten
+        self.quadratic_form = norms.quadratic_form
+
+
+def _norms(vectors):
+    return np.sqrt(_dot(vectors, vectors))
+
+
+def _dot(a, b):
+    return np.einsum("ij,ij->i", a, b)

@@ -1,0 +1,252 @@
+"""The choice of a solver, and what it does to the objective."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..objectives import (
+    CurvatureSum,
+    LinearObjective,
+    reduce_to_row_space,
+    row_space_obstacle,
+)
+from ._block_diagonal import BlockDiagonalCurvature
+from ._cholesky import CholeskyCurvature
+from ._diagonal import DiagonalCurvature
+from ._iterative import ConjugateGradients, Lissa, SplitCurvature
+from ._kfac import KroneckerCurvature, shared_penalty_obstacle
+
+CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
+SOLVERS = (
+    "auto",
+    "cholesky",
+    "woodbury",
+    "cg",
+    "lissa",
+    "block_diagonal",
+    "kfac",
+    "ekfac",
+)
+#: Up to this size a factor costs so little that wide data are not reduced first.
+SMALL = 1000
+#: Above this size a factor takes too long, whatever the memory.
+LARGE = 40_000
+#: Share of the machine's memory that a factor may take.
+MEMORY_SHARE = 0.5
+#: Memory of machines that do not tell.
+ASSUMED_MEMORY = 8 * 2**30
+#: Matrices of the size of the features that EK-FAC holds at once.
+EKFAC_MATRICES = 4
+NORMS = {
+    "block_diagonal": "the block-diagonal approximation",
+    "ekfac": "the eigenvalue-corrected Kronecker approximation",
+    "diagonal": "the diagonal of the curvature",
+}
+
+
+def build_curvature(objective, curvature, damping):
+    """Assemble a curvature of an objective and factorise it.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}
+    damping : float
+        Added to the diagonal (the objective being a mean over rows).
+
+    Returns
+    -------
+    CholeskyCurvature or DiagonalCurvature
+    """
+    if curvature == "identity":
+        return DiagonalCurvature(objective.identity_diagonal())
+    if _is_diagonal(objective, curvature):
+        diagonal = objective.hessian_diagonal()
+        return DiagonalCurvature(diagonal + damping * (diagonal > 0))
+    blocks = getattr(objective, curvature)()
+    np.einsum("bii->bi", blocks)[...] += damping
+    mask = None if objective.mask is None else objective.mask.ravel()
+    return CholeskyCurvature(
+        blocks,
+        objective.design.dtype,
+        lambda: objective.null_space(blocks, unpenalised=curvature != "hessian"),
+        mask,
+    )
+
+
+class SolverChoice(NamedTuple):
+    """The solver that a curvature was prepared for, and why it was chosen."""
+
+    name: str
+    reason: str
+
+
+class Prepared(NamedTuple):
+    """What explains: an objective, its curvature in the same coordinates, and the solver."""
+
+    objective: Any
+    curvature: Any
+    solver: SolverChoice
+
+
+def prepare_curvature(
+    objective, curvature, damping, solver="auto", random_state=None
+) -> Prepared:
+    """Choose a solver, and prepare it to apply the inverse of a curvature.
+
+    Parameters
+    ----------
+    objective : objective
+    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}
+    damping : float
+        Added to the diagonal (the objective being a mean over rows).
+    solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", "ekfac"}
+        "woodbury" reduces wide data to the space that the rows span, and is exact as
+        "cholesky" is. "cg" and "lissa" solve for each query, and take the denominators of
+        relative influence from the best approximation that fits into memory.
+    random_state : int, RandomState instance or None, default=None
+        Of the batches of "lissa".
+
+    Returns
+    -------
+    Prepared
+        The objective is a new one where the data were reduced.
+
+    Raises
+    ------
+    ValueError
+        If the curvature does not exist or is not positive definite, or if the solver does not
+        apply to the objective.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif.curvature import prepare_curvature
+    >>> from sklearn_relatif.objectives import reduce_estimator
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(30, 2000)), np.repeat([0, 1], 15)
+    >>> objective = reduce_estimator(LogisticRegression().fit(X, y), X, y, np.ones(30))
+    >>> reduced, curvature, choice = prepare_curvature(objective, "hessian", 0.0)
+    >>> choice.name, reduced.shape
+    ('woodbury', (1, 31))
+    """
+    if not isinstance(objective, LinearObjective) or _is_diagonal(objective, curvature):
+        own = build_curvature(objective, curvature, damping)
+        reason = "the curvature is diagonal, and its inverse exact at no cost"
+        return Prepared(objective, own, SolverChoice("diagonal", reason))
+    choice = SolverChoice(solver, "it was asked for")
+    if solver == "auto":
+        choice = choose_solver(objective, curvature)
+    if choice.name == "woodbury":
+        objective = reduce_to_row_space(objective)
+    if choice.name in ("cholesky", "woodbury"):
+        return Prepared(objective, build_curvature(objective, curvature, damping), choice)
+    if choice.name in ("cg", "lissa"):
+        return _split(objective, curvature, damping, choice, random_state)
+    total = CurvatureSum(objective, curvature, damping)
+    if choice.name == "block_diagonal":
+        return Prepared(objective, BlockDiagonalCurvature(total), choice)
+    return Prepared(objective, KroneckerCurvature(total, choice.name == "ekfac"), choice)
+
+
+def choose_solver(objective, curvature) -> SolverChoice:
+    """The exact solver if its factor is affordable, else conjugate gradients."""
+    n_rows, n_features = objective.design.X.shape
+    factor = _exact_factor(objective, curvature, n_features)
+    if factor.size > SMALL and _is_wide(objective):
+        reduced = _exact_factor(objective, curvature, n_rows)
+        if reduced.is_affordable:
+            return SolverChoice(
+                "woodbury",
+                f"the {n_rows} rows span a part of the {n_features} features, in which an exact "
+                f"factor takes {reduced.amount}",
+            )
+    exact = f"an exact factor of {objective.weights.size} parameters"
+    if factor.is_affordable:
+        return SolverChoice("cholesky", f"{exact} takes {factor.amount}")
+    return SolverChoice("cg", f"{exact} would take {factor.amount}")
+
+
+class _Factor(NamedTuple):
+    """The triangular factors of square blocks."""
+
+    n_blocks: int
+    size: int
+
+    @property
+    def n_bytes(self):
+        return 8 * self.n_blocks * self.size**2
+
+    @property
+    def is_affordable(self):
+        return self.size <= LARGE and self.n_bytes <= MEMORY_SHARE * _memory()
+
+    @property
+    def amount(self):
+        return f"{self.n_bytes / 2**20:,.1f} MiB"
+
+
+def _exact_factor(objective, curvature, n_features):
+    """The Cholesky factor of a curvature, were there so many features."""
+    n_outputs = objective.shape[0]
+    n_columns = n_features + objective.design.fit_intercept
+    if objective.loss.separable and curvature != "empirical_fisher":
+        return _Factor(n_outputs, n_columns)
+    return _Factor(1, n_outputs * n_columns)
+
+
+def _split(objective, curvature, damping, choice, random_state):
+    """An iterative solver of the queries, with norms from a factor that is affordable."""
+    norms_name, is_reduced = _affordable_norms(objective, curvature, damping)
+    if is_reduced:
+        objective = reduce_to_row_space(objective)
+    total = CurvatureSum(objective, curvature, damping)
+    if norms_name == "block_diagonal":
+        norms = BlockDiagonalCurvature(total)
+    elif norms_name == "ekfac":
+        norms = KroneckerCurvature(total, is_corrected=True)
+    else:
+        norms = DiagonalCurvature(total.diagonal().astype(objective.dtype))
+    if choice.name == "cg":
+        solver = ConjugateGradients(total, norms)
+    else:
+        solver = Lissa(total, norms, random_state=random_state)
+    where = ", in the span of the rows" if is_reduced else ""
+    reason = f"{choice.reason}{where}; denominators from {NORMS[norms_name]}"
+    return Prepared(objective, SplitCurvature(solver, norms), SolverChoice(choice.name, reason))
+
+
+def _affordable_norms(objective, curvature, damping):
+    """The best approximation that fits into memory, and whether wide data are to be reduced."""
+    is_wide = _is_wide(objective)
+    n_rows, n_features = objective.design.X.shape
+    n_columns = (n_rows if is_wide else n_features) + objective.design.fit_intercept
+    n_classes = len(getattr(objective.loss, "contrasts", objective.weights))
+    if _Factor(n_classes, n_columns).is_affordable:
+        return "block_diagonal", is_wide
+    obstacle = shared_penalty_obstacle(CurvatureSum(objective, curvature, damping))
+    if obstacle is None and _Factor(EKFAC_MATRICES, n_columns).is_affordable:
+        return "ekfac", is_wide
+    return "diagonal", False
+
+
+def _is_diagonal(objective, curvature):
+    is_flat = curvature == "hessian" and objective.loss.is_piecewise_linear
+    return curvature == "identity" or is_flat
+
+
+def _is_wide(objective):
+    n_rows, n_features = objective.design.X.shape
+    return n_rows < n_features and row_space_obstacle(objective) is None
+
+
+def _memory():
+    """Bytes of memory of this machine."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return ASSUMED_MEMORY

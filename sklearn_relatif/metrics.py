@@ -1,0 +1,235 @@
+"""Measures of explanations, as scorers for GridSearchCV and cross_val_score.
+
+Each takes a fitted :class:`~sklearn_relatif.RelatIFExplainer`, or a Pipeline that ends in one,
+and held-out data, and returns a number that is larger for better explanations. Options are set
+with :func:`functools.partial`.
+
+>>> from functools import partial
+>>> from sklearn.datasets import load_breast_cancer
+>>> from sklearn.linear_model import LogisticRegression
+>>> from sklearn.model_selection import GridSearchCV
+>>> from sklearn.pipeline import make_pipeline
+>>> from sklearn.preprocessing import StandardScaler
+>>> from sklearn_relatif import RelatIFExplainer
+>>> from sklearn_relatif.metrics import retraining_fidelity
+>>> X, y = load_breast_cancer(return_X_y=True)
+>>> explainer = RelatIFExplainer(LogisticRegression(), n_retrainings=10, random_state=0)
+>>> search = GridSearchCV(
+...     make_pipeline(StandardScaler(), explainer),
+...     {"relatifexplainer__damping": [0.0, 1e-3, 1.0]},
+...     scoring=partial(retraining_fidelity, correlation="spearman"),
+...     cv=2,
+... ).fit(X, y)
+>>> search.best_params_["relatifexplainer__damping"] < 1
+True
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from ._explanation import Explanation
+from ._validation import check_choice, check_positive_int
+
+__all__ = [
+    "influence_set_cardinality",
+    "influence_set_probability",
+    "mislabel_detection",
+    "mislabel_rankings",
+    "retraining_fidelity",
+    "top_k_overlap",
+]
+
+
+def retraining_fidelity(estimator, X, y=None, *, correlation: str = "pearson") -> float:
+    """Correlation of the criterion with exact retraining.
+
+    Parameters
+    ----------
+    estimator : fitted RelatIFExplainer, or Pipeline that ends in one
+    X : array-like or sparse matrix of shape (n_queries, n_features)
+    y : array-like of shape (n_queries,), default=None
+    correlation : {"pearson", "spearman"}, default="pearson"
+
+    Returns
+    -------
+    float
+        See :meth:`RelatIFExplainer.score`.
+    """
+    explainer, X = _at_explainer(estimator, X)
+    return explainer.score(X, y, correlation=correlation)
+
+
+def top_k_overlap(estimator, X, y=None, *, n_examples: int = 5) -> float:
+    """Share of each query's best rows that retraining confirms, averaged over the queries.
+
+    The best ``n_examples`` rows by the criterion are compared with the best by its
+    leave-one-out quantity, both among the ``n_retrainings`` rows that are left out.
+
+    Parameters
+    ----------
+    estimator : fitted RelatIFExplainer, or Pipeline that ends in one
+    X : array-like or sparse matrix of shape (n_queries, n_features)
+    y : array-like of shape (n_queries,), default=None
+    n_examples : int, default=5
+        Less than ``n_retrainings``, or the overlap is always 1.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    check_positive_int("n_examples", n_examples)
+    explainer, X = _at_explainer(estimator, X)
+    best = [
+        np.argsort(-scores, axis=1, kind="stable")[:, :n_examples]
+        for scores in explainer.estimate_and_truth(X, y)
+    ]
+    shared = (best[0][:, :, None] == best[1][:, None, :]).any(axis=2)
+    return float(shared.mean())
+
+
+def mislabel_rankings(explainer) -> dict[str, np.ndarray]:
+    """Rankings of training rows by how suspicious their labels are, larger for more.
+
+    Parameters
+    ----------
+    explainer : fitted RelatIFExplainer
+        Of a model with probabilities.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows,)
+        "self_influence"; "loo_probability" (one minus the leave-one-out probability of the
+        label, by one Newton step) and "loss" (of the row under the model as it is).
+    """
+    rows = explainer.training_rows_
+    own = np.searchsorted(explainer.classes_, rows.labels)
+    left_out = explainer.loo_proba()[np.arange(len(own)), own]
+    return {
+        "self_influence": explainer.self_influence_,
+        "loo_probability": 1 - left_out,
+        "loss": 1 - rows.probabilities,
+    }
+
+
+def mislabel_detection(
+    estimator,
+    X,
+    y,
+    *,
+    noise: float = 0.1,
+    ranking: str = "self_influence",
+    random_state=0,
+) -> float:
+    """Average precision with which planted label errors are found.
+
+    A share of the given labels is exchanged for wrong ones, a clone of the estimator is fitted
+    to the result, and its training rows are ranked by suspicion.
+
+    Parameters
+    ----------
+    estimator : RelatIFExplainer, or Pipeline that ends in one
+    X : array-like or sparse matrix of shape (n_rows, n_features)
+    y : array-like of shape (n_rows,)
+        Labels taken for right.
+    noise : float, default=0.1
+        Share of the rows whose labels are exchanged.
+    ranking : {"self_influence", "loo_probability", "loss"}, default="self_influence"
+    random_state : int, RandomState instance or None, default=0
+
+    Returns
+    -------
+    float
+        Average precision, between ``noise`` (by chance) and 1.
+    """
+    check_choice("ranking", ranking, ("self_influence", "loo_probability", "loss"))
+    if not 0 < noise < 1:
+        raise ValueError(f"noise must lie between 0 and 1; got {noise!r}.")
+    labels, wrong = plant_label_errors(np.asarray(y), noise, check_random_state(random_state))
+    fitted = clone(estimator).fit(X, labels)
+    explainer = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    return float(average_precision_score(wrong, mislabel_rankings(explainer)[ranking]))
+
+
+def plant_label_errors(labels, noise, random_state):
+    """Labels with a share of them exchanged for another class, and which ones were.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,)
+    noise : float
+    random_state : RandomState instance
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,)
+    is_wrong : ndarray of bool, shape (n_rows,)
+    """
+    classes, positions = np.unique(labels, return_inverse=True)
+    wrong = np.zeros(len(labels), bool)
+    chosen = random_state.choice(len(labels), max(1, round(noise * len(labels))), replace=False)
+    wrong[chosen] = True
+    shift = random_state.randint(1, len(classes), size=len(labels))
+    return classes[np.where(wrong, (positions + shift) % len(classes), positions)], wrong
+
+
+def influence_set_cardinality(estimator, X, y=None, *, n_examples: int = 1) -> int:
+    """Number of distinct training rows among the best of all queries (Table 1 of the paper).
+
+    Large where explanations are specific to their query; influence alone keeps returning the
+    same few rows.
+
+    Parameters
+    ----------
+    estimator : fitted RelatIFExplainer, or Pipeline that ends in one
+    X : array-like or sparse matrix of shape (n_queries, n_features)
+    y : array-like of shape (n_queries,), default=None
+        Labels to explain. None: the predicted ones.
+    n_examples : int, default=1
+        How many rows of each query count.
+
+    Returns
+    -------
+    int
+    """
+    return len(_influence_set(_explain(estimator, X, y, n_examples)))
+
+
+def influence_set_probability(estimator, X, y=None, *, n_examples: int = 1) -> float:
+    """Mean model probability of the labels of the rows in the influence set (Table 1).
+
+    Small where the rows are outliers and mislabelled ones.
+
+    Parameters
+    ----------
+    estimator, X, y, n_examples
+        As for :func:`influence_set_cardinality`.
+
+    Returns
+    -------
+    float
+    """
+    explanation = _explain(estimator, X, y, n_examples)
+    return float(explanation.training_rows.probabilities[_influence_set(explanation)].mean())
+
+
+def _influence_set(explanation: Explanation) -> np.ndarray:
+    found = np.unique(explanation.indices)
+    return found[found >= 0]
+
+
+def _explain(estimator, X, y, n_examples):
+    explainer, X = _at_explainer(estimator, X)
+    return explainer.explain(X, y, n_examples=n_examples)
+
+
+def _at_explainer(estimator, X):
+    """The explainer at the end of a pipeline, and the rows as it takes them."""
+    if isinstance(estimator, Pipeline):
+        return estimator[-1], estimator[:-1].transform(X) if len(estimator) > 1 else X
+    return estimator, X
