@@ -3,25 +3,28 @@
 Run ``python -m benchmarks.bench_explain``. The README of this folder says what is measured.
 """
 
-import resource
-import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks._measure import (
+    N_EXAMPLES,
+    disagreement,
+    in_child,
+    largest,
+    measure,
+    memory_above_data,
+    save,
+    seconds,
+)
 from sklearn_relatif import RelatIFExplainer
 
 CRITERIA = ["influence", "theta_relative", "loss_relative"]
-N_EXAMPLES = 5
 REPETITIONS = 6  # even, so that each method goes first equally often
 GEMM_SIZE = 2000
 
@@ -131,14 +134,6 @@ def contrasts(n_classes):
     return np.linalg.qr(basis)[0][:, 1:]
 
 
-def largest(scores):
-    """Return the columns and the values of the largest entries of each row, largest first."""
-    indices = np.argpartition(scores, -N_EXAMPLES, axis=1)[:, -N_EXAMPLES:]
-    values = np.take_along_axis(scores, indices, axis=1)
-    order = np.argsort(-values, axis=1)
-    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(values, order, axis=1)
-
-
 def prepare(case, folder):
     """Draw the data, fit the model and save both."""
     rng = np.random.default_rng(0)
@@ -148,80 +143,17 @@ def prepare(case, folder):
     y = (eta + rng.gumbel(size=eta.shape)).argmax(axis=1)  # drawn from the softmax of eta
     X_train, y_train, X_query = X[: case.n_rows], y[: case.n_rows], X[case.n_rows :]
     model = LogisticRegression(tol=1e-6, max_iter=1_000).fit(X_train, y_train)
-    for name, array in {"X_train": X_train, "y_train": y_train, "X_query": X_query}.items():
-        np.save(folder / f"{name}.npy", array)
-    joblib.dump(model, folder / "model.joblib")
+    save(folder, model, X_train, y_train, X_query)
 
 
-def load(folder):
-    """Return the model, X_train, y_train and X_query."""
-    arrays = [np.load(folder / f"{name}.npy") for name in ("X_train", "y_train", "X_query")]
-    return joblib.load(folder / "model.joblib"), *arrays
-
-
-def peak_memory(folder, method):
-    """Return this process's peak memory in MB, after the method has run, if one is named."""
-    model, X_train, y_train, X_query = load(folder)
-    if method is not None:
-        runner = METHODS[method]()
-        runner.fit(model, X_train, y_train)
-        runner.explain(X_query)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
-
-
-def in_child(function, *arguments):
-    """Call the function in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
-def memory_above_data(folder):
-    """Return each method's peak memory in MB above a process that only loads data and model."""
-    baseline = in_child(peak_memory, folder, None)
-    return {name: in_child(peak_memory, folder, name) - baseline for name in METHODS}
-
-
-def seconds(function, *arguments):
-    """Return how long the call takes, and its result."""
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
-
-
-def measure(folder):
-    """Return ({method: {step: median seconds}}, gemm flops per second, {method: results}).
-
-    The methods take turns, and so does the matrix product that stands for the machine's speed. A
-    first round, which starts the threads and touches fresh memory, is not counted.
-    """
-    model, X_train, y_train, X_query = load(folder)
+def measure_with_gemm(folder):
+    """Return what `measure` does, and the gemm flops per second as the machine's speed."""
     square = np.random.default_rng(0).normal(size=(GEMM_SIZE, GEMM_SIZE))
-    times = {name: {"fit": [], "explain": []} for name in METHODS}
-    gemm, results = [], {}
-    order = list(METHODS)
-    for _ in range(1 + REPETITIONS):
-        gemm.append(seconds(np.matmul, square, square)[0])
-        order.reverse()
-        for name in order:
-            runner = METHODS[name]()
-            times[name]["fit"].append(seconds(runner.fit, model, X_train, y_train)[0])
-            elapsed, results[name] = seconds(runner.explain, X_query)
-            times[name]["explain"].append(elapsed)
-            del runner  # its arrays must not stand in the next one's way
-    medians = {
-        name: {step: median(values[1:]) for step, values in steps.items()}
-        for name, steps in times.items()
-    }
-    return medians, 2 * GEMM_SIZE**3 / median(gemm[1:]), results
-
-
-def disagreement(results):
-    """Return the largest relative difference of the scores, and the share of equal indices."""
-    (ours, plain) = (results[name] for name in METHODS)
-    errors = [np.abs(ours[c][1] / plain[c][1] - 1).max() for c in CRITERIA]
-    same = [np.mean(ours[c][0] == plain[c][0]) for c in CRITERIA]
-    return max(errors), np.mean(same)
+    times = []
+    medians, results = measure(
+        folder, METHODS, REPETITIONS, lambda: times.append(seconds(np.matmul, square, square)[0])
+    )
+    return medians, results, 2 * GEMM_SIZE**3 / median(times[1:])
 
 
 def report(case, medians, gemm_rate, memory):
@@ -252,12 +184,11 @@ def main():
         for case, folder in zip(CASES, folders, strict=True):
             folder.mkdir()
             in_child(prepare, case, folder)
-        # Before this process grows: a child's ru_maxrss starts from the size of its parent.
-        memories = [memory_above_data(folder) for folder in folders]
+        memories = [memory_above_data(folder, METHODS) for folder in folders]
         rows, notes = [], []
         for case, folder, memory in zip(CASES, folders, memories, strict=True):
-            medians, gemm_rate, results = measure(folder)
-            error, same = disagreement(results)
+            medians, results, gemm_rate = measure_with_gemm(folder)
+            error, same = disagreement(*(results[name] for name in METHODS))
             rows += report(case, medians, gemm_rate, memory)
             notes.append(
                 f"{case.name}: {case.n_rows:,} x {case.n_columns}, {case.n_queries:,} queries; "

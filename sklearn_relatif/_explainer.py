@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import objectives
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._explanation import Explanation, TrainingRows, row_index
+from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
 from ._selection import BestRows, merge_signs
 from ._validation import (
@@ -64,6 +65,10 @@ def _has_coordinates(self):
             "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
             "feature map, such as sklearn.kernel_approximation.Nystroem."
         )
+    if self.curvature == "active_set":
+        raise AttributeError(
+            "There is no embedding with curvature='active_set'; use curvature='hessian'."
+        )
     return True
 
 
@@ -81,6 +86,7 @@ class Query(NamedTuple):
 
 class RelatIFExplainer(
     RemovalMixin,
+    PersistenceMixin,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
@@ -112,9 +118,10 @@ class RelatIFExplainer(
     Parameters
     ----------
     estimator : estimator
-        A LogisticRegression, LogisticRegressionCV, or OneVsRestClassifier around one; also as
-        the last step of a Pipeline, inside a search such as GridSearchCV, or fitted before and
-        wrapped in a FrozenEstimator. Preprocessing is held fixed.
+        A LogisticRegression, LogisticRegressionCV, or OneVsRestClassifier around one; a
+        LinearSVC, SVC, NuSVC or SGDClassifier; also as the last step of a Pipeline, inside a
+        search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
+        Preprocessing is held fixed.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
@@ -447,21 +454,25 @@ class RelatIFExplainer(
 
         ``L^-1 g`` with the Cholesky factor ``H = L L^T``: the inner product of two embedded
         rows is the influence of one on the other, and their cosine orders training rows as the
-        loss-relative criterion does, so that any index of vectors can serve explanations.
+        loss-relative criterion does, so that any index of vectors can serve explanations. Kernel
+        machines have no such embedding, and no ``transform``.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
         y : array-like of shape (n_rows,), default=None
-            Label of each row. None: the label that the model predicts. Pass the training
-            labels to embed training rows.
+            Pass the training labels to embed training rows: by the gradient of the loss of that
+            label. None: the rows are embedded as queries that ask for the label that the model
+            predicts. For hinge losses that is by the gradient of the margin.
 
         Returns
         -------
         ndarray of shape (n_rows, n_params)
         """
         check_is_fitted(self)
-        rows, _ = self._query_rows(X, y)
+        query = self._query(X, y)
+        embed = self._objective.query_rows if y is None else self._objective.loss_rows
+        rows = embed(query.design, query.y)
         embedded = self._curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
         return embedded
@@ -544,7 +555,7 @@ class RelatIFExplainer(
     @property
     def leverage_(self):
         check_is_fitted(self)
-        if objectives.is_kernel_machine(self._model):
+        if self._objective.loss.is_piecewise_linear:
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
@@ -623,5 +634,7 @@ class RelatIFExplainer(
         check_non_negative("damping", self.damping)
 
 
-# TransformerMixin wraps `transform` while the class is made; it can be made conditional only then.
-RelatIFExplainer.transform = available_if(_has_coordinates)(RelatIFExplainer.transform)
+# TransformerMixin wraps these while the class is made; only then can they be made conditional.
+for _name in ("transform", "fit_transform"):
+    _method = available_if(_has_coordinates)(getattr(RelatIFExplainer, _name))
+    setattr(RelatIFExplainer, _name, _method)

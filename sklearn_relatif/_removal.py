@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import objectives, retraining
 from ._progress import show_progress
-from ._validation import check_choice, check_positive_int, check_rows, group_labels
+from ._validation import check_choice, check_positive_int, check_removals, group_labels
 from .curvature import CholeskyCurvature, build_curvature
 from .losses import of_models
 from .models_without import newton_models, retrained_models
@@ -60,7 +61,8 @@ class RemovalMixin:
     def removal_effect(self, X, y=None, groups=None, *, order: str = "newton") -> np.ndarray:
         """Change of each query's loss when training rows are removed and the model refitted.
 
-        The weights of the rows that stay and the penalty are held as they are.
+        The weights of the rows that stay, the penalty and the kernel are held as they are (an
+        SVC with ``gamma="scale"`` would compute its kernel anew, as :meth:`retrain_without` does).
 
         Parameters
         ----------
@@ -73,12 +75,21 @@ class RemovalMixin:
         order : {"first", "newton", "retrain"}, default="newton"
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
-            rows. "retrain": the loss of the model retrained without them.
+            rows. "retrain": the loss of the model retrained without them. For SVMs with a
+            hinge loss "newton" is one step on the active set (free support vectors stay on
+            the margin, every other row keeps its coefficient), "retrain" follows the exact
+            solution to the machine without the rows, and "first" does not exist.
 
         Returns
         -------
         ndarray of shape (n_queries, n_rows) or (n_queries, n_groups)
             Groups in the sorted order of their labels. Positive: the rows helped.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or a removal leaves no row of a class ("newton" and
+            "retrain"): then there is no model of all classes without the rows.
 
         Examples
         --------
@@ -89,8 +100,9 @@ class RemovalMixin:
         >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
         >>> explainer.removal_effect(X[:3], y[:3]).shape
         (3, 150)
-        >>> explainer.removal_effect(X[:3], y[:3], groups=y).shape
-        (3, 3)
+        >>> vendors = ["A", "B", None] * 50
+        >>> explainer.removal_effect(X[:3], y[:3], groups=vendors).shape
+        (3, 2)
         """
         check_is_fitted(self)
         check_choice("order", order, ORDERS)
@@ -125,6 +137,7 @@ class RemovalMixin:
         function : callable
             Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
             (n_queries, n_classes), and returns the number and its gradient, of the same shape.
+            An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         groups, order
             As in :meth:`removal_effect`.
@@ -191,7 +204,8 @@ class RemovalMixin:
         array([2])
         """
         check_is_fitted(self)
-        removals = [check_rows(item, self._objective.n_rows) for item in rows]
+        removals = check_removals(rows, self._objective.n_rows)
+        self._check_classes_stay(removals)
         if objectives.refit_reweights(self._model) or not self._objective.is_smooth:
             models = self._refit(removals)
         else:
@@ -221,7 +235,7 @@ class RemovalMixin:
             ``parameter_change`` and ``training_change`` of shape (n_removals,).
         """
         check_is_fitted(self)
-        removals = [check_rows(item, self._objective.n_rows) for item in rows]
+        removals = check_removals(rows, self._objective.n_rows)
         query = self._query(X, y)
         return self._statistics(removals, query)
 
@@ -337,6 +351,19 @@ class RemovalMixin:
         order = order[np.searchsorted(member[order], 0) :]
         return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
 
+    def _check_classes_stay(self, removals):
+        """Refuse removals after which the model has no row of a class (of a weight above 0)."""
+        y, counts = self._objective.y, self._objective.sample_weight > 0
+        n_rows = np.bincount(y[counts], minlength=len(self.classes_))
+        for rows in removals:
+            lost = n_rows == np.bincount(y[rows[counts[rows]]], minlength=len(self.classes_))
+            if lost.any():
+                raise ValueError(
+                    f"Without the rows {reprlib.repr(rows.tolist())} there is no row of the "
+                    f"classes {self.classes_[lost].tolist()} to train with. Leave some of them "
+                    "in; in groups, None stands for rows that are never removed."
+                )
+
     def _first_order(self, design, residual, groups, total=False):
         """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
         if not self._objective.is_smooth:
@@ -369,6 +396,7 @@ class RemovalMixin:
 
     def _models_without(self, removals, order):
         """Models without each group of rows, in batches (see models_without.py)."""
+        self._check_classes_stay(removals)
         if not self._objective.is_smooth:
             models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
         elif order == "newton":
@@ -403,8 +431,10 @@ class RemovalMixin:
         return RemovalStatistics(change, parameter, training)
 
     def _rows_to_retrain(self, strength):
-        """Half the rows of largest strength, half at random from those that count."""
-        counted = np.flatnonzero(self._objective.sample_weight > 0)
+        """Half the rows of largest strength, half at random, of those that can be left out."""
+        counted = np.flatnonzero(self._objective.sample_weight)
+        y = self._objective.y[counted]
+        counted = counted[np.bincount(y)[y] > 1]
         n_rows = min(self.n_retrainings, len(counted))
         strongest = counted[np.argsort(-strength[counted], kind="stable")[: n_rows - n_rows // 2]]
         others = np.setdiff1d(counted, strongest)

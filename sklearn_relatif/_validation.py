@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from numbers import Integral, Real
 
@@ -92,22 +93,31 @@ def check_all_classes(positions, sample_weight, classes):
         )
 
 
-def check_rows(rows, n_rows):
-    """Distinct training row positions, shape (n,)."""
-    positions = np.unique(np.atleast_1d(np.asarray(rows)))
-    if positions.dtype.kind not in "iu" or positions.ndim != 1:
-        raise TypeError(f"rows must hold row positions (whole numbers); got {rows!r}.")
+def check_removals(rows, n_rows):
+    """Each item as an array of distinct training row positions."""
+    if not np.iterable(rows) or isinstance(rows, str):
+        raise TypeError(
+            f"rows must be a sequence of row positions, or of arrays of them; got {rows!r}."
+        )
+    return [_row_positions(item, n_rows) for item in rows]
+
+
+def _row_positions(item, n_rows):
+    positions = np.unique(np.atleast_1d(np.asarray(item)))
+    if positions.dtype.kind not in "iu":
+        raise TypeError(f"rows must hold row positions (whole numbers); got {reprlib.repr(item)}.")
     if positions.size and (positions[0] < 0 or positions[-1] >= n_rows):
         raise ValueError(
             f"rows must hold positions from 0 to {n_rows - 1}, of the {n_rows} training rows; "
-            f"got {rows!r}."
+            f"got {reprlib.repr(item)}."
         )
     return positions
 
 
 def group_labels(groups, n_rows):
     """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
-    groups = np.asarray(groups)
+    # In an array of strings, NaN would turn into the label "nan".
+    groups = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
     if groups.shape != (n_rows,):
         raise ValueError(
             f"groups must have one label for each of the {n_rows} training rows; got an array of "
@@ -116,7 +126,12 @@ def group_labels(groups, n_rows):
     assigned = np.array([not _is_missing(label) for label in groups.tolist()])
     if not assigned.any():
         raise ValueError("groups assigns no row to a group; give at least one row a label.")
-    labels, member = np.unique(groups[assigned], return_inverse=True)
+    try:
+        labels, member = np.unique(groups[assigned], return_inverse=True)
+    except TypeError as error:
+        raise TypeError(
+            "groups holds labels that cannot be sorted; let all be strings, or all numbers."
+        ) from error
     members = np.full(n_rows, -1)
     members[assigned] = member
     return labels, members

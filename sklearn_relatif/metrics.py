@@ -169,8 +169,15 @@ def plant_label_errors(labels, noise, random_state):
     -------
     labels : ndarray of shape (n_rows,)
     is_wrong : ndarray of bool, shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes.
     """
     classes, positions = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"To plant errors in, y needs two classes; it has {classes.tolist()}.")
     wrong = np.zeros(len(labels), bool)
     chosen = random_state.choice(len(labels), max(1, round(noise * len(labels))), replace=False)
     wrong[chosen] = True

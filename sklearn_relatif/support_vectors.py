@@ -112,7 +112,8 @@ class HingeMachine:
             columns, shape = rows[part.indices], (len(removals), n_rows)
             coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
             intercepts.append(found.intercepts)
-        touched = np.unique(np.concatenate([part.indices for part in coefficients]))
+        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
+        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
         coefficients = [part[:, touched] for part in coefficients]
         return DualChange(self.objective, touched, coefficients, np.stack(intercepts, axis=1))
 

@@ -20,8 +20,7 @@ lines: up to the point where a row changes its set, or, for the estimate by one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,32 +28,31 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 #: Relative to the terms that are added up: how far the KKT conditions may be violated, and how
-#: far a row must be from the span of the free rows not to count as part of it.
+#: far from the span of the free rows a row must be not to count as part of it.
 ACCURACY = 1e-12
-#: Violation of a margin that is accepted in any case.
+#: Violation of a margin that is accepted whatever the terms.
 KKT_TOLERANCE = 1e-9
 #: Coefficients and steps below this, relative to the largest ones, are rounding errors.
 ROUNDING = 1e-14
-#: Size of the random shifts of margins, which keep rows from arriving at the same moment.
+#: Size of the random shifts of margins, relative to the largest margin.
 JITTER = 1e-9
 MAX_ROUNDS = 20
-#: Rank-one terms that an inverse may carry before they are merged.
+#: Changes that a factored KKT system may carry before they are merged.
 MAX_TERMS = 64
-#: Rows whose kernels are computed at once.
-BATCH = 256
+#: Rows of the Gram matrix that are computed at once.
+BATCH = 128
 
 
 class RemovalChange(NamedTuple):
-    """Change of a machine when rows, or groups of rows, are removed one after the other.
+    """Change of a machine by each of some removals, of a row or a group of rows.
 
-    The change of the decision function is
-    ``coefficients @ K(training rows, queries) + intercepts[:, None]``, of shape
-    (n_removals, n_queries).
+    The change of the decision function at queries, of shape (n_removals, n_queries), is
+    ``coefficients @ K(training rows, queries) + intercepts[:, None]``.
 
     Attributes
     ----------
     coefficients : csr_array of shape (n_removals, n_rows)
-        Change of ``beta_j = y_j alpha_j``, the removed row's own included: ``-beta_i``.
+        Change of ``beta_j = y_j alpha_j``, that of the removed row, ``-beta_i``, included.
     intercepts : ndarray of shape (n_removals,)
         Change of ``b``.
     """
@@ -172,7 +170,7 @@ class ActiveSetSVM:
         -------
         RemovalChange
         """
-        return self._collect(self._step(*start) for start in self._starts(removals))
+        return self._collect(map(self._step, self._starts(removals)))
 
     def removal_path(self, removals: Iterable[int | np.ndarray]) -> RemovalChange:
         """Remove rows exactly: the machine becomes what it would be if trained without them.
@@ -191,7 +189,7 @@ class ActiveSetSVM:
         -------
         RemovalChange
         """
-        return self._collect(self._path(*start) for start in self._starts(removals))
+        return self._collect(map(self._path, self._starts(removals)))
 
     # --- the start, and its removals -------------------------------------------------------
 
@@ -200,137 +198,120 @@ class ActiveSetSVM:
         y, upper = self._y, self._upper
         bounded = alpha >= (1 - ACCURACY) * upper
         alpha = np.where(bounded, upper, np.maximum(alpha, 0.0))
-        side = np.where(upper > 0, np.where(bounded, -1.0, np.where(alpha > 0, 0.0, 1.0)), 0.0)
         inside = np.flatnonzero((alpha > 0) & ~bounded)
+        side = np.where(bounded, -1.0, 1.0)
+        side[inside] = 0.0
+        side[upper <= 0] = 0.0
         values = self._gram.product(np.flatnonzero(alpha), y * alpha)
-        point = _Point(alpha, 0.0, values, np.zeros_like(y), np.zeros_like(y), side)
+        point = _Point.of(alpha, values, side)
         if self._has_intercept and len(inside):
             self._move_intercept(point, np.mean((y - values)[inside]))
         elif self._has_intercept:
             self._centre_intercept(point)
         self._free_at_once(point, inside)
-        nobody = np.zeros(0, dtype=np.intp)
-        self._follow(point, point.copy(), nobody, np.zeros((0, len(y))))
+        self._follow(point, point.copy())
         # Once more, without the rounding errors that a far start leaves in f.
         point.values = self._gram.product(np.flatnonzero(point.alpha), self._beta(point))
         point.values += point.intercept
-        self._follow(point, point.copy(), nobody, np.zeros((0, len(y))))
+        self._follow(point, point.copy())
         return point
 
     def _starts(self, removals):
-        """For each removal a copy of the solution, the support vectors that are to leave it,
-        and their rows of the Gram matrix. The removed rows belong to no set any more."""
-        everyone = np.arange(len(self._y))
+        """The solution for each removal, the rows to remove in no set any more."""
+        everyone, start = np.arange(len(self._y)), self._solution
         removals = [np.unique(everyone[rows]) for rows in removals]
-        leaving = [rows[self._solution.alpha[rows] > 0] for rows in removals]
         for begin in range(0, len(removals), BATCH):
-            batch = slice(begin, begin + BATCH)
-            gram = self._gram.compute(np.concatenate(leaving[batch]))
-            ends = np.cumsum([len(rows) for rows in leaving[batch]])
-            own = np.split(gram, ends[:-1])
-            for removed, support, kernels in zip(removals[batch], leaving[batch], own, strict=True):
-                point = self._solution.copy()
-                for place in np.flatnonzero(np.isin(point.free, removed))[::-1]:
-                    self._drop(point, place)
-                point.side[removed] = 0.0
-                yield point, support, kernels
+            batch = removals[begin : begin + BATCH]
+            taken = np.zeros((len(batch), len(self._y)))
+            for rows, beta in zip(batch, taken, strict=True):
+                beta[rows] = self._beta(start)[rows]
+            pulls = self._gram.product(np.flatnonzero(taken.any(axis=0)), -taken)
+            for rows, pull in zip(batch, pulls, strict=True):
+                yield self._start_without(rows, pull) if start.alpha[rows].any() else start
 
-    def _step(self, point, leaving, own):
-        if not len(leaving):
-            return point
-        point.shift[:] = 0.0
-        pull = -self._beta(point)[leaving]
-        if self._is_stuck(point, pull):
-            self._slide_intercept(point, pull)
-        d_free, d_intercept, _ = self._direction(point, pull, pull @ own)
-        point.alpha[point.free] += self._y[point.free] * d_free
-        point.alpha[leaving] = 0.0
-        point.intercept += d_intercept
+    def _start_without(self, rows, pull):
+        point = self._solution.copy()
+        point.leaving, point.pull, point.left = rows[point.alpha[rows] > 0], pull, 1.0
+        point.side[rows] = 0.0
+        for index in np.flatnonzero(np.isin(point.free, rows))[::-1]:
+            self._drop(point, index)
         return point
 
-    def _path(self, point, leaving, own):
-        if len(leaving):
-            self._follow(point, self._solution, leaving, own)
+    def _step(self, point):
+        if len(point.leaving):
+            point.shift[:] = 0.0
+            if self._is_stuck(point):
+                self._slide_intercept(point)
+            d_free, d_intercept, _ = self._direction(point)
+            point.alpha[point.free] += self._y[point.free] * d_free
+            point.alpha[point.leaving] = 0.0
+            point.intercept += d_intercept
+        return point
+
+    def _path(self, point):
+        if len(point.leaving):
+            self._follow(point, self._solution)
         return point
 
     def _collect(self, points):
-        start, data, indices, indptr, intercepts = self._solution, [], [], [0], []
+        start, data, indices, indptr, intercepts = self._solution, [[]], [[]], [0], []
         for point in points:
             moved = np.flatnonzero(point.alpha != start.alpha)
             data.append(self._y[moved] * (point.alpha - start.alpha)[moved])
             indices.append(moved)
             indptr.append(indptr[-1] + len(moved))
             intercepts.append(point.intercept - start.intercept)
-        data = np.concatenate([np.zeros(0), *data])
-        indices = np.concatenate([np.zeros(0, dtype=np.intp), *indices])
-        shape = (len(intercepts), len(start.alpha))
-        return RemovalChange(
-            sparse.csr_array((data, indices, indptr), shape=shape), np.array(intercepts)
+        indices = np.concatenate(indices).astype(np.intp)
+        coefficients = sparse.csr_array(
+            (np.concatenate(data), indices, indptr), shape=(len(intercepts), len(self._y))
         )
+        return RemovalChange(coefficients, np.array(intercepts))
 
     # --- following the solution ------------------------------------------------------------
 
-    def _follow(self, point, start, leaving, own):
-        """Bring coefficients of leaving rows, and shifts of margins, to zero.
+    def _follow(self, point, start):
+        """Let leaving rows leave and shifts of margins vanish, the KKT conditions kept.
 
-        Each round removes what the rounding errors of the one before have left.
-
-        Parameters
-        ----------
-        point : _Point
-            Changed in place.
-        start : _Point
-            Where the point comes from; its ``values`` are exact.
-        leaving : ndarray of shape (n_leaving,)
-            Rows to remove.
-        own : ndarray of shape (n_leaving, n_rows)
-            Their rows of the Gram matrix.
+        Each round removes what the rounding errors of the one before have left. ``start`` is
+        where the point comes from, with exact values of f.
         """
         for _ in range(MAX_ROUNDS):
             self._set_shift(point)
-            self._follow_to_end(point, leaving, own)
-            self._refresh(point, start, leaving, own)
+            self._follow_to_end(point)
+            self._refresh(point, start)
             if self._is_solved(point, start):
                 return
         raise RuntimeError(self._failure(point))
 
-    def _follow_to_end(self, point, leaving, own):
-        y, remaining = self._y, 1.0
-        for _ in range(10 * len(y) + 1000):
-            pull = -self._beta(point)[leaving]
-            if self._is_stuck(point, pull) and self._slide_intercept(point, pull):
+    def _follow_to_end(self, point):
+        remaining = 1.0
+        for _ in range(10 * len(self._y) + 1000):
+            if self._is_stuck(point) and self._slide_intercept(point):
                 continue
-            d_free, d_intercept, d_values = self._direction(point, pull, pull @ own)
-            d_alpha = y[point.free] * d_free
-            to_bound, place = self._first_at_bound(point, d_alpha)
+            d_free, d_intercept, d_values = self._direction(point)
+            d_alpha = self._y[point.free] * d_free
+            to_bound, index = self._first_at_bound(point, d_alpha)
             to_margin, row = self._first_at_margin(point, d_values)
             step = min(1.0, to_bound, to_margin)
 
             point.alpha[point.free] += step * d_alpha
             point.intercept += step * d_intercept
             point.values += step * d_values
-            point.alpha[leaving] *= 1 - step
+            point.alpha[point.leaving] *= 1 - step
+            point.left *= 1 - step
             point.shift *= 1 - step
             remaining *= 1 - step
             if remaining < ROUNDING:
-                point.alpha[leaving] = 0.0
+                point.alpha[point.leaving] = point.left = 0.0
                 return
             if step == to_bound:
-                self._leave(point, place)
+                self._leave(point, index)
             else:
                 self._enter(point, row)
         raise RuntimeError(self._failure(point))
 
-    def _direction(self, point, pull, pulled):
-        """The whole move to the end, if no row changed its set.
-
-        Parameters
-        ----------
-        point : _Point
-        pull : ndarray of shape (n_leaving,)
-            Change of the coefficients of leaving rows.
-        pulled : ndarray of shape (n_rows,)
-            Change of f that they bring about by themselves.
+    def _direction(self, point):
+        """The whole move to the end, as it would be if no row changed its set.
 
         Returns
         -------
@@ -341,11 +322,12 @@ class ActiveSetSVM:
             Change of f.
         """
         free, has_intercept = point.free, self._has_intercept
+        pulled = point.left * point.pull
         if not len(free):
             return np.zeros(0), 0.0, pulled
         right = (self._y - point.values - pulled)[free]
         if has_intercept:
-            right = np.append(-self._beta(point).sum() - pull.sum(), right)
+            right = np.append(-self._imbalance(point), right)
         responded = np.empty_like(pulled)
 
         def multiply(solution):
@@ -360,53 +342,49 @@ class ActiveSetSVM:
         return solution[has_intercept:], d_intercept, pulled + responded
 
     def _first_at_bound(self, point, d_alpha):
-        """Share of a move at which the first free row reaches a bound, and its place."""
-        return _first(self._steps_to_bound(point, d_alpha))
-
-    def _steps_to_bound(self, point, d_alpha):
+        """Share of a move at which the first free row reaches a bound, and its index."""
         alpha = point.alpha[point.free]
         room = np.where(d_alpha < 0, alpha, self._upper[point.free] - alpha)
-        moving = np.abs(d_alpha) > ROUNDING * point.alpha.max(initial=0.0)
-        return _ratios(room, np.abs(d_alpha), moving)
+        speed = np.abs(d_alpha)
+        return _first(room, speed, speed > ROUNDING * point.alpha.max(initial=0.0))
 
     def _first_at_margin(self, point, d_values):
         """Share of a move at which the first zero or bounded row reaches the margin."""
-        approach = point.side * (point.shift - self._y * d_values)
-        return _first(_ratios(self._slack(point), approach, approach > 0))
+        speed = point.side * (point.shift - self._y * d_values)
+        return _first(self._slack(point), speed, speed > 0)
 
     def _slack(self, point):
-        """Distance of zero and bounded rows from the (shifted) margin."""
-        return point.side * (self._y * point.values - 1 + point.shift)
+        """Distance of zero and bounded rows from the shifted margin."""
+        return point.side * (self._excess(point) + point.shift)
 
     # --- rows that change their set --------------------------------------------------------
 
-    def _leave(self, point, place):
+    def _leave(self, point, index):
         """A free row has reached a bound."""
-        row = point.free[place]
-        self._drop(point, place)
+        row = point.free[index]
+        self._drop(point, index)
         self._put_at_bound(point, row)
 
-    def _drop(self, point, place):
+    def _drop(self, point, index):
         """Take a row out of the free set."""
-        point.free = np.delete(point.free, place)
+        point.free = np.delete(point.free, index)
         if len(point.free):
-            point.system = point.system.without(place + self._has_intercept)
+            point.system = point.system.without(index + self._has_intercept)
         else:
-            point.system = _System(np.zeros((0, 0)))
+            point.system = _System.of(np.zeros((0, 0)))
 
     def _put_at_bound(self, point, row):
         """Set a row on the margin to the bound it is next to, and slightly off the margin."""
         at_zero = point.alpha[row] < self._upper[row] / 2
         point.alpha[row] = 0.0 if at_zero else self._upper[row]
         point.side[row] = 1.0 if at_zero else -1.0
-        excess = self._y[row] * point.values[row] - 1
-        point.shift[row] = point.side[row] * point.jitter[row] - excess
+        point.shift[row] = point.side[row] * point.jitter[row] - self._excess(point)[row]
 
     def _enter(self, point, row):
         """A row has reached the margin: free it, unless its motion lies in the free rows'."""
         own = self._gram[row]
         if self._has_intercept and not len(point.free):
-            system = _System(np.array([[0.0, 1.0], [1.0, own[row]]]))
+            system = _System.of(np.array([[0.0, 1.0], [1.0, own[row]]]))
         else:
             border = own[point.free]
             if self._has_intercept:
@@ -445,60 +423,62 @@ class ActiveSetSVM:
         bound; if that is not the row itself, the row takes the other's place.
         """
         y, free = self._y, point.free
-        inward = y[row] * (point.side[row] or 1.0)
-        d_free = inward * response[self._has_intercept :]
-        d_alpha = y[free] * d_free
-        d_alpha[np.abs(d_alpha) < np.sqrt(ACCURACY) * np.abs(d_alpha).max(initial=0.0)] = 0.0
-        step, place = self._first_at_bound(point, d_alpha)
-        grows = y[row] * inward > 0
+        sign = y[row] * (point.side[row] or 1.0)  # Of the change of the row's beta.
+        d_free = sign * response[self._has_intercept :]
+        d_free[np.abs(d_free) < np.sqrt(ACCURACY) * np.abs(d_free).max(initial=0.0)] = 0.0
+        step, index = self._first_at_bound(point, y[free] * d_free)
+        grows = sign == y[row]
         own_step = self._upper[row] - point.alpha[row] if grows else point.alpha[row]
 
         shortest = min(step, own_step)
-        point.alpha[free] += shortest * d_alpha
-        point.alpha[row] += shortest * y[row] * inward
-        rows = np.append(free, row)
-        point.values += self._gram.combine(rows, shortest * np.append(y[free] * d_alpha, inward))
+        point.alpha[free] += shortest * y[free] * d_free
+        point.alpha[row] += shortest * y[row] * sign
+        point.values += self._gram.combine(np.append(free, row), shortest * np.append(d_free, sign))
         if self._has_intercept:
-            self._move_intercept(point, shortest * inward * response[0])
+            self._move_intercept(point, shortest * sign * response[0])
         if own_step <= step:
             self._put_at_bound(point, row)
         else:
-            self._leave(point, place)
+            self._leave(point, index)
             self._enter(point, row)
 
     def _free_at_once(self, point, rows):
         """Free many rows of a new point, those in the span of others after the others."""
+        if not len(rows):
+            return
         self._gram.load(rows)
-        block = self._gram.block(rows)
+        block, diagonal = self._gram.block(rows), self._gram.diagonal(rows)
         if self._has_intercept:
             # Positive definite if and only if the bordered matrix is regular.
-            block = block + np.diag(block).max(initial=0.0)
-        tolerance = ACCURACY * np.diag(block).max(initial=0.0)
-        _, order, rank, _ = lapack.dpstrf(block, tol=tolerance) if len(rows) else (0, rows, 0, 0)
-        order = rows[order - 1]
-        point.free = order[:rank]
+            block = block + diagonal.max()
+        _, order, rank, _ = lapack.dpstrf(block, tol=ACCURACY * diagonal.max())
+        ordered = rows[order - 1]
         if rank:
-            point.system = _System(self._kkt_matrix(point.free))
-        for row in order[rank:]:
+            point.free = ordered[:rank]
+            point.system = _System.of(self._kkt_matrix(point.free))
+            point.side[point.free] = 0.0
+        for row in ordered[rank:]:
             self._enter(point, row)
 
     # --- the intercept, when no row is free ------------------------------------------------
 
-    def _is_stuck(self, point, pull):
-        """Whether coefficients must be balanced and no row is free to do it."""
-        need = abs(self._beta(point).sum() + pull.sum())
-        return (
-            self._has_intercept
-            and not len(point.free)
-            and need > ROUNDING * max(point.alpha.sum(), np.abs(pull).sum())
-        )
+    def _imbalance(self, point):
+        """Sum of the coefficients that will be left when the leaving rows have gone."""
+        beta = self._beta(point)
+        return beta.sum() - beta[point.leaving].sum()
 
-    def _slide_intercept(self, point, pull):
+    def _is_stuck(self, point):
+        """Whether coefficients must be balanced and no row is free to do it."""
+        if len(point.free) or not self._has_intercept:
+            return False
+        return abs(self._imbalance(point)) > ROUNDING * point.alpha.sum()
+
+    def _slide_intercept(self, point):
         """Move the intercept until a row that can balance the coefficients is free."""
-        direction = np.sign(self._beta(point).sum() + pull.sum())
+        direction = np.sign(self._imbalance(point))
         meets = point.side * self._y * direction < 0
-        step, row = _first(_ratios(self._slack(point), np.ones_like(self._y), meets))
-        if not np.isfinite(step):
+        step, row = _first(self._slack(point), np.ones_like(self._y), meets)
+        if np.isinf(step):
             return False
         self._move_intercept(point, direction * step)
         self._enter(point, row)
@@ -509,7 +489,7 @@ class ActiveSetSVM:
         moves = self._y - point.values
         lower = moves[point.side * self._y > 0].max(initial=-np.inf)
         upper = moves[point.side * self._y < 0].min(initial=np.inf)
-        if np.isinf(lower) or np.isinf(upper):  # One class is left: as little as needed.
+        if np.isinf(lower) or np.isinf(upper):  # One class is left: move as little as needed.
             self._move_intercept(point, np.clip(0.0, lower, upper))
         else:
             self._move_intercept(point, (lower + upper) / 2)
@@ -522,17 +502,18 @@ class ActiveSetSVM:
 
     def _set_shift(self, point):
         """Shift the margins so that the point is a solution, and no two rows are alike."""
-        excess = self._y * point.values - 1
+        excess = self._excess(point)
         point.jitter = self._random * max(1.0, np.abs(excess).max())
         point.shift = point.side * (np.maximum(-point.side * excess, 0.0) + point.jitter)
 
-    def _refresh(self, point, start, leaving, own):
-        """Compute f from the coefficients, and an intercept that no row holds."""
+    def _refresh(self, point, start):
+        """Compute f from the coefficients anew, and the intercept if no row holds it."""
+        np.clip(point.alpha, 0.0, self._upper, out=point.alpha)
         change = self._beta(point) - self._beta(start)
-        point.values = start.values + (point.intercept - start.intercept) + change[leaving] @ own
-        change[leaving] = 0.0
+        change[point.leaving] = 0.0
         moved = np.flatnonzero(change)
-        point.values += self._gram.combine(moved, change[moved])
+        point.values = start.values + (point.intercept - start.intercept)
+        point.values += point.pull + self._gram.combine(moved, change[moved])
         room = np.minimum(point.alpha, self._upper - point.alpha)[point.free]
         if self._has_intercept and not (room > ROUNDING * point.alpha.max(initial=0.0)).any():
             while len(point.free):
@@ -540,31 +521,32 @@ class ActiveSetSVM:
             self._centre_intercept(point)
 
     def _is_solved(self, point, start):
-        excess = self._y * point.values - 1
+        total = max(point.alpha.sum(), start.alpha.sum())
+        if self._has_intercept and abs(self._imbalance(point)) > ACCURACY * total:
+            return False
+        terms = total * self._gram.largest + abs(start.intercept)
+        return (self._violation(point) <= np.maximum(KKT_TOLERANCE, ACCURACY * terms)).all()
+
+    def _violation(self, point):
+        excess = self._excess(point)
         violation = np.maximum(-point.side * excess, 0.0)
         violation[point.free] = np.abs(excess[point.free])
-        total = max(point.alpha.sum(), start.alpha.sum())
-        balanced = not self._has_intercept or abs(self._beta(point).sum()) <= ACCURACY * total
-        terms = total * self._gram.largest + abs(start.intercept)
-        tolerance = np.maximum(KKT_TOLERANCE, ACCURACY * terms)
-        return balanced and (violation <= tolerance).all()
+        return violation
 
     def _failure(self, point):
-        excess = self._y * point.values - 1
-        worst = max(
-            np.maximum(-point.side * excess, 0.0).max(initial=0.0),
-            np.abs(excess[point.free]).max(initial=0.0),
-        )
         return (
             "Following the solution of the support vector machine failed: rounding errors leave "
-            f"a violation of its margins of {worst:.2g}. The kernel may be ill-conditioned: "
-            "scale the features, or lower C."
+            f"a violation of its margins of {self._violation(point).max():.2g}. The kernel may be "
+            "ill-conditioned: scale the features, or lower C."
         )
 
-    # --- linear algebra --------------------------------------------------------------------
+    def _excess(self, point):
+        return self._y * point.values - 1
 
     def _beta(self, point):
         return self._y * point.alpha
+
+    # --- linear algebra --------------------------------------------------------------------
 
     def _kkt_matrix(self, free):
         block = self._gram.block(free)
@@ -613,43 +595,62 @@ class ActiveSetSVM:
 
 @dataclass
 class _Point:
-    """A machine that satisfies the KKT conditions, its margins shifted by a vector."""
+    """A machine, possibly with rows on their way out, that satisfies the KKT conditions.
+
+    It does so for margins that are shifted a little. The shifts vanish as the solution is
+    followed. They make up for what the start lacks, and by being random they keep two rows from
+    reaching the margin at the same moment, which could send the path round in circles.
+    """
 
     alpha: np.ndarray
     intercept: float
     values: np.ndarray  # f at the training rows.
-    shift: np.ndarray  # Added to y f - 1.
-    jitter: np.ndarray  # What the shift of a row begins with when it leaves the margin.
     side: np.ndarray  # +1 zero, -1 bounded, 0 free or of no set.
-    free: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    system: _System = field(default_factory=lambda: _System(np.zeros((0, 0))))
+    free: np.ndarray
+    system: _System  # Of the free rows.
+    shift: np.ndarray  # Added to y f - 1.
+    jitter: np.ndarray  # Shift of a row that leaves the margin.
+    leaving: np.ndarray  # Rows on their way out.
+    left: float  # Share of their coefficients that is still there.
+    pull: np.ndarray  # Change of f when the whole of their coefficients goes.
+
+    @classmethod
+    def of(cls, alpha, values, side):
+        """A point without intercept and with no row free yet."""
+        nobody, nothing = np.zeros(0, dtype=np.intp), np.zeros_like(alpha)
+        system = _System.of(np.zeros((0, 0)))
+        return cls(
+            alpha, 0.0, values, side, nobody, system, nothing.copy(), nothing, nobody, 0.0, nothing
+        )
 
     def copy(self):
-        """A copy to change; ``free`` and ``system`` are only ever replaced."""
-        arrays = ("alpha", "values", "shift", "jitter", "side")
-        return replace(self, **{name: getattr(self, name).copy() for name in arrays})
+        """A copy; arrays that are never changed in place are shared."""
+        changed = ("alpha", "values", "side", "shift")
+        return replace(self, **{name: getattr(self, name).copy() for name in changed})
 
 
+@dataclass(frozen=True)
 class _System:
     """The KKT matrix of the free rows and its inverse, which grow and shrink by one row.
 
     What was added is kept apart from the matrices of the beginning, and what left stays in
     them, unused: an object never changes, and all removals share the matrices of the start.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, n)
-    inverse : ndarray of shape (n, n), optional
     """
 
-    def __init__(self, matrix, inverse=None):
-        self.matrix = matrix
-        self.inverse = np.linalg.inv(matrix) if inverse is None else inverse
+    matrix: np.ndarray
+    inverse: np.ndarray
+    added: np.ndarray  # Further rows of the matrix.
+    vectors: np.ndarray  # The inverse changed by the sum over t of
+    weights: np.ndarray  # weights[t] * outer(vectors[t], vectors[t]).
+    places: np.ndarray  # Where the rows that are present stand.
+
+    @classmethod
+    def of(cls, matrix, inverse=None):
+        """A system with all its rows in one matrix."""
         n = len(matrix)
-        self.added = np.zeros((0, n))  # Rows of the matrix from the n-th on.
-        self.vectors = np.zeros((0, n))  # The inverse changed by the sum over t of
-        self.weights = np.zeros(0)  # weights[t] * outer(vectors[t], vectors[t]).
-        self.places = np.arange(n)  # Where the rows that are present stand.
+        inverse = np.linalg.inv(matrix) if inverse is None else inverse
+        none = np.zeros((0, n))
+        return cls(matrix, inverse, none, none, np.zeros(0), np.arange(n))
 
     def solve(self, right):
         """The inverse times a vector."""
@@ -673,7 +674,8 @@ class _System:
         column = (system.weights * system.vectors[:, place]) @ system.vectors
         if place < n:
             column[:n] += system.inverse[place]
-        return system._changed(
+        return replace(
+            system,
             vectors=np.vstack([system.vectors, column]),
             weights=np.append(system.weights, -1 / column[place]),
             places=np.delete(system.places, index),
@@ -694,31 +696,26 @@ class _System:
             ``corner + border @ response``.
         """
         system = self._merged_if_long()
-        places = np.append(system.places, len(system.added) + len(system.matrix))
-        new = np.zeros((2, len(system.added) + len(system.matrix) + 1))
-        new[:, places] = np.append(border, corner), np.append(response, 1.0)
-        added = np.vstack([np.pad(system.added, ((0, 0), (0, 1))), new[0]])
-        added[:, -1] = new[0, len(system.matrix) :]
-        return system._changed(
+        n, n_places = len(system.matrix), system.vectors.shape[1]
+        places = np.append(system.places, n_places)
+        added = _with_row(system.added, places, np.append(border, corner))
+        added[:, -1] = added[-1, n:]
+        return replace(
+            system,
             added=added,
-            vectors=np.vstack([np.pad(system.vectors, ((0, 0), (0, 1))), new[1]]),
+            vectors=_with_row(system.vectors, places, np.append(response, 1.0)),
             weights=np.append(system.weights, 1 / distance),
             places=places,
         )
 
     def renewed(self):
         """The same system, its inverse computed anew."""
-        return _System(self._merged_matrix())
+        return _System.of(self._merged_matrix())
 
     def _placed(self, vector):
         placed = np.zeros(self.vectors.shape[1])
         placed[self.places] = vector
         return placed
-
-    def _changed(self, **attributes):
-        system = copy(self)
-        system.__dict__.update(attributes)
-        return system
 
     def _merged_if_long(self):
         if len(self.weights) < MAX_TERMS:
@@ -726,15 +723,23 @@ class _System:
         n = len(self.matrix)
         inverse = (self.vectors.T * self.weights) @ self.vectors
         inverse[:n, :n] += self.inverse
-        return _System(self._merged_matrix(), inverse[np.ix_(self.places, self.places)])
+        return _System.of(self._merged_matrix(), inverse[np.ix_(self.places, self.places)])
 
     def _merged_matrix(self):
-        n, n_places = self.matrix.shape[0], self.vectors.shape[1]
+        n, n_places = len(self.matrix), self.vectors.shape[1]
         matrix = np.empty((n_places, n_places))
         matrix[:n, :n] = self.matrix
         matrix[n:] = self.added
         matrix[:, n:] = self.added.T
         return matrix[np.ix_(self.places, self.places)]
+
+
+def _with_row(rows, places, entries):
+    """Rows with one more column, of zeros, and one more row, that has entries at places."""
+    grown = np.zeros((rows.shape[0] + 1, rows.shape[1] + 1))
+    grown[:-1, :-1] = rows
+    grown[-1, places] = entries
+    return grown
 
 
 class _GramRows:
@@ -763,10 +768,10 @@ class _GramRows:
         return computed
 
     def product(self, rows, coefficients):
-        """``coefficients @ matrix`` for coefficients that vanish outside some rows."""
-        total = np.zeros(len(self._slots))
+        """``coefficients @ matrix``, where coefficients vanish outside some rows."""
+        total = np.zeros_like(coefficients)
         for some in np.array_split(rows, len(rows) // BATCH + 1):
-            total += coefficients[some] @ self.compute(some)
+            total += coefficients[..., some] @ self.compute(some)
         return total
 
     def load(self, rows):
@@ -800,17 +805,10 @@ class _GramRows:
         return weights @ self._store[: self._n_stored]
 
 
-def _ratios(distances, speeds, moving):
-    """Steps to cover distances (from 0 up) at speeds; infinite for what does not move."""
+def _first(distances, speeds, moving):
+    """When the first of some moving things has covered its distance, and which it is."""
     steps = np.full(len(distances), np.inf)
     with np.errstate(over="ignore"):
-        steps[moving] = np.maximum(distances[moving], 0.0) / speeds[moving]
-    return steps
-
-
-def _first(steps):
-    """The shortest step and its place."""
-    if not len(steps):
-        return np.inf, -1
-    place = int(steps.argmin())
-    return steps[place], place
+        np.divide(np.maximum(distances, 0.0), speeds, out=steps, where=moving)
+    first = int(steps.argmin()) if len(steps) else -1
+    return (steps[first] if len(steps) else np.inf), first

@@ -43,8 +43,9 @@ class CholeskyCurvature:
         if min(pivot for _, pivot in factors) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
-                # A column of zeros has no curvature of its own to take the scale from.
-                scale = np.where(diagonal > 0, diagonal, 1.0)
+                # A column of zeros, or of rounding, has no curvature to take the scale from.
+                least = np.finfo(float).eps * diagonal.max(initial=0)
+                scale = np.maximum(diagonal, least if least > 0 else 1.0)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
             factors = [_factorise(block) for block in blocks]
         smallest = min(pivot for _, pivot in factors)

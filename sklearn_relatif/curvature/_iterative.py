@@ -84,7 +84,9 @@ class ConjugateGradients:
         live = np.arange(len(residual))
         direction = self._precondition(residual)
         slope = _dot(residual, direction)
-        for iteration in range(1, max_iter + 1):
+        used = 0
+        while used < max_iter:
+            used += 1
             product = self.total.multiply(direction)
             bend = _dot(direction, product)
             if not np.all(bend > 0):
@@ -106,7 +108,7 @@ class ConjugateGradients:
             preconditioned = self._precondition(residual)
             before, slope = slope, _dot(residual, preconditioned)
             direction = preconditioned + (slope / before)[:, None] * direction
-        return solution, iteration
+        return solution, used
 
     def _precondition(self, residual):
         own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))
@@ -195,8 +197,10 @@ class Lissa:
         target = self.total.restrict(gradients)
         for _ in range(MAX_RESCALINGS if self._may_rescale else 1):
             solution = self._mean_of_runs(target)
-            if solution is not None:
-                self._report(target, solution)
+            error = np.inf if solution is None else self._error(target, solution)
+            # Not to have solved at all has an error of 1.
+            if np.all(error <= 1):
+                self._report(error)
                 return solution
             if self._may_rescale:
                 self.scale *= 2
@@ -247,10 +251,13 @@ class Lissa:
             steepest = max(steepest, float(_norms(vector)[0]))
         return steepest
 
-    def _report(self, target, solution):
+    def _error(self, target, solution):
+        """Errors in the norm of the curvature (as ``norms`` has it), relative to the solutions."""
         residual = target - self.total.multiply(solution)
         size = _norms(self.norms.whiten(target.copy()))
-        error = _norms(self.norms.whiten(residual)) / np.where(size > 0, size, 1)
+        return _norms(self.norms.whiten(residual)) / np.where(size > 0, size, 1)
+
+    def _report(self, error):
         late = error > LISSA_TOLERANCE
         if late.any():
             warnings.warn(

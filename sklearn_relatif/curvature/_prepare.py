@@ -92,9 +92,7 @@ class Prepared(NamedTuple):
     solver: SolverChoice
 
 
-def prepare_curvature(
-    objective, curvature, damping, solver="auto", random_state=None
-) -> Prepared:
+def prepare_curvature(objective, curvature, damping, solver="auto", random_state=None) -> Prepared:
     """Choose a solver, and prepare it to apply the inverse of a curvature.
 
     Parameters
@@ -105,8 +103,9 @@ def prepare_curvature(
         Added to the diagonal (the objective being a mean over rows).
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", "ekfac"}
         "woodbury" reduces wide data to the space that the rows span, and is exact as
-        "cholesky" is. "cg" and "lissa" solve for each query, and take the denominators of
-        relative influence from the best approximation that fits into memory.
+        "cholesky" is; the approximations are the same in that space, and are made there. "cg"
+        and "lissa" solve for each query, and take the denominators of relative influence from
+        the best approximation that fits into memory.
     random_state : int, RandomState instance or None, default=None
         Of the batches of "lissa".
 
@@ -141,16 +140,22 @@ def prepare_curvature(
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
         choice = choose_solver(objective, curvature)
-    if choice.name == "woodbury":
+    if choice.name in ("cg", "lissa"):
+        return _split(objective, curvature, damping, choice, random_state)
+    if choice.name == "woodbury" or (choice.name != "cholesky" and _is_wide(objective)):
         objective = reduce_to_row_space(objective)
     if choice.name in ("cholesky", "woodbury"):
         return Prepared(objective, build_curvature(objective, curvature, damping), choice)
-    if choice.name in ("cg", "lissa"):
-        return _split(objective, curvature, damping, choice, random_state)
     total = CurvatureSum(objective, curvature, damping)
-    if choice.name == "block_diagonal":
-        return Prepared(objective, BlockDiagonalCurvature(total), choice)
-    return Prepared(objective, KroneckerCurvature(total, choice.name == "ekfac"), choice)
+    return Prepared(objective, _structured(total, choice.name), choice)
+
+
+def _structured(total, name):
+    if name == "block_diagonal":
+        return BlockDiagonalCurvature(total)
+    if name == "diagonal":
+        return DiagonalCurvature(total.diagonal().astype(total.objective.dtype))
+    return KroneckerCurvature(total, is_corrected=name == "ekfac")
 
 
 def choose_solver(objective, curvature) -> SolverChoice:
@@ -205,12 +210,7 @@ def _split(objective, curvature, damping, choice, random_state):
     if is_reduced:
         objective = reduce_to_row_space(objective)
     total = CurvatureSum(objective, curvature, damping)
-    if norms_name == "block_diagonal":
-        norms = BlockDiagonalCurvature(total)
-    elif norms_name == "ekfac":
-        norms = KroneckerCurvature(total, is_corrected=True)
-    else:
-        norms = DiagonalCurvature(total.diagonal().astype(objective.dtype))
+    norms = _structured(total, norms_name)
     if choice.name == "cg":
         solver = ConjugateGradients(total, norms)
     else:

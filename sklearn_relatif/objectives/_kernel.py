@@ -239,7 +239,11 @@ class KernelObjective:
 
     def predictor(self, X):
         """Decision values of the binary problems, shape (n, n_outputs)."""
-        return self.kernel.between(X, self.support) @ self.dual_coef + self.intercept
+        values = np.empty((X.shape[0], self.loss.n_outputs))
+        bytes_per_row = 2 * len(self.support) * self.dtype.itemsize
+        for rows in row_blocks(X.shape[0], bytes_per_row, block_budget()):
+            values[rows] = self.kernel.between(X[rows], self.support) @ self.dual_coef
+        return values + self.intercept
 
     def kernel_with(self, X, positions):
         """Kernel of other rows with some training rows."""
@@ -252,10 +256,15 @@ class KernelObjective:
                 "Removal from a NuSVC is not followed on its active set, because its bounds "
                 "move with it; use retrain_without, or an SVC."
             )
+        upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
+        return DualForm(self.loss.codebook[self.y], self._alpha, upper, has_intercept=True)
+
+    @property
+    def _alpha(self):
+        """Dual variables, shape (n_rows, n_outputs)."""
         alpha = np.zeros((self.n_rows, self.loss.n_outputs))
         alpha[self.support] = np.abs(self.dual_coef)
-        upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
-        return DualForm(self.loss.codebook[self.y], alpha, upper, has_intercept=True)
+        return alpha
 
     def predict(self, X):
         """Positions of the predicted classes of other rows, shape (n,)."""
@@ -263,12 +272,15 @@ class KernelObjective:
 
     def training_predictor(self, rows):
         """Decision values of some training rows."""
-        return self.predictor(self.kernel.X[rows])
+        return self._training_values[rows]
+
+    @cached_property
+    def _training_values(self):
+        return self.predictor(self.kernel.X)
 
     def blocks(self, values_per_row):
         """Slices over the training rows, given the size of the temporaries that each takes."""
-        values = max(values_per_row, 2 * len(self.support))
-        return row_blocks(self.n_rows, values * self.dtype.itemsize, block_budget())
+        return row_blocks(self.n_rows, values_per_row * self.dtype.itemsize, block_budget())
 
     def hessian_diagonal(self):
         """The Hessian ``I / (C S)`` as a number; 1 where no C is known (NuSVC)."""
@@ -295,28 +307,12 @@ class KernelObjective:
         bound = self.C
         if bound is None:  # NuSVC: a bound of its own in each problem, which its rows show.
             bound = (np.abs(self.dual_coef) / self.sample_weight[self.support, None]).max(axis=0)
-        square = 0.0
-        for rows in self.blocks(1):
-            signs = self.loss.codebook[self.y[rows]]
-            gap = 1 - signs * self.training_predictor(rows)
-            alpha = self._absolute_coefficients(rows)
-            upper = bound * self.sample_weight[rows, None]
-            gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
-            gap = np.where(alpha < upper * (1 - 1e-9), gap, np.minimum(gap, 0))
-            square += np.sum(self.sample_weight[rows, None] * (signs != 0) * gap**2)
-        return float(np.sqrt(square / self.total_weight))
-
-    def _absolute_coefficients(self, rows):
-        alpha = np.zeros((rows.stop - rows.start, self.loss.n_outputs))
-        first, last = np.searchsorted(self._sorted_support[0], [rows.start, rows.stop])
-        positions, order = self._sorted_support
-        alpha[positions[first:last] - rows.start] = np.abs(self.dual_coef[order[first:last]])
-        return alpha
-
-    @cached_property
-    def _sorted_support(self):
-        order = np.argsort(self.support)
-        return self.support[order], order
+        weight = self.sample_weight[:, None]
+        signs, alpha = self.loss.codebook[self.y], self._alpha
+        gap = 1 - signs * self._training_values
+        gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
+        gap = np.where(alpha < bound * weight * (1 - 1e-9), gap, np.minimum(gap, 0))
+        return float(np.sqrt(np.sum(weight * (signs != 0) * gap**2) / self.total_weight))
 
 
 @reduce_estimator.register

@@ -107,16 +107,34 @@ class LinearObjective:
         norm = np.empty(n_rows, self.design.dtype)
         for rows in self.blocks(4 * n_outputs):
             eta = self.design.predictor(self.weights, rows)
-            norm[rows], unit[rows] = self.loss.direction(self.y[rows], eta)
-            if self.output_weight is not None:
-                unit[rows] *= self.output_weight[rows]
-                length = np.linalg.norm(unit[rows], axis=1)
-                norm[rows] *= length
-                unit[rows] /= np.where(length > 0, length, 1)[:, None]
+            weight = None if self.output_weight is None else self.output_weight[rows]
+            norm[rows], unit[rows] = self._direction(self.y[rows], eta, weight)
         absent = self.sample_weight == 0
         unit[absent] = 0
         norm[absent] = 0
         return GradientRows(self.design, unit, norm)
+
+    def _direction(self, y, eta, output_weight):
+        """Norms and unit vectors of the residuals of rows with some weights by output."""
+        norm, unit = self.loss.direction(y, eta)
+        if output_weight is None:
+            return norm, unit
+        unit = unit * output_weight
+        length = np.linalg.norm(unit, axis=1)
+        return norm * length, unit / np.where(length > 0, length, 1)[:, None]
+
+    def loss_rows(self, design: Design, y) -> GradientRows:
+        """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
+        weight = None if self.output_weight is None else self._weight_of_classes[y]
+        return GradientRows(design, *self._direction(y, self.predictor(design), weight)[::-1])
+
+    @cached_property
+    def _weight_of_classes(self):
+        """``output_weight`` of the rows of each class, which share it; of those that count."""
+        present = np.flatnonzero(self.sample_weight)
+        weight = np.zeros((self.y.max() + 1, self.shape[0]), self.dtype)
+        weight[self.y[present]] = self.output_weight[present]
+        return weight
 
     def query_design(self, X) -> Design:
         """Features of other rows, in the columns of this objective and in its precision."""

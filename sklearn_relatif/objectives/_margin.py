@@ -22,12 +22,14 @@ from ._build import DualForm, build_objective, class_weight_of_rows, linear_para
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
 
-SGD_LOSSES = {
+LOSSES = {
     "hinge": Hinge,
     "log_loss": LogLoss,
     "modified_huber": ModifiedHuber,
     "squared_hinge": SquaredHinge,
 }
+#: What the rounding of the features makes of a margin, in units of their precision.
+ROUNDING = 1e3
 
 
 class HingeObjective(LinearObjective):
@@ -127,8 +129,7 @@ def reduce_linear_svc(estimator: LinearSVC, X, y, sample_weight):
             "the classes. Fit it with multi_class='ovr'."
         )
     codebook = _codebook(len(estimator.coef_))
-    is_hinge = estimator.loss == "hinge"
-    loss = Hinge(codebook, slack=estimator.tol) if is_hinge else SquaredHinge(codebook)
+    loss = _margin_loss(estimator, codebook, X.dtype)
     l2, l1 = (1 / estimator.C, 0.0) if estimator.penalty == "l2" else (0.0, 1 / estimator.C)
     by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, sample_weight)
     return _one_vs_rest_objective(
@@ -144,22 +145,17 @@ def reduce_linear_svc(estimator: LinearSVC, X, y, sample_weight):
 
 @reduce_estimator.register
 def reduce_sgd_classifier(estimator: SGDClassifier, X, y, sample_weight):
-    """SGDClassifier with the losses of ``SGD_LOSSES``, one vs rest.
+    """SGDClassifier with the losses of ``LOSSES``, one vs rest.
 
     Its penalty counts rows, not weights, and is in mean form.
     """
-    if estimator.loss not in SGD_LOSSES:
+    if estimator.loss not in LOSSES:
         raise ValueError(
             f"SGDClassifier with loss={estimator.loss!r} cannot be explained; the losses are "
-            f"{', '.join(map(repr, SGD_LOSSES))}."
+            f"{', '.join(map(repr, LOSSES))}."
         )
     codebook = _codebook(len(estimator.coef_))
-    is_hinge = estimator.loss == "hinge"
-    loss = (
-        Hinge(codebook, slack=estimator.tol or 0)
-        if is_hinge
-        else SGD_LOSSES[estimator.loss](codebook)
-    )
+    loss = _margin_loss(estimator, codebook, X.dtype)
     by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, None)
     return _one_vs_rest_objective(
         loss,
@@ -177,6 +173,12 @@ def sgd_penalty(estimator, n_rows):
     ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": estimator.l1_ratio, None: 0.0}[estimator.penalty]
     strength = 0.0 if estimator.penalty is None else estimator.alpha * n_rows
     return strength * (1 - ratio), strength * ratio
+
+
+def _margin_loss(estimator, codebook, dtype):
+    if estimator.loss != "hinge":
+        return LOSSES[estimator.loss](codebook)
+    return Hinge(codebook, slack=max(estimator.tol or 0, ROUNDING * np.finfo(dtype).eps))
 
 
 def _codebook(n_scores):

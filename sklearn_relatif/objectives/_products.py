@@ -144,4 +144,3 @@ class CurvatureSum:
 def _apply(inner, eta):
     """``B_i eta_im`` for eta of shape (n, m, n_outputs)."""
     return eta * inner[:, None, :] if inner.ndim == 2 else np.matmul(eta, inner)
-

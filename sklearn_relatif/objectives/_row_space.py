@@ -18,8 +18,10 @@ from scipy.linalg import lapack
 from ._linear import LinearObjective, block_budget
 from ._rows import Design, row_blocks
 
-#: Triangles with a better reciprocal condition number than this have full rank beyond doubt.
-WELL_CONDITIONED = 1e-4
+#: Gram matrices with a better reciprocal condition number have full rank beyond doubt.
+WELL_CONDITIONED = 1e-8
+#: Coordinates of a row of unit length that cannot be told from zero.
+ROUNDING = 10 * np.finfo(float).eps
 
 
 class RowSpace:
@@ -193,7 +195,8 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
 
 def _dense_row_space(X):
     """Basis of the row space of an array by orthogonal factorisation, and the coordinates."""
-    scaled = X / _unit_divisors(np.linalg.norm(X, axis=1))[:, None]
+    lengths = np.linalg.norm(X, axis=1)
+    scaled = X / _unit_divisors(lengths)[:, None]
     basis, triangle = linalg.qr(
         scaled.astype(np.float64, copy=False).T,
         mode="economic",
@@ -204,13 +207,21 @@ def _dense_row_space(X):
         rotation, graded, _ = linalg.qr(triangle, mode="economic", pivoting=True)
         rank = np.count_nonzero(np.abs(np.diag(graded)) > _tolerance(len(X)))
         basis = basis @ rotation[:, :rank]
-    space = RowSpace(np.ascontiguousarray(basis.T, dtype=X.dtype))
-    return space, space.project(X)
+    space = RowSpace(np.ascontiguousarray(basis.T))
+    coordinates = space.project(X)
+    # What is rounding should not pass for a direction of its own.
+    coordinates[np.abs(coordinates) < ROUNDING * lengths[:, None]] = 0
+    space.anchors = space.anchors.astype(X.dtype, copy=False)
+    return space, coordinates
 
 
 def _has_full_rank(triangle):
-    n_rows, n_columns = triangle.shape
-    return n_rows == n_columns and lapack.dtrcon(triangle)[0] > WELL_CONDITIONED
+    """Whether ``R`` is square and, by an estimate of the condition of ``R^T R``, regular."""
+    if triangle.shape[0] != triangle.shape[1]:
+        return False
+    size = np.abs(triangle)
+    norm = size.sum(axis=0).max() * size.sum(axis=1).max()
+    return lapack.dpocon(triangle, norm)[0] > WELL_CONDITIONED
 
 
 def _sparse_row_space(X):
@@ -227,6 +238,7 @@ def _sparse_row_space(X):
     coordinates = np.empty((n_rows, rank))
     for rows in row_blocks(n_rows, 16 * rank, block_budget()):
         lower = np.tril(factor[rows], rows.start)
+        lower[np.abs(lower) * np.diag(factor) < ROUNDING] = 0
         coordinates[order[rows]] = lengths[order[rows], None] * lower
     return RowSpace(scaled[order[:rank]], np.tril(factor[:rank])), coordinates
 

@@ -1,0 +1,229 @@
+"""Newton steps without some rows: the Hessian less the part that a few of its rows have in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._descent import Models, dot, solve_with
+from .curvature import CholeskyCurvature
+from .objectives import Design
+
+
+class Downdate:
+    """The part that a few rows have in the Hessian, for a batch of models that lose them.
+
+    With ``E`` the columns ``I ⊗ x~_i`` of a model's rows and ``A`` the blocks ``(s_i/S) A_i``,
+
+        (H - E A E^T)^-1 = H^-1 + H^-1 E (I - A M)^-1 A E^T H^-1,    M = E^T H^-1 E.
+
+    Arrays have the axes (model, block of H, row and output within the block); a Hessian that does
+    not couple the outputs has a block for each of them.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+        The Hessian of the objective.
+    form : callable
+        ``curvature.quadratic_form(n_outputs)``.
+    rows, present : ndarray of shape (n_models, n_removed)
+        Rows that each model loses; those with ``present`` 0 only fill up.
+    """
+
+    def __init__(self, objective, curvature, form, rows, present):
+        self.curvature = curvature
+        n_models, n_removed = rows.shape
+        n_outputs, n_columns = objective.shape
+        self.n_blocks = n_outputs if objective.loss.separable else 1
+        self.n_within = n_outputs // self.n_blocks
+        lost = (objective.sample_weight[rows] * present).sum(axis=1)
+        self.share_left = 1 - lost / objective.total_weight
+        design, rows = objective.design, rows.ravel()
+        x = design.dense_block(rows).astype(np.float64, copy=False)
+        self.x = x.reshape(n_models, 1, n_removed, n_columns)
+
+        share = present.ravel() / objective.total_weight
+        self.eta = x @ objective.weights.T
+        residual = objective.loss.residual(objective.y[rows], self.eta)
+        if objective.output_weight is not None:
+            residual = residual * objective.output_weight[rows]
+        residual = residual * (objective.sample_weight[rows] * share)[:, None]
+        self.residual = self._by_block(residual)[..., None]
+
+        inner = objective.weighted_second_derivative(rows).astype(np.float64)
+        inner *= share.reshape(-1, *[1] * (inner.ndim - 1))
+        self.inner = self._block_diagonal(inner)
+        self.forms = self._forms(form)
+        self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
+        self.correction = None
+
+    def gradient(self):
+        """Gradient of each model at the optimum of all rows."""
+        return -self._spread(self.residual, self.x) / self.share_left[:, None, None]
+
+    def newton_step(self):
+        """Step from the optimum of all rows, shape (n_models, n_outputs, n_columns)."""
+        coefficients = self._solve_remaining(self.residual)
+        return solve_with(self.curvature, self._spread(coefficients, self.x))
+
+    def predictor_after_step(self):
+        """Predictor of the removed rows after that step, one row a model."""
+        shift = self.forms @ self._solve_remaining(self.residual)
+        return self.eta + shift.reshape(self.eta.shape)
+
+    def solve(self, gradient, models):
+        """Inverse Hessian of the models without their rows, applied to a gradient of each."""
+        if self.correction is None:
+            self.correction = self._solve_remaining(self.inner)
+        x = self.x[models]
+        solution = solve_with(self.curvature, gradient)
+        n_columns = x.shape[-1]
+        blocks = solution.reshape(len(models), self.n_blocks, self.n_within, n_columns)
+        inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
+        lost = self._spread(self.correction[models] @ inner, x)
+        corrected = solution + solve_with(self.curvature, lost)
+        # In single precision a large leverage can make the downdated matrix indefinite.
+        is_descent = dot(corrected, gradient) > 0
+        solution = np.where(is_descent[:, None, None], corrected, solution)
+        return solution * self.share_left[models, None, None]
+
+    def _solve_remaining(self, right):
+        """``(I - A M)^-1`` times what is on the right.
+
+        An eigenvalue of ``I - A M`` vanishes if the removed rows alone determine the parameters
+        in some direction. Nothing moves along it then.
+        """
+        n_rows = self.remaining.shape[-1]
+        leverage = n_rows - np.trace(self.remaining, axis1=-2, axis2=-1)
+        rounding = 100 * np.finfo(self.curvature.dtype).eps
+        # Eigenvalues of A M are not negative, so that none is 1 where their sum is less.
+        regular = leverage < 1 - rounding
+        solution = np.empty(right.shape)
+        solution[regular] = np.linalg.solve(self.remaining[regular], right[regular])
+        u, values, vh = np.linalg.svd(self.remaining[~regular])
+        inverse = np.divide(1, values, out=np.zeros_like(values), where=values > rounding)
+        coordinates = inverse[..., None] * (u.swapaxes(-1, -2) @ right[~regular])
+        solution[~regular] = vh.swapaxes(-1, -2) @ coordinates
+        return solution
+
+    def _spread(self, coefficients, x):
+        """``E t``: parameters (n, n_outputs, n_columns) from coefficients of the rows."""
+        shape = len(x), self.n_blocks, x.shape[2], self.n_within
+        spread = coefficients.reshape(shape).swapaxes(2, 3) @ x
+        return spread.reshape(len(x), -1, x.shape[-1])
+
+    def _by_block(self, values):
+        """(n_models * n_removed, n_outputs) to (n_models, n_blocks, n_removed * n_within)."""
+        n_models, _, n_removed, _ = self.x.shape
+        values = values.reshape(n_models, n_removed, self.n_blocks, self.n_within)
+        return values.swapaxes(1, 2).reshape(n_models, self.n_blocks, -1)
+
+    def _block_diagonal(self, inner):
+        """Second derivatives of the rows, put together into one matrix a model and block."""
+        n_models, _, n_removed, _ = self.x.shape
+        k = self.n_within
+        if inner.ndim == 2:
+            inner = self._by_block(inner)[..., None, None]
+        inner = inner.reshape(n_models, self.n_blocks, n_removed, k, k)
+        whole = np.zeros((n_models, self.n_blocks, n_removed, k, n_removed, k))
+        each = np.arange(n_removed)
+        whole[:, :, each, :, each, :] = np.moveaxis(inner, 2, 0)
+        return whole.reshape(n_models, self.n_blocks, n_removed * k, -1)
+
+    def _forms(self, form):
+        """``M = E^T H^-1 E``, in closed form for single rows."""
+        n_models, _, m, n_columns = self.x.shape
+        n_blocks, k = self.n_blocks, self.n_within
+        x = self.x[:, 0]
+        if m == 1:
+            forms = form(x[:, 0].astype(self.curvature.dtype)).astype(np.float64)
+            return forms.reshape(n_models, n_blocks, k, k)
+        # Blocks are solved for together, so that each needs its own copy of the features.
+        outputs = np.eye(k) if n_blocks == 1 else np.ones((1, n_blocks))
+        columns = outputs[:, :, None] * x[:, :, None, None, :]
+        solved = solve_with(self.curvature, columns.reshape(-1, n_blocks * k, n_columns))
+        products = x @ solved.reshape(n_models, -1, n_columns).swapaxes(1, 2)
+        products = products.reshape(n_models, m, m, k, n_blocks, k)
+        return products.transpose(0, 4, 1, 5, 2, 3).reshape(n_models, n_blocks, m * k, m * k)
+
+
+class OwnFactors:
+    """Factors of their own for a batch of models that lose many rows.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    hessian : ndarray of shape (n_blocks, size, size)
+        That of the objective, from which the part of each group is subtracted.
+    groups : sequence of ndarray of int
+    otherwise : curvature object
+        Stands in for a Hessian that is not positive definite.
+    """
+
+    def __init__(self, objective, hessian, groups, otherwise):
+        self.curvatures = []
+        for rows in groups:
+            try:
+                self.curvatures.append(curvature_without(objective, hessian, rows))
+            except ValueError:
+                self.curvatures.append(otherwise)
+
+    def solve(self, gradient, models):
+        """Inverse Hessian of the models, applied to a gradient of each."""
+        solution = np.empty(gradient.shape)
+        for index, model in enumerate(models):
+            solution[[index]] = solve_with(self.curvatures[model], gradient[[index]])
+        return solution
+
+
+def curvature_without(objective, hessian, rows):
+    """Factor of the Hessian of a model without some rows, at the parameters of all rows."""
+    part = _likelihood_of(objective, rows)
+    total, lost = objective.total_weight, part.total_weight
+    blocks = (total * hessian - lost * part.hessian()) / (total - lost)
+    return CholeskyCurvature(
+        blocks,
+        objective.design.dtype,
+        lambda: without(objective, rows).null_space(blocks, unpenalised=False),
+        None if objective.mask is None else objective.mask.ravel(),
+    )
+
+
+def newton_step_without(objective, hessian, rows):
+    """Newton step of a model without some rows from the optimum of all rows."""
+    part = _likelihood_of(objective, rows)
+    models = Models(part, [np.empty(0, np.intp)])
+    lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
+    share = part.total_weight / (objective.total_weight - part.total_weight)
+    return solve_with(curvature_without(objective, hessian, rows), share * lost)
+
+
+def _likelihood_of(objective, rows):
+    """The objective of some rows alone, without its penalties."""
+    weight = objective.output_weight
+    return replace(
+        objective,
+        design=Design(objective.design.X[rows], objective.design.fit_intercept),
+        y=objective.y[rows],
+        sample_weight=objective.sample_weight[rows],
+        output_weight=None if weight is None else weight[rows],
+        penalty=np.zeros(objective.shape),
+        slope=0.0,
+    )
+
+
+def without(objective, rows):
+    weight = objective.sample_weight.copy()
+    weight[rows] = 0
+    return replace(objective, sample_weight=weight)
+
+
+def pad(groups):
+    """Groups as the rows of a rectangle, and a mask of what is not padding."""
+    sizes = np.array([len(rows) for rows in groups])
+    present = np.arange(max(1, sizes.max())) < sizes[:, None]
+    rows = np.zeros(present.shape, np.intp)
+    rows[present] = np.concatenate(groups)
+    return rows, present.astype(np.float64)

@@ -1,0 +1,146 @@
+"""Saving explainers: the release that saved one, what may be loaded, and the compact form."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from copy import copy
+
+from sklearn.utils.validation import check_is_fitted
+
+from ._compact import CompactCurvature, CompactExplainer, check_compactable, compact_objective
+
+VERSION_KEY = "_sklearn_relatif_version"
+#: What explainers hold that skops does not know and that does nothing but hold data.
+OF_OTHERS = (
+    "functools.partial",
+    "numpy.dtype",
+    "scipy.sparse._csr.csr_array",
+    "scipy.sparse._csr.csr_matrix",
+)
+
+
+class PersistenceMixin:
+    """Versioned saving of :class:`RelatIFExplainer`, whole and compact."""
+
+    def __reduce__(self):
+        # The release is checked before anything else is loaded: the state may name classes that
+        # another release does not have, and that would fail less clearly.
+        return _blank, (type(self), _version()), self.__getstate__()
+
+    def __getstate__(self):
+        # Again in the state, for formats that look at nothing else, such as that of skops.
+        return {**self.__dict__, VERSION_KEY: _version()}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        check_release(state.pop(VERSION_KEY, None))
+        self.__dict__.update(state)
+
+    def compact(self) -> CompactExplainer:
+        """A smaller explainer, which does not hold the training features any more.
+
+        It finds the same training rows, by index, with scores in single precision (about seven
+        digits of the largest). For each training row it keeps the direction of its residual and
+        its features in coordinates that are uncorrelated over the training rows, ``4 (k + d)``
+        bytes for ``k`` outputs (classes less one) and ``d`` columns, in the place of ``8 d`` or
+        more; the three scales; and what :attr:`training_rows_` holds. Sparse features stay as
+        they are, in single precision. To these come the model and the factor of the curvature,
+        ``8 (k d)^2`` bytes for the exact solvers.
+
+        What needs the training set is gone: ``removal_effect``, ``retrain_without``, ``score``,
+        ``leverage_``. The coordinates are a linear map of the features, which can be
+        undone: a compact explainer is no way to hide the training data.
+
+        Returns
+        -------
+        CompactExplainer
+            With ``explain`` and ``pairwise_influence``.
+
+        Raises
+        ------
+        ValueError
+            For kernel machines, whose training rows are the model; for
+            ``curvature="active_set"``; and for the solvers "cg" and "lissa", which need the
+            training rows to solve for a query.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> compact = explainer.compact()
+        >>> bool((compact.explain(X[:3]).indices == explainer.explain(X[:3]).indices).all())
+        True
+        """
+        check_is_fitted(self)
+        check_compactable(self._objective, self._curvature)
+        self._row_factors("theta_relative")  # which gives the scales of both relative criteria
+        small = copy(self)
+        small._objective, basis = compact_objective(self._objective)
+        small._curvature = CompactCurvature(self._curvature, basis)
+        small._machine = small._training_data = None
+        return CompactExplainer(small)
+
+
+def check_release(saved: str | None) -> None:
+    """Raise a ValueError if an explainer was saved by another minor release.
+
+    Fitted attributes that do not belong to the public interface may change from one minor
+    release to the next, and an explainer that mixes two of them could be silently wrong.
+    """
+    if saved is None or _minor(saved) != _minor(_version()):
+        by = f"sklearn_relatif {saved}" if saved else "an unknown release of sklearn_relatif"
+        raise ValueError(
+            f"The explainer was saved by {by} and cannot be loaded by {_version()}. Load it with "
+            "the release that saved it, or rebuild it from the fitted estimator and its training "
+            "data by RelatIFExplainer.from_fitted."
+        )
+
+
+def trusted_types() -> list[str]:
+    """Names of the types and functions that a saved explainer consists of, for skops.
+
+    ``skops.io.load(file, trusted=trusted_types())`` loads an explainer around scikit-learn's own
+    estimators. The list has everything of this package, and a few containers of NumPy, SciPy and
+    the standard library. Whatever else a file holds, such as other packages' preprocessing,
+    ``skops.io.get_untrusted_types`` lists, and it is yours to judge.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from sklearn_relatif import trusted_types
+    >>> "sklearn_relatif._explainer.RelatIFExplainer" in trusted_types()
+    True
+    """
+    package = __name__.partition(".")[0]
+    names = set(OF_OTHERS)
+    for module in [m for name, m in sys.modules.items() if name.partition(".")[0] == package]:
+        for member in vars(module).values():
+            is_named = inspect.isclass(member) or inspect.isfunction(member)
+            if is_named and member.__module__.partition(".")[0] == package:
+                name = f"{member.__module__}.{member.__qualname__}"
+                methods = filter(inspect.isfunction, vars(member).values())
+                names |= {name, *(f"{name}.{method.__name__}" for method in methods)}
+    return sorted(names)
+
+
+def _blank(kind, saved):
+    """An instance without attributes, if this release can load what ``saved`` has saved."""
+    check_release(saved)
+    return kind.__new__(kind)
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]

@@ -1,0 +1,209 @@
+"""Explainers survive being saved, fail clearly across releases, and can be made compact."""
+
+import io
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+import sklearn_relatif
+from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from tests import cases
+
+SINGLE_PRECISION = 10 * np.finfo(np.float32).eps
+
+
+def fitted(case):
+    """An explainer of a kind, and some queries."""
+    options = {}
+    X, y = cases.breast_cancer()
+    model = LogisticRegression(max_iter=1000)
+    if case == "softmax":
+        X, y = cases.digits(300)
+    elif case == "sparse":
+        X, y = cases.text()
+    elif case == "sparse, row space":
+        (X, y), options = cases.text(60), {"solver": "woodbury"}
+    elif case == "pipeline":
+        X, model = 50 * X + 1000, make_pipeline(StandardScaler(), model)
+    elif case == "lasso":
+        model = LinearSVC(penalty="l1", dual=False, C=0.05, random_state=0)
+    elif case == "hinge":
+        model = LinearSVC(loss="hinge", max_iter=1_000_000, random_state=0)
+    elif case == "conjugate gradients":
+        options = {"solver": "cg"}
+    elif case == "kernel":
+        model = SVC()
+    elif case == "active set":
+        model, options = SVC(), {"curvature": "active_set"}
+    return RelatIFExplainer(model, **options).fit(X, y), X[:20]
+
+
+LINEAR = ["binary", "softmax", "sparse", "sparse, row space", "pipeline", "lasso", "hinge"]
+UNCOMPACTABLE = ["conjugate gradients", "kernel", "active set"]
+
+
+def by_pickle(explainer, folder):
+    return pickle.loads(pickle.dumps(explainer))
+
+
+def by_joblib(explainer, folder):
+    joblib.dump(explainer, folder / "explainer.joblib")
+    return joblib.load(folder / "explainer.joblib")
+
+
+def by_mapping(explainer, folder):
+    joblib.dump(explainer, folder / "explainer.joblib")
+    return joblib.load(folder / "explainer.joblib", mmap_mode="r")
+
+
+def by_skops(explainer, folder):
+    skops = pytest.importorskip("skops.io")
+    return skops.loads(skops.dumps(explainer), trusted=trusted_types())
+
+
+@pytest.mark.parametrize("reload", [by_pickle, by_joblib, by_mapping, by_skops])
+@pytest.mark.parametrize("case", LINEAR + UNCOMPACTABLE)
+def test_saved_explainer_explains_the_same(case, reload, tmp_path):
+    explainer, X = fitted(case)
+    loaded = reload(explainer, tmp_path)
+    assert_array_equal(loaded.pairwise_influence(X), explainer.pairwise_influence(X))
+    assert_array_equal(loaded.explain(X).indices, explainer.explain(X).indices)
+    assert_array_equal(loaded.predict(X), explainer.predict(X))
+
+
+def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):
+    explainer, X = fitted("softmax")
+    loaded = by_mapping(explainer, tmp_path)
+    labels = explainer.predict(X)
+    assert isinstance(loaded._objective.design.X, np.memmap)
+    assert_array_equal(loaded.leverage_, explainer.leverage_)
+    assert_array_equal(loaded.removal_effect(X, labels), explainer.removal_effect(X, labels))
+    (one,), (other,) = loaded.retrain_without([3]), explainer.retrain_without([3])
+    assert_array_equal(one.coef_, other.coef_)
+
+
+def test_unfitted_explainer_can_be_saved(tmp_path):
+    explainer = RelatIFExplainer(LogisticRegression(C=0.5), damping=0.1)
+    for reload in (by_pickle, by_joblib):
+        assert str(reload(explainer, tmp_path).get_params()) == str(explainer.get_params())
+
+
+def test_patch_releases_share_saved_explainers(monkeypatch):
+    explainer, X = fitted("binary")
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    saved = pickle.dumps(explainer)
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.2")
+    assert_array_equal(pickle.loads(saved).explain(X).indices, explainer.explain(X).indices)
+
+
+@pytest.mark.parametrize("reload", [by_pickle, by_joblib, by_skops])
+@pytest.mark.parametrize("compact", [False, True])
+def test_another_minor_release_fails_clearly(monkeypatch, tmp_path, reload, compact):
+    explainer, _ = fitted("binary")
+    explainer = explainer.compact() if compact else explainer
+    saving = pickle.dumps if reload is by_pickle else None
+    if reload is by_skops:
+        saving = pytest.importorskip("skops.io").dumps
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    if saving is None:
+        joblib.dump(explainer, tmp_path / "explainer.joblib")
+    else:
+        saved = saving(explainer)
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.8.0")
+    with pytest.raises(ValueError, match=r"saved by sklearn_relatif 3\.7\.1 and cannot .* 3\.8\.0"):
+        if reload is by_pickle:
+            pickle.loads(saved)
+        elif reload is by_joblib:
+            joblib.load(tmp_path / "explainer.joblib")
+        else:
+            pytest.importorskip("skops.io").loads(saved, trusted=trusted_types())
+
+
+def test_release_is_checked_before_its_classes_are_looked_up(monkeypatch):
+    explainer, _ = fitted("binary")
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    saved = pickle.dumps(explainer)
+    monkeypatch.setattr(sklearn_relatif, "__version__", "3.8.0")
+    monkeypatch.delattr("sklearn_relatif.objectives._linear.LinearObjective")
+    with pytest.raises(ValueError, match="RelatIFExplainer"):
+        pickle.loads(saved)
+
+
+def test_state_of_an_unknown_release_is_refused():
+    explainer, _ = fitted("binary")
+    state = {k: v for k, v in explainer.__getstate__().items() if "version" not in k}
+    with pytest.raises(ValueError, match="an unknown release"):
+        explainer.__setstate__(state)
+
+
+@pytest.mark.parametrize("case", LINEAR)
+@pytest.mark.parametrize("sign", ["positive", "absolute"])
+def test_compact_explainer_explains_by_the_same_rows(case, sign):
+    explainer, X = fitted(case)
+    compact = explainer.compact()
+    expected = explainer.explain(X, sign=sign, criterion=cases.CRITERIA)
+    found = compact.explain(X, sign=sign, criterion=cases.CRITERIA)
+    for criterion in cases.CRITERIA:
+        assert_array_equal(found[criterion].indices, expected[criterion].indices)
+        error = cases.relative_error(
+            compact.pairwise_influence(X, criterion=criterion),
+            explainer.pairwise_influence(X, criterion=criterion),
+        )
+        assert error < SINGLE_PRECISION
+    assert found["influence"].training_rows is explainer.training_rows_
+    assert_array_equal(compact.classes_, explainer.classes_)
+
+
+@pytest.mark.parametrize("case", LINEAR)
+def test_compact_explainer_can_be_saved(case, tmp_path):
+    explainer, X = fitted(case)
+    compact = explainer.compact()
+    for reload in (by_pickle, by_joblib, by_mapping, by_skops):
+        loaded = reload(compact, tmp_path)
+        assert isinstance(loaded, CompactExplainer)
+        assert_array_equal(loaded.pairwise_influence(X), compact.pairwise_influence(X))
+
+
+def test_compact_explainer_holds_no_features():
+    rng = np.random.default_rng(0)
+    n_rows, n_features = 5000, 40
+    X = rng.normal(size=(n_rows, n_features))
+    y = (X[:, 0] + rng.normal(size=n_rows) > 0).astype(int)
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+    size = len(pickle.dumps(explainer.compact()))
+    vectors = 80 * n_rows  # labels, predictions, probabilities, index, norms, scales, residuals
+    assert size < 4 * n_rows * (n_features + 1) + vectors
+    stored = io.BytesIO()
+    pickle.dump(explainer.compact(), stored)
+    assert X[17].tobytes() not in stored.getvalue()
+    assert X[17].astype(np.float32).tobytes() not in stored.getvalue()
+
+
+def test_compacting_leaves_the_explainer_as_it_was():
+    explainer, X = fitted("softmax")
+    before = explainer.pairwise_influence(X)
+    explainer.compact()
+    assert_array_equal(explainer.pairwise_influence(X), before)
+    assert np.isfinite(explainer.leverage_).all()
+
+
+def test_columns_that_depend_on_others_do_not_hurt():
+    X, y = cases.breast_cancer()
+    X = np.column_stack([X, X[:, 0], np.full(len(X), 3.0), np.zeros(len(X)), X[:, 1] - X[:, 2]])
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    found, expected = explainer.compact().explain(X[:20]), explainer.explain(X[:20])
+    assert_array_equal(found.indices, expected.indices)
+
+
+@pytest.mark.parametrize("case", UNCOMPACTABLE)
+def test_compact_refuses_what_needs_the_training_rows(case):
+    explainer, _ = fitted(case)
+    with pytest.raises(ValueError, match=r"^compact\(\)"):
+        explainer.compact()

@@ -1,0 +1,313 @@
+"""Hinge machines without some rows: their active set against refits and written-out systems."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
+
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.metrics import influence_set_cardinality, retraining_fidelity, top_k_overlap
+from tests import cases
+
+C = 0.7
+#: libsvm keeps its kernel in single precision, and liblinear stops at its tol.
+REFITTED = 2e-5
+
+
+def svc(**options):
+    options = {"gamma": 0.2, "C": C} | options
+    return SVC(tol=1e-9, decision_function_shape="ovo", **options)
+
+
+def linear_svc(**options):
+    return LinearSVC(C=C, loss="hinge", tol=1e-8, max_iter=10**6, random_state=0, **options)
+
+
+MACHINES = {
+    "rbf": (svc(), 2),
+    "rbf, three classes": (svc(), 3),
+    "linear kernel": (svc(kernel="linear"), 3),
+    "class weights": (svc(class_weight={0: 1.0, 1: 2.5}), 2),
+    "LinearSVC": (linear_svc(), 2),
+    "LinearSVC, three classes": (linear_svc(intercept_scaling=5.0), 3),
+    "LinearSVC, no intercept": (linear_svc(fit_intercept=False), 3),
+}
+machines = pytest.mark.parametrize("name", MACHINES)
+
+
+def problem(n_classes):
+    X, y = cases.noisy_classes(n_classes, n_rows=90)
+    return X, y, np.random.default_rng(2).uniform(0.3, 2.5, len(y))
+
+
+def decisions(model, X):
+    """Decision values, a column a binary problem."""
+    return np.reshape(model.decision_function(X), (len(X), -1))
+
+
+def hinge_losses(model, X, y):
+    """Sum over the binary problems in which the class of a row takes part."""
+    scores = decisions(model, X)
+    n_classes = len(model.classes_)
+    if scores.shape[1] == 1:
+        signs = np.array([[-1], [1]])
+    elif isinstance(model, SVC):
+        first, second = np.triu_indices(n_classes, 1)
+        signs = (first == np.arange(n_classes)[:, None]) * 1
+        signs = signs - (second == np.arange(n_classes)[:, None])
+    else:
+        signs = 2 * np.eye(n_classes) - 1
+    signs = signs[y]
+    return np.where(signs != 0, np.maximum(1 - signs * scores, 0), 0).sum(axis=1)
+
+
+def refits(model, X, y, removals, weight):
+    models = []
+    for rows in removals:
+        kept = np.delete(np.arange(len(y)), rows)
+        models.append(clone(model).fit(X[kept], y[kept], weight[kept]))
+    return models
+
+
+# --- retraining ----------------------------------------------------------------------------
+
+
+@machines
+def test_retrained_effects_are_those_of_refits(name):
+    model, n_classes = MACHINES[name]
+    X, y, weight = problem(n_classes)
+    model = clone(model).fit(X, y, weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
+    queries, labels = X[:8] + 0.1, y[:8]
+    before = hinge_losses(model, queries, labels)
+
+    chosen = np.r_[np.argsort(-explainer.self_influence_)[:6], 50:56]
+    rows = explainer.removal_effect(queries, labels, order="retrain")
+    assert rows.shape == (8, len(y))
+    after = [hinge_losses(m, queries, labels) for m in refits(model, X, y, chosen[:, None], weight)]
+    assert_allclose(rows[:, chosen], np.transpose(after) - before[:, None], rtol=0, atol=REFITTED)
+
+    groups = np.arange(len(y)) % 6
+    members = [np.flatnonzero(groups == label) for label in range(6)]
+    together = explainer.removal_effect(queries, labels, groups, order="retrain")
+    after = [hinge_losses(m, queries, labels) for m in refits(model, X, y, members, weight)]
+    assert_allclose(together, np.transpose(after) - before[:, None], rtol=0, atol=REFITTED)
+
+
+@machines
+def test_statistics_and_scores_of_refits(name):
+    model, n_classes = MACHINES[name]
+    X, y, weight = problem(n_classes)
+    model = clone(model).fit(X, y, weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight, curvature="active_set")
+    removals = [[0], [7], [1, 2, 3]]
+    found = explainer.removal_statistics(removals, X[:8], y[:8])
+    of_class_weight = np.ones(len(y)) if model.class_weight is None else np.array([1.0, 2.5])[y]
+
+    def mean_decision(scores):
+        return scores.mean(), np.full_like(scores, 1 / scores.size)
+
+    groups = np.full(len(y), None)
+    for label, rows in enumerate(removals):
+        groups[rows] = label
+    means = explainer.removal_effect_on(mean_decision, X, groups, order="retrain")
+    for index, without in enumerate(refits(model, X, y, removals, weight)):
+        change = hinge_losses(without, X, y) - hinge_losses(model, X, y)
+        training = np.sqrt(weight * of_class_weight @ change**2)
+        assert_allclose(found.training_change[index], training, atol=10 * REFITTED)
+        moved = decisions(without, X) - decisions(model, X)
+        assert_allclose(means[index], moved.mean(), atol=REFITTED)
+        if hasattr(model, "coef_") and isinstance(model, LinearSVC):
+            step = np.linalg.norm(np.column_stack([without.coef_ - model.coef_]))
+            scaled = np.atleast_1d(without.intercept_ - model.intercept_) / model.intercept_scaling
+            length = np.hypot(step, np.linalg.norm(scaled))
+            assert_allclose(found.parameter_change[index], length, atol=REFITTED)
+
+
+def test_path_of_an_sgd_machine_is_that_of_its_objective():
+    """SGD itself never arrives; libsvm solves the same problem at C = 1 / (alpha n)."""
+    X, y, weight = problem(2)
+    sgd = SGDClassifier(alpha=0.02, max_iter=20_000, tol=1e-7, average=True, random_state=0)
+    with pytest.warns(UserWarning, match="not at the optimum") as caught:
+        explainer = RelatIFExplainer(sgd).fit(X, y, weight)
+    assert len(caught) <= 1
+    exact = SVC(kernel="linear", C=1 / (0.02 * len(y)), tol=1e-9).fit(X, y, weight)
+
+    def mean_decision(scores):
+        return scores.mean(), np.full_like(scores, 1 / scores.size)
+
+    effect = explainer.removal_effect_on(mean_decision, X, order="retrain")[:10]
+    without = refits(exact, X, y, np.arange(10)[:, None], weight)
+    expected = [m.decision_function(X).mean() for m in without]
+    assert_allclose(effect, expected - exact.decision_function(X).mean(), rtol=0, atol=REFITTED)
+
+
+def test_rows_that_are_no_support_vectors_change_nothing():
+    X, y, weight = problem(2)
+    model = svc().fit(X, y, weight)
+    others = np.setdiff1d(np.arange(len(y)), model.support_)
+    for curvature in ("hessian", "active_set"):
+        explainer = RelatIFExplainer.from_fitted(model, X, y, weight, curvature=curvature)
+        for order in ("newton", "retrain"):
+            groups = np.where(np.isin(np.arange(len(y)), others), 1, None)
+            effect = explainer.removal_effect(X[:5], groups=groups, order=order)
+            assert_array_equal(effect, 0)
+        found = explainer.removal_statistics(others[:3], X[:5])
+        assert_array_equal(found.parameter_change, 0)
+        assert_array_equal(found.loss_per_parameter, 0)
+
+
+# --- one step on the active set ------------------------------------------------------------
+
+
+def written_out_step(model, X, y, weight, row, queries):
+    """Change of the decision values: free rows stay on the margin, bounded ones keep theirs."""
+    kernel = lambda A, B: np.exp(-0.2 * ((A[:, None] - B[None]) ** 2).sum(axis=2))  # noqa: E731
+    beta = np.zeros(len(y))
+    beta[model.support_] = model.dual_coef_[0]
+    size = np.abs(beta)
+    free = np.flatnonzero((size > 1e-6) & (size < C * weight - 1e-6))
+    free = free[free != row]
+    system = np.ones((len(free) + 1, len(free) + 1))
+    system[0, 0] = 0
+    system[1:, 1:] = kernel(X[free], X[free])
+    right = beta[row] * np.append(1.0, kernel(X[free], X[[row]]).ravel())
+    step = np.linalg.solve(system, right)
+    change = step[0] + kernel(queries, X[free]) @ step[1:]
+    change -= beta[row] * kernel(queries, X[[row]]).ravel()
+    moved = np.append(step[1:], -beta[row])
+    gram = kernel(X[np.append(free, row)], X[np.append(free, row)])
+    return change, np.sqrt(moved @ gram @ moved)
+
+
+def test_newton_and_active_set_by_a_written_out_system():
+    X, y, weight = problem(2)
+    model = svc().fit(X, y, weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight, curvature="active_set")
+    queries, labels = X[:8] + 0.1, y[:8]
+    signs = 2 * labels - 1
+    share = weight / weight.sum()
+    scores = {
+        name: explainer.pairwise_influence(queries, labels, criterion=name)
+        for name in cases.CRITERIA
+    }
+    effect = explainer.removal_effect(queries, labels, order="newton")
+    before = model.decision_function(queries)
+    for row in model.support_:
+        change, length = written_out_step(model, X, y, weight, row, queries)
+        after = np.maximum(1 - signs * (before + change), 0)
+        expected = after - np.maximum(1 - signs * before, 0)
+        assert_allclose(effect[:, row], expected, rtol=0, atol=REFITTED)
+        influence = scores["influence"][:, row] * share[row]
+        assert_allclose(influence, -signs * change, rtol=0, atol=REFITTED)
+        relative = scores["theta_relative"][:, row]
+        assert_allclose(relative, influence / length, rtol=0, atol=REFITTED)
+        own, _ = written_out_step(model, X, y, weight, row, X[[row]])
+        squared = -(2 * y[row] - 1) * own[0] / share[row]
+        assert_allclose(explainer.self_influence_[row], squared, rtol=1e-4)
+        loss_relative = scores["influence"][:, row] / np.sqrt(squared)
+        assert_allclose(scores["loss_relative"][:, row], loss_relative, rtol=1e-3, atol=1e-4)
+
+
+def test_newton_of_linear_svc_by_projection():
+    """Without a bounded row, the parameters move at right angles to the free rows."""
+    X, y, weight = problem(2)
+    X = np.random.default_rng(0).normal(size=(90, 40)) + 0.4 * y[:, None]
+    model = linear_svc().fit(X, y, weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
+    D, signs = np.column_stack([X, np.ones(90)]), 2 * y - 1
+    margins = signs * model.decision_function(X)
+    free = D[np.abs(margins - 1) < 1e-6]
+    assert 0 < len(free) < 41
+    groups = np.where(margins < 1 - 1e-6, np.arange(90), None)
+    bounded = np.flatnonzero(margins < 1 - 1e-6)
+
+    def first_score(scores):
+        return scores[0], None
+
+    effect = explainer.removal_effect_on(first_score, X, groups, order="newton")
+    away = np.eye(41) - np.linalg.pinv(free) @ free
+    expected = -C * weight[bounded] * signs[bounded] * (D[bounded] @ away @ D[0])
+    assert_allclose(effect, expected, rtol=0, atol=REFITTED)
+
+
+@machines
+def test_active_set_explains_by_support_vectors(name):
+    model, n_classes = MACHINES[name]
+    X, y, weight = problem(n_classes)
+    explainer = RelatIFExplainer(model, curvature="active_set").fit(X, y, weight)
+    assert explainer.solver_.name == "active_set"
+    plain = RelatIFExplainer.from_fitted(explainer.estimator_, X, y, weight)
+    support = plain.self_influence_ > 0
+    explanations = explainer.explain(X[:8], n_examples=4, criterion=cases.CRITERIA)
+    for criterion, explanation in explanations.items():
+        scores = explainer.pairwise_influence(X[:8], criterion=criterion)
+        assert np.isfinite(scores).all()
+        assert_array_equal(scores[:, ~support], 0)
+        best = -np.sort(-scores, axis=1)[:, :4]
+        assert_allclose(explanation.scores, np.where(best > 0, best, np.nan), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rbf", "rbf, three classes"])
+@pytest.mark.parametrize("criterion", cases.CRITERIA)
+def test_active_set_is_more_faithful_than_the_hessian(name, criterion):
+    """With many free rows. Where they fill the space, as in few dimensions, one step sees less."""
+    model, n_classes = MACHINES[name]
+    X, y, weight = problem(n_classes)
+    model = clone(model).fit(X, y, weight)
+    scores = [
+        RelatIFExplainer.from_fitted(
+            model, X, y, weight, curvature=curvature, criterion=criterion, n_retrainings=90
+        ).score(X[:30] + 0.1)
+        for curvature in ("hessian", "active_set")
+    ]
+    assert scores[1] > scores[0]
+    assert scores[1] > 0.5
+
+
+def test_search_over_curvatures_in_a_pipeline():
+    X, y, _ = problem(2)
+    explainer = RelatIFExplainer(svc(), criterion="influence", n_retrainings=20, random_state=0)
+    for scoring in (None, retraining_fidelity, top_k_overlap, influence_set_cardinality):
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), explainer),
+            {"relatifexplainer__curvature": ["hessian", "identity", "active_set"]},
+            scoring=scoring,
+            cv=2,
+        ).fit(X, y)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+# --- errors --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [svc(), linear_svc()])
+def test_first_order_does_not_exist(model):
+    X, y, _ = problem(2)
+    explainer = RelatIFExplainer(model).fit(X, y)
+    with pytest.raises(ValueError, match=r"order='first' needs a loss with curvature, .*'newton'"):
+        explainer.removal_effect(X[:2], order="first")
+
+
+def test_machines_without_a_path():
+    X, y, _ = problem(2)
+    explainer = RelatIFExplainer(NuSVC(nu=0.4)).fit(X, y)
+    with pytest.raises(ValueError, match="Removal from a NuSVC is not followed"):
+        explainer.removal_effect(X[:2])
+    assert isinstance(explainer.retrain_without([0])[0], NuSVC)
+    with pytest.raises(ValueError, match="Removal from a NuSVC is not followed"):
+        RelatIFExplainer(NuSVC(nu=0.4), curvature="active_set").fit(X, y)
+
+
+def test_active_set_is_for_hinge_losses():
+    X, y, _ = problem(2)
+    with pytest.raises(ValueError, match=r"curvature='active_set' exists for SVMs .*LinearSVC"):
+        RelatIFExplainer(LinearSVC(), curvature="active_set").fit(X, y)
+    explainer = RelatIFExplainer(linear_svc(), curvature="active_set").fit(X, y)
+    for name in ("transform", "leverage_"):
+        assert not hasattr(explainer, name)
