@@ -103,11 +103,16 @@ def check_compactable(objective, curvature) -> None:
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
         )
+    check_factored("compact()", curvature)
+
+
+def check_factored(name, curvature) -> None:
+    """Raise a ValueError if a curvature has no factor that applies to queries."""
     if isinstance(curvature, SplitCurvature):
         raise ValueError(
-            "compact() needs a curvature that is factored: the solvers 'cg' and 'lissa' go "
-            "through the training features for each query. Fit with another solver, such as "
-            "'cholesky', 'block_diagonal' or 'ekfac'."
+            f"{name} needs a curvature that is factored: the solvers 'cg' and 'lissa' go through "
+            "the training features for each query. Fit with another solver, such as 'cholesky', "
+            "'block_diagonal' or 'ekfac'."
         )
 
 

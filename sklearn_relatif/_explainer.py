@@ -13,11 +13,11 @@ from sklearn.base import (
     MetaEstimatorMixin,
     TransformerMixin,
     clone,
+    is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from . import objectives
@@ -26,13 +26,12 @@ from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
 from ._selection import BestRows, merge_signs
+from ._targets import ClassTargets, RealTargets
 from ._validation import (
-    check_all_classes,
     check_choice,
     check_non_negative,
     check_positive_int,
     check_sample_weight,
-    class_positions,
     place_sample_weight,
     warn_if_not_stationary,
 )
@@ -303,20 +302,22 @@ class RelatIFExplainer(
         design = objectives.check_design(self._model, objectives.preprocess(self._transformers, X))
         labels = column_or_1d(y)
         check_consistent_length(design, labels)
-        check_classification_targets(labels)
-        self.classes_ = self._model.classes_
-        positions = class_positions(labels, self.classes_, "y")
         self._training_data = (design, labels, sample_weight)
         sample_weight = check_sample_weight(sample_weight, len(labels))
-        check_all_classes(positions, sample_weight, self.classes_)
+        if is_classifier(self._model):
+            self.classes_ = self._model.classes_
+            self._targets = ClassTargets(self.classes_)
+        else:
+            self._targets = RealTargets()
+        targets = self._targets.of_training(labels, sample_weight)
 
-        self._objective = objectives.reduce_estimator(self._model, design, positions, sample_weight)
+        self._objective = objectives.reduce_estimator(self._model, design, targets, sample_weight)
         self.stationarity_ = self._objective.relative_gradient()
         warn_if_not_stationary(self.stationarity_)
         self._prepare_curvature()
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
-        self.training_rows_ = self._describe_training_rows(X, labels, positions)
+        self.training_rows_ = self._describe_training_rows(X, labels)
         self._n_features_out = self._objective.rows.n_params
 
     def _prepare_curvature(self):
@@ -339,21 +340,21 @@ class RelatIFExplainer(
         if self.verbose:
             print(f"solver: {self.solver_.name}, because {self.solver_.reason}", file=sys.stderr)
 
-    def _describe_training_rows(self, X, labels, positions):
-        objective = self._objective
-        predictions = np.empty(len(labels), np.intp)
-        probabilities = np.full(len(labels), np.nan, objective.dtype)
-        for rows in objective.blocks(4 * len(self.classes_)):
+    def _describe_training_rows(self, X, labels):
+        objective, loss = self._objective, self._objective.loss
+        predictions, probabilities = [], []
+        for rows in objective.blocks(4 * loss.n_outputs):
             eta = objective.training_predictor(rows)
-            predictions[rows] = objective.loss.predict(eta)
-            if objective.loss.is_likelihood:
-                own = objective.loss.probabilities(eta)
-                probabilities[rows] = own[np.arange(len(own)), positions[rows]]
+            predictions.append(loss.predict(eta))
+            if loss.is_likelihood:
+                own = loss.probabilities(eta)
+                probabilities.append(own[np.arange(len(own)), objective.y[rows]])
+        predictions = np.concatenate(predictions)
         return TrainingRows(
             index=row_index(X),
             labels=labels.copy(),
-            predictions=self.classes_[predictions],
-            probabilities=probabilities if objective.loss.is_likelihood else None,
+            predictions=self._targets.shown(predictions, lambda: predictions),
+            probabilities=np.concatenate(probabilities) if probabilities else None,
         )
 
     # --- explaining ----------------------------------------------------------------------
@@ -406,13 +407,15 @@ class RelatIFExplainer(
             raise ValueError("criterion must name at least one criterion; got none.")
         for name in names:
             check_choice("criterion", name, CRITERIA)
-        queries, positions = self._query_rows(X, y)
+        query = self._query(X, y)
+        queries = self._objective.query_rows(query.design, query.y)
+        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
         best = self._search(queries, names, n_examples, sign)
         explanations = {
             name: Explanation(
                 indices,
                 scores,
-                self.classes_[positions],
+                targets,
                 criterion=name,
                 sign=sign,
                 training_rows=self.training_rows_,
@@ -441,7 +444,8 @@ class RelatIFExplainer(
         check_is_fitted(self)
         name = self._criterion(criterion)
         check_choice("criterion", name, CRITERIA)
-        queries, _ = self._query_rows(X, y)
+        query = self._query(X, y)
+        queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
         scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
         for asked, rows, products in self._products(queries):
@@ -483,19 +487,14 @@ class RelatIFExplainer(
             self._model, objectives.preprocess(self._transformers, X)
         )
         design = self._objective.query_design(features)
-        if y is None:
-            return Query(features, design, self._objective.predict(design))
-        labels = column_or_1d(y, warn=True)
-        check_consistent_length(features, labels)
-        return Query(features, design, class_positions(labels, self.classes_, "y"))
+        labels = None if y is None else column_or_1d(y, warn=True)
+        if labels is not None:
+            check_consistent_length(features, labels)
+        targets = self._targets.of_queries(labels, self._objective, design)
+        return Query(features, design, targets)
 
     def _criterion(self, criterion):
         return self.criterion if criterion is None else criterion
-
-    def _query_rows(self, X, y) -> tuple[GradientRows, np.ndarray]:
-        """Gradients of the queries' losses, and the class position explained for each."""
-        query = self._query(X, y)
-        return self._objective.query_rows(query.design, query.y), query.y
 
     def _products(self, queries) -> Iterator[tuple[slice, slice, np.ndarray]]:
         """Products ``u_t^T H^-1 u_i`` of unit gradients, in blocks of queries and rows."""
@@ -621,6 +620,7 @@ class RelatIFExplainer(
         wrapped = get_tags(self.estimator)
         tags.estimator_type = wrapped.estimator_type
         tags.classifier_tags = wrapped.classifier_tags
+        tags.regressor_tags = wrapped.regressor_tags
         tags.target_tags = wrapped.target_tags
         tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):

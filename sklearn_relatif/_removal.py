@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import objectives, retraining
 from ._progress import show_progress
+from ._targets import RealTargets
 from ._validation import check_choice, check_positive_int, check_removals, group_labels
 from .curvature import CholeskyCurvature, build_curvature
 from .losses import of_models
@@ -353,6 +354,8 @@ class RemovalMixin:
 
     def _check_classes_stay(self, removals):
         """Refuse removals after which the model has no row of a class (of a weight above 0)."""
+        if isinstance(self._targets, RealTargets):
+            return
         y, counts = self._objective.y, self._objective.sample_weight > 0
         n_rows = np.bincount(y[counts], minlength=len(self.classes_))
         for rows in removals:
@@ -433,8 +436,9 @@ class RemovalMixin:
     def _rows_to_retrain(self, strength):
         """Half the rows of largest strength, half at random, of those that can be left out."""
         counted = np.flatnonzero(self._objective.sample_weight)
-        y = self._objective.y[counted]
-        counted = counted[np.bincount(y)[y] > 1]
+        if not isinstance(self._targets, RealTargets):
+            y = self._objective.y[counted]
+            counted = counted[np.bincount(y)[y] > 1]
         n_rows = min(self.n_retrainings, len(counted))
         strongest = counted[np.argsort(-strength[counted], kind="stable")[: n_rows - n_rows // 2]]
         others = np.setdiff1d(counted, strongest)

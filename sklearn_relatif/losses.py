@@ -265,6 +265,108 @@ class LogLoss(MarginLoss):
         return positive / np.where(total > 0, total, 1)
 
 
+class RegressionLoss:
+    """A function of the error ``eta - y`` of one real target. Subclasses give it.
+
+    A target of NaN asks for the prediction itself: the loss is ``-eta`` then, so that what
+    supports it is what raises the prediction.
+    """
+
+    n_outputs = 1
+    separable = True
+    is_likelihood = False
+    is_piecewise_linear = False
+
+    def value(self, y, eta):
+        """Loss of each row, shape (n,)."""
+        error = eta[:, 0] - y
+        return np.where(np.isnan(y), -eta[:, 0], self.phi(error)).astype(eta.dtype)
+
+    def residual(self, y, eta):
+        """First derivative with respect to ``eta``, shape (n, 1)."""
+        slope = np.where(np.isnan(y), -1.0, self.slope(eta[:, 0] - y))
+        return slope.astype(eta.dtype)[:, None]
+
+    def direction(self, y, eta):
+        """Norm (n,) and unit vector (n, 1) of the residual; zero where it is zero."""
+        return _polar(self.residual(y, eta))
+
+    query_direction = direction
+    query_value = value
+
+    def second_derivative(self, y, eta):
+        """Second derivative with respect to ``eta``, shape (n, 1)."""
+        return self.bend(eta - y[:, None]).astype(eta.dtype)
+
+    def predict(self, eta):
+        """Predictions, shape (n,)."""
+        return eta[:, 0]
+
+    def scores(self, eta):
+        """The predictor in the form of ``predict``, shape (n,)."""
+        return eta[:, 0]
+
+    def from_scores(self, scores):
+        """The predictor, or a gradient with respect to it, from the form of the scores."""
+        return np.reshape(scores, (-1, 1))
+
+
+class SquaredError(RegressionLoss):
+    """``e^2 / 2``."""
+
+    def phi(self, error):
+        return error**2 / 2
+
+    def slope(self, error):
+        return error
+
+    def bend(self, error):
+        return np.ones_like(error)
+
+
+class Huber(RegressionLoss):
+    """``e^2 / 2`` up to ``epsilon``, and linear beyond.
+
+    Parameters
+    ----------
+    epsilon : float
+    """
+
+    def __init__(self, epsilon):
+        self.epsilon = epsilon
+
+    def phi(self, error):
+        size = np.minimum(np.abs(error), self.epsilon)
+        return size * (np.abs(error) - size / 2)
+
+    def slope(self, error):
+        return np.clip(error, -self.epsilon, self.epsilon)
+
+    def bend(self, error):
+        return (np.abs(error) <= self.epsilon).astype(error.dtype)
+
+
+class SquaredEpsilonInsensitive(RegressionLoss):
+    """``max(0, |e| - epsilon)^2``.
+
+    Parameters
+    ----------
+    epsilon : float
+    """
+
+    def __init__(self, epsilon):
+        self.epsilon = epsilon
+
+    def phi(self, error):
+        return np.maximum(np.abs(error) - self.epsilon, 0) ** 2
+
+    def slope(self, error):
+        return 2 * np.sign(error) * np.maximum(np.abs(error) - self.epsilon, 0)
+
+    def bend(self, error):
+        return 2 * (np.abs(error) > self.epsilon).astype(error.dtype)
+
+
 class MultinomialLogLoss:
     """Softmax cross-entropy in a basis of the predictor space.
 

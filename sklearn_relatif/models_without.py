@@ -86,7 +86,8 @@ class RefittedModel:
         return [self.model]
 
     def _predictor(self, features):
-        return self.before.loss.from_scores(self.model.decision_function(features))
+        scores = getattr(self.model, "decision_function", self.model.predict)(features)
+        return self.before.loss.from_scores(scores)
 
 
 def newton_models(objective, curvature, removals):

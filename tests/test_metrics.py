@@ -137,9 +137,7 @@ def test_errors(fitted, split):
             metrics.mislabel_detection(fitted, X, y, noise=noise)
     with pytest.raises(ValueError, match="n_examples must be at least 1; got 0"):
         metrics.top_k_overlap(fitted, X, n_examples=0)
-    with pytest.raises(
-        ValueError, match=r"plant errors in, y needs two classes; it has \[0\.0\]"
-    ):
+    with pytest.raises(ValueError, match=r"plant errors in, y needs two classes; it has \[0\.0\]"):
         metrics.mislabel_detection(fitted, X, np.zeros(len(X)))
     with pytest.raises(ValueError, match="not fitted"):
         metrics.retraining_fidelity(explainer(), X, y)

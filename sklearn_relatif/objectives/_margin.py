@@ -1,4 +1,4 @@
-"""Reductions of linear margin machines: LinearSVC, SGDClassifier."""
+"""Reductions of linear margin machines, LinearSVC and SGDClassifier, and of SGDRegressor."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 from scipy.optimize import lsq_linear
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.svm import LinearSVC
 
 from ..losses import (
     Hinge,
+    Huber,
     LogLoss,
     ModifiedHuber,
+    SquaredEpsilonInsensitive,
+    SquaredError,
     SquaredHinge,
     binary_codebook,
     one_vs_rest_codebook,
@@ -30,6 +33,13 @@ LOSSES = {
 }
 #: What the rounding of the features makes of a margin, in units of their precision.
 ROUNDING = 1e3
+
+
+SGD_REGRESSION_LOSSES = {
+    "squared_error": lambda epsilon: SquaredError(),
+    "huber": Huber,
+    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+}
 
 
 class HingeObjective(LinearObjective):
@@ -164,6 +174,24 @@ def reduce_sgd_classifier(estimator: SGDClassifier, X, y, sample_weight):
         y,
         sample_weight,
         by_class,
+        estimator.fit_intercept,
+    )
+
+
+@reduce_estimator.register
+def reduce_sgd_regressor(estimator: SGDRegressor, X, y, sample_weight):
+    """SGDRegressor with the losses of ``SGD_REGRESSION_LOSSES``."""
+    if estimator.loss not in SGD_REGRESSION_LOSSES:
+        raise ValueError(
+            f"SGDRegressor with loss={estimator.loss!r} cannot be explained; the losses are "
+            f"{', '.join(map(repr, SGD_REGRESSION_LOSSES))}."
+        )
+    return build_objective(
+        SGD_REGRESSION_LOSSES[estimator.loss](estimator.epsilon),
+        *linear_parameters(estimator, *sgd_penalty(estimator, len(y))),
+        X,
+        y,
+        sample_weight,
         estimator.fit_intercept,
     )
 

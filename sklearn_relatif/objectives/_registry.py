@@ -8,7 +8,7 @@ from functools import singledispatch
 import numpy as np
 from scipy import sparse
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -161,4 +161,6 @@ def refit_reweights(model) -> bool:
     Balanced class weights are computed anew then, and the penalty of SGD counts rows.
     """
     inner = model.estimator if isinstance(model, OneVsRestClassifier) else model
-    return getattr(inner, "class_weight", None) == "balanced" or isinstance(inner, SGDClassifier)
+    return getattr(inner, "class_weight", None) == "balanced" or isinstance(
+        inner, (SGDClassifier, SGDRegressor)
+    )

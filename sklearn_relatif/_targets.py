@@ -1,0 +1,61 @@
+"""Targets: between the labels of the user and what a loss takes."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+from ._validation import check_all_classes, class_positions
+
+
+class ClassTargets:
+    """Labels, which a loss takes as positions in the sorted classes.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+    """
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def of_training(self, labels, sample_weight):
+        """Positions of the training labels; every class must have a row that counts."""
+        check_classification_targets(labels)
+        positions = class_positions(labels, self.classes, "y")
+        check_all_classes(positions, sample_weight, self.classes)
+        return positions
+
+    def of_queries(self, labels, objective, design):
+        """Positions of the labels of queries, or of the classes that the model predicts."""
+        if labels is None:
+            return objective.predict(design)
+        return class_positions(labels, self.classes, "y")
+
+    def shown(self, positions, predicted):
+        """The labels at some positions."""
+        return self.classes[positions]
+
+
+class RealTargets:
+    """Real numbers, which a loss takes as they are.
+
+    A query without a target asks for the prediction itself; a loss knows that by NaN.
+    """
+
+    def of_training(self, labels, sample_weight):
+        """The training targets as numbers."""
+        values = np.asarray(labels, np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("y contains NaN or infinity; give every row a finite target.")
+        return values
+
+    def of_queries(self, labels, objective, design):
+        """The targets of queries as numbers; NaN for the prediction."""
+        if labels is None:
+            return np.full(design.n_rows, np.nan)
+        return self.of_training(labels, None)
+
+    def shown(self, values, predicted):
+        """The targets, and predictions where these are asked for."""
+        return np.where(np.isnan(values), predicted(), values)

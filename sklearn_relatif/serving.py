@@ -1,0 +1,220 @@
+"""Explanations from an index of vectors, which need not look at every training row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.validation import check_is_fitted
+
+from ._compact import check_factored
+from ._explainer import SIGNS, RelatIFExplainer
+from ._explanation import Explanation, row_index
+from ._selection import merge_signs
+from ._validation import check_choice, check_positive_int
+from .criteria import CRITERIA
+from .objectives import block_budget, row_blocks
+
+__all__ = ["ExplanationIndex"]
+
+#: Neighbours of each vector in the graph of the approximate index.
+GRAPH_DEGREE = 32
+#: Candidates that building and searching that graph keep; searching, at least.
+BUILD_WIDTH, SEARCH_WIDTH = 200, 256
+
+
+class ExplanationIndex:
+    """Finds the training rows that explain a query as its nearest neighbours.
+
+    With ``H = L L^T``, the score of row i for query t is the inner product of ``L^-1 g_t`` and
+    ``a_i = L^-1 g_i / scale_i``. An index finds the vectors at the smallest angle. For the
+    loss-relative criterion these are the ones wanted, because all ``a_i`` are of length 1. For
+    the other two, each vector gets one more coordinate that makes them equally long,
+    ``[a_i, sqrt(max_j |a_j|^2 - |a_i|^2)]``, and queries get a 0 there [1]_, so that the
+    smallest angle has the largest inner product. Vectors are indexed at length 1: a row whose
+    gradient is tiny is found as its direction deserves.
+
+    Parameters
+    ----------
+    explainer : RelatIFExplainer
+        Fitted. It is kept, as the model and the embedding of queries. The index takes no notice
+        of its being fitted again.
+    criterion : {"influence", "theta_relative", "loss_relative"}, default=None
+        What rows are ranked by. None: the explainer's ``criterion``.
+    index : {"exact", "approximate"}, default="exact"
+        "exact": :class:`sklearn.neighbors.NearestNeighbors`, by brute force. "approximate": a
+        navigable small-world graph (HNSW) of the faiss library, in single precision, which
+        misses some rows; building it is not deterministic when it uses several threads.
+
+    Attributes
+    ----------
+    vectors_ : ndarray of shape (n_rows, n_params + 1)
+        The indexed vectors: in memory, unlike anything that ``explainer.explain`` needs.
+
+    Raises
+    ------
+    AttributeError
+        If the explainer has no ``transform``: kernel machines, ``curvature="active_set"``.
+    ValueError
+        If an argument is invalid, or the solver is "cg" or "lissa", which have no factor ``L``.
+    ImportError
+        If the index is "approximate" and faiss is not installed.
+
+    References
+    ----------
+    .. [1] Y. Bachrach et al., "Speeding Up the Xbox Recommender System Using a Euclidean
+       Transformation for Inner-Product Spaces", RecSys 2014.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> from sklearn_relatif.serving import ExplanationIndex
+    >>> X, y = load_iris(return_X_y=True)
+    >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> index = ExplanationIndex(explainer, criterion="influence")
+    >>> found = index.explain(X[:3], n_examples=2)
+    >>> expected = explainer.explain(X[:3], n_examples=2, criterion="influence")
+    >>> bool((found.indices == expected.indices).all())
+    True
+    """
+
+    def __init__(
+        self, explainer: RelatIFExplainer, criterion: str | None = None, index: str = "exact"
+    ) -> None:
+        check_is_fitted(explainer)
+        check_choice("index", index, tuple(SEARCHES))
+        self.explainer = explainer
+        self.criterion = explainer.criterion if criterion is None else criterion
+        check_choice("criterion", self.criterion, CRITERIA)
+        _ = explainer.transform  # or an error that says why there are no vectors
+        check_factored("ExplanationIndex", explainer._curvature)
+        self.vectors_, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
+        self._search = SEARCHES[index](self.vectors_)
+
+    def explain(
+        self, X: Any, y: Any = None, *, n_examples: int = 5, sign: str = "positive"
+    ) -> Explanation:
+        """Find the training rows that explain predictions best.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        n_examples : int, default=5
+        sign : {"positive", "negative", "absolute"}, default="positive"
+
+        Returns
+        -------
+        Explanation
+            As of :meth:`RelatIFExplainer.explain`. The scores are those of the rows found,
+            computed from their vectors, whatever the index.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or ``y`` has labels that the model does not know.
+        """
+        check_choice("sign", sign, SIGNS)
+        check_positive_int("n_examples", n_examples)
+        explainer, objective = self.explainer, self.explainer._objective
+        query = explainer._query(X, y)
+        queries = objective.query_rows(query.design, query.y)
+        wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
+        parts = {direction: [] for direction in wanted}
+        lengths = np.empty(queries.n_rows, queries.unit.dtype)
+        bytes_per_query = queries.n_params * queries.unit.itemsize
+        for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+            embedded = explainer._curvature.whiten(queries.block(some))
+            unit, lengths[some] = _unit(embedded)
+            unit = np.pad(unit, ((0, 0), (0, 1))).astype(self.vectors_.dtype, copy=False)
+            for direction, found in parts.items():
+                found.append(self._nearest(direction * unit, n_examples))
+        best = [(_Found.joined(found), direction) for direction, found in parts.items()]
+        indices, scores = merge_signs(best, queries.norm * lengths * self._longest)
+        return Explanation(
+            indices,
+            scores,
+            explainer._targets.shown(query.y, lambda: objective.predict(query.design)),
+            criterion=self.criterion,
+            sign=sign,
+            training_rows=explainer.training_rows_,
+            query_index=row_index(X),
+        )
+
+    def _nearest(self, unit, n_examples):
+        """The nearest vectors at an acute angle; -1 where there are not enough."""
+        indices = self._search(unit, min(n_examples, len(self.vectors_)))
+        cosines = np.einsum("qkp,qp->qk", self.vectors_[indices], unit)
+        missing = ((0, 0), (0, n_examples - indices.shape[1]))
+        indices = np.pad(np.where(cosines > 0, indices, -1), missing, constant_values=-1)
+        return _Found(np.pad(np.maximum(cosines, 0), missing), indices)
+
+
+class _Found(NamedTuple):
+    """Rows found for some queries, each of shape (n_queries, n_examples)."""
+
+    scores: np.ndarray
+    indices: np.ndarray
+
+    @classmethod
+    def joined(cls, parts):
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _vectors(explainer, criterion, dtype):
+    """Rows ``[a_i, ...]`` of length 1, and what they were divided by."""
+    rows = explainer._objective.rows
+    factors = explainer._row_factors(criterion)
+    vectors = np.empty((rows.n_rows, rows.n_params + 1), dtype or rows.unit.dtype)
+    lengths = np.empty(rows.n_rows, rows.unit.dtype)
+    for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+        unit, length = _unit(explainer._curvature.whiten(rows.block(some)))
+        vectors[some, :-1] = unit
+        lengths[some] = length * factors[some]
+    longest = lengths.max()
+    lengths /= longest if longest > 0 else 1
+    vectors[:, :-1] *= lengths[:, None]
+    vectors[:, -1] = np.sqrt(np.maximum(1 - lengths**2, 0))
+    return vectors, longest
+
+
+def _unit(vectors):
+    """Vectors at length 1 (or 0), and their lengths."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    return vectors / np.where(lengths > 0, lengths, 1)[:, None], lengths
+
+
+class _ExactSearch:
+    def __init__(self, vectors):
+        # Between vectors of length 1, distances order as cosines do.
+        self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean").fit(vectors)
+
+    def __call__(self, queries, n_neighbors):
+        return self._neighbors.kneighbors(queries, n_neighbors, return_distance=False)
+
+
+class _ApproximateSearch:
+    def __init__(self, vectors):
+        try:
+            import faiss
+        except ImportError as error:
+            raise ImportError(
+                "index='approximate' needs faiss, which is not installed: "
+                "pip install sklearn-relatif[serving]"
+            ) from error
+        self._graph = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_DEGREE)
+        self._graph.hnsw.efConstruction = BUILD_WIDTH
+        self._graph.add(vectors)
+
+    def __call__(self, queries, n_neighbors):
+        self._graph.hnsw.efSearch = max(SEARCH_WIDTH, 2 * n_neighbors)
+        return self._graph.search(np.ascontiguousarray(queries), n_neighbors)[1]
+
+
+SEARCHES = {"exact": _ExactSearch, "approximate": _ApproximateSearch}
+#: Precision of the vectors. None: that of the explainer.
+DTYPES = {"exact": None, "approximate": np.float32}
