@@ -37,7 +37,7 @@ from ._validation import (
 )
 from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import CURVATURES, SOLVERS, SolverChoice, prepare_curvature
-from .objectives import GradientRows, block_budget, row_blocks
+from .objectives import block_budget, row_blocks
 from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 
 SIGNS = ("positive", "negative", "absolute")

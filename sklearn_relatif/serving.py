@@ -21,19 +21,19 @@ __all__ = ["ExplanationIndex"]
 #: Neighbours of each vector in the graph of the approximate index.
 GRAPH_DEGREE = 32
 #: Candidates that building and searching that graph keep; searching, at least.
-BUILD_WIDTH, SEARCH_WIDTH = 200, 256
+BUILD_WIDTH, SEARCH_WIDTH = 100, 128
 
 
 class ExplanationIndex:
     """Finds the training rows that explain a query as its nearest neighbours.
 
     With ``H = L L^T``, the score of row i for query t is the inner product of ``L^-1 g_t`` and
-    ``a_i = L^-1 g_i / scale_i``. An index finds the vectors at the smallest angle. For the
-    loss-relative criterion these are the ones wanted, because all ``a_i`` are of length 1. For
-    the other two, each vector gets one more coordinate that makes them equally long,
-    ``[a_i, sqrt(max_j |a_j|^2 - |a_i|^2)]``, and queries get a 0 there [1]_, so that the
-    smallest angle has the largest inner product. Vectors are indexed at length 1: a row whose
-    gradient is tiny is found as its direction deserves.
+    ``a_i = L^-1 g_i / scale_i``. For the loss-relative criterion, where all ``a_i`` are of length
+    1, the largest one belongs to the nearest vector. For the other two the exact index gives each
+    vector one more coordinate that makes them equally long,
+    ``[a_i, sqrt(max_j |a_j|^2 - |a_i|^2)]``, and queries a 0 there [1]_. The approximate index
+    searches by inner products themselves [2]_, because among the lengthened vectors of a few long
+    and many short ones it finds few of the right ones.
 
     Parameters
     ----------
@@ -49,8 +49,9 @@ class ExplanationIndex:
 
     Attributes
     ----------
-    vectors_ : ndarray of shape (n_rows, n_params + 1)
-        The indexed vectors: in memory, unlike anything that ``explainer.explain`` needs.
+    vectors_ : ndarray of shape (n_rows, n_params)
+        The vectors ``a_i`` over the length of the longest. They are held in memory, unlike
+        anything of this size in ``explainer.explain``.
 
     Raises
     ------
@@ -65,6 +66,8 @@ class ExplanationIndex:
     ----------
     .. [1] Y. Bachrach et al., "Speeding Up the Xbox Recommender System Using a Euclidean
        Transformation for Inner-Product Spaces", RecSys 2014.
+    .. [2] S. Morozov, A. Babenko, "Non-metric Similarity Graphs for Maximum Inner Product
+       Search", NeurIPS 2018.
 
     Examples
     --------
@@ -91,8 +94,9 @@ class ExplanationIndex:
         check_choice("criterion", self.criterion, CRITERIA)
         _ = explainer.transform  # or an error that says why there are no vectors
         check_factored("ExplanationIndex", explainer._curvature)
-        self.vectors_, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
-        self._search = SEARCHES[index](self.vectors_)
+        lengthened, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
+        self.vectors_ = lengthened[:, :-1]
+        self._search = SEARCHES[index](lengthened)
 
     def explain(
         self, X: Any, y: Any = None, *, n_examples: int = 5, sign: str = "positive"
@@ -130,7 +134,7 @@ class ExplanationIndex:
         for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
             embedded = explainer._curvature.whiten(queries.block(some))
             unit, lengths[some] = _unit(embedded)
-            unit = np.pad(unit, ((0, 0), (0, 1))).astype(self.vectors_.dtype, copy=False)
+            unit = unit.astype(self.vectors_.dtype, copy=False)
             for direction, found in parts.items():
                 found.append(self._nearest(direction * unit, n_examples))
         best = [(_Found.joined(found), direction) for direction, found in parts.items()]
@@ -146,12 +150,13 @@ class ExplanationIndex:
         )
 
     def _nearest(self, unit, n_examples):
-        """The nearest vectors at an acute angle; -1 where there are not enough."""
+        """The rows with the largest products above 0; -1 where there are not enough."""
         indices = self._search(unit, min(n_examples, len(self.vectors_)))
-        cosines = np.einsum("qkp,qp->qk", self.vectors_[indices], unit)
+        products = np.einsum("qkp,qp->qk", self.vectors_[indices], unit)
+        products[indices < 0] = 0  # a graph may find fewer
         missing = ((0, 0), (0, n_examples - indices.shape[1]))
-        indices = np.pad(np.where(cosines > 0, indices, -1), missing, constant_values=-1)
-        return _Found(np.pad(np.maximum(cosines, 0), missing), indices)
+        indices = np.pad(np.where(products > 0, indices, -1), missing, constant_values=-1)
+        return _Found(np.pad(np.maximum(products, 0), missing), indices)
 
 
 class _Found(NamedTuple):
@@ -166,7 +171,10 @@ class _Found(NamedTuple):
 
 
 def _vectors(explainer, criterion, dtype):
-    """Rows ``[a_i, ...]`` of length 1, and what they were divided by."""
+    """Rows ``a_i`` over the longest's length, with the coordinate that makes them all of length 1.
+
+    Also returns the length of the longest.
+    """
     rows = explainer._objective.rows
     factors = explainer._row_factors(criterion)
     vectors = np.empty((rows.n_rows, rows.n_params + 1), dtype or rows.unit.dtype)
@@ -189,16 +197,17 @@ def _unit(vectors):
 
 
 class _ExactSearch:
-    def __init__(self, vectors):
+    def __init__(self, lengthened):
         # Between vectors of length 1, distances order as cosines do.
-        self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean").fit(vectors)
+        self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean").fit(lengthened)
 
     def __call__(self, queries, n_neighbors):
+        queries = np.pad(queries, ((0, 0), (0, 1)))
         return self._neighbors.kneighbors(queries, n_neighbors, return_distance=False)
 
 
 class _ApproximateSearch:
-    def __init__(self, vectors):
+    def __init__(self, lengthened):
         try:
             import faiss
         except ImportError as error:
@@ -206,7 +215,10 @@ class _ApproximateSearch:
                 "index='approximate' needs faiss, which is not installed: "
                 "pip install sklearn-relatif[serving]"
             ) from error
-        self._graph = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_DEGREE)
+        vectors = np.ascontiguousarray(lengthened[:, :-1])
+        self._graph = faiss.IndexHNSWFlat(
+            vectors.shape[1], GRAPH_DEGREE, faiss.METRIC_INNER_PRODUCT
+        )
         self._graph.hnsw.efConstruction = BUILD_WIDTH
         self._graph.add(vectors)
 

@@ -515,7 +515,9 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
             criterion: explainer.explain(queries, sign=sign, n_examples=8, criterion=criterion)
             for criterion in cases.CRITERIA
         }
-        blocks = list(explainer._products(explainer._query_rows(queries, None)[0]))
+        query = explainer._query(queries, None)
+        query_rows = explainer._objective.query_rows(query.design, query.y)
+        blocks = list(explainer._products(query_rows))
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)
     for criterion, matrix in matrices.items():

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDOneClassSVM, SGDRegressor
+from sklearn.linear_model import SGDOneClassSVM
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -444,7 +444,7 @@ def test_curvatures_that_do_not_exist(curvature):
 
 
 @pytest.mark.parametrize(
-    "estimator", [SVR(), NuSVR(), LinearSVR(), SGDRegressor(), OneClassSVM(), SGDOneClassSVM()]
+    "estimator", [SVR(), NuSVR(), LinearSVR(), OneClassSVM(), SGDOneClassSVM()]
 )
 def test_machines_without_classes_are_refused(estimator):
     X, y = cases.noisy_classes(2)
