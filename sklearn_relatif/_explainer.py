@@ -92,7 +92,7 @@ class RelatIFExplainer(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Explain the predictions of a linear model by the rows that it was trained on.
+    """Explain the predictions of a model by the rows that it was trained on.
 
     For each query the explainer finds the training rows whose removal would change the
     query's loss most (influence functions), or would change it most for their overall effect
@@ -117,10 +117,11 @@ class RelatIFExplainer(
     Parameters
     ----------
     estimator : estimator
-        A LogisticRegression, LogisticRegressionCV, or OneVsRestClassifier around one; a
-        LinearSVC, SVC, NuSVC or SGDClassifier; also as the last step of a Pipeline, inside a
+        A LogisticRegression, LogisticRegressionCV, OneVsRestClassifier around one, LinearSVC,
+        SVC, NuSVC, SGDClassifier or SGDRegressor; also as the last step of a Pipeline, inside a
         search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
-        Preprocessing is held fixed.
+        Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
+        regressors, if no target is given, by the prediction.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
@@ -318,7 +319,8 @@ class RelatIFExplainer(
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
         self.training_rows_ = self._describe_training_rows(X, labels)
-        self._n_features_out = self._objective.rows.n_params
+        n_params = self._objective.rows.n_params
+        self._n_features_out = getattr(self._curvature, "n_whitened", n_params)
 
     def _prepare_curvature(self):
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
