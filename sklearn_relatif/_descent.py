@@ -113,7 +113,8 @@ class Models:
         objective = self.objective
         if objective.inactive_bound is None:
             return np.zeros(len(weights), bool)
-        wrong_sign = weights * objective.slope < 0
+        expand = objective.design.expand
+        wrong_sign = expand(weights) * expand(objective.slope) < 0
         design, bound = objective.full_design, objective.inactive_bound
         gradient = np.zeros((len(weights), *bound.shape))
         for rows, residual in self._residuals(weights, np.arange(len(weights))):

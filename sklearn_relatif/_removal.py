@@ -76,7 +76,8 @@ class RemovalMixin:
         order : {"first", "newton", "retrain"}, default="newton"
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
-            rows. "retrain": the loss of the model retrained without them. For SVMs with a
+            rows. "retrain": the loss of the model retrained without them. Neither depends on
+            ``curvature`` and ``damping``, which are of the criterion only. For SVMs with a
             hinge loss "newton" is one step on the active set (free support vectors stay on
             the margin, every other row keeps its coefficient), "retrain" follows the exact
             solution to the machine without the rows, and "first" does not exist.
@@ -330,10 +331,11 @@ class RemovalMixin:
     # --- how it is done --------------------------------------------------------------------
 
     def _newton(self):
-        """The Hessian, whatever curvature the criterion uses."""
-        if self.curvature == "hessian" and isinstance(self._curvature, CholeskyCurvature):
+        """The Hessian of the model itself, whatever curvature and damping the criterion uses."""
+        is_hessian = self.curvature == "hessian" and self.damping == 0
+        if is_hessian and isinstance(self._curvature, CholeskyCurvature):
             return self._curvature
-        return build_curvature(self._objective, "hessian", self.damping)
+        return build_curvature(self._objective, "hessian", 0.0)
 
     def _hinge_machine(self) -> HingeMachine:
         """The exact solution on which removals are followed, found when first needed."""

@@ -7,10 +7,10 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.losses import Huber, SquaredEpsilonInsensitive, SquaredError
+from tests.test_sklearn_compat import checks_of
 
 ALPHA, EPSILON = 0.01, 0.3
 LOSSES = ["squared_error", "huber", "squared_epsilon_insensitive"]
@@ -149,8 +149,8 @@ ORDER_DEPENDENT = dict.fromkeys(
 )
 
 
-@parametrize_with_checks(
-    [RelatIFExplainer(SGDRegressor(random_state=0))],
+@checks_of(
+    RelatIFExplainer(SGDRegressor(random_state=0)),
     expected_failed_checks=lambda _: ORDER_DEPENDENT,
 )
 @pytest.mark.filterwarnings("ignore")

@@ -200,7 +200,7 @@ def test_rows_of_weight_zero_have_no_effect():
         assert (effect[:, weight > 0] != 0).all()
 
 
-def test_curvature_and_solver_do_not_change_the_truth_nor_the_newton_step():
+def test_curvature_damping_and_solver_do_not_change_the_truth_nor_the_newton_step():
     X, y, _ = overlapping(3)
     plain = RelatIFExplainer(logistic()).fit(X, y)
     for options in (
@@ -208,12 +208,14 @@ def test_curvature_and_solver_do_not_change_the_truth_nor_the_newton_step():
         {"curvature": "identity"},
         {"solver": "cg"},
         {"solver": "woodbury"},
+        {"damping": 1.0},
     ):
         other = RelatIFExplainer(logistic(), **options).fit(X, y)
         for order in ORDERS[1:]:
             expected = plain.removal_effect(X[:N_QUERIES], order=order)
             effect = other.removal_effect(X[:N_QUERIES], order=order)
             assert_allclose(effect, expected, rtol=1e-6, atol=1e-10)
+        assert_allclose(other.loo_proba(), plain.loo_proba(), rtol=1e-6)
 
 
 def test_wide_data_agree_with_refits():
@@ -461,12 +463,19 @@ def test_wrappers_are_taken_off_and_preprocessing_is_held_fixed(kind):
 @pytest.mark.filterwarnings("ignore:The model is not at the optimum")
 def test_other_models_are_fitted_again_by_scikit_learn(model):
     X, y, weight = overlapping(3)
-    explainer = RelatIFExplainer(model, n_jobs=2).fit(X, y, weight)
-    with parallel_backend("threading"):
-        models = explainer.retrain_without(REMOVALS)
+    models = RelatIFExplainer(model).fit(X, y, weight).retrain_without(REMOVALS)
     for actual, expected in zip(models, refits(model, X, y, REMOVALS, weight), strict=True):
         assert str(actual) == str(expected)
         assert_allclose(actual.decision_function(X), expected.decision_function(X), rtol=1e-12)
+
+
+def test_refits_in_parallel():
+    X, y, _ = overlapping(2)
+    explainer = RelatIFExplainer(SVC(), n_jobs=2).fit(X, y)
+    with parallel_backend("threading"):
+        models = explainer.retrain_without(REMOVALS)
+    for actual, expected in zip(models, refits(SVC(), X, y, REMOVALS), strict=True):
+        assert_array_equal(actual.dual_coef_, expected.dual_coef_)
 
 
 def test_precomputed_kernel_is_cut_to_the_rows_that_stay():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -189,15 +189,15 @@ def test_retraining_in_the_span_of_the_rows(is_sparse):
     )
 
 
-def elastic_net(n_classes, **params):
-    X, y, _, queries = wide(n_classes, n_features=300)
+def elastic_net(X, y, weight=None, **params):
     how = {"penalty": "elasticnet"} if cases.HAS_MULTI_CLASS else {}
     model = LogisticRegression(solver="saga", tol=1e-8, max_iter=100_000, **params, **how)
-    return model.fit(X, y), X, y, queries
+    return model.fit(X, y, weight)
 
 
 def test_active_set_of_a_binary_elastic_net():
-    model, X, y, queries = elastic_net(2, C=0.5, l1_ratio=0.02)
+    X, y, _, queries = wide(2, n_features=300)
+    model = elastic_net(X, y, C=0.5, l1_ratio=0.02)
     objective = objective_of(model, X, y)
     assert objective.shape[1] > len(y) + 1
     full, reduced = (
@@ -214,8 +214,24 @@ def test_active_set_of_a_binary_elastic_net():
     assert reduced._objective.relative_gradient() == pytest.approx(full.stationarity_, rel=1e-6)
 
 
+def test_active_set_after_retraining_in_the_span_of_the_rows():
+    """The signs that an L1 penalty chose are those of the user's features."""
+    X, y, weight, _ = wide(2, n_features=300)
+    model = elastic_net(X, y, weight, C=0.5, l1_ratio=0.02)
+    objective = objective_of(model, X, y, weight)
+    unused = np.flatnonzero(weight == 0)[0]
+    groups = [[unused], [0], [7]]
+    expected = retrain(objective, groups)
+    actual = retrain(reduce_to_row_space(objective), groups)
+    assert_array_equal(expected.active_set_changed, [False, True, True])
+    assert_array_equal(actual.active_set_changed, expected.active_set_changed)
+    expand = actual.objective.design.expand
+    assert_allclose(expand(actual.weights), expected.weights, rtol=0, atol=1e-9)
+
+
 def test_refused_where_the_penalty_is_not_the_same_in_all_directions():
-    model, X, y, _ = elastic_net(3, C=0.2, l1_ratio=0.5)
+    X, y, _, _ = wide(3, n_features=300)
+    model = elastic_net(X, y, C=0.2, l1_ratio=0.5)
     with pytest.raises(ValueError, match=r"woodbury.*L1 penalty.*solver='auto'"):
         RelatIFExplainer.from_fitted(model, X, y, solver="woodbury")
     assert RelatIFExplainer.from_fitted(model, X, y).solver_.name == "cholesky"

@@ -438,6 +438,20 @@ def test_approximations_of_wide_data_are_the_same_in_the_span_of_the_rows(solver
         assert isinstance(own, SplitCurvature)
 
 
+@pytest.mark.parametrize("solver", ["cg", "block_diagonal", "kfac", "ekfac"])
+def test_embeddings(solver):
+    """Their inner products are influences in the approximation, of any width."""
+    X, y = cases.noisy_classes(3)
+    explainer = RelatIFExplainer(LogisticRegression(), solver=solver).fit(X, y)
+    queries, rows = explainer.transform(X[:5]), explainer.transform(X, y)
+    assert len(explainer.get_feature_names_out()) == queries.shape[1]
+    approximation = RelatIFExplainer(
+        LogisticRegression(), solver="block_diagonal" if solver == "cg" else solver
+    )
+    expected = approximation.fit(X, y).pairwise_influence(X[:5], criterion="influence")
+    assert cases.relative_error(queries @ rows.T, expected) < 1e-10
+
+
 def choice_of(objective, memory, monkeypatch, curvature="hessian"):
     monkeypatch.setattr(_prepare, "_memory", lambda: memory)
     return prepare_curvature(objective, curvature, 1e-3).solver

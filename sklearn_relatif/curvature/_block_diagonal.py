@@ -39,6 +39,11 @@ class BlockDiagonalCurvature:
             blocks, self.dtype, lambda: self._null_space(total, blocks), mask
         )
 
+    @property
+    def n_whitened(self):
+        """Length of a whitened gradient."""
+        return self._factors.n_blocks * self._factors.size
+
     def _blocks(self, total):
         blocks = total.output_grams(self.classes)
         ridge = total.ridge if self.classes is None else total.ridge[:1]

@@ -288,10 +288,23 @@ class SplitCurvature:
         self.solver = solver
         self.norms = norms
         self.dtype = norms.dtype
-        self.solve = solver.solve
-        self.whiten = norms.whiten
-        self.unwhiten = norms.unwhiten
-        self.quadratic_form = norms.quadratic_form
+        self.n_whitened = getattr(norms, "n_whitened", solver.total.n_params)
+
+    def solve(self, gradients):
+        """``M^-1 g`` for each row g, by the solver."""
+        return self.solver.solve(gradients)
+
+    def whiten(self, gradients):
+        """``L^-1 g`` for each row g, by the approximation."""
+        return self.norms.whiten(gradients)
+
+    def unwhiten(self, whitened):
+        """``L^-T v`` for each row v, by the approximation."""
+        return self.norms.unwhiten(whitened)
+
+    def quadratic_form(self, n_outputs):
+        """A function of features x to the forms ``x^T [M^-1]_kl x``, by the approximation."""
+        return self.norms.quadratic_form(n_outputs)
 
 
 def _norms(vectors):

@@ -63,6 +63,11 @@ class KroneckerCurvature:
         self._outputs = self.outputs.astype(self.dtype)
         self._columns = self.columns.astype(self.dtype)
 
+    @property
+    def n_whitened(self):
+        """Length of a whitened gradient."""
+        return self.values.size
+
     def whiten(self, gradients):
         """``diag(values)^-1/2 (U ⊗ T)^T g`` for each row g."""
         parts = self._outputs.T @ self._times(gradients, self._columns)

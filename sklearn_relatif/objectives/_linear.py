@@ -165,7 +165,8 @@ class LinearObjective:
         gradient, square = np.zeros(self.shape), 0.0
         for rows in self.blocks(self.design.n_columns):
             x = self.design.block(rows)
-            weighted = self.rows.unit[rows] * (self.rows.norm * self.sample_weight)[rows, None]
+            weight = self.rows.norm[rows] * self.sample_weight[rows]
+            weighted = self.rows.unit[rows] * weight[:, None]
             gradient += np.asarray(x.T @ weighted).T
             lengths = x.power(2) if sparse.issparse(x) else x**2
             square += float(np.asarray(lengths.sum(axis=1)).ravel() @ residual[rows] ** 2)

@@ -34,11 +34,14 @@ class CurvatureSum:
         self.ridge = np.full(objective.shape, float(damping))
         if curvature == "hessian":
             self.ridge += objective.penalty / objective.total_weight
-        self.inner = {
-            "hessian": objective.weighted_second_derivative,
-            "fisher": objective.weighted_fisher,
-            "empirical_fisher": objective.weighted_square,
-        }[curvature]
+
+    def inner(self, rows):
+        """``B_i`` of some rows: (n, n_outputs) if diagonal, else (n, n_outputs, n_outputs)."""
+        return {
+            "hessian": self.objective.weighted_second_derivative,
+            "fisher": self.objective.weighted_fisher,
+            "empirical_fisher": self.objective.weighted_square,
+        }[self.curvature](rows)
 
     @property
     def n_params(self):

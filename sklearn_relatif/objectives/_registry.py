@@ -13,6 +13,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._mapped import give_back, is_mapped, reads
+
 
 @singledispatch
 def reduce_estimator(estimator, X, y, sample_weight):
@@ -101,15 +103,18 @@ def preprocess(transformers, X):
 
 
 def check_design(estimator, X):
-    """Features as an array or CSR matrix of float32 or float64, checked against the fit."""
+    """Features as an array or CSR matrix of float32 or float64, checked against the fit.
+
+    A memmap of one of these types is checked block by block, and stays what it is.
+    """
     check_is_fitted(estimator)
-    return validate_data(
-        estimator,
-        X,
-        reset=False,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-    )
+    options = {"reset": False, "accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+    if not (is_mapped(X) and X.ndim == 2 and X.dtype in options["dtype"]):
+        return validate_data(estimator, X, **options)
+    for rows in reads(X):
+        validate_data(estimator, X[rows], **options)
+        give_back(X)
+    return X
 
 
 # --- and back: from parameters to a fitted estimator -----------------------------------------

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from ._mapped import MappedRows, mapped
+
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
 #: BLAS does some eighty multiplications in the time that a sparse product does one.
 DENSE_ABOVE = 0.0125
@@ -22,13 +24,14 @@ class Design:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    X : ndarray, memmap or CSR matrix of shape (n_rows, n_features)
+        The rows of a memmap are read from its file block by block, each time anew.
     fit_intercept : bool
         Whether the column of ones exists.
     """
 
     def __init__(self, X, fit_intercept):
-        self.X = X
+        self.X = mapped(X)
         self.fit_intercept = fit_intercept
         self.n_rows = X.shape[0]
         self.n_columns = X.shape[1] + bool(fit_intercept)
@@ -62,7 +65,9 @@ class Design:
     def predictor(self, weights, rows):
         """Linear predictor of some rows, shape (n, n_outputs)."""
         weights = weights.astype(self.dtype, copy=False)
-        eta = np.asarray(self.X[rows] @ weights[:, : self.X.shape[1]].T)
+        coef = weights[:, : self.X.shape[1]].T
+        is_mapped = isinstance(self.X, MappedRows)
+        eta = self.X.product(rows, coef) if is_mapped else np.asarray(self.X[rows] @ coef)
         return eta + weights[:, -1] if self.fit_intercept else eta
 
     def like(self, X) -> Design:
