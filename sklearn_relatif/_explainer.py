@@ -228,7 +228,10 @@ class RelatIFExplainer(
         ----------
         estimator : fitted estimator
         X, y, sample_weight
-            The data and the weights that it was fitted on.
+            The data and the weights that it was fitted on. A linear model's X may be a
+            ``numpy.memmap`` of float32 or float64 that is larger than memory: it is read block by
+            block, here and in ``explain``. (Behind the preprocessing of a Pipeline, and for hinge
+            losses, all of it is loaded.)
         **params
             Further parameters of the explainer.
 

@@ -36,10 +36,10 @@ def machines(svm, y, change):
     return y * svm.alpha + change.coefficients.toarray(), svm.intercept + change.intercepts
 
 
-def hostile_problem(seed):
+def hostile_problem(seed, sizes=(2, 40)):
     """A random small machine: ties, duplicates, bad scaling, weights, few rows, many bounds."""
     rng = np.random.default_rng(seed)
-    n, d = rng.integers(2, 40), rng.integers(1, 6)
+    n, d = rng.integers(*sizes), rng.integers(1, 6)
     X = rng.normal(size=(n, d))
     kind = rng.choice(["plain", "grid", "duplicates", "corners", "scales"])
     if kind == "grid":
@@ -248,6 +248,20 @@ def test_more_removals_than_are_prepared_at_once_give_the_same(monkeypatch):
         at_once.coefficients.toarray(), one_by_one.coefficients.toarray(), atol=1e-11
     )
     np.testing.assert_allclose(at_once.intercepts, one_by_one.intercepts, atol=1e-11)
+
+
+def test_rounds_that_are_broken_off_are_continued(monkeypatch):
+    """As they are when rows go in circles; the next round shifts the margins by more."""
+    data = BreastCancer(*CASES[0][:2])
+    svm = data.machine(data.alpha)
+    at_once = svm.removal_path(data.rows)
+    monkeypatch.setattr(_active_set, "MAX_EVENTS_PER_ROW", 3 / 450)
+    monkeypatch.setattr(_active_set, "MAX_JITTER", 1e-6)
+    in_pieces = svm.removal_path(data.rows)
+    np.testing.assert_allclose(
+        in_pieces.coefficients.toarray(), at_once.coefficients.toarray(), atol=1e-9
+    )
+    np.testing.assert_allclose(in_pieces.intercepts, at_once.intercepts, atol=1e-9)
 
 
 def test_only_rows_that_matter_are_asked_for_their_kernels():

@@ -34,9 +34,13 @@ ACCURACY = 1e-12
 KKT_TOLERANCE = 1e-9
 #: Coefficients and steps below this, relative to the largest ones, are rounding errors.
 ROUNDING = 1e-14
-#: Size of the random shifts of margins, relative to the largest margin.
+#: Size of the random shifts of margins, relative to the largest margin, and how far it is raised
+#: when rows go in circles.
 JITTER = 1e-9
+MAX_JITTER = 1e-3
 MAX_ROUNDS = 20
+#: Changes of the sets in one round, per row, from which on rows are taken to go in circles.
+MAX_EVENTS_PER_ROW = 20
 #: Changes that a factored KKT system may carry before they are merged.
 MAX_TERMS = 64
 #: Rows of the Gram matrix that are computed at once.
@@ -145,7 +149,7 @@ class ActiveSetSVM:
         self._y = np.asarray(y, dtype=np.float64)
         self._upper = np.asarray(upper, dtype=np.float64)
         self._has_intercept = int(fit_intercept)
-        self._random = np.random.default_rng(0).uniform(JITTER, 2 * JITTER, len(y))
+        self._random = np.random.default_rng(0).uniform(1, 2, len(y))
         self._solution = self._solve_from(np.asarray(alpha, dtype=np.float64))
         self.alpha = self._solution.alpha
         self.intercept = self._solution.intercept
@@ -275,17 +279,21 @@ class ActiveSetSVM:
         Each round removes what the rounding errors of the one before have left. ``start`` is
         where the point comes from, with exact values of f.
         """
+        jitter = JITTER
         for _ in range(MAX_ROUNDS):
-            self._set_shift(point)
-            self._follow_to_end(point)
+            self._set_shift(point, jitter)
+            at_end = self._follow_to_end(point)
             self._refresh(point, start)
-            if self._is_solved(point, start):
+            if at_end and self._is_solved(point, start):
                 return
+            if not at_end:
+                jitter = min(1e3 * jitter, MAX_JITTER)
         raise RuntimeError(self._failure(point))
 
     def _follow_to_end(self, point):
+        """One round; returns whether it got to its end before rows went in circles."""
         remaining = 1.0
-        for _ in range(10 * len(self._y) + 1000):
+        for _ in range(int(MAX_EVENTS_PER_ROW * len(self._y))):
             if self._is_stuck(point) and self._slide_intercept(point):
                 continue
             d_free, d_intercept, d_values = self._direction(point)
@@ -303,12 +311,12 @@ class ActiveSetSVM:
             remaining *= 1 - step
             if remaining < ROUNDING:
                 point.alpha[point.leaving] = point.left = 0.0
-                return
+                return True
             if step == to_bound:
                 self._leave(point, index)
             else:
                 self._enter(point, row)
-        raise RuntimeError(self._failure(point))
+        return False
 
     def _direction(self, point):
         """The whole move to the end, as it would be if no row changed its set.
@@ -500,20 +508,20 @@ class ActiveSetSVM:
 
     # --- where a round begins and ends -----------------------------------------------------
 
-    def _set_shift(self, point):
+    def _set_shift(self, point, jitter):
         """Shift the margins so that the point is a solution, and no two rows are alike."""
         excess = self._excess(point)
-        point.jitter = self._random * max(1.0, np.abs(excess).max())
+        point.jitter = jitter * self._random * max(1.0, np.abs(excess).max())
         point.shift = point.side * (np.maximum(-point.side * excess, 0.0) + point.jitter)
 
     def _refresh(self, point, start):
         """Compute f from the coefficients anew, and the intercept if no row holds it."""
         np.clip(point.alpha, 0.0, self._upper, out=point.alpha)
         change = self._beta(point) - self._beta(start)
-        change[point.leaving] = 0.0
+        change[point.leaving] = 0.0  # It is in the pull.
         moved = np.flatnonzero(change)
         point.values = start.values + (point.intercept - start.intercept)
-        point.values += point.pull + self._gram.combine(moved, change[moved])
+        point.values += (1 - point.left) * point.pull + self._gram.combine(moved, change[moved])
         room = np.minimum(point.alpha, self._upper - point.alpha)[point.free]
         if self._has_intercept and not (room > ROUNDING * point.alpha.max(initial=0.0)).any():
             while len(point.free):
@@ -599,7 +607,7 @@ class _Point:
 
     It does so for margins that are shifted a little. The shifts vanish as the solution is
     followed. They make up for what the start lacks, and by being random they keep two rows from
-    reaching the margin at the same moment, which could send the path round in circles.
+    reaching the margin at the same moment, which could send the path in circles.
     """
 
     alpha: np.ndarray

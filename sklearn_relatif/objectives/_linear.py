@@ -23,6 +23,9 @@ MIB = 2.0**20
 MAX_BLOCK = 32 * MIB
 #: Rows that are scaled and multiplied together when a curvature is summed.
 STRIP_ROWS = 512
+#: Columns that are multiplied together there: few, to save much of a symmetric product, but enough
+#: for BLAS to run at its full rate.
+PANEL_COLUMNS = 128
 
 
 def block_budget() -> float:
@@ -370,20 +373,38 @@ def _add_coupled_gram(matrix, x, inner):
 def _dense_strip(x, inner):
     """``sum_i inner_i ⊗ x_i x_i^T`` for inner (n, m), as (n_columns, m * n_columns).
 
-    The scaled copies of x are made a few rows at a time, so that they are still in cache when
-    the product, which accumulates in place, reads them.
+    The sum for each of the m weights is symmetric, so that a panel of its columns is multiplied
+    with the columns from there on only.
     """
-    n_columns, width = x.shape[1], inner.shape[1] * x.shape[1]
+    n_columns, n_weights = x.shape[1], inner.shape[1]
+    strip = np.empty((n_columns, n_weights, n_columns), x.dtype)
+    width = -(-n_columns // -(-n_columns // PANEL_COLUMNS))
+    for first in range(0, n_columns, width):
+        last = min(first + width, n_columns)
+        product = _panel_product(x[:, first:], x[:, first:last], inner)
+        product = product.reshape(n_columns - first, n_weights, last - first)
+        strip[first:, :, first:last] = product
+        strip[first:last, :, first:] = product.transpose(2, 1, 0)
+    return strip.reshape(n_columns, -1)
+
+
+def _panel_product(x, panel, inner):
+    """``sum_i x_i (inner_i ⊗ panel_i)^T``, shape (n_columns, m * width).
+
+    The scaled copies of the panel are made a few rows at a time, so that they are still in cache
+    when the product, which accumulates in place, reads them.
+    """
+    width = inner.shape[1] * panel.shape[1]
     gemm = blas.get_blas_funcs("gemm", (x,))
-    strip = np.zeros((n_columns, width), x.dtype)
-    scaled = np.empty((min(STRIP_ROWS, len(x)), inner.shape[1], n_columns), x.dtype)
+    product = np.zeros((x.shape[1], width), x.dtype)
+    scaled = np.empty((min(STRIP_ROWS, len(x)), inner.shape[1], panel.shape[1]), x.dtype)
     for start in range(0, len(x), STRIP_ROWS):
-        some = x[start : start + STRIP_ROWS]
-        part = scaled[: len(some)]
-        np.multiply(inner[start : start + STRIP_ROWS, :, None], some[:, None, :], out=part)
+        rows = slice(start, start + STRIP_ROWS)
+        part = scaled[: len(x[rows])]
+        np.multiply(inner[rows, :, None], panel[rows, None, :], out=part)
         # All transposed, because BLAS wants the columns together.
-        gemm(1.0, part.reshape(-1, width).T, some.T, 1.0, strip.T, 0, 1, 1)
-    return strip
+        gemm(1.0, part.reshape(-1, width).T, x[rows].T, 1.0, product.T, 0, 1, 1)
+    return product
 
 
 def _sparse_strip(x, inner):
