@@ -20,12 +20,6 @@ from ._rows import Design, row_blocks
 
 #: Gram matrices with a better reciprocal condition number have full rank beyond doubt.
 WELL_CONDITIONED = 1e-8
-#: Pivots that are chosen together, and memory that their products with all rows may take.
-PANEL = 512
-PANEL_BYTES = 2.0**28
-#: A pivot must not be nearer to the span of those before, in squares, than this share of the
-#: largest distance.
-NEARER = 1e-2
 #: Coordinates of a row of unit length that cannot be told from zero.
 ROUNDING = 10 * np.finfo(float).eps
 
@@ -232,87 +226,30 @@ def _has_full_rank(triangle):
 
 def _sparse_row_space(X):
     """Basis of the row space of a CSR matrix by pivoted Cholesky, and the coordinates."""
+    n_rows = X.shape[0]
     lengths = np.sqrt(np.asarray(X.multiply(X).sum(axis=1), dtype=np.float64).ravel())
     scaled = sparse.csr_matrix(sparse.diags(1 / _unit_divisors(lengths)) @ X.astype(np.float64))
-    order, panels = _gram_factor(scaled, _tolerance(len(lengths)))
-    rank = sum(panel.shape[1] for panel in panels)
-    coordinates, triangle = np.zeros((len(order), rank)), np.zeros((rank, rank))
-    start = 0
-    while panels:
-        panel = panels.pop(0)
-        columns = slice(start, start + panel.shape[1])
-        # What is rounding should not pass for a direction of its own.
-        panel[np.abs(panel) * np.diag(panel) < ROUNDING] = 0
-        triangle[start:, columns] = panel[: rank - start]
-        coordinates[order[start:], columns] = lengths[order[start:], None] * panel
-        start = columns.stop
-    return RowSpace(scaled[order[:rank]], triangle), coordinates
+    # The transpose of a C-ordered matrix is what LAPACK can factorise in place.
+    factor, pivots, rank, _ = lapack.dpstrf(
+        _gram(scaled).T, tol=_tolerance(n_rows), lower=0, overwrite_a=1
+    )
+    factor = factor.T[:, :rank]
+    order = pivots - 1
+    coordinates = np.empty((n_rows, rank))
+    for rows in row_blocks(n_rows, 16 * rank, block_budget()):
+        lower = np.tril(factor[rows], rows.start)
+        lower[np.abs(lower) * np.diag(factor) < ROUNDING] = 0
+        coordinates[order[rows]] = lengths[order[rows], None] * lower
+    return RowSpace(scaled[order[:rank]], np.tril(factor[:rank])), coordinates
 
 
-def _gram_factor(X, tolerance):
-    """Cholesky factor of ``X X^T`` for sparse rows of unit length, with pivots by panels.
-
-    Each panel takes its pivots among the rows that are the furthest from the span of those
-    before, as long as they are not much closer to it than the furthest. The Gram matrix is never
-    held, and a panel is the only part of it that is computed.
-
-    Returns
-    -------
-    order : ndarray of int, shape (n_rows,)
-        The rows, pivots first.
-    panels : list of ndarray
-        Columns of the lower trapezoidal factor of the rows in that order, from the diagonal on.
-    """
-    n_rows = X.shape[0]
-    order, panels, rank = np.arange(n_rows), [], 0
-    distance = np.asarray(X.multiply(X).sum(axis=1)).ravel()
-    width = max(1, min(PANEL, int(PANEL_BYTES / (24 * n_rows))))
-    while distance[rank:].max(initial=0) > tolerance:
-        furthest = distance[rank:].max()
-        n_candidates = min(width, n_rows - rank)
-        candidates = rank + np.argpartition(-distance[rank:], n_candidates - 1)[:n_candidates]
-        _bring_forward(candidates, rank, [order, distance], panels)
-        ahead = slice(rank, rank + n_candidates)
-        panel = (X[order[rank:]] @ X[order[ahead]].T).toarray()
-        start = 0
-        for previous in panels:
-            rest = previous[rank - start :]
-            panel -= rest @ rest[:n_candidates].T
-            start += previous.shape[1]
-        limit = max(tolerance, NEARER * furthest)
-        triangle, pivots, accepted, _ = lapack.dpstrf(panel[:n_candidates], tol=limit, lower=1)
-        pivots -= 1
-        panel[:n_candidates] = panel[:n_candidates][pivots]
-        panel = panel[:, pivots[:accepted]]
-        _reorder(ahead, pivots, [order, distance], panels)
-        triangle = np.tril(triangle[:accepted, :accepted])
-        panel[:accepted] = triangle
-        panel[accepted:] = _solve_triangle(triangle, panel[accepted:], transpose=False)
-        distance[rank + accepted :] -= np.einsum("ij,ij->i", panel[accepted:], panel[accepted:])
-        panels.append(panel)
-        rank += accepted
-    return order, panels
-
-
-def _bring_forward(chosen, rank, tables, panels):
-    """Exchange the chosen positions with those from ``rank`` on, in the order and the factor."""
-    ahead = np.arange(rank, rank + len(chosen))
-    left, right = np.setdiff1d(ahead, chosen), np.setdiff1d(chosen, ahead)
-    _move(np.r_[left, right], np.r_[right, left], tables, panels)
-
-
-def _reorder(ahead, pivots, tables, panels):
-    to = np.arange(ahead.start, ahead.stop)
-    _move(to, to[pivots], tables, panels)
-
-
-def _move(to, source, tables, panels):
-    for table in tables:
-        table[to] = table[source]
-    start = 0
-    for panel in panels:
-        panel[to - start] = panel[source - start]
-        start += panel.shape[1]
+def _gram(X):
+    """``X X^T`` of a CSR matrix as a dense array, from sparse products."""
+    gram = np.empty((X.shape[0],) * 2)
+    transpose = X.T.tocsr()
+    for rows in row_blocks(X.shape[0], 24 * X.shape[0], block_budget()):
+        gram[rows] = (X[rows] @ transpose).toarray()
+    return gram
 
 
 def _tolerance(size):
