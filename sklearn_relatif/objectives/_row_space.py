@@ -172,8 +172,9 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     space, coordinates = _sparse_row_space(X) if sparse.issparse(X) else _dense_row_space(X)
     tables = [objective.weights, np.broadcast_to(objective.slope, objective.shape)]
     space.add(np.vstack([table[:, :n_features] for table in tables]), np.finfo(X.dtype).eps)
-    # No row has a component along what the parameters add.
-    coordinates = np.pad(coordinates, ((0, 0), (0, len(space.beyond))))
+    if len(space.beyond):
+        # No row has a component along what the parameters add.
+        coordinates = np.pad(coordinates, ((0, 0), (0, len(space.beyond))))
 
     def project(table):
         return np.hstack([space.project(table[:, :n_features]), table[:, n_features:]])
