@@ -26,7 +26,7 @@ from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
 from ._selection import BestRows, merge_signs
-from ._targets import ClassTargets, RealTargets
+from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
     check_choice,
     check_non_negative,
@@ -381,8 +381,9 @@ class RelatIFExplainer(
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
             Rows whose predictions are to be explained.
-        y : array-like of shape (n_queries,), default=None
-            The label to explain for each query. None: the label that the model predicts.
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
+            The label to explain for each query, or several labels, each on its own. None: the
+            label that the model predicts.
         n_examples : int, default=5
             How many training rows to return for each query.
         sign : {"positive", "negative", "absolute"}, default="positive"
@@ -395,6 +396,8 @@ class RelatIFExplainer(
         Returns
         -------
         Explanation, or dict of str to Explanation if ``criterion`` is a sequence
+            One entry a query. With several labels one entry a query and label, in the order of
+            ``y.ravel()``: ``query_index`` and ``targets`` name the query and the label of each.
             Where fewer than ``n_examples`` rows have the sign that is asked for, the index is
             -1 and the score NaN.
 
@@ -402,6 +405,23 @@ class RelatIFExplainer(
         ------
         ValueError
             If an argument is invalid, or ``y`` has labels that the model does not know.
+
+        Examples
+        --------
+        What supports each of the two most probable labels of a query:
+
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> by_probability = np.argsort(-explainer.predict_proba(X[[70, 77]]), axis=1)
+        >>> explanation = explainer.explain(X[[70, 77]], by_probability[:, :2], n_examples=3)
+        >>> explanation.query_index, explanation.targets
+        (array([0, 0, 1, 1]), array([2, 1, 2, 1]))
+        >>> explanation.indices.shape
+        (4, 3)
         """
         check_is_fitted(self)
         check_choice("sign", sign, SIGNS)
@@ -412,7 +432,8 @@ class RelatIFExplainer(
             raise ValueError("criterion must name at least one criterion; got none.")
         for name in names:
             check_choice("criterion", name, CRITERIA)
-        query = self._query(X, y)
+        y, n_labels = flat_labels(X, y)
+        query = self._query(X, y, n_labels)
         queries = self._objective.query_rows(query.design, query.y)
         targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
         best = self._search(queries, names, n_examples, sign)
@@ -424,7 +445,7 @@ class RelatIFExplainer(
                 criterion=name,
                 sign=sign,
                 training_rows=self.training_rows_,
-                query_index=row_index(X),
+                query_index=np.repeat(row_index(X), n_labels),
             )
             for name, (indices, scores) in best.items()
         }
@@ -486,11 +507,16 @@ class RelatIFExplainer(
         embedded *= rows.norm[:, None]
         return embedded
 
-    def _query(self, X, y) -> Query:
-        """Rows to explain, with the predicted class where no label is given."""
+    def _query(self, X, y, n_labels=1) -> Query:
+        """Rows to explain, with the predicted class where no label is given.
+
+        Each row of X comes ``n_labels`` times, for as many entries of ``y``.
+        """
         features = objectives.check_design(
             self._model, objectives.preprocess(self._transformers, X)
         )
+        if n_labels > 1:
+            features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         design = self._objective.query_design(features)
         labels = None if y is None else column_or_1d(y, warn=True)
         if labels is not None:

@@ -88,7 +88,8 @@ class Explanation:
     """The training rows that explain each query, best first.
 
     Data only: it holds no model and no features, it pickles, and it can be sliced by query. The
-    explainers create it.
+    explainers create it. A query that is explained for several labels has an entry for each of
+    them, as if it were several queries: entries are told apart by `query_index` and `targets`.
 
     Parameters
     ----------

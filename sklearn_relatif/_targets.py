@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
 from ._validation import check_all_classes, class_positions
@@ -59,3 +60,26 @@ class RealTargets:
     def shown(self, values, predicted):
         """The targets, and predictions where these are asked for."""
         return np.where(np.isnan(values), predicted(), values)
+
+
+def flat_labels(X, y):
+    """The labels of queries in one dimension, and how many of them each query has.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_queries, n_features)
+    y : array-like of shape (n_queries,) or (n_queries, n_labels), or None
+
+    Returns
+    -------
+    y : array-like of shape (n_queries * n_labels,), or None
+        As given if it is not of two dimensions.
+    n_labels : int
+    """
+    if np.ndim(y) != 2:
+        return y, 1
+    labels = np.asarray(y)
+    check_consistent_length(X, labels)
+    if labels.shape[1] == 0:
+        raise ValueError("y has no columns; give each query at least one label to explain.")
+    return labels.ravel(), labels.shape[1]

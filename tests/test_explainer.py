@@ -14,11 +14,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
 from sklearn.model_selection import train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer, _explainer
 from tests import cases, reference
@@ -550,6 +551,71 @@ def test_more_examples_than_rows_of_the_sign():
         assert_array_equal((explanation.indices >= 0).sum(axis=1), count)
         assert_array_equal(explanation.indices == -1, np.isnan(explanation.scores))
         assert_array_equal(explanation.indices == -1, np.arange(40) >= count[:, None])
+
+
+SEVERAL_LABELS = {
+    "multinomial": lambda X: (logistic(), X),
+    "sparse": lambda X: (logistic(), sparse.csr_matrix(X)),
+    "one vs rest": lambda X: (LinearSVC(tol=1e-8, max_iter=100_000), X),
+    "kernel": lambda X: (SVC(gamma=0.1), X),
+    "precomputed": lambda X: (SVC(kernel="precomputed"), rbf_kernel(X, X[:80], gamma=0.1)),
+    "pipeline": lambda X: (make_pipeline(MinMaxScaler(), logistic()), X.tolist()),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL_LABELS)
+def test_several_labels_of_a_query_are_several_queries(kind):
+    """Each label is explained as it is on its own, in the order of the queries."""
+    X, y = cases.wine()
+    names = np.array(["a", "b", "c"])[y]
+    order = np.random.default_rng(0).permutation(len(y))[:90]
+    estimator, X = SEVERAL_LABELS[kind](X[order])
+    explainer = RelatIFExplainer(estimator).fit(X[:80], names[order[:80]])
+    queries, labels = X[80:], [["c", "a"]] * 5 + [["b", "c"]] * 5
+    together = explainer.explain(queries, labels, criterion=cases.CRITERIA)
+    for place in range(2):
+        alone = explainer.explain(
+            queries, [pair[place] for pair in labels], criterion=cases.CRITERIA
+        )
+        for criterion in cases.CRITERIA:
+            assert_array_equal(together[criterion].indices[place::2], alone[criterion].indices)
+            assert_allclose(together[criterion].scores[place::2], alone[criterion].scores, 1e-10)
+    assert_array_equal(together["influence"].targets, np.ravel(labels))
+    assert_array_equal(together["influence"].query_index, np.repeat(np.arange(10), 2))
+
+
+def test_frame_of_several_labels_shows_query_and_label():
+    pd = pytest.importorskip("pandas")
+    X, y = cases.wine()
+    frame = pd.DataFrame(X, index=[f"wine {i}" for i in range(len(X))]).add_prefix("column ")
+    explainer = RelatIFExplainer(logistic()).fit(frame, y)
+    labels = pd.DataFrame({"first": [0, 2], "second": [1, 0]})
+    shown = explainer.explain(frame.iloc[[3, 70]], labels, n_examples=2).frame()
+    expected = [("wine 3", 0), ("wine 3", 1), ("wine 70", 2), ("wine 70", 0)]
+    assert list(zip(shown["query"], shown["target"], strict=True))[::2] == expected
+
+
+def test_one_column_of_labels_is_one_label_a_query():
+    X, y = cases.wine()
+    explainer = RelatIFExplainer(logistic()).fit(X, y)
+    column, flat = (explainer.explain(X[:5], labels) for labels in (y[:5, None], y[:5]))
+    assert_array_equal(column.indices, flat.indices)
+    assert_array_equal(column.query_index, flat.query_index)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((4, 2), int), "inconsistent numbers of samples"),
+        (np.zeros((5, 0), int), "at least one label"),
+        (np.full((5, 2), 7), "labels that the model was not trained on"),
+    ],
+)
+def test_wrong_tables_of_labels_are_refused(labels, message):
+    X, y = cases.wine()
+    explainer = RelatIFExplainer(logistic()).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        explainer.explain(X[:5], labels)
 
 
 def test_criterion_of_the_constructor_is_the_default():
