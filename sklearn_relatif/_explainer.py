@@ -36,8 +36,15 @@ from ._validation import (
     warn_if_not_stationary,
 )
 from .criteria import CRITERIA, leverages, row_factors, unit_scales
-from .curvature import CURVATURES, SOLVERS, SolverChoice, prepare_curvature
-from .objectives import block_budget, row_blocks
+from .curvature import (
+    CURVATURES,
+    SOLVERS,
+    SolverChoice,
+    WoodburyCurvature,
+    build_curvature,
+    prepare_curvature,
+)
+from .objectives import block_budget, reduce_to_row_space, row_blocks
 from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 
 SIGNS = ("positive", "negative", "absolute")
@@ -322,12 +329,10 @@ class RelatIFExplainer(
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
         self.training_rows_ = self._describe_training_rows(X, labels)
-        n_params = self._objective.rows.n_params
-        self._n_features_out = getattr(self._curvature, "n_whitened", n_params)
 
     def _prepare_curvature(self):
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._machine = None
+        self._machine = self._row_space = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective, self.curvature, self.damping, self.solver, self.random_state
@@ -500,12 +505,39 @@ class RelatIFExplainer(
         ndarray of shape (n_rows, n_params)
         """
         check_is_fitted(self)
-        query = self._query(X, y)
-        embed = self._objective.query_rows if y is None else self._objective.loss_rows
+        query = self._in_coordinates(self._query(X, y))
+        objective, curvature = self._coordinates()
+        embed = objective.query_rows if y is None else objective.loss_rows
         rows = embed(query.design, query.y)
-        embedded = self._curvature.whiten(rows.block(slice(None)))
+        embedded = curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
         return embedded
+
+    @property
+    def _n_features_out(self):
+        objective, curvature = self._coordinates()
+        return getattr(curvature, "n_whitened", objective.rows.n_params)
+
+    def _coordinates(self):
+        """The objective and the curvature in coordinates that are few enough to be written down.
+
+        They are the explainer's own, but for wide sparse data, which are explained without
+        coordinates: then they are those of the space that the rows span, found when first needed.
+        """
+        if not isinstance(self._curvature, WoodburyCurvature):
+            return self._objective, self._curvature
+        if self._row_space is None:
+            objective = reduce_to_row_space(self._objective)
+            own = build_curvature(objective, self.curvature, self.damping)
+            self._row_space = objective, own
+        return self._row_space
+
+    def _in_coordinates(self, query) -> Query:
+        """A query whose design has these coordinates."""
+        objective, _ = self._coordinates()
+        if objective is self._objective:
+            return query
+        return query._replace(design=objective.query_design(query.features))
 
     def _query(self, X, y, n_labels=1) -> Query:
         """Rows to explain, with the predicted class where no label is given.

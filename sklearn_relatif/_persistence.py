@@ -81,7 +81,7 @@ class PersistenceMixin:
         small = copy(self)
         small._objective, basis = compact_objective(self._objective)
         small._curvature = CompactCurvature(self._curvature, basis)
-        small._machine = small._training_data = None
+        small._machine = small._row_space = small._training_data = None
         return CompactExplainer(small)
 
 

@@ -113,7 +113,7 @@ class RemovalMixin:
         if order == "first":
             residual = loss.residual(query.y, self._objective.predictor(query.design))
             return self._first_order(query.design, residual, groups)
-        removals = self._removals(groups)
+        removals, query = self._removals(groups), self._in_coordinates(query)
         effect = np.empty((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
             before = loss.value(query.y, models.predictor_before(query))
@@ -169,7 +169,7 @@ class RemovalMixin:
         if order == "first":
             _, gradient = function(loss.scores(self._objective.predictor(query.design)))
             return self._first_order(query.design, loss.from_scores(gradient), groups, total=True)
-        removals = self._removals(groups)
+        removals, query = self._removals(groups), self._in_coordinates(query)
         effect = np.empty(len(removals))
         for models in self._models_without(removals, order):
             before, _ = function(loss.scores(models.predictor_before(query)))
@@ -326,16 +326,17 @@ class RemovalMixin:
                 f"{type(self._model).__name__} has no probabilities, so there are no "
                 "leave-one-out probabilities."
             )
-        return loss.probabilities(retraining.loo_predictor(self._objective, self._newton()))
+        return loss.probabilities(retraining.loo_predictor(*self._newton()))
 
     # --- how it is done --------------------------------------------------------------------
 
     def _newton(self):
-        """The Hessian of the model itself, whatever curvature and damping the criterion uses."""
+        """The objective, and its Hessian whatever curvature and damping the criterion uses."""
+        objective, own = self._coordinates()
         is_hessian = self.curvature == "hessian" and self.damping == 0
-        if is_hessian and isinstance(self._curvature, CholeskyCurvature):
-            return self._curvature
-        return build_curvature(self._objective, "hessian", 0.0)
+        if is_hessian and isinstance(own, CholeskyCurvature):
+            return objective, own
+        return objective, build_curvature(objective, "hessian", 0.0)
 
     def _hinge_machine(self) -> HingeMachine:
         """The exact solution on which removals are followed, found when first needed."""
@@ -405,10 +406,11 @@ class RemovalMixin:
         if not self._objective.is_smooth:
             models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
         elif order == "newton":
-            models = newton_models(self._objective, self._newton(), removals)
+            models = newton_models(*self._newton(), removals)
         else:
             all_rows = self._training_data[0]
-            models = retrained_models(self._objective, removals, self._refit, all_rows)
+            objective, _ = self._coordinates()
+            models = retrained_models(objective, removals, self._refit, all_rows)
         done = 0
         for batch in models:
             yield batch
@@ -424,7 +426,7 @@ class RemovalMixin:
         )
 
     def _statistics(self, removals, query) -> RemovalStatistics:
-        loss = self._objective.loss
+        loss, query = self._objective.loss, self._in_coordinates(query)
         change = np.empty((query.n_rows, len(removals)))
         parameter, training = np.empty(len(removals)), np.empty(len(removals))
         for models in self._models_without(removals, "retrain"):

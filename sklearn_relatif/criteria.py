@@ -31,6 +31,8 @@ def unit_scales(criterion, rows, curvature):
     """
     if hasattr(rows, "scales"):
         return rows.scales()
+    if hasattr(curvature, "row_scales"):
+        return curvature.row_scales(criterion, rows)
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
     for block in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
@@ -57,6 +59,9 @@ def leverages(objective, curvature):
     of its own fit that the row determines. For one output it is the ``h_i`` of regression
     diagnostics; the sum over rows is the effective number of parameters.
     """
+    if hasattr(curvature, "row_forms"):
+        inner = objective.weighted_second_derivative(slice(None))
+        return (_trace_of_product(inner, curvature.row_forms())) / objective.total_weight
     form = curvature.quadratic_form(objective.shape[0])
     leverage = np.empty(objective.design.n_rows, objective.design.dtype)
     for rows in objective.blocks(objective.rows.n_params):

@@ -124,15 +124,16 @@ class ExplanationIndex:
         """
         check_choice("sign", sign, SIGNS)
         check_positive_int("n_examples", n_examples)
-        explainer, objective = self.explainer, self.explainer._objective
-        query = explainer._query(X, y)
+        explainer = self.explainer
+        objective, curvature = explainer._coordinates()
+        query = explainer._in_coordinates(explainer._query(X, y))
         queries = objective.query_rows(query.design, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts = {direction: [] for direction in wanted}
         lengths = np.empty(queries.n_rows, queries.unit.dtype)
         bytes_per_query = queries.n_params * queries.unit.itemsize
         for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
-            embedded = explainer._curvature.whiten(queries.block(some))
+            embedded = curvature.whiten(queries.block(some))
             unit, lengths[some] = _unit(embedded)
             unit = unit.astype(self.vectors_.dtype, copy=False)
             for direction, found in parts.items():
@@ -175,12 +176,13 @@ def _vectors(explainer, criterion, dtype):
 
     Also returns the length of the longest.
     """
-    rows = explainer._objective.rows
+    objective, curvature = explainer._coordinates()
+    rows = objective.rows
     factors = explainer._row_factors(criterion)
     vectors = np.empty((rows.n_rows, rows.n_params + 1), dtype or rows.unit.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
     for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
-        unit, length = _unit(explainer._curvature.whiten(rows.block(some)))
+        unit, length = _unit(curvature.whiten(rows.block(some)))
         vectors[some, :-1] = unit
         lengths[some] = length * factors[some]
     longest = lengths.max()

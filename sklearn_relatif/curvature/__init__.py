@@ -11,6 +11,7 @@ from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._prepare import CURVATURES, SOLVERS, SolverChoice, build_curvature, prepare_curvature
+from ._woodbury import WoodburyCurvature
 
 __all__ = [
     "CURVATURES",
@@ -24,6 +25,7 @@ __all__ = [
     "Lissa",
     "SolverChoice",
     "SplitCurvature",
+    "WoodburyCurvature",
     "build_curvature",
     "prepare_curvature",
 ]

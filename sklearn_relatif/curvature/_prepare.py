@@ -18,6 +18,7 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature, shared_penalty_obstacle
+from ._woodbury import WoodburyCurvature
 
 CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
 SOLVERS = (
@@ -102,8 +103,10 @@ def prepare_curvature(objective, curvature, damping, solver="auto", random_state
     damping : float
         Added to the diagonal (the objective being a mean over rows).
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", "ekfac"}
-        "woodbury" reduces wide data to the space that the rows span, and is exact as
-        "cholesky" is; the approximations are the same in that space, and are made there. "cg"
+        "woodbury" is exact as "cholesky" is, and for wide data: it inverts a matrix with a row for
+        each training row, or, where outputs are coupled or the features dense, reduces the data
+        to the space that the rows span. The approximations are the same in that space, and are
+        made there. "cg"
         and "lissa" solve for each query, and take the denominators of relative influence from
         the best approximation that fits into memory.
     random_state : int, RandomState instance or None, default=None
@@ -142,6 +145,9 @@ def prepare_curvature(objective, curvature, damping, solver="auto", random_state
         choice = choose_solver(objective, curvature)
     if choice.name in ("cg", "lissa"):
         return _split(objective, curvature, damping, choice, random_state)
+    if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
+        total = CurvatureSum(objective, curvature, damping)
+        return Prepared(objective, WoodburyCurvature(total), choice)
     if choice.name == "woodbury" or (choice.name != "cholesky" and _is_wide(objective)):
         objective = reduce_to_row_space(objective)
     if choice.name in ("cholesky", "woodbury"):
@@ -242,6 +248,18 @@ def _is_diagonal(objective, curvature):
 def _is_wide(objective):
     n_rows, n_features = objective.design.X.shape
     return n_rows < n_features and row_space_obstacle(objective) is None
+
+
+def _has_dual(objective, curvature, damping):
+    """Whether the curvature is one that :class:`WoodburyCurvature` inverts."""
+    is_coupled = not objective.loss.separable or curvature == "empirical_fisher"
+    return (
+        objective.design.is_sparse
+        and _is_wide(objective)
+        and (objective.shape[0] == 1 or not is_coupled)
+        and (objective.mask is None or bool(objective.mask.all()))
+        and CurvatureSum(objective, curvature, damping).ridge[:, 0].min() > 0
+    )
 
 
 def _memory():
