@@ -256,3 +256,25 @@ def test_sparse_text_is_never_densified(n_classes, solver):
         tracemalloc.stop()
     assert np.isfinite(solved).all()
     assert peak < n_rows * n_features * 8
+
+
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(C=1e4), OneVsRestClassifier(LogisticRegression(C=1e4))]
+)
+def test_sparse_rows_with_hardly_any_weight(model):
+    """Rows that are fitted nearly perfectly, and one without features."""
+    X, y, _, queries = wide(2 if isinstance(model, LogisticRegression) else 3, is_sparse=True)
+    X = sparse.csr_matrix(sparse.diags(np.r_[0, np.geomspace(1e-4, 10, X.shape[0] - 1)]) @ X)
+    model = model.fit(X, y)
+    full, dual = (
+        RelatIFExplainer.from_fitted(model, X, y, solver=solver)
+        for solver in ("cholesky", "woodbury")
+    )
+    assert isinstance(dual._curvature, WoodburyCurvature)
+    for criterion in cases.CRITERIA:
+        expected = full.pairwise_influence(queries, criterion=criterion)
+        actual = dual.pairwise_influence(queries, criterion=criterion)
+        assert cases.relative_error(actual, expected) < 1e-7
+    assert_allclose(dual.leverage_, full.leverage_, rtol=1e-6, atol=1e-12)
+    effects = [explainer.removal_effect(queries) for explainer in (full, dual)]
+    assert cases.relative_error(effects[1], effects[0]) < 1e-6
