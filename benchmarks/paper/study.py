@@ -1,0 +1,79 @@
+"""What the experiments share: data, fitted models, each other's results, and measurements."""
+
+import resource
+import sys
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+
+import joblib
+import numpy as np
+
+from .._measure import seconds
+from . import data
+
+CRITERIA = ("influence", "theta_relative", "loss_relative")
+#: The damping of the paper.
+DAMPING = 0.001
+#: Headings of the methods in tables and figures.
+NAMES = {
+    "influence": "IF",
+    "theta_relative": "θ-RelatIF",
+    "loss_relative": "ℓ-RelatIF",
+    "nearest_neighbors": "k-NN",
+}
+GEMM_SIZE = 4000
+
+
+class Study:
+    """Where the experiments find data and the results of those before them.
+
+    Parameters
+    ----------
+    folder : path
+        Holds one file of results for each part of the study that has been run.
+    mnist : str or None
+        Where MNIST is.
+    """
+
+    def __init__(self, folder, mnist=None):
+        self.folder = Path(folder)
+        self.mnist_path = mnist
+
+    @cached_property
+    def images(self):
+        """MNIST in double precision."""
+        return self.images_as(np.float64)
+
+    def images_as(self, dtype):
+        return data.mnist(self.mnist_path, dtype)
+
+    def has(self, part):
+        return self._file(part).exists()
+
+    def load(self, part):
+        """Results of a part that has been run."""
+        if not self.has(part):
+            raise FileNotFoundError(f"The part {part!r} has to be run first: --only {part}.")
+        return joblib.load(self._file(part))
+
+    def save(self, part, results):
+        joblib.dump(results, self._file(part), compress=1)
+
+    def _file(self, part):
+        return self.folder / f"{part}.joblib"
+
+
+def peak_memory():
+    """This process's peak of memory so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def gemm_rate(dtype, repetitions=3):
+    """Flops per second of a large matrix product."""
+    square = np.random.default_rng(0).normal(size=(GEMM_SIZE, GEMM_SIZE)).astype(dtype)
+    np.matmul(square, square)
+    times = [seconds(np.matmul, square, square)[0] for _ in range(repetitions)]
+    return 2 * GEMM_SIZE**3 / median(times)
