@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._descent import Models, dot, solve_with
-from .curvature import CholeskyCurvature
+from .curvature import factorise
 from .objectives import Design
 
 
@@ -26,8 +26,8 @@ class Downdate:
     objective : LinearObjective
     curvature : curvature object
         The Hessian of the objective.
-    form : callable
-        ``curvature.quadratic_form(n_outputs)``.
+    form : callable or None
+        From :func:`closed_form`.
     rows, present : ndarray of shape (n_models, n_removed)
         Rows that each model loses; those with ``present`` 0 only fill up.
     """
@@ -55,6 +55,7 @@ class Downdate:
         inner = objective.weighted_second_derivative(rows).astype(np.float64)
         inner *= share.reshape(-1, *[1] * (inner.ndim - 1))
         self.inner = self._block_diagonal(inner)
+        self.solved = None
         self.forms = self._forms(form)
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.correction = None
@@ -65,8 +66,7 @@ class Downdate:
 
     def newton_step(self):
         """Step from the optimum of all rows, shape (n_models, n_outputs, n_columns)."""
-        coefficients = self._solve_remaining(self.residual)
-        return solve_with(self.curvature, self._spread(coefficients, self.x))
+        return self._solve_spread(self._solve_remaining(self.residual), slice(None))
 
     def predictor_after_step(self):
         """Predictor of the removed rows after that step, one row a model."""
@@ -82,8 +82,7 @@ class Downdate:
         n_columns = x.shape[-1]
         blocks = solution.reshape(len(models), self.n_blocks, self.n_within, n_columns)
         inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
-        lost = self._spread(self.correction[models] @ inner, x)
-        corrected = solution + solve_with(self.curvature, lost)
+        corrected = solution + self._solve_spread(self.correction[models] @ inner, models)
         # In single precision a large leverage can make the downdated matrix indefinite.
         is_descent = dot(corrected, gradient) > 0
         solution = np.where(is_descent[:, None, None], corrected, solution)
@@ -114,6 +113,13 @@ class Downdate:
         spread = coefficients.reshape(shape).swapaxes(2, 3) @ x
         return spread.reshape(len(x), -1, x.shape[-1])
 
+    def _solve_spread(self, coefficients, models):
+        """``H^-1 E t`` of some of the models."""
+        if self.solved is None:
+            return solve_with(self.curvature, self._spread(coefficients, self.x[models]))
+        solution = coefficients.swapaxes(2, 3) @ self.solved[models]
+        return solution.reshape(len(solution), -1, self.x.shape[-1])
+
     def _by_block(self, values):
         """(n_models * n_removed, n_outputs) to (n_models, n_blocks, n_removed * n_within)."""
         n_models, _, n_removed, _ = self.x.shape
@@ -133,20 +139,29 @@ class Downdate:
         return whole.reshape(n_models, self.n_blocks, n_removed * k, -1)
 
     def _forms(self, form):
-        """``M = E^T H^-1 E``, in closed form for single rows."""
+        """``M = E^T H^-1 E``, by solving for E unless single rows have a closed form."""
         n_models, _, m, n_columns = self.x.shape
         n_blocks, k = self.n_blocks, self.n_within
         x = self.x[:, 0]
-        if m == 1:
+        if m == 1 and form is not None:
             forms = form(x[:, 0].astype(self.curvature.dtype)).astype(np.float64)
             return forms.reshape(n_models, n_blocks, k, k)
         # Blocks are solved for together, so that each needs its own copy of the features.
         outputs = np.eye(k) if n_blocks == 1 else np.ones((1, n_blocks))
         columns = outputs[:, :, None] * x[:, :, None, None, :]
         solved = solve_with(self.curvature, columns.reshape(-1, n_blocks * k, n_columns))
+        self.solved = solved.reshape(n_models, m * k, n_blocks, -1).swapaxes(1, 2)
         products = x @ solved.reshape(n_models, -1, n_columns).swapaxes(1, 2)
         products = products.reshape(n_models, m, m, k, n_blocks, k)
         return products.transpose(0, 4, 1, 5, 2, 3).reshape(n_models, n_blocks, m * k, m * k)
+
+
+def closed_form(objective, curvature, groups):
+    """``curvature.quadratic_form``, or None if it costs more than to solve for the rows of E."""
+    n_outputs = objective.shape[0]
+    if n_outputs * len(groups) < objective.weights.size / 3:
+        return None
+    return curvature.quadratic_form(n_outputs)
 
 
 class OwnFactors:
@@ -183,12 +198,7 @@ def curvature_without(objective, hessian, rows):
     part = _likelihood_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
-    return CholeskyCurvature(
-        blocks,
-        objective.design.dtype,
-        lambda: without(objective, rows).null_space(blocks, unpenalised=False),
-        None if objective.mask is None else objective.mask.ravel(),
-    )
+    return factorise(without(objective, rows), blocks)
 
 
 def newton_step_without(objective, hessian, rows):

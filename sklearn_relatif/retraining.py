@@ -39,8 +39,8 @@ from ._descent import (
     predictors,
     solver,
 )
-from ._downdate import Downdate, OwnFactors, newton_step_without, pad, without
-from .curvature import CholeskyCurvature, build_curvature
+from ._downdate import Downdate, OwnFactors, closed_form, newton_step_without, pad, without
+from .curvature import CholeskyCurvature, build_curvature, factorise
 from .objectives import Design, LinearObjective, row_blocks
 
 __all__ = [
@@ -61,9 +61,13 @@ __all__ = [
 REDUCTION = 1e-5
 #: With more parameters than this, the factor to retrain with is of single precision.
 SINGLE_PRECISION_ABOVE = 1024
+#: How much of the second derivatives may be missing from the Hessian that leads to the optimum of
+#: all rows, and from the one that leads from there to the other models. Each step leaves about as
+#: much of the gradient as is missing.
+ROUGH, FINE = 0.1, 0.01
 #: Models, times this, from whose number of parameters on a factor of the Hessian at the optimum
-#: itself pays: it costs as much as n_params / 4 gradients, and saves each model a few.
-REFACTOR_ABOVE = 12
+#: itself pays: it costs at most as much as n_params / 4 gradients, and saves each model several.
+REFACTOR_ABOVE = 80
 #: Columns of the products that models share: enough for BLAS to run at its full rate.
 BATCH_COLUMNS = 1024
 #: Bytes that the vectors of a batch of models may take.
@@ -102,15 +106,18 @@ class Retraining:
         return self.relative_gradient <= TOLERANCE
 
 
-def retraining_curvature(objective: LinearObjective) -> CholeskyCurvature:
+def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCurvature:
     """Factor of the Hessian, without damping, that :func:`retrain` starts from.
 
-    It only sets the pace, since the gradients are of double precision. A large one, or one of
-    features in single precision, is computed in single precision where that suffices.
+    It only sets the pace, since the gradients are exact and of double precision. A large one, or
+    one of features in single precision, is computed in single precision where that suffices, and
+    without rows that hardly matter to it.
 
     Parameters
     ----------
     objective : LinearObjective
+    neglect : float
+        How much of it may be missing; see :meth:`LinearObjective.hessian`.
 
     Returns
     -------
@@ -130,7 +137,8 @@ def retraining_curvature(objective: LinearObjective) -> CholeskyCurvature:
         )
     if objective.weights.size > SINGLE_PRECISION_ABOVE or objective.dtype == np.float32:
         try:
-            return build_curvature(objective.astype(np.float32), "hessian", 0.0)
+            single = objective.astype(np.float32)
+            return factorise(single, single.hessian(neglect).astype(np.float32))
         except ValueError:
             pass
     return build_curvature(objective.astype(np.float64), "hessian", 0.0)
@@ -216,10 +224,14 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
     >>> parameter_changes(retraining.objective, retraining.weights).round(3)
     array([0.005, 0.174, 1.377])
     """
-    factor = retraining_curvature(objective) if curvature is None else curvature
+    refactors = curvature is None and REFACTOR_ABOVE * len(groups) > objective.weights.size
+    if curvature is None:
+        factor = retraining_curvature(objective, ROUGH if refactors else FINE)
+    else:
+        factor = curvature
     optimum = minimise(objective, factor, goal=0.0)
     objective = replace(objective, weights=optimum.weights[0])
-    if curvature is None and REFACTOR_ABOVE * len(groups) > objective.weights.size:
+    if refactors:
         factor = retraining_curvature(objective)
     groups = _counted_rows(objective, groups)
     models = Models(objective, groups)
@@ -240,7 +252,7 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
 
 def _starts(objective, factor, models, groups):
     """Batches of models at the optimum of all rows, each with the inverse of its Hessian there."""
-    form, hessian = factor.quadratic_form(objective.shape[0]), None
+    form, hessian = closed_form(objective, factor, groups), None
     for batch, is_small in _batches(objective, groups):
         weights = np.repeat(objective.weights[None], len(batch), axis=0)
         members = [groups[model] for model in batch]
@@ -308,7 +320,7 @@ def newton_steps(
     array([0.006, 0.179, 1.348])
     """
     groups = _counted_rows(objective, groups)
-    form = curvature.quadratic_form(objective.shape[0])
+    form = closed_form(objective, curvature, groups)
     hessian = None
     for batch, is_small in _batches(objective, groups):
         if is_small:

@@ -10,7 +10,14 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
-from ._prepare import CURVATURES, SOLVERS, SolverChoice, build_curvature, prepare_curvature
+from ._prepare import (
+    CURVATURES,
+    SOLVERS,
+    SolverChoice,
+    build_curvature,
+    factorise,
+    prepare_curvature,
+)
 from ._woodbury import WoodburyCurvature
 
 __all__ = [
@@ -27,5 +34,6 @@ __all__ = [
     "SplitCurvature",
     "WoodburyCurvature",
     "build_curvature",
+    "factorise",
     "prepare_curvature",
 ]

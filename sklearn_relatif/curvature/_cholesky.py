@@ -17,9 +17,10 @@ class CholeskyCurvature:
     Parameters
     ----------
     blocks : ndarray of shape (n_blocks, size, size)
-        Diagonal blocks of the curvature, float64. Overwritten.
+        Diagonal blocks of the curvature, in the precision that they are to be factorised in
+        (float64 where the solutions matter). Overwritten.
     dtype : dtype
-        Precision of the products (the factorisation is always done in float64).
+        Precision of the products.
     null_space : callable
         Called only if a pivot vanishes; returns for each block the directions, of shape
         (size, n_null), in which the curvature is zero by construction and along which no
@@ -109,7 +110,8 @@ def _factorise(block):
     """
     diagonal = np.diag(block).copy()
     # The transpose of a C-ordered block is what LAPACK can factorise in place.
-    factor, failed_at = lapack.dpotrf(block.T, lower=1, clean=0, overwrite_a=1)
+    potrf = lapack.get_lapack_funcs("potrf", (block,))
+    factor, failed_at = potrf(block.T, lower=1, clean=0, overwrite_a=1)
     if failed_at:
         return factor, 0.0
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
@@ -123,7 +125,8 @@ def _restore(block, diagonal):
 
 def _invert(factor, dtype):
     """``L^-1`` of a lower triangular factor, in place unless the precision changes."""
-    inverse, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+    trtri = lapack.get_lapack_funcs("trtri", (factor,))
+    inverse, _ = trtri(factor, lower=1, overwrite_c=1)
     return inverse.astype(dtype, order="F", copy=False)
 
 

@@ -69,12 +69,29 @@ def build_curvature(objective, curvature, damping):
         return DiagonalCurvature(diagonal + damping * (diagonal > 0))
     blocks = getattr(objective, curvature)()
     np.einsum("bii->bi", blocks)[...] += damping
-    mask = None if objective.mask is None else objective.mask.ravel()
+    return factorise(objective, blocks, unpenalised=curvature != "hessian")
+
+
+def factorise(objective, blocks, unpenalised=False):
+    """Factorise a curvature of an objective.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    blocks : ndarray of shape (n_blocks, size, size)
+        Overwritten.
+    unpenalised : bool, default=False
+        Whether the curvature leaves the penalty out.
+
+    Returns
+    -------
+    CholeskyCurvature
+    """
     return CholeskyCurvature(
         blocks,
-        objective.design.dtype,
-        lambda: objective.null_space(blocks, unpenalised=curvature != "hessian"),
-        mask,
+        objective.dtype,
+        lambda: objective.null_space(blocks, unpenalised),
+        None if objective.mask is None else objective.mask.ravel(),
     )
 
 

@@ -16,16 +16,12 @@ from scipy import linalg, sparse
 from scipy.linalg import blas
 from sklearn import get_config
 
+from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks
 
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
 MAX_BLOCK = 32 * MIB
-#: Rows that are scaled and multiplied together when a curvature is summed.
-STRIP_ROWS = 512
-#: Columns that are multiplied together there: few, to save much of a symmetric product, but enough
-#: for BLAS to run at its full rate.
-PANEL_COLUMNS = 128
 
 
 def block_budget() -> float:
@@ -216,15 +212,29 @@ class LinearObjective:
         ones = np.ones(self.shape, self.design.dtype)
         return (ones if self.mask is None else ones * self.mask).ravel()
 
-    def hessian(self) -> np.ndarray:
-        """Hessian of J, shape (n_blocks, size, size): one block an output if separable."""
-        return self._regularised(self._weighted_gram(self.loss.second_derivative), self.penalty)
+    def hessian(self, neglect=0.0) -> np.ndarray:
+        """Hessian of J, shape (n_blocks, size, size): one block an output if separable.
+
+        Parameters
+        ----------
+        neglect : float, default=0.0
+            How much of the second derivatives may be left out, where that saves time: rows that
+            are next to nothing to two of the classes, at most this share of their coupling.
+        """
+        if self.loss.separable:
+            blocks = self._separate_grams(self.loss.second_derivative)
+        else:
+            blocks = self._coupled_gram(neglect)
+        return self._regularised(blocks, self.penalty)
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
         self._check_likelihood()
-        gram = self._weighted_gram(lambda y, eta: self.loss.fisher_weight(eta))
-        return self._regularised(gram, 0.0)
+        if self.loss.separable:
+            blocks = self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
+        else:
+            blocks = self._coupled_gram()
+        return self._regularised(blocks, 0.0)
 
     def _check_likelihood(self):
         if not self.loss.is_likelihood:
@@ -308,23 +318,28 @@ class LinearObjective:
         weight = self.sample_weight[rows].astype(inner.dtype)
         return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
 
-    def _weighted_gram(self, second_derivative):
-        """``sum_i s_i A_i ⊗ x~_i x~_i^T`` without forming a row's own matrix."""
+    def _separate_grams(self, second_derivative):
+        """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
-        n_blocks = n_outputs if self.loss.separable else 1
-        size = self.rows.n_params // n_blocks
-        blocks = np.zeros((n_blocks, size, size))
-        for rows in self.blocks(n_columns + n_outputs * n_outputs):
-            inner = self._weighted(second_derivative, rows)
+        blocks = np.zeros((n_outputs, n_columns, n_columns))
+        for rows in self.blocks(n_columns + n_outputs):
             x = self.design.product_block(rows)
-            if self.loss.separable:
-                for block, weight in zip(blocks, inner.T, strict=True):
-                    add_gram(block, x, weight)
-            else:
-                _add_coupled_gram(blocks[0], x, inner)
+            for block, weight in zip(
+                blocks, self._weighted(second_derivative, rows).T, strict=True
+            ):
+                add_gram(block, x, weight)
         for block in blocks:
             mirror_lower(block)
         return blocks
+
+    def _coupled_gram(self, neglect=0.0):
+        """``sum_i s_i A_i ⊗ x~_i x~_i^T`` of the softmax, shape (1, n_params, n_params)."""
+        grams = PairGrams(self.loss.contrasts, self.shape[1])
+        for rows in self.blocks(self.shape[1] + 4 * len(self.loss.contrasts)):
+            probabilities = self.loss.probabilities(self.design.predictor(self.weights, rows))
+            weight = self.sample_weight[rows].astype(self.dtype)
+            grams.add(self.design.product_block(rows), probabilities, weight, neglect)
+        return grams.total()[None]
 
     def _regularised(self, blocks, penalty):
         """Divide by S, add the penalty, and restrict to the active parameters."""
@@ -359,57 +374,6 @@ def add_gram(matrix, x, weight):
         blas.dsyrk(1.0, scaled.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
     else:
         matrix += scaled.T @ scaled
-
-
-def _add_coupled_gram(matrix, x, inner):
-    """Add ``sum_i inner_i ⊗ x_i x_i^T`` to the lower triangle of blocks of ``matrix``."""
-    n_columns = x.shape[1]
-    strip_of = _sparse_strip if sparse.issparse(x) else _dense_strip
-    for k in range(inner.shape[1]):
-        own = slice(k * n_columns, (k + 1) * n_columns)
-        matrix[own, : own.stop] += strip_of(x, np.ascontiguousarray(inner[:, k, : k + 1]))
-
-
-def _dense_strip(x, inner):
-    """``sum_i inner_i ⊗ x_i x_i^T`` for inner (n, m), as (n_columns, m * n_columns).
-
-    The sum for each of the m weights is symmetric, so that a panel of its columns is multiplied
-    with the columns from there on only.
-    """
-    n_columns, n_weights = x.shape[1], inner.shape[1]
-    strip = np.empty((n_columns, n_weights, n_columns), x.dtype)
-    width = -(-n_columns // -(-n_columns // PANEL_COLUMNS))
-    for first in range(0, n_columns, width):
-        last = min(first + width, n_columns)
-        product = _panel_product(x[:, first:], x[:, first:last], inner)
-        product = product.reshape(n_columns - first, n_weights, last - first)
-        strip[first:, :, first:last] = product
-        strip[first:last, :, first:] = product.transpose(2, 1, 0)
-    return strip.reshape(n_columns, -1)
-
-
-def _panel_product(x, panel, inner):
-    """``sum_i x_i (inner_i ⊗ panel_i)^T``, shape (n_columns, m * width).
-
-    The scaled copies of the panel are made a few rows at a time, so that they are still in cache
-    when the product, which accumulates in place, reads them.
-    """
-    width = inner.shape[1] * panel.shape[1]
-    gemm = blas.get_blas_funcs("gemm", (x,))
-    product = np.zeros((x.shape[1], width), x.dtype)
-    scaled = np.empty((min(STRIP_ROWS, len(x)), inner.shape[1], panel.shape[1]), x.dtype)
-    for start in range(0, len(x), STRIP_ROWS):
-        rows = slice(start, start + STRIP_ROWS)
-        part = scaled[: len(x[rows])]
-        np.multiply(inner[rows, :, None], panel[rows, None, :], out=part)
-        # All transposed, because BLAS wants the columns together.
-        gemm(1.0, part.reshape(-1, width).T, x[rows].T, 1.0, product.T, 0, 1, 1)
-    return product
-
-
-def _sparse_strip(x, inner):
-    blocks = [(x.T @ (sparse.diags(weight) @ x)).toarray() for weight in inner.T]
-    return np.hstack(blocks)
 
 
 def mirror_lower(matrix):

@@ -1,0 +1,97 @@
+"""The curvature of softmax regression, as a sum over pairs of classes.
+
+With ``p`` the probabilities of a row, the second derivative of its loss by the class scores is
+
+    diag(p) - p p^T = sum_{k > l} p_k p_l (e_k - e_l)(e_k - e_l)^T,
+
+so that K (K - 1) / 2 matrices ``G_kl = sum_i s_i p_ik p_il x~_i x~_i^T`` make up the whole. Each is
+one symmetric product of the features with themselves, nothing cancels, and a row whose probability
+sits on few classes matters for few of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ._rows import row_blocks
+
+#: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
+CHUNK_ROWS = 4096
+
+
+class PairGrams:
+    """``sum_i s_i (Q^T (diag(p_i) - p_i p_i^T) Q) ⊗ x~_i x~_i^T``, summed block of rows by block.
+
+    ``G_kl`` is kept in the block of the result that has the place of the pair below its diagonal.
+
+    Parameters
+    ----------
+    contrasts : ndarray of shape (n_classes, n_outputs)
+        ``Q``: n_classes - 1 contrasts, or the identity.
+    n_columns : int
+    """
+
+    def __init__(self, contrasts, n_columns):
+        self.contrasts = contrasts
+        n_classes, n_outputs = contrasts.shape
+        later, earlier = np.tril_indices(n_classes, -1)
+        self.pairs = later, earlier
+        #: Contrasts have one row of blocks less, and keep the pairs from the diagonal on.
+        self.places = later - (n_classes - n_outputs), earlier
+        self.matrix = np.zeros((n_outputs * n_columns,) * 2)
+        self.cells = self.matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
+
+    def add(self, x, probabilities, weight, neglect=0.0):
+        """Add some rows.
+
+        Parameters
+        ----------
+        x : ndarray or CSR matrix of shape (n, n_columns)
+        probabilities : ndarray of shape (n, n_classes)
+        weight : ndarray of shape (n,)
+        neglect : float, default=0.0
+            Share of the summed weights of each pair that rows which have next to none of it may
+            take with them when they are left out.
+        """
+        by_class = np.ascontiguousarray(probabilities.T)
+        for later, earlier, row, column in zip(*self.pairs, *self.places, strict=True):
+            share = by_class[later] * by_class[earlier] * weight
+            cell = self.cells[row, :, column]
+            for rows in _chunks(share, neglect):
+                cell += _gram(x, share, rows)
+
+    def total(self):
+        """The sum over all rows, shape (n_params, n_params). Nothing can be added after it."""
+        n_classes, n_outputs = self.contrasts.shape
+        (later, earlier), (row, column) = self.pairs, self.places
+        n_columns = self.cells.shape[1]
+        coupling = np.zeros((n_classes, n_classes, n_columns))
+        each = np.arange(n_classes)
+        for feature in range(n_columns):
+            cells = self.cells[:, feature]
+            coupling[each, each] = 0
+            coupling[later, earlier] = coupling[earlier, later] = -cells[row, column]
+            coupling[each, each] = -coupling.sum(axis=1)
+            half = self.contrasts.T @ coupling.reshape(n_classes, -1)
+            half = half.reshape(n_outputs, n_classes, n_columns)
+            self.cells[:, feature] = np.matmul(self.contrasts.T, half)
+        return self.matrix
+
+
+def _chunks(share, neglect):
+    """Rows, a few at a time: all of them, or positions of those whose share counts."""
+    if not neglect:
+        return row_blocks(len(share), 1, CHUNK_ROWS)
+    kept = np.flatnonzero(share > neglect * share.mean())
+    return (kept[part] for part in row_blocks(len(kept), 1, CHUNK_ROWS))
+
+
+def _gram(x, weight, rows):
+    """``x^T diag(weight) x`` of some rows, dense."""
+    root = np.sqrt(weight[rows])
+    if sparse.issparse(x):
+        scaled = sparse.diags(root) @ x[rows]
+        return (scaled.T @ scaled).toarray()
+    scaled = x[rows] * root[:, None]
+    return scaled.T @ scaled
