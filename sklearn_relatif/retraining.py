@@ -138,7 +138,7 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
     if objective.weights.size > SINGLE_PRECISION_ABOVE or objective.dtype == np.float32:
         try:
             single = objective.astype(np.float32)
-            return factorise(single, single.hessian(neglect).astype(np.float32))
+            return factorise(single, single.hessian(neglect).astype(np.float32, copy=False))
         except ValueError:
             pass
     return build_curvature(objective.astype(np.float64), "hessian", 0.0)

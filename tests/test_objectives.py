@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -615,3 +616,21 @@ def test_very_sparse_rows_take_the_sparse_product():
         atol=1e-12,
     )
     assert_allclose(objective.hessian(), dense.hessian(), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_neglected_rows_are_a_small_share_of_the_hessian(container):
+    """No pair of classes loses more of its weights than it may, so the error is bounded."""
+    X, y = load_digits(return_X_y=True)
+    X = np.hstack([X / 16, np.zeros((len(X), 1))])
+    objective = objective_of(logistic(C=10).fit(X, y), container(X), y)
+    exact, neglect = objective.hessian()[0], 0.01
+    rough = objective.hessian(neglect=neglect)[0]
+    probabilities = objective.loss.probabilities(objective.predictor(objective.design))
+    coupling = probabilities.T @ probabilities / len(X)
+    np.fill_diagonal(coupling, 0)
+    # The sum over pairs of what each may lose, in the direction of the longest row.
+    longest = 1 + (X**2).sum(axis=1).max()
+    missing = np.linalg.norm(exact - rough, 2)
+    assert 0 < missing <= neglect * coupling.sum() * longest
+    assert np.linalg.eigvalsh(exact - rough).min() >= -1e-15

@@ -219,7 +219,8 @@ class LinearObjective:
         ----------
         neglect : float, default=0.0
             How much of the second derivatives may be left out, where that saves time: rows that
-            are next to nothing to two of the classes, at most this share of their coupling.
+            are next to nothing to two of the classes, at most this share of their coupling. The
+            sums are of the precision of the features then, otherwise double.
         """
         if self.loss.separable:
             blocks = self._separate_grams(self.loss.second_derivative)
@@ -334,7 +335,8 @@ class LinearObjective:
 
     def _coupled_gram(self, neglect=0.0):
         """``sum_i s_i A_i ⊗ x~_i x~_i^T`` of the softmax, shape (1, n_params, n_params)."""
-        grams = PairGrams(self.loss.contrasts, self.shape[1])
+        dtype = self.dtype if neglect else np.float64
+        grams = PairGrams(self.loss.contrasts, self.shape[1], dtype)
         for rows in self.blocks(self.shape[1] + 4 * len(self.loss.contrasts)):
             probabilities = self.loss.probabilities(self.design.predictor(self.weights, rows))
             weight = self.sample_weight[rows].astype(self.dtype)

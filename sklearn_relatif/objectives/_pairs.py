@@ -30,16 +30,18 @@ class PairGrams:
     contrasts : ndarray of shape (n_classes, n_outputs)
         ``Q``: n_classes - 1 contrasts, or the identity.
     n_columns : int
+    dtype : dtype
+        Precision of the sums.
     """
 
-    def __init__(self, contrasts, n_columns):
+    def __init__(self, contrasts, n_columns, dtype):
         self.contrasts = contrasts
         n_classes, n_outputs = contrasts.shape
         later, earlier = np.tril_indices(n_classes, -1)
         self.pairs = later, earlier
         #: Contrasts have one row of blocks less, and keep the pairs from the diagonal on.
         self.places = later - (n_classes - n_outputs), earlier
-        self.matrix = np.zeros((n_outputs * n_columns,) * 2)
+        self.matrix = np.zeros((n_outputs * n_columns,) * 2, dtype)
         self.cells = self.matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
 
     def add(self, x, probabilities, weight, neglect=0.0):
@@ -66,16 +68,17 @@ class PairGrams:
         n_classes, n_outputs = self.contrasts.shape
         (later, earlier), (row, column) = self.pairs, self.places
         n_columns = self.cells.shape[1]
-        coupling = np.zeros((n_classes, n_classes, n_columns))
+        contrasts = self.contrasts.T.astype(self.matrix.dtype)
+        coupling = np.zeros((n_classes, n_classes, n_columns), self.matrix.dtype)
         each = np.arange(n_classes)
         for feature in range(n_columns):
             cells = self.cells[:, feature]
             coupling[each, each] = 0
             coupling[later, earlier] = coupling[earlier, later] = -cells[row, column]
             coupling[each, each] = -coupling.sum(axis=1)
-            half = self.contrasts.T @ coupling.reshape(n_classes, -1)
+            half = contrasts @ coupling.reshape(n_classes, -1)
             half = half.reshape(n_outputs, n_classes, n_columns)
-            self.cells[:, feature] = np.matmul(self.contrasts.T, half)
+            self.cells[:, feature] = np.matmul(contrasts, half)
         return self.matrix
 
 
