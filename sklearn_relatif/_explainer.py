@@ -25,6 +25,7 @@ from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
+from ._screening import screened_best
 from ._selection import BestRows, merge_signs
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
@@ -50,6 +51,8 @@ from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 SIGNS = ("positive", "negative", "absolute")
 #: Scores of one block of queries and rows: small enough to stay in cache while it is searched.
 SCORE_BLOCK_BYTES = 4 * 2**20
+#: Queries that are searched for together: enough for products to run at their full rate.
+MOST_QUERIES = 2048
 
 
 def _estimator_has(method):
@@ -480,8 +483,8 @@ class RelatIFExplainer(
         factors = self._row_factors(name)
         scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
         for asked, rows, products in self._products(queries):
-            np.multiply(products, factors[rows], out=scores[asked, rows])
-        scores *= queries.norm[:, None]
+            products *= factors[rows]
+            np.multiply(products, queries.norm[asked, None], out=scores[asked, rows])
         return scores
 
     def transform(self, X, y=None) -> np.ndarray:
@@ -578,19 +581,35 @@ class RelatIFExplainer(
         """Best rows of each query in each criterion, as {criterion: (indices, scores)}."""
         factors = {name: self._row_factors(name) for name in criteria}
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
-        best = {
-            (name, direction): BestRows(queries.n_rows, n_examples, queries.unit.dtype)
-            for name in criteria
-            for direction in wanted
+        parts = {name: [] for name in criteria}
+        bytes_per_query = max(
+            queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES
+        )
+        for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+            solved = self._curvature.solve(queries.block(asked))
+            best = screened_best(solved, self._objective.rows, factors, n_examples, wanted)
+            if best is None:
+                best = self._best_of_all(solved, factors, n_examples, wanted)
+            for name, found in parts.items():
+                found.append(merge_signs([(best[name, d], d) for d in wanted], queries.norm[asked]))
+        return {
+            name: tuple(map(np.concatenate, zip(*found, strict=True)))
+            for name, found in parts.items()
         }
-        for asked, rows, products in self._products(queries):
+
+    def _best_of_all(self, solved, factors, n_examples, directions):
+        """What :func:`screened_best` finds, by a comparison of all scores."""
+        dtype = self._objective.rows.unit.dtype
+        best = {
+            (name, direction): BestRows(len(solved), n_examples, dtype)
+            for name in factors
+            for direction in directions
+        }
+        for rows, products in self._contract(solved):
             for (name, direction), found in best.items():
                 scores = products * (direction * factors[name][rows])
-                found.update(asked, scores, rows.start)
-        return {
-            name: merge_signs([(best[name, d], d) for d in wanted], queries.norm)
-            for name in criteria
-        }
+                found.update(slice(None), scores, rows.start)
+        return best
 
     def _row_factors(self, criterion):
         """Per-row factors of a criterion; scales are computed once, when first needed."""

@@ -34,15 +34,22 @@ class BestRows:
             survivors = survivors[scores.flat[survivors] >= least[survivors // n_rows]]
         if survivors.size:
             rows, columns = np.divmod(survivors, n_rows)
-            self._merge(rows + (queries.start or 0), scores[rows, columns], columns + offset)
+            self.insert(rows + (queries.start or 0), scores[rows, columns], columns + offset)
 
-    def _merge(self, queries, scores, indices):
-        """Merge survivors, sorted by query and then by index, into the rows kept."""
-        affected, first, counts = np.unique(queries, return_index=True, return_counts=True)
+    def insert(self, queries, scores, indices):
+        """Take in scores of single rows, sorted by query and then by row.
+
+        Parameters
+        ----------
+        queries, scores, indices : ndarrays of shape (n,)
+            The query and the row that each score belongs to.
+        """
+        first = np.flatnonzero(np.diff(queries, prepend=-1))
+        affected, counts = queries[first], np.diff(first, append=len(queries))
         n_best = self.scores.shape[1]
         slot = n_best + np.arange(len(queries)) - np.repeat(first, counts)
         group = np.repeat(np.arange(len(affected)), counts)
-        merged = np.zeros((len(affected), n_best + counts.max()), self.scores.dtype)
+        merged = np.zeros((len(affected), n_best + counts.max(initial=0)), self.scores.dtype)
         positions = np.full(merged.shape, -1, np.intp)
         merged[:, :n_best], positions[:, :n_best] = self.scores[affected], self.indices[affected]
         merged[group, slot], positions[group, slot] = scores, indices

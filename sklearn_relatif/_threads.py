@@ -1,0 +1,86 @@
+"""Loops over blocks in several threads, with one BLAS thread in each.
+
+A matrix product in several threads leaves all but one of them idle while its result is looked
+at. Where each thread multiplies and looks at blocks of its own, none waits, and there are never
+more threads at work than BLAS was allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+
+from threadpoolctl import ThreadpoolController
+
+
+def for_each(function: Callable, items: Sequence) -> None:
+    """Call a function on each item, in as many threads as BLAS may use.
+
+    Threads take items in order, but may finish them in any. An exception of the function is
+    raised here.
+
+    Parameters
+    ----------
+    function : callable
+        Only what releases the GIL gains by threads: NumPy's products do, SciPy's do not.
+    items : sequence
+    """
+    if len(items) <= 1:
+        for item in items:
+            function(item)
+        return
+    with _one_thread_each.hold() as n_threads:
+        if n_threads == 1:
+            for item in items:
+                function(item)
+            return
+        with ThreadPoolExecutor(min(n_threads, len(items))) as pool:
+            for _ in pool.map(function, items):
+                pass
+
+
+class _SharedLimit:
+    """A limit of one thread for BLAS, which holds for the whole process.
+
+    Loops that run at the same time share it: the first sets it, and the last one to end undoes
+    it, so that none of them takes the limit of another for the user's setting.
+    """
+
+    def __init__(self):
+        self._lock = Lock()
+        self._n_holders = 0
+        self._limit = None
+
+    @contextmanager
+    def hold(self) -> Iterator[int]:
+        """Set the limit, and give the number of threads that the holder may start."""
+        with self._lock:
+            n_threads = 1
+            if self._n_holders == 0:
+                n_threads = _n_blas_threads()
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._n_holders += 1
+        try:
+            yield n_threads
+        finally:
+            with self._lock:
+                self._n_holders -= 1
+                if self._n_holders == 0:
+                    self._limit.restore_original_limits()
+
+
+_one_thread_each = _SharedLimit()
+
+
+@cache
+def _controller():
+    """The BLAS libraries of this process, which take milliseconds to find."""
+    return ThreadpoolController()
+
+
+def _n_blas_threads():
+    libraries = _controller().select(user_api="blas").info()
+    return max((library["num_threads"] for library in libraries), default=1)

@@ -1,0 +1,139 @@
+"""Rows found in single precision, against a comparison of all products in double precision."""
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from sklearn_relatif._screening import screened_best
+from sklearn_relatif._selection import BestRows
+from sklearn_relatif._threads import for_each
+from sklearn_relatif.objectives import Design, GradientRows
+
+
+def problem(n_rows=3000, n_columns=6, n_outputs=3, n_queries=20, dtype=np.float64, seed=0):
+    """Solved queries, gradient rows with some that are zero, and factors of wide range."""
+    rng = np.random.default_rng(seed)
+    unit = rng.normal(size=(n_rows, n_outputs))
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    unit[::50] = 0
+    X = rng.normal(size=(n_rows, n_columns)).astype(dtype)
+    rows = GradientRows(Design(X, True), unit.astype(dtype), np.ones(n_rows, dtype))
+    solved = rng.normal(size=(n_queries, rows.n_params)).astype(dtype)
+    factors = {
+        "even": np.ones(n_rows, dtype),
+        "wide": np.exp(3 * rng.normal(size=n_rows)).astype(dtype),
+    }
+    factors["wide"][::7] = 0
+    return solved, rows, factors
+
+
+def by_all(solved, rows, factor, n_best, direction):
+    scores = direction * np.einsum("tp,ip->ti", solved, rows.block(slice(None))) * factor
+    best = BestRows(len(solved), n_best, scores.dtype)
+    best.update(slice(None), scores, 0)
+    return best
+
+
+def assert_found(solved, rows, factors, n_best=5, rtol=1e-10, directions=(1, -1)):
+    found = screened_best(solved, rows, factors, n_best, directions)
+    assert found is not None
+    for (name, direction), best in found.items():
+        exact = by_all(solved, rows, factors[name], n_best, direction)
+        assert_array_equal(best.indices, exact.indices)
+        assert_allclose(best.scores, exact.scores, rtol=rtol)
+        assert best.scores.dtype == solved.dtype
+
+
+@pytest.mark.parametrize("n_best", [1, 5, 40])
+@pytest.mark.parametrize("n_outputs", [1, 4])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_best_of_all(n_outputs, n_best, n_threads):
+    with threadpool_limits(n_threads):
+        assert_found(*problem(n_outputs=n_outputs), n_best)
+
+
+@pytest.mark.parametrize("directions", [(1,), (-1,), (1, -1)])
+def test_few_rows_of_a_sign(directions):
+    assert_found(*problem(n_rows=30), n_best=50, directions=directions)
+
+
+def test_scores_of_single_precision():
+    solved, rows, factors = problem(dtype=np.float32)
+    found = screened_best(solved, rows, factors, 5, (1,))
+    for (name, _), best in found.items():
+        exact = by_all(solved, rows, factors[name], 5, 1)
+        assert best.scores.dtype == np.float32
+        assert_allclose(best.scores, exact.scores, rtol=1e-4)
+
+
+def test_differences_below_single_precision_count():
+    """Rows that only double precision tells apart, and equal ones, which stay in their order."""
+    solved, rows, factors = problem(n_rows=1000)
+    X = rows.design.X
+    best = by_all(solved[:1], rows, factors["even"], 1, 1).indices[0, 0]
+    for distance, row in enumerate(range(100, 140)):
+        X[row] = X[best] * (1 + 1e-12 * (distance // 4))
+        rows.unit[row] = rows.unit[best]
+    assert_found(solved, rows, {"even": factors["even"]}, n_best=20)
+
+
+@pytest.mark.parametrize("of_rows", [1e-100, 1e-30, 1e30, 1e100])
+@pytest.mark.parametrize("of_queries", [1e-150, 1e150])
+def test_scales_outside_single_precision(of_rows, of_queries):
+    solved, rows, factors = problem()
+    rows = GradientRows(Design(rows.design.X * of_rows, False), rows.unit, rows.norm)
+    assert_found(solved[:, : rows.n_params] * of_queries, rows, factors)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_out_of_range_is_left_to_others(scale):
+    solved, rows, factors = problem()
+    rows = GradientRows(Design(rows.design.X * scale, False), rows.unit, rows.norm)
+    assert screened_best(solved[:, : rows.n_params], rows, factors, 5, (1,)) is None
+
+
+def test_many_equal_rows_are_left_to_others(monkeypatch):
+    solved, rows, factors = problem(n_rows=2000)
+    rows.design.X[:], rows.unit[:] = rows.design.X[1], rows.unit[1]
+    monkeypatch.setattr("sklearn_relatif._screening.block_budget", lambda: 24 * 500.0)
+    assert screened_best(solved, rows, {"even": factors["even"]}, 5, (1, -1)) is None
+
+
+def test_a_query_without_a_direction_finds_nothing():
+    solved, rows, factors = problem()
+    solved[3] = 0
+    assert_found(solved, rows, factors)
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def test_loops_share_one_limit_of_blas():
+    before, seen = blas_threads(), []
+    loops = [
+        threading.Thread(target=for_each, args=(lambda _: seen.append(blas_threads()), range(20)))
+        for _ in range(4)
+    ]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    assert len(seen) == 80
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_a_loop():
+    seen = []
+    for_each(lambda _: seen.append(set(blas_threads())), range(5))
+    assert seen == [{1}] * 5
+
+
+def test_exceptions_leave_the_loop_and_undo_the_limit():
+    before = blas_threads()
+    with pytest.raises(ZeroDivisionError):
+        for_each(lambda item: 1 / item, [1, 0, 2])
+    assert blas_threads() == before
