@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from benchmarks.paper import data, illustration, influence_sets, loo_fidelity, overlap, removals
+from benchmarks.paper import (
+    data,
+    galleries,
+    illustration,
+    influence_sets,
+    loo_fidelity,
+    overlap,
+    removals,
+)
 from sklearn_relatif import NearestNeighborsExplainer
 
 RELATIVE = ("theta_relative", "loss_relative")
@@ -105,3 +113,27 @@ def test_influence_projects_farthest_and_relatif_has_the_smallest_angle():
         "influence": projection.argmax(),
         "loss_relative": cosine.argmax(),
     }
+
+
+def test_gallery_shows_the_rows_of_the_explanations(images, model, explanations):
+    queries = galleries.draw_queries(images, model)
+    lines = galleries.gallery(images, model, explanations, queries)
+    rows = explanations["theta_relative"].indices[queries[0], : galleries.N_SHOWN]
+    strip = lines[0][2]
+    np.testing.assert_array_equal(
+        strip.pictures.reshape(len(rows), -1), np.round(255 * images.X_train[rows])
+    )
+    assert [caption[0] for caption in strip.captions] == [str(images.y_train[row]) for row in rows]
+
+
+def test_one_row_comes_first_for_many_queries_by_influence_only(explanations):
+    row, queries = galleries.hub(explanations)
+    assert len(queries) > 10
+    assert len(queries) > 2 * (explanations["loss_relative"].indices[:, 0] == row).sum()
+
+
+def test_each_label_of_an_ambiguous_digit_is_supported_by_rows_of_that_label(images, model):
+    for _, *sides in galleries.by_label(images, model):
+        for side in sides:
+            label = side.heading.split()[-1]
+            assert sum(caption[0] == label for caption in side.captions) >= 3

@@ -123,12 +123,11 @@ def draw_vectors(results, path):
     """Figure 2: the criteria as projection and as angle."""
     found = results["vectors"]
     query = found["query"] / np.linalg.norm(found["query"])
-    length = np.linalg.norm(found["rows"], axis=1).max()
+    reach = 1.3 * (found["rows"] @ query).max()
     figure = report.new_figure(6, 5)
     ax = figure.subplots()
     ax.scatter(*found["rows"].T, color="0.6", s=14, label="training rows")
-    ax.annotate("", length * query, (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
-    ax.plot([], [], color="black", lw=2, label="query (direction)")
+    ax.plot(*zip((0, 0), reach * query, strict=True), color="black", label="query (direction)")
     for color, (criterion, row) in zip(
         ("#D55E00", "#0072B2"), found["chosen"].items(), strict=True
     ):

@@ -50,4 +50,7 @@ of the pixels), on average over the 10,000 queries. The paper: RelatIF 26 to 35 
 1.3 to 2.7 %.
 
 {table}
+
+The pattern is the paper's. Overlaps of RelatIF above the paper's range go with our model and
+distance; the paper's own are not known in enough detail to tell which makes the difference.
 """

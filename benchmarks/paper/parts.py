@@ -1,7 +1,16 @@
 """The parts of the study, and the report on them."""
 
 from .._measure import seconds
-from . import illustration, influence_sets, loo_fidelity, models, overlap, removals, report
+from . import (
+    galleries,
+    illustration,
+    influence_sets,
+    loo_fidelity,
+    models,
+    overlap,
+    removals,
+    report,
+)
 from .study import Study
 
 #: Each part by its name: what computes it, and what writes it down. Later ones use earlier ones.
@@ -10,6 +19,7 @@ PARTS = {
     "table1": (influence_sets.run, influence_sets.write),
     "overlap": (overlap.run, overlap.write),
     "removals": (removals.run, removals.write),
+    "galleries": (galleries.run, galleries.write),
     "illustration": (illustration.run, illustration.write),
     "table1_double": (influence_sets.run_double, influence_sets.write_double),
     "removals_strong": (removals.run_strong, removals.write_strong),
@@ -19,7 +29,8 @@ PARTS = {
 INTRODUCTION = """# The paper's experiments on logistic regression
 
 Barshan, Brunet & Dziugaite, "RelatIF: Identifying Explanatory Training Examples via Relative
-Influence", AISTATS 2020. Written by `python -m benchmarks.paper`, not by hand.
+Influence", AISTATS 2020. Written by `python -m benchmarks.paper`, not by hand. Parts that are still
+to come: the SVM appendix, and Table 3 on surnames.
 """
 
 
