@@ -14,6 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from . import objectives, retraining
+from ._flip import FlipSet, find_flip_set
 from ._progress import show_progress
 from ._targets import RealTargets
 from ._validation import check_choice, check_positive_int, check_removals, group_labels
@@ -327,6 +328,50 @@ class RemovalMixin:
                 "leave-one-out probabilities."
             )
         return loss.probabilities(retraining.loo_predictor(*self._newton()))
+
+    def flip_set(self, X, *, max_size: int = 50) -> FlipSet:
+        """Find training rows without which the model would predict another label for a row.
+
+        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
+        (machines with a hinge loss: one step on their active set). That the set flips the label
+        is verified by :meth:`retrain_without`, and rows of which it has no need are put back.
+        The set is as small as was found: no row of it can stay, but a smaller set of other rows
+        may exist.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (1, n_features)
+            The row whose prediction is to flip.
+        max_size : int, default=50
+            Largest set to look for.
+
+        Returns
+        -------
+        FlipSet
+            ``rows``, ``train_index``, ``size``, ``label``, ``new_label`` and the probability of
+            the label before and after, predicted and verified. Without any rows if none were
+            found; printed, it says which.
+
+        Raises
+        ------
+        TypeError
+            If the model is no classifier.
+        ValueError
+            If there is not exactly one row, or the model is a NuSVC.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> print(explainer.flip_set(X[[77]]))
+        Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
+        falls from 0.518 to 0.489.
+        """
+        check_is_fitted(self)
+        return find_flip_set(self, X, max_size)
 
     # --- how it is done --------------------------------------------------------------------
 

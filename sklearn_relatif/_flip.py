@@ -1,0 +1,249 @@
+"""Which training rows must go for a prediction to be another?
+
+Rows are added one by one. Candidates come from the first-order effect on the lead of the predicted
+label over another one, at the parameters of the model without the rows chosen so far; each of the
+best candidates is tried, together with these rows, by the Newton step of the model without the
+whole group (effects of single rows do not add up). Whether a set flips the label is always decided
+by exact retraining. A set that does is cut down until every row of it is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from . import retraining
+from ._validation import check_positive_int
+from .models_without import newton_models
+from .objectives import GradientRows
+from .support_vectors import support_vector_models
+
+__all__ = ["FlipSet", "find_flip_set"]
+
+#: Rows that are tried at each step, together with those chosen already.
+CANDIDATES = 32
+
+
+@dataclass(frozen=True)
+class FlipSet:
+    """Training rows whose removal changes a predicted label, or that none were found.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (size,)
+        Positions of the training rows; empty if no set was found.
+    train_index : ndarray of shape (size,)
+        The user's index labels of the rows.
+    max_size : int
+        Largest size that was looked for.
+    label : label
+        What the model predicts.
+    new_label : label or None
+        What it predicts when trained without the rows. None: no set was found.
+    probability_before, probability_predicted, probability_after : float or None
+        Probability of ``label`` under the model, under the Newton step without the rows, and under
+        the model retrained without them. None for models without probabilities, and the last two
+        if no set was found.
+    """
+
+    rows: np.ndarray
+    train_index: np.ndarray
+    max_size: int
+    label: Any
+    new_label: Any = None
+    probability_before: float | None = None
+    probability_predicted: float | None = None
+    probability_after: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of rows; 0 if no set was found."""
+        return len(self.rows)
+
+    @property
+    def found(self) -> bool:
+        """Whether a set was found."""
+        return self.size > 0
+
+    def __str__(self) -> str:
+        if not self.found:
+            return (
+                f"No set of at most {self.max_size} training rows was found whose removal would "
+                f"change the predicted label {self.label!s}{_probability(self.probability_before)}."
+            )
+        rows = ", ".join(map(str, self.train_index[:10])) + (", ..." if self.size > 10 else "")
+        changed = (
+            f"Without {self.size} training {'row' if self.size == 1 else 'rows'} ({rows}) the "
+            f"model predicts {self.new_label!s} in place of {self.label!s}"
+        )
+        if self.probability_before is None:
+            return f"{changed}."
+        return (
+            f"{changed}, whose probability falls from {self.probability_before:.3f} to "
+            f"{self.probability_after:.3f}."
+        )
+
+
+def _probability(value):
+    return "" if value is None else f" (probability {value:.3f})"
+
+
+def find_flip_set(explainer, X, max_size: int) -> FlipSet:
+    """See :meth:`RelatIFExplainer.flip_set`."""
+    if not is_classifier(explainer._model):
+        raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
+    check_positive_int("max_size", max_size)
+    search = _Search(explainer, X)
+    rows, limit = np.empty(0, np.intp), max_size
+    for rival in search.rivals():
+        found = search.rows_for(rival, limit)
+        if len(found):
+            rows, limit = found, len(found) - 1
+        if limit == 0:
+            break
+    return search.result(rows, max_size)
+
+
+class _Search:
+    """Sets of rows, and what the model without them makes of one query."""
+
+    def __init__(self, explainer, X):
+        self.explainer, self.X = explainer, X
+        self.query = explainer._query(X, None)
+        if self.query.n_rows != 1:
+            raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
+        self.objective = explainer._objective
+        self.loss = self.objective.loss
+        self.eta = self.objective.predictor(self.query.design)
+        self.label = self.query.y[0]
+        if self.objective.is_smooth:
+            self.objective, self.curvature = explainer._newton()
+            design = self.objective.query_design(self.query.features)
+            self.query = self.query._replace(design=design)
+            self.step = partial(newton_models, self.objective, self.curvature)
+        else:
+            self.step = partial(support_vector_models, explainer._hinge_machine(), is_exact=False)
+
+    def rivals(self):
+        """The other classes, nearest first."""
+        others = np.delete(np.arange(len(self.explainer.classes_)), self.label)
+        return others[np.argsort([self.lead(self.eta, rival)[0] for rival in others])]
+
+    def lead(self, eta, rival):
+        """How far the predicted label leads another, for each of some predictors."""
+        return eta @ self.direction(rival)
+
+    def direction(self, rival):
+        """Gradient of the lead over a rival with respect to the predictor."""
+        if not hasattr(self.loss, "codebook"):
+            return self.loss.contrasts[self.label] - self.loss.contrasts[rival]
+        own, other = self.loss.codebook[[self.label, rival]]
+        # One vs one: only the problem in which both take part.
+        return np.where((own != 0) & (other != 0), own - other, 0) / 2
+
+    def rows_for(self, rival, limit):
+        """At most ``limit`` rows without which the label is not predicted, as few as possible."""
+        chosen = np.empty(0, np.intp)
+        while len(chosen) < limit:
+            pool = self.pool(chosen, rival)
+            if not len(pool):
+                break
+            trials = [np.append(chosen, row) for row in pool]
+            eta = self.predictors(trials)
+            best = self.lead(eta, rival).argmin()
+            chosen = trials[best]
+            is_predicted = self.loss.predict(eta[[best]])[0] != self.label
+            if is_predicted and self.flips([chosen])[0]:
+                break
+        # The step may have seen the flip later than retraining does.
+        prefixes = [chosen[:size] for size in range(1, len(chosen) + 1)]
+        flipping = np.flatnonzero(self.flips(prefixes))
+        return self.shrink(prefixes[flipping[0]]) if len(flipping) else chosen[:0]
+
+    def shrink(self, rows):
+        """Leave rows in the training data, one by one, as long as the label still flips."""
+        while len(rows) > 1:
+            fewer = [np.delete(rows, place) for place in range(len(rows))]
+            flipping = np.flatnonzero(self.flips(fewer))
+            if not len(flipping):
+                break
+            rows = fewer[flipping[-1]]
+        return rows
+
+    def pool(self, chosen, rival):
+        """The rows that should lower the lead most, strongest first."""
+        effect = self.effects(chosen, rival)
+        effect[chosen] = 0
+        y, counts = self.objective.y, self.objective.sample_weight > 0
+        kept = np.setdiff1d(np.flatnonzero(counts), chosen)
+        left = np.bincount(y[kept], minlength=len(self.explainer.classes_))
+        effect[left[y] == 1] = 0  # Without its last row, there is no model of the class.
+        strongest = np.argsort(effect, kind="stable")[:CANDIDATES]
+        return strongest[effect[strongest] < 0]
+
+    def effects(self, chosen, rival):
+        """Estimated change of the lead on removing each row, beside those chosen already."""
+        direction = self.direction(rival)
+        if not self.objective.is_smooth:
+            return self.shifts_without_one @ direction
+        objective = self.objective
+        if len(chosen):
+            (weights,) = retraining.newton_step(objective, self.curvature, [chosen])
+            objective = replace(objective, weights=weights)
+        gradient = GradientRows(self.query.design, direction[None], np.ones(1)).block(slice(None))
+        solved = self.curvature.solve(gradient.astype(objective.dtype))
+        effect = np.empty(objective.n_rows)
+        for rows in objective.blocks(objective.rows.n_params):
+            effect[rows] = objective.rows.contract(solved, rows)[0]
+        return effect * objective.rows.norm * objective.sample_weight / objective.total_weight
+
+    @cached_property
+    def shifts_without_one(self):
+        """Change of the predictor on removing each row alone, shape (n_rows, n_outputs)."""
+        return self.predictors(list(np.arange(self.objective.n_rows)[:, None])) - self.eta
+
+    def predictors(self, groups):
+        """Predictor of the query one step without each group, shape (n_groups, n_outputs)."""
+        eta = np.empty((len(groups), self.loss.n_outputs))
+        for models in self.step(groups):
+            eta[models.positions] = models.predictors(self.query)[0]
+        return eta
+
+    def flips(self, groups):
+        """Whether retraining without each group changes the label."""
+        before = self.explainer.predict(self.X)[0]
+        models = self.explainer.retrain_without(groups)
+        return np.array([model.predict(self.X)[0] != before for model in models], bool)
+
+    def result(self, rows, max_size):
+        """The rows as the user knows them, and what the model without them says."""
+        explainer, classes = self.explainer, self.explainer.classes_
+        found = FlipSet(
+            rows=rows,
+            train_index=explainer.training_rows_.index[rows],
+            max_size=max_size,
+            label=classes[self.label],
+            probability_before=self.probability(self.eta),
+        )
+        if not len(rows):
+            return found
+        (model,) = explainer.retrain_without([rows])
+        after = None
+        if self.loss.is_likelihood:
+            after = float(model.predict_proba(self.X)[0, self.label])
+        return replace(
+            found,
+            new_label=model.predict(self.X)[0],
+            probability_predicted=self.probability(self.predictors([rows])),
+            probability_after=after,
+        )
+
+    def probability(self, eta):
+        """Probability of the predicted label, if there are any probabilities."""
+        if not self.loss.is_likelihood:
+            return None
+        return float(self.loss.probabilities(eta)[0, self.label])
