@@ -36,6 +36,7 @@ from ._validation import (
     place_sample_weight,
     warn_if_not_stationary,
 )
+from .audit import AuditMixin
 from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import (
     CURVATURES,
@@ -94,6 +95,7 @@ class Query(NamedTuple):
 
 
 class RelatIFExplainer(
+    AuditMixin,
     RemovalMixin,
     PersistenceMixin,
     CallbackSupportMixin,

@@ -15,6 +15,7 @@ from ._prepare import (
     SOLVERS,
     SolverChoice,
     build_curvature,
+    choose_solver,
     factorise,
     prepare_curvature,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "SplitCurvature",
     "WoodburyCurvature",
     "build_curvature",
+    "choose_solver",
     "factorise",
     "prepare_curvature",
 ]

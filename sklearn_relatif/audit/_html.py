@@ -1,0 +1,280 @@
+"""An audit as one HTML page: all text is escaped, and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from string import Template
+
+import numpy as np
+
+from .._explanation import clip, text_of
+from .._validation import STATIONARITY_LIMIT
+from . import _svg
+from ._meanings import FACTS, GROUP, PREDICTION, ROW
+
+SUSPECT_COLUMNS = (
+    "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
+    "self_influence", "leverage", "suspicion_rank", "loss_rank",
+)  # fmt: skip
+HUB_COLUMNS = ("label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence")
+HARM_COLUMNS = ("label", "prediction", "probability", "test_influence", "parameter_shift", "loss")
+WORDS = ("row", "label", "prediction", "loo_prediction", "query", "best_row", "group")
+PERCENT = (
+    "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
+    "test_largest_class", "predictions_changed", "accuracy_change",
+)  # fmt: skip
+SIGNED = ("test_influence", "accuracy_change", "log_loss_change")
+#: Cells of a listed row that are shown, at most.
+MAX_CELLS = 40
+
+
+def render(report, X=None, n_rows=20):
+    """The page of a report as text.
+
+    Parameters
+    ----------
+    report : AuditReport
+    X : data frame or array-like of shape (n_rows, n_features), default=None
+    n_rows : int, default=20
+    """
+    cells = _cells(X, len(report.index))
+    parts = [
+        _section("model", "The model and its fit", _model(report)),
+        _section("rows", "Rows to look at first", _suspects(report, cells, n_rows)),
+    ]
+    if report.n_test is not None:
+        parts.append(_section("hubs", "Hubs", _hubs(report, n_rows)))
+    if "test_influence" in report.columns:
+        parts.append(_section("harm", "Rows that harm and help", _harm(report, n_rows)))
+    if report.groups:
+        parts.append(_section("groups", "Groups", _groups(report)))
+    if report.predictions:
+        parts.append(_section("predictions", "Predictions", _predictions(report, n_rows)))
+    parts.append(_section("curvature", "Conditioning and damping", _facts(report.curvature)))
+    parts.append(_section("legend", "What the numbers mean", _legend(report)))
+    template = resources.files(__package__).joinpath("template.html").read_text("utf-8")
+    return Template(template).substitute(
+        title=escape(f"Audit of {report.model['model']} and its {report.model['n_rows']} rows"),
+        header=_header(report),
+        body="\n".join(parts),
+        footer="Made by sklearn_relatif. Influence and relative influence: Barshan, Brunet and "
+        "Dziugaite, AISTATS 2020.",
+    )
+
+
+def _section(name, title, content):
+    return f'<section id="{name}"><h2>{title}</h2>\n{content}</section>'
+
+
+def _header(report):
+    is_off = report.model["stationarity"] > STATIONARITY_LIMIT
+    style = ' class="warning"' if is_off else ""
+    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes)
+    return f"<p{style}>{escape(report.verdict())}</p>{notes}"
+
+
+def _model(report):
+    return _facts(report.model)
+
+
+def _suspects(report, cells, n_rows):
+    columns = _present(report, SUSPECT_COLUMNS)
+    rows = report.first_rows(n_rows)
+    return (
+        "<p>The labels that the other rows contradict most. A suspect need not be an error: it "
+        "may be a rare case, or a case that the features do not tell.</p>"
+        + _row_table(report, rows, columns, [_more(report.why(row), cells(row)) for row in rows])
+        + _pictures(report, rows)
+    )
+
+
+def _pictures(report, rows):
+    columns, figures = report.columns, []
+    own = columns.get("loo_probability")
+    if own is not None:
+        chart = _svg.histogram(
+            own, x_label="p of the label, by the model without the row", y_label="rows"
+        )
+        figures.append(_figure(chart, "Rows at the left have a label that the others contradict."))
+    marked = [(int(row), "suspect", f"row {text_of(report.index[row])}") for row in rows]
+    key = '<span class="key suspect"></span>rows to look at first'
+    if "hub_if" in columns:
+        hubs = np.argsort(-columns["hub_if"], kind="stable")[:10]
+        marked += [
+            (int(row), "hub", f"row {text_of(report.index[row])}, a hub")
+            for row in hubs
+            if columns["hub_if"][row] > 0
+        ]
+        key += '<span class="key hub"></span>the ten largest hubs'
+    chart = _svg.scatter(
+        columns["loss"], columns["self_influence"], marked,
+        x_label="loss", y_label="self-influence",
+    )  # fmt: skip
+    return "".join([*figures, _figure(chart, f"All training rows.{key}")])
+
+
+def _hubs(report, n_rows):
+    hubs = np.argsort(-report.columns["hub_if"], kind="stable")[:n_rows]
+    shares = {}
+    for style, name in (("by-if", "hub_if"), ("by-relatif", "hub_relatif")):
+        counts = np.sort(report.columns[name])[::-1]
+        shares[style] = np.cumsum(counts[counts > 0]) / max(1, counts.sum())
+    content = f"<p>{escape(report.hub_line())}</p>"
+    content += _row_table(report, hubs, _present(report, HUB_COLUMNS))
+    if any(len(values) for values in shares.values()):
+        chart = _svg.curves(
+            shares, x_label="training rows, most frequent first", y_label="share of test rows"
+        )
+        key = (
+            '<span class="key line by-if"></span>influence'
+            '<span class="key line by-relatif"></span>relative influence'
+        )
+        content += _figure(chart, f"How few rows explain how many predictions.{key}")
+    return content
+
+
+def _harm(report, n_rows):
+    order = np.argsort(report.columns["test_influence"], kind="stable")
+    columns = _present(report, HARM_COLUMNS)
+    harmful, helpful = order[:n_rows], order[::-1][:n_rows]
+    return (
+        f"<h3>Most harmful to the test rows</h3>{_row_table(report, harmful, columns)}"
+        f"<h3>Most helpful</h3>{_row_table(report, helpful, columns)}"
+    )
+
+
+def _groups(report):
+    names, size = list(report.groups), len(report.groups["group"])
+    records = [[_cell(n, report.groups[n][i]) for n in names] for i in range(size)]
+    return _table([(n, GROUP[n]) for n in names], records)
+
+
+def _predictions(report, n_rows):
+    found = dict(report.predictions)
+    best = found["best_row"]
+    index = report.index[np.maximum(best, 0)]
+    found["best_row"] = np.where(best >= 0, index.astype(object), "none")
+    order = np.argsort(np.nan_to_num(found["support"], nan=-np.inf), kind="stable")
+    headings = [(name, PREDICTION[name]) for name in found]
+
+    def table(rows):
+        return _table(headings, [[_cell(n, found[n][i]) for n in found] for i in rows])
+
+    return (
+        "<p>A prediction with little support has no training row that resembles it, as the model "
+        f"sees it.</p><h3>Least supported</h3>{table(order[:n_rows])}"
+        f"<h3>Most supported</h3>{table(order[::-1][:n_rows])}"
+    )
+
+
+def _legend(report):
+    shown = {**_named(ROW, {"row": 0, **report.columns}), **_named(PREDICTION, report.predictions)}
+    shown |= _named(GROUP, report.groups) | _named(FACTS, {**report.model, **report.curvature})
+    lines = "".join(f"<dt>{escape(h)}</dt><dd>{escape(t)}</dd>" for h, t in sorted(shown.items()))
+    return f'<dl class="legend">{lines}</dl>'
+
+
+def _named(meanings, present):
+    return {meanings[name].heading: meanings[name].text for name in present if name in meanings}
+
+
+# --- pieces ---------------------------------------------------------------------------------
+
+
+def _present(report, names):
+    return [name for name in names if name in report.columns]
+
+
+def _facts(facts):
+    boxes = []
+    for name, value in facts.items():
+        heading, meaning = FACTS[name]
+        text = value if isinstance(value, str) else ", ".join(map(text_of, value[:30])) \
+            if isinstance(value, np.ndarray) else number(name, value)  # fmt: skip
+        wide = ' class="wide"' if len(text) > 40 else ""
+        boxes.append(
+            f'<div{wide}><dt title="{escape(meaning)}">{escape(heading)}</dt>'
+            f"<dd>{escape(text)}</dd></div>"
+        )
+    return f'<dl class="facts">{"".join(boxes)}</dl>'
+
+
+def _row_table(report, rows, columns, more=None):
+    headings = [("row", ROW["row"]), *((name, ROW[name]) for name in columns)]
+    records = [
+        [_cell("row", report.index[row]), *(_cell(n, report.columns[n][row]) for n in columns)]
+        for row in rows
+    ]
+    return _table(headings, records, more)
+
+
+def _table(headings, records, more=None):
+    """A table whose records are sorted by a click; each may have a line of its own below."""
+    head = "".join(
+        f'<th scope="col"{_style(name)} title="{escape(meaning.text)}">'
+        f'<button type="button">{escape(meaning.heading)}</button></th>'
+        for name, meaning in headings
+    )
+    style = ' class="plain"' if more is None else ""
+    body = []
+    for place, record in enumerate(records):
+        below = ""
+        if more is not None:
+            below = f'<tr><td class="more" colspan="{len(headings)}">{more[place]}</td></tr>'
+        body.append(f"<tbody{style}><tr>{''.join(record)}</tr>{below}</tbody>")
+    table = f"<table><thead><tr>{head}</tr></thead>{''.join(body)}</table>"
+    return f'<div class="scroll">{table}</div>\n'
+
+
+def _style(name):
+    return ' class="text"' if name in WORDS else ""
+
+
+def _cell(name, value):
+    if name in WORDS:
+        text = text_of(value)
+        return f'<td class="text" data-value="{escape(text)}">{escape(clip(text, 60))}</td>'
+    missing = bool(np.isnan(value))
+    return f'<td data-value="{"" if missing else repr(float(value))}">{number(name, value)}</td>'
+
+
+def number(name, value):
+    """A number as the report shows it."""
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if np.isnan(value):
+        return "–"
+    sign = "+" if name in SIGNED else ""
+    return format(value, f"{sign}.1%") if name in PERCENT else format(value, f"{sign}.3g")
+
+
+def _more(sentence, cells):
+    listed = ""
+    if cells:
+        listed = " · ".join(f"<b>{escape(n)}</b> {escape(v)}" for n, v in cells)
+        listed = f'<p class="cells">{listed}</p>'
+    return f"<div>{escape(sentence)}{listed}</div>"
+
+
+def _figure(chart, caption):
+    return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
+
+
+def _cells(X, n_rows):
+    """A function from the position of a row to the names and texts of its cells."""
+    if X is None:
+        return lambda row: []
+    table = X if hasattr(X, "shape") else np.asarray(X)
+    if table.shape[0] != n_rows:
+        raise ValueError(f"X has {table.shape[0]} rows; the model was trained on {n_rows}.")
+    names = [str(name) for name in getattr(X, "columns", range(table.shape[1]))]
+    at = table.iloc if hasattr(table, "iloc") else table
+
+    def cells(row):
+        values = at[row]
+        values = values.toarray().ravel() if hasattr(values, "toarray") else np.asarray(values)
+        shown = zip(names, values.tolist(), strict=True)
+        return [(name, clip(text_of(value), 200)) for name, value in shown][:MAX_CELLS]
+
+    return cells

@@ -1,0 +1,165 @@
+"""What each number of an audit is called, and what it means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """A heading, and a sentence or two for those who do not know it."""
+
+    heading: str
+    text: str
+
+
+#: One training row.
+ROW = {
+    "row": Meaning("row", "The row's name in the training data: its index, or the name given."),
+    "label": Meaning("label", "The label that the row has in the training data."),
+    "prediction": Meaning("prediction", "What the fitted model predicts for the row."),
+    "probability": Meaning(
+        "p(label)", "The model's probability of the row's own label. The model has seen the row."
+    ),
+    "loo_prediction": Meaning(
+        "prediction without", "What the model predicts when it is trained without the row."
+    ),
+    "loo_loss": Meaning(
+        "loss without", "The row's loss when the model is trained without it, by one Newton step."
+    ),
+    "loo_probability": Meaning(
+        "p without",
+        "The probability of the row's label by the model trained without it, by one Newton step: "
+        "what the other rows make of it.",
+    ),
+    "loss": Meaning("loss", "How badly the model fits the row: its training loss, unweighted."),
+    "leverage": Meaning(
+        "leverage",
+        "The share of its own fit that the row alone determines. Large for unusual features. "
+        "Leverages sum to the effective number of parameters.",
+    ),
+    "self_influence": Meaning(
+        "self-influence",
+        "How hard the row pulls the model towards itself: the influence of the row on its own "
+        "loss, g' H^-1 g.",
+    ),
+    "parameter_shift": Meaning(
+        "parameter shift",
+        "How hard the row pulls at the coefficients: the norm of H^-1 g. Times the row's share of "
+        "the training weight, it estimates how far they move when the row is removed.",
+    ),
+    "hub_if": Meaning(
+        "first by IF",
+        "The number of test rows in whose explanation by influence (IF) the row comes first.",
+    ),
+    "hub_relatif": Meaning(
+        "first by RelatIF",
+        "The number of test rows in whose explanation by relative influence (RelatIF) the row "
+        "comes first.",
+    ),
+    "test_influence": Meaning(
+        "test influence",
+        "The estimated change of the mean test loss when the row is removed. Positive: the row "
+        "helps. Negative: it harms.",
+    ),
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the row whose label is most likely to be wrong: ranked by p without where there is "
+        "one, by the loss without or the loss where there is not.",
+    ),
+    "loss_rank": Meaning(
+        "loss rank",
+        "1 for the row with the largest training loss: the simplest ranking, to compare with.",
+    ),
+}
+
+#: One test row.
+PREDICTION = {
+    "query": Meaning("test row", "The test row's name: its index."),
+    "prediction": Meaning("prediction", "What the model predicts for the test row."),
+    "probability": Meaning("p(prediction)", "The model's probability of what it predicts."),
+    "label": Meaning("label", "The test row's own label."),
+    "support": Meaning(
+        "support",
+        "How near the best explaining training row comes to the test row, as the model sees it: "
+        "for linear models a cosine, 1 for a row that bears on the model just as the test row "
+        "would; for kernel machines the score of that row.",
+    ),
+    "best_row": Meaning(
+        "best row", "The training row that comes first in the explanation by relative influence."
+    ),
+}
+
+#: One group of training rows.
+GROUP = {
+    "group": Meaning("group", "The label that the rows of the group share."),
+    "rows": Meaning("rows", "The number of training rows in the group."),
+    "accuracy": Meaning("accuracy", "How often the model predicts the label of a training row."),
+    "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows."),
+    "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5 % of all rows."),
+    "test_influence": Meaning(
+        "test influence", "The mean test influence of the group's rows. Positive: they help."
+    ),
+    "predictions_changed": Meaning(
+        "changed", "The share of test rows predicted otherwise by the model retrained without."
+    ),
+    "accuracy_change": Meaning(
+        "accuracy change",
+        "The change of test accuracy when the group is removed and the model "
+        "retrained. Negative: the group is needed.",
+    ),
+    "log_loss_change": Meaning(
+        "loss change",
+        "The change of the mean test loss (minus the log of the probability of the "
+        "label) when the group is removed and the model retrained. Positive: the group is needed.",
+    ),
+}
+
+#: The model and its curvature.
+FACTS = {
+    "model": Meaning("model", "The classifier at the end of the pipeline."),
+    "settings": Meaning("settings", "Its parameters that are not at scikit-learn's defaults."),
+    "classes": Meaning("classes", "The labels that the model knows."),
+    "n_rows": Meaning("training rows", "The rows that the model was trained on."),
+    "n_features": Meaning("features", "The columns that reach the model, after preprocessing."),
+    "n_parameters": Meaning("parameters", "The number of coefficients and intercepts."),
+    "effective_parameters": Meaning(
+        "effective parameters", "The sum of the leverages: what regularisation leaves free."
+    ),
+    "stationarity": Meaning(
+        "stationarity",
+        "How far the fit is from the exact optimum of the training objective: the relative norm "
+        "of its gradient. 0 at the optimum; above 0.01 the numbers of this report mislead.",
+    ),
+    "accuracy": Meaning("training accuracy", "The share of training rows that are predicted."),
+    "loo_accuracy": Meaning(
+        "leave-one-out accuracy",
+        "The share of training rows predicted by the model trained without each, by one Newton "
+        "step: as honest as cross-validation.",
+    ),
+    "largest_class": Meaning(
+        "most frequent label", "The share of the training rows with the most frequent label."
+    ),
+    "n_test": Meaning("test rows", "The rows whose predictions were explained."),
+    "test_accuracy": Meaning("test accuracy", "The share of test rows that are predicted."),
+    "test_largest_class": Meaning(
+        "always the most frequent",
+        "The test accuracy of always predicting the most frequent label of the training rows.",
+    ),
+    "curvature": Meaning("curvature", "The matrix H of the influence g' H^-1 g."),
+    "damping": Meaning("damping", "What was added to the diagonal of the curvature."),
+    "solver": Meaning("solver", "How the curvature was inverted."),
+    "solver_reason": Meaning("because", "Why that solver was chosen."),
+    "smallest_eigenvalue": Meaning(
+        "smallest eigenvalue",
+        "Of the curvature with its damping: how flat the training objective "
+        "is in its flattest direction. A damping far below it changes nothing.",
+    ),
+    "largest_eigenvalue": Meaning(
+        "largest eigenvalue", "Of the curvature: how steep the training objective can bend."
+    ),
+    "condition_number": Meaning(
+        "condition number",
+        "Their ratio. Rounding loses about as many digits as it has zeros, of 16 digits (7 in "
+        "single precision).",
+    ),
+}

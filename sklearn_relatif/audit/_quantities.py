@@ -1,0 +1,178 @@
+"""The numbers of an audit, from what a fitted explainer knows already."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from .. import retraining
+from ..curvature import choose_solver
+
+#: Scores of queries and rows that are held at a time where they must be summed.
+SCORES_AT_A_TIME = 2**24
+
+NO_CURVATURE = (
+    "The hinge loss has no curvature: there is no leverage, and no leave-one-out loss in one step."
+)
+NO_FACTOR = (
+    "The exact curvature is too large to factor: leave-one-out numbers are left out, and leverage "
+    "and self-influence come from the approximation that the solver uses."
+)
+NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
+
+
+# --- one number a training row --------------------------------------------------------------
+
+
+def model_columns(explainer):
+    """What the model makes of each training row, and the row of the model.
+
+    Parameters
+    ----------
+    explainer : fitted RelatIFExplainer
+        Of a classifier.
+
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n_rows,)
+    notes : list of str
+        What there is not, and why.
+    """
+    objective, known = explainer._objective, explainer.training_rows_
+    columns = {"label": known.labels, "prediction": known.predictions}
+    notes = []
+    if known.probabilities is not None:
+        columns["probability"] = known.probabilities
+    else:
+        notes.append(NO_PROBABILITIES)
+    if has_leave_one_out(objective):
+        columns |= leave_one_out(explainer)
+    elif objective.is_smooth:
+        notes.append(NO_FACTOR)
+    columns["loss"] = losses(objective)
+    if objective.is_smooth:
+        columns["leverage"] = explainer.leverage_
+    else:
+        notes.append(NO_CURVATURE)
+    columns["self_influence"] = explainer.self_influence_
+    columns["parameter_shift"] = parameter_shifts(explainer)
+    return columns, notes
+
+
+def has_leave_one_out(objective):
+    """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
+    return objective.is_smooth and choose_solver(objective, "hessian").name == "cholesky"
+
+
+def leave_one_out(explainer):
+    """Loss, probability of the label and prediction of each row by the model without it.
+
+    One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
+    """
+    objective, loss = explainer._objective, explainer._objective.loss
+    eta = retraining.loo_predictor(objective, explainer._newton())
+    columns = {
+        "loo_prediction": explainer._targets.shown(loss.predict(eta), None),
+        "loo_loss": loss.value(objective.y, eta),
+    }
+    if loss.is_likelihood:
+        columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
+    return columns
+
+
+def losses(objective):
+    """Loss of each training row, unweighted."""
+    values = np.empty(objective.n_rows)
+    for rows in objective.blocks(4 * objective.loss.n_outputs):
+        eta = objective.training_predictor(rows)
+        values[rows] = objective.loss.value(objective.y[rows], eta)
+    return values
+
+
+def parameter_shifts(explainer):
+    """``norm(H^-1 g_i)`` of each training row: the denominator of Definition 3.2."""
+    explainer._row_factors("theta_relative")
+    return explainer._scales["theta_relative"] * explainer._objective.rows.norm
+
+
+def explain_first_rows(explainer, X_test):
+    """The row that comes first for each test row, by IF and by RelatIF, in one pass.
+
+    RelatIF is the explainer's own criterion where that is relative. The loss-relative
+    explanation is there in any case.
+
+    Returns
+    -------
+    dict of str to Explanation
+        Under "if", "relatif" and "loss_relative".
+    """
+    relative = "loss_relative" if explainer.criterion == "influence" else explainer.criterion
+    names = {"if": "influence", "relatif": relative, "loss_relative": "loss_relative"}
+    criteria = list(dict.fromkeys(names.values()))
+    found = explainer.explain(X_test, n_examples=1, criterion=criteria)
+    return {name: found[criterion] for name, criterion in names.items()}
+
+
+def times_first(explanation):
+    """How many queries each training row comes first for."""
+    first = explanation.indices[:, 0]
+    # -1 stands for "no row supports this label".
+    return np.bincount(first[first >= 0], minlength=len(explanation.training_rows.index))
+
+
+def mean_influence(explainer, X_test, y_test):
+    """Estimated change of the mean test loss (for a hinge: minus the margin) without each row.
+
+    To first order, ``(s_i / S)`` times the mean of ``I(t, i)``. Positive: the row helps.
+    """
+    objective = explainer._objective
+    if objective.is_smooth:
+        classes = explainer._query(X_test, y_test).y
+        mean_loss = _mean_loss(objective.loss, classes)
+        return explainer.removal_effect_on(mean_loss, X_test, order="first")
+    total, n_queries = np.zeros(objective.n_rows), len(y_test)
+    X_test, y_test = _sliceable(X_test), np.asarray(y_test)
+    for some in gen_batches(n_queries, max(1, SCORES_AT_A_TIME // objective.n_rows)):
+        scores = explainer.pairwise_influence(X_test[some], y_test[some], criterion="influence")
+        total += scores.sum(axis=0)
+    return total / n_queries * objective.sample_weight / objective.total_weight
+
+
+def _mean_loss(loss, classes):
+    """The mean loss as a function of the scores, with its gradient, for ``removal_effect_on``."""
+
+    def function(scores):
+        eta = loss.from_scores(scores)
+        gradient = loss.scores(loss.residual(classes, eta)) / len(classes)
+        return loss.value(classes, eta).mean(), gradient
+
+    return function
+
+
+def _sliceable(X):
+    """A table whose rows ``X[start:stop]`` are, which a data frame's are too; a list's also."""
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def suspicion(columns):
+    """How suspicious the label of each row is; larger for more.
+
+    The leave-one-out probability of the label, where there is one: a row cannot vouch for
+    itself then. Without probabilities the leave-one-out loss, and without curvature the loss.
+    """
+    if "loo_probability" in columns:
+        return 1 - columns["loo_probability"]
+    return columns.get("loo_loss", columns["loss"])
+
+
+def ranks(scores, tie_break):
+    """Position of each row in the descending order of the scores, from 1."""
+    order = np.lexsort((-tie_break, -scores))
+    places = np.empty(len(order), np.intp)
+    places[order] = np.arange(1, len(order) + 1)
+    return places
+
+
+def of_own_class(probabilities, classes):
+    """Each row's probability of one class, given by its position."""
+    return probabilities[np.arange(len(classes)), classes]

@@ -1,0 +1,250 @@
+"""The parts of an audit that are not one number a training row."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+from .._explanation import row_index
+from .._validation import group_labels
+from ..criteria import unit_scales
+from ..objectives import CurvatureSum, GradientRows, LinearObjective
+from ._quantities import of_own_class
+
+#: Groups that are retrained without, at most: the largest ones.
+MAX_GROUPS = 50
+#: Relative error of the condition number, of which the order of magnitude matters.
+EIGENVALUE_TOLERANCE = 1e-2
+
+
+# --- the model ------------------------------------------------------------------------------
+
+
+def describe_model(explainer, columns, X_test, y_test):
+    """Facts of the model and of its fit, as {name: value}."""
+    objective = explainer._objective
+    label = columns["label"]
+    facts = {
+        "model": type(explainer._model).__name__,
+        "settings": _settings(explainer._model),
+        "classes": explainer.classes_,
+        "n_rows": len(label),
+        "n_features": int(explainer._training_data[0].shape[1]),
+        "n_parameters": int(objective.rows.n_params),
+        "stationarity": explainer.stationarity_,
+        "accuracy": float(np.mean(columns["prediction"] == label)),
+    }
+    if "loo_prediction" in columns:
+        facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
+    if "leverage" in columns:
+        facts["effective_parameters"] = float(columns["leverage"].sum())
+    facts["largest_class"] = _largest_share(label)
+    if X_test is not None:
+        facts["n_test"] = len(row_index(X_test))
+    if y_test is not None:
+        facts["test_accuracy"] = float(np.mean(explainer.predict(X_test) == np.asarray(y_test)))
+        facts["test_largest_class"] = float(np.mean(np.asarray(y_test) == _most_frequent(label)))
+    return facts
+
+
+def _settings(model):
+    """The parameters of a model that are not at their defaults, as text."""
+    defaults = type(model)().get_params() if not hasattr(model, "estimator") else {}
+    changed = {
+        name: value
+        for name, value in model.get_params(deep=False).items()
+        if name not in defaults or repr(value) != repr(defaults[name])
+    }
+    return ", ".join(f"{name}={value!r}" for name, value in changed.items()) or "defaults"
+
+
+def _most_frequent(labels):
+    values, counts = np.unique(labels, return_counts=True)
+    return values[counts.argmax()]
+
+
+def _largest_share(labels):
+    return float(np.mean(labels == _most_frequent(labels)))
+
+
+# --- predictions ----------------------------------------------------------------------------
+
+
+def support(explainer, X_test, y_test, explanation):
+    """Each prediction on the test rows, and how near its best explaining row comes to it.
+
+    The support is the cosine between the gradients of the query and of the row in the metric
+    of ``H^-1``: 1 for a training row that bears on the model just as the query would. Where a
+    query has no gradient that can be written down (kernel machines), it is the score of the
+    row, which is a cosine up to a factor if all rows have the same kernel with themselves.
+
+    Parameters
+    ----------
+    explainer : fitted RelatIFExplainer
+    X_test : array-like of shape (n_test, n_features)
+    y_test : array-like of shape (n_test,) or None
+    explanation : Explanation
+        The loss-relative one of the predicted labels.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_test,)
+    """
+    objective, query = explainer._objective, explainer._query(X_test, None)
+    queries = objective.query_rows(query.design, query.y)
+    cosine = explanation.scores[:, 0].astype(np.float64)
+    if isinstance(queries, GradientRows):
+        scale = unit_scales("loss_relative", queries, explainer._curvature)["loss_relative"]
+        length = scale * queries.norm
+        unknown = np.full(len(cosine), np.nan)
+        cosine = np.divide(cosine, length, out=unknown, where=length > 0)
+    columns = {"query": row_index(X_test), "prediction": explanation.targets}
+    if objective.loss.is_likelihood:
+        probabilities = objective.loss.probabilities(objective.predictor(query.design))
+        columns["probability"] = of_own_class(probabilities, query.y)
+    if y_test is not None:
+        columns["label"] = np.asarray(y_test)
+    return columns | {"support": cosine, "best_row": explanation.indices[:, 0]}
+
+
+# --- groups ---------------------------------------------------------------------------------
+
+
+def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_suspects=0):
+    """Each group of training rows, and what the model retrained without it does.
+
+    Parameters
+    ----------
+    explainer : fitted RelatIFExplainer
+    groups : array-like of shape (n_rows,)
+    columns : dict of str to ndarray
+        Those of the training rows, with their ``suspicion_rank``.
+    X_test, y_test
+        Test rows and their labels, or None.
+    n_suspects : int
+        How many rows of the highest suspicion are counted.
+
+    Returns
+    -------
+    table : dict of str to ndarray of shape (n_groups,)
+    notes : list of str
+    """
+    labels, member = group_labels(groups, len(columns["label"]))
+    sizes = np.bincount(member[member >= 0], minlength=len(labels))
+    notes = []
+    if len(labels) > MAX_GROUPS:
+        notes.append(f"Of {len(labels)} groups the {MAX_GROUPS} largest are shown.")
+    shown = np.sort(np.argsort(-sizes, kind="stable")[:MAX_GROUPS])
+    rows = [np.flatnonzero(member == group) for group in shown]
+    right = columns["prediction"] == columns["label"]
+    suspects = columns["suspicion_rank"] <= n_suspects
+    table = {
+        "group": labels[shown],
+        "rows": sizes[shown],
+        "accuracy": np.array([right[some].mean() for some in rows]),
+        "mean_loss": np.array([columns["loss"][some].mean() for some in rows]),
+        "suspects": np.array([suspects[some].sum() for some in rows]),
+    }
+    if "test_influence" in columns:
+        helpful = columns["test_influence"]
+        table["test_influence"] = np.array([helpful[some].mean() for some in rows])
+    if X_test is None:
+        return table, notes
+    removable = np.array([_leaves_all_classes(explainer, some) for some in rows])
+    if not removable.all():
+        names = ", ".join(map(str, labels[shown][~removable][:5]))
+        notes.append(f"Without these groups a class would have no rows, so they stay: {names}.")
+    models = explainer.retrain_without(
+        [some for some, can in zip(rows, removable, strict=True) if can]
+    )
+    before = _performance(explainer.estimator_, X_test, y_test)
+    after = [_performance(model, X_test, y_test) for model in models]
+    for name in _changes(before, before):
+        table[name] = np.full(len(rows), np.nan)
+        table[name][removable] = [_changes(before, other)[name] for other in after]
+    return table, notes
+
+
+def _leaves_all_classes(explainer, rows):
+    objective = explainer._objective
+    counts = objective.sample_weight > 0
+    counts[rows] = False
+    return len(np.unique(objective.y[counts])) == len(explainer.classes_)
+
+
+def _performance(model, X_test, y_test):
+    """Predictions on the test rows and, as far as they are known, accuracy and mean log loss."""
+    found = {"prediction": model.predict(X_test)}
+    if y_test is not None:
+        y_test = np.asarray(y_test)
+        found["accuracy"] = np.mean(found["prediction"] == y_test)
+        if hasattr(model, "predict_proba"):
+            own = of_own_class(model.predict_proba(X_test), np.searchsorted(model.classes_, y_test))
+            found["log_loss"] = -np.log(np.maximum(own, np.finfo(float).tiny)).mean()
+    return found
+
+
+def _changes(before, after):
+    changes = {"predictions_changed": np.mean(before["prediction"] != after["prediction"])}
+    for name in ("accuracy", "log_loss"):
+        if name in before:
+            changes[f"{name}_change"] = after[name] - before[name]
+    return changes
+
+
+# --- conditioning ---------------------------------------------------------------------------
+
+
+def describe_curvature(explainer):
+    """How the curvature was inverted, and how well it can be, as {name: value}."""
+    facts = {
+        "curvature": explainer.curvature,
+        "damping": float(explainer.damping),
+        "solver": explainer.solver_.name,
+        "solver_reason": explainer.solver_.reason,
+    }
+    objective = explainer._objective
+    has_sum = isinstance(objective, LinearObjective) and objective.is_smooth
+    if has_sum and explainer.curvature not in ("identity", "active_set"):
+        extremes = extreme_eigenvalues(explainer)
+        if extremes is not None:
+            facts["smallest_eigenvalue"], facts["largest_eigenvalue"] = extremes
+            facts["condition_number"] = extremes[1] / extremes[0]
+    return facts
+
+
+def extreme_eigenvalues(explainer):
+    """The smallest and the largest eigenvalue of the curvature, to a per cent, by Lanczos.
+
+    The smallest is that in the directions that the solver knows. None if Lanczos fails.
+    """
+    objective, solve = explainer._objective, explainer._curvature.solve
+    total = CurvatureSum(objective, explainer.curvature, explainer.damping)
+    # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
+    dtype = objective.dtype
+
+    def multiply(vector):
+        return total.multiply(vector.reshape(1, -1).astype(dtype)).ravel()
+
+    def invert(vector):
+        return solve(vector.reshape(1, -1).astype(dtype)).ravel()
+
+    largest, inverse = (_largest_eigenvalue(f, total.n_params) for f in (multiply, invert))
+    if largest is None or inverse is None or inverse <= 0:
+        return None
+    return 1 / inverse, largest
+
+
+def _largest_eigenvalue(product, size):
+    start = np.random.RandomState(0).normal(size=size)
+    if size < 3:
+        matrix = np.column_stack([product(unit) for unit in np.eye(size)])
+        return float(np.linalg.eigvalsh(matrix).max())
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    try:
+        values = eigsh(
+            operator, 1, which="LA", v0=start, tol=EIGENVALUE_TOLERANCE, return_eigenvectors=False
+        )
+    except ArpackNoConvergence:
+        return None
+    return float(values[0])

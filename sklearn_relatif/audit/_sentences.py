@@ -1,0 +1,100 @@
+"""Why a row is worth a look, in one sentence of plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._explanation import clip, text_of
+
+#: Share of the rows that stand out in a column.
+OUTSTANDING = 0.01
+#: Share of the test rows for which a row must come first to be called a hub.
+HUB_SHARE = 0.01
+
+
+def why(columns, row, n_test=None):
+    """One sentence on a training row.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of shape (n_rows,)
+    row : int
+        Its position.
+    n_test : int, default=None
+        Number of test rows that were explained.
+
+    Returns
+    -------
+    str
+    """
+    clauses = [_about_label(columns, row)]
+    clauses += filter(None, [_pull(columns, row), _hub(columns, row, n_test), _harm(columns, row)])
+    return "; ".join(clauses) + "."
+
+
+def _about_label(columns, row):
+    label, prediction = (name_of(columns[name][row]) for name in ("label", "prediction"))
+    is_right = columns["label"][row] == columns["prediction"][row]
+    verdict = f"the model predicts {prediction}"
+    if "loo_probability" in columns:
+        alone = percent(columns["loo_probability"][row])
+        own = percent(columns["probability"][row])
+        if is_right and columns["loo_prediction"][row] != columns["label"][row]:
+            return f"Its label {label} has {own} only because of the row itself: {alone} without it"
+        if is_right:
+            return f"The model agrees with its label {label}, but gives it only {alone} without it"
+        return f"Its label is {label}, which the model without it gives {alone}; {verdict}"
+    if "loo_prediction" in columns:
+        alone = name_of(columns["loo_prediction"][row])
+        return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
+    place = int(columns["loss_rank"][row])
+    where = "has the largest loss of all rows" if place == 1 else f"has loss number {place} in size"
+    agrees = "as labelled" if is_right else f"not its label {label}"
+    return f"The row {where}; {verdict}, {agrees}"
+
+
+def _pull(columns, row):
+    share = share_below(columns["self_influence"], row)
+    if share < 1 - OUTSTANDING:
+        return None
+    if share == 1:
+        return "it pulls the model towards itself harder than any other row"
+    return f"it pulls the model towards itself harder than {percent(share)} of the rows"
+
+
+def _hub(columns, row, n_test):
+    if n_test is None or columns["hub_if"][row] < max(2, HUB_SHARE * n_test):
+        return None
+    return f"by influence it comes first for {columns['hub_if'][row]} of {n_test} test rows"
+
+
+def _harm(columns, row):
+    if "test_influence" not in columns:
+        return None
+    change = columns["test_influence"]
+    if change[row] >= 0 or share_below(-change, row) < 1 - OUTSTANDING:
+        return None
+    return "the model would do better on the test rows without it"
+
+
+def share_below(values, row):
+    """Share of the other rows whose value is smaller."""
+    return float(np.sum(values < values[row]) / max(1, len(values) - 1))
+
+
+def name_of(label):
+    """A label as it appears in a sentence."""
+    return f"'{clip(text_of(label), 40)}'"
+
+
+def percent(share):
+    """A share in words: two digits, and never 0% or 100% of what is not."""
+    if np.isnan(share):
+        return "an unknown share"
+    value = 100 * share
+    if 0 < value < 0.1:
+        return "less than 0.1%"
+    if 99.9 < value < 100:
+        return "more than 99.9%"
+    digits = 1 if value < 1 or 99 < value < 100 else 0
+    return f"{value:.{digits}f}%"

@@ -1,0 +1,179 @@
+"""Small pictures as SVG text, which inherit the colours of the page they stand in."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+WIDTH, HEIGHT = 640, 340
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 52
+#: Cells across and up in which many points are counted.
+N_CELLS = 64, 40
+#: Up to this many points are drawn one by one.
+MAX_POINTS = 1500
+
+
+def histogram(values, *, x_label, y_label, n_bins=20):
+    """How many values lie in each part of the range from 0 to 1."""
+    counts, edges = np.histogram(values, n_bins, (0, 1))
+    top = max(1, counts.max())
+    x, y = Axis(0, 1, is_log=False), Axis(0, top, is_log=False)
+    bars = []
+    for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
+        left, right, upper = across(x, low), across(x, high), up(y, count)
+        title = f"{low:.2f} to {high:.2f}: {count} rows"
+        bars.append(
+            f'<rect class="bar" x="{left + 1:.1f}" y="{upper:.1f}" width="{right - left - 2:.1f}" '
+            f'height="{HEIGHT - BOTTOM - upper:.1f}"><title>{title}</title></rect>'
+        )
+    return picture([axes(x, y, x_label, y_label), *bars], f"Histogram: {x_label}")
+
+
+def scatter(x_values, y_values, marked, *, x_label, y_label):
+    """Points on logarithmic axes, or their density where there are many.
+
+    Parameters
+    ----------
+    x_values, y_values : ndarray of shape (n,)
+        Points that are not positive are drawn at the edge.
+    marked : list of (int, str, str)
+        Points that stand out: position, class of style, and the text shown on hover.
+    x_label, y_label : str
+    """
+    x, y = log_axis(x_values), log_axis(y_values)
+    if len(x_values) > MAX_POINTS:
+        points = _density(x, y, x_values, y_values)
+    else:
+        points = [
+            f'<circle class="point" cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>'
+            for a, b in zip(across(x, x_values), up(y, y_values), strict=True)
+        ]
+    for position, style, text in marked:
+        a, b = across(x, x_values[position]), up(y, y_values[position])
+        points.append(
+            f'<circle class="{style}" cx="{a:.1f}" cy="{b:.1f}" r="5">'
+            f"<title>{escape(text)}</title></circle>"
+        )
+    return picture([axes(x, y, x_label, y_label), *points], f"{y_label} against {x_label}")
+
+
+def curves(series, *, x_label, y_label):
+    """Shares from 0 to 1 over counts, as lines on a logarithmic axis.
+
+    Parameters
+    ----------
+    series : dict of str to ndarray
+        Under the class of style of each line, its values at 1, 2, 3, ...
+    x_label, y_label : str
+    """
+    longest = max(len(values) for values in series.values())
+    x, y = Axis(1, max(10, longest), is_log=True), Axis(0, 1, is_log=False)
+    lines = []
+    for style, values in series.items():
+        points = zip(across(x, np.arange(1, len(values) + 1)), up(y, values), strict=True)
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+        lines.append(f'<polyline class="{style}" points="{path}"/>')
+    return picture([axes(x, y, x_label, y_label), *lines], f"{y_label} over {x_label}")
+
+
+def _density(x, y, x_values, y_values):
+    """Squares that are darker the more points they hold."""
+    columns, rows = N_CELLS
+    width, height = (WIDTH - LEFT - RIGHT) / columns, (HEIGHT - TOP - BOTTOM) / rows
+    column = np.clip(((across(x, x_values) - LEFT) / width).astype(int), 0, columns - 1)
+    row = np.clip(((up(y, y_values) - TOP) / height).astype(int), 0, rows - 1)
+    counts = np.bincount(row * columns + column, minlength=rows * columns)
+    cells = []
+    for cell in np.flatnonzero(counts):
+        shade = 0.15 + 0.85 * np.log(counts[cell]) / max(1.0, np.log(counts.max()))
+        cells.append(
+            f'<rect class="cell" x="{LEFT + cell % columns * width:.1f}" '
+            f'y="{TOP + cell // columns * height:.1f}" width="{width:.1f}" height="{height:.1f}" '
+            f'opacity="{shade:.2f}"><title>{counts[cell]} rows</title></rect>'
+        )
+    return cells
+
+
+# --- axes -----------------------------------------------------------------------------------
+
+
+class Axis:
+    """A range of values, and whether it is logarithmic."""
+
+    def __init__(self, low, high, *, is_log):
+        self.low, self.high, self.is_log = low, high, is_log
+
+    def place(self, values):
+        """Where values lie between the ends, from 0 to 1."""
+        values = np.clip(values, self.low, self.high)
+        if self.is_log:
+            return np.log(values / self.low) / np.log(self.high / self.low)
+        return (values - self.low) / (self.high - self.low)
+
+    def ticks(self):
+        """Values to write at the axis, with their text."""
+        if not self.is_log:
+            step = _round_step((self.high - self.low) / 5)
+            values = np.arange(0, self.high * (1 + 1e-9), step)
+            return [(value, f"{value:,.10g}") for value in values]
+        first, last = np.ceil(np.log10(self.low)), np.floor(np.log10(self.high))
+        step = max(1, int(np.ceil((last - first) / 6)))
+        exponents = np.arange(first, last + 1, step).astype(int)
+        return [(10.0**e, f"{10.0**e:,.10g}" if -4 < e < 5 else f"1e{e}") for e in exponents]
+
+
+def log_axis(values):
+    """A logarithmic axis over the positive values, at most 10 decades and at least one."""
+    positive = values[(values > 0) & np.isfinite(values)]
+    high = float(positive.max()) if positive.size else 1.0
+    low = float(positive.min()) if positive.size else 0.1
+    low = max(min(low, high / 10), high * 1e-10)
+    return Axis(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)), is_log=True)
+
+
+def _round_step(step):
+    """The next 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(step))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= step * (1 - 1e-9))
+
+
+def across(axis, values):
+    return LEFT + axis.place(values) * (WIDTH - LEFT - RIGHT)
+
+
+def up(axis, values):
+    return HEIGHT - BOTTOM - axis.place(values) * (HEIGHT - TOP - BOTTOM)
+
+
+def axes(x, y, x_label, y_label):
+    """Grid lines, numbers and names of both axes."""
+    parts = []
+    bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
+    for value, text in x.ticks():
+        a = across(x, value)
+        parts.append(f'<line class="grid" x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<text x="{a:.1f}" y="{bottom + 18}" text-anchor="middle">{text}</text>')
+    for value, text in y.ticks():
+        b = up(y, value)
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{b:.1f}" y2="{b:.1f}"/>'
+        )
+        parts.append(f'<text x="{LEFT - 6}" y="{b + 4:.1f}" text-anchor="end">{text}</text>')
+    center = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(
+        f'<text class="name" x="{center}" y="{HEIGHT - 10}" text-anchor="middle">'
+        f"{escape(x_label)}</text>"
+    )
+    parts.append(
+        f'<text class="name" transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y_label)}</text>"
+    )
+    return "".join(parts)
+
+
+def picture(parts, description):
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
+        f"{''.join(parts)}</svg>"
+    )
