@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression, SGDRegressor
@@ -100,6 +101,21 @@ def test_every_kind_of_model_gives_a_report(name, data, tmp_path):
     assert ("loo_probability" in report.columns) == (name == "logistic")
 
 
+def test_wide_sparse_rows_give_what_dense_ones_do():
+    rng = np.random.default_rng(0)
+    X = sparse.random(60, 1500, 0.02, format="csr", random_state=0)
+    y = rng.integers(0, 2, 60)
+    model = LogisticRegression(tol=1e-10, max_iter=1000)
+    reports = [
+        RelatIFExplainer(model, solver=solver).fit(X[:40], y[:40]).audit(X[40:], y[40:])
+        for solver in ("auto", "cholesky")
+    ]
+    assert reports[0].curvature["solver"] == "woodbury"
+    for name in ("loo_probability", "leverage", "self_influence", "hub_if", "test_influence"):
+        np.testing.assert_allclose(*(r.columns[name] for r in reports), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(*(r.predictions["support"] for r in reports), rtol=1e-6)
+
+
 def test_groups_that_hold_a_class_stay():
     X, y = load_iris(return_X_y=True)
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
@@ -123,6 +139,7 @@ def test_bad_arguments_are_refused(data):
         explainer.audit().to_html("never-written.html", data[2])
 
 
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
 def test_regressors_are_refused(data):
     model = SGDRegressor(tol=1e-9, max_iter=10_000, average=True, random_state=0)
     explainer = RelatIFExplainer(model).fit(data[0], data[1].astype(float))

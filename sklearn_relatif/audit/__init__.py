@@ -67,9 +67,9 @@ class AuditMixin:
         >>> X, y = load_breast_cancer(return_X_y=True)
         >>> model = make_pipeline(StandardScaler(), LogisticRegression())
         >>> explainer = RelatIFExplainer(model).fit(X[:400], y[:400])
-        >>> print(explainer.audit(X[400:], y[400:]).why(73))
-        Its label is '0', which the model without it gives 0.3%; the model predicts '1'; it \
-pulls the model towards itself harder than 99.7% of the rows.
+        >>> report = explainer.audit(X[400:], y[400:])
+        >>> print(report.why(report.first_rows(1)[0]))
+        Its label is '0', which the model without it gives ...%; the model predicts '1'; ...
         """
         check_is_fitted(self)
         return _audit(self, X_test, y_test, sample_names, groups)

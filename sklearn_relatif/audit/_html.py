@@ -15,7 +15,7 @@ from ._meanings import FACTS, GROUP, PREDICTION, ROW
 
 SUSPECT_COLUMNS = (
     "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
-    "self_influence", "leverage", "suspicion_rank", "loss_rank",
+    "self_influence", "suspicion_rank", "loss_rank",
 )  # fmt: skip
 HUB_COLUMNS = ("label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence")
 HARM_COLUMNS = ("label", "prediction", "probability", "test_influence", "parameter_shift", "loss")
@@ -80,6 +80,8 @@ def _model(report):
 
 def _suspects(report, cells, n_rows):
     columns = _present(report, SUSPECT_COLUMNS)
+    if "loo_probability" in columns:
+        columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     rows = report.first_rows(n_rows)
     return (
         "<p>The labels that the other rows contradict most. A suspect need not be an error: it "

@@ -61,7 +61,7 @@ def model_columns(explainer):
 
 def has_leave_one_out(objective):
     """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
-    return objective.is_smooth and choose_solver(objective, "hessian").name == "cholesky"
+    return objective.is_smooth and choose_solver(objective, "hessian").name != "cg"
 
 
 def leave_one_out(explainer):
@@ -70,7 +70,7 @@ def leave_one_out(explainer):
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
     objective, loss = explainer._objective, explainer._objective.loss
-    eta = retraining.loo_predictor(objective, explainer._newton())
+    eta = retraining.loo_predictor(*explainer._newton())
     columns = {
         "loo_prediction": explainer._targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),

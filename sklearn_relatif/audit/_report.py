@@ -56,10 +56,9 @@ class AuditReport:
     >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X[::2], y[::2])
     >>> report = explainer.audit(X[1::2], y[1::2])
     >>> report.first_rows(3)
-    array([35, 66, 53])
-    >>> frame = report.frame()
-    >>> frame["label"].iloc[35], frame["prediction"].iloc[35]
-    (np.int64(1), np.int64(2))
+    array([53, 35, 63])
+    >>> print(report.frame().loc[35, ["label", "prediction"]].tolist())
+    [1, 2]
     """
 
     index: np.ndarray

@@ -7,8 +7,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from .._explanation import row_index
 from .._validation import group_labels
-from ..criteria import unit_scales
-from ..objectives import CurvatureSum, GradientRows, LinearObjective
+from ..objectives import CurvatureSum, GradientRows, LinearObjective, block_budget, row_blocks
 from ._quantities import of_own_class
 
 #: Groups that are retrained without, at most: the largest ones.
@@ -94,8 +93,7 @@ def support(explainer, X_test, y_test, explanation):
     queries = objective.query_rows(query.design, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
     if isinstance(queries, GradientRows):
-        scale = unit_scales("loss_relative", queries, explainer._curvature)["loss_relative"]
-        length = scale * queries.norm
+        length = _lengths(queries, explainer._curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
     columns = {"query": row_index(X_test), "prediction": explanation.targets}
@@ -105,6 +103,15 @@ def support(explainer, X_test, y_test, explanation):
     if y_test is not None:
         columns["label"] = np.asarray(y_test)
     return columns | {"support": cosine, "best_row": explanation.indices[:, 0]}
+
+
+def _lengths(queries, curvature):
+    """``sqrt(g_t^T H^-1 g_t)`` of queries."""
+    square = np.empty(queries.n_rows)
+    for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_params, block_budget()):
+        gradients = queries.block(rows)
+        square[rows] = np.einsum("ij,ij->i", gradients, curvature.solve(gradients.copy()))
+    return np.sqrt(square) * queries.norm
 
 
 # --- groups ---------------------------------------------------------------------------------
@@ -218,7 +225,7 @@ def extreme_eigenvalues(explainer):
 
     The smallest is that in the directions that the solver knows. None if Lanczos fails.
     """
-    objective, solve = explainer._objective, explainer._curvature.solve
+    objective, inverse = explainer._coordinates()
     total = CurvatureSum(objective, explainer.curvature, explainer.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
@@ -227,12 +234,12 @@ def extreme_eigenvalues(explainer):
         return total.multiply(vector.reshape(1, -1).astype(dtype)).ravel()
 
     def invert(vector):
-        return solve(vector.reshape(1, -1).astype(dtype)).ravel()
+        return inverse.solve(vector.reshape(1, -1).astype(dtype)).ravel()
 
-    largest, inverse = (_largest_eigenvalue(f, total.n_params) for f in (multiply, invert))
-    if largest is None or inverse is None or inverse <= 0:
+    largest, flattest = (_largest_eigenvalue(f, total.n_params) for f in (multiply, invert))
+    if largest is None or flattest is None or flattest <= 0:
         return None
-    return 1 / inverse, largest
+    return 1 / flattest, largest
 
 
 def _largest_eigenvalue(product, size):
