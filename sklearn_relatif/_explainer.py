@@ -591,7 +591,7 @@ class RelatIFExplainer(
             solved = self._curvature.solve(queries.block(asked))
             best = screened_best(solved, self._objective.rows, factors, n_examples, wanted)
             if best is None:
-                best = self._best_of_all(solved, factors, n_examples, wanted)
+                best = self._best_of_all(solved, asked, factors, n_examples, wanted)
             for name, found in parts.items():
                 found.append(merge_signs([(best[name, d], d) for d in wanted], queries.norm[asked]))
         return {
@@ -599,11 +599,11 @@ class RelatIFExplainer(
             for name, found in parts.items()
         }
 
-    def _best_of_all(self, solved, factors, n_examples, directions):
-        """What :func:`screened_best` finds, by a comparison of all scores."""
+    def _best_of_all(self, solved, asked, factors, n_examples, directions):
+        """What :func:`screened_best` finds for the queries asked, by comparing all scores."""
         dtype = self._objective.rows.unit.dtype
         best = {
-            (name, direction): BestRows(len(solved), n_examples, dtype)
+            (name, direction): BestRows(asked.stop - asked.start, n_examples, dtype)
             for name in factors
             for direction in directions
         }
