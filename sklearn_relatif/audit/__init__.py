@@ -11,8 +11,7 @@ from ._quantities import (
     explain_first_rows,
     mean_influence,
     model_columns,
-    ranks,
-    suspicion,
+    suspicion_ranks,
     times_first,
 )
 from ._report import AuditReport
@@ -103,8 +102,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
             notes.append(NO_TEST_LABELS)
         else:
             columns["test_influence"] = mean_influence(explainer, X_test, y_test)
-    columns["suspicion_rank"] = ranks(suspicion(columns), columns["loss"])
-    columns["loss_rank"] = ranks(columns["loss"], columns["self_influence"])
+    columns |= suspicion_ranks(columns)
 
     table = {}
     if groups is not None:

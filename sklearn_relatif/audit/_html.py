@@ -15,7 +15,7 @@ from ._meanings import FACTS, GROUP, PREDICTION, ROW
 
 SUSPECT_COLUMNS = (
     "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
-    "self_influence", "suspicion_rank", "loss_rank",
+    "self_influence", "suspicion_rank", "loo_rank",
 )  # fmt: skip
 HUB_COLUMNS = ("label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence")
 HARM_COLUMNS = ("label", "prediction", "probability", "test_influence", "parameter_shift", "loss")

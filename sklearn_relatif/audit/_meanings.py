@@ -63,12 +63,12 @@ ROW = {
     ),
     "suspicion_rank": Meaning(
         "suspicion",
-        "1 for the row whose label is most likely to be wrong: ranked by p without where there is "
-        "one, by the loss without or the loss where there is not.",
+        "1 for the row whose label is most likely to be wrong: the one with the largest training "
+        "loss. No ranking found more of the errors that were planted in test data.",
     ),
-    "loss_rank": Meaning(
-        "loss rank",
-        "1 for the row with the largest training loss: the simplest ranking, to compare with.",
+    "loo_rank": Meaning(
+        "rank without",
+        "1 for the row with the largest loss under the model without it, to compare with.",
     ),
 }
 

@@ -115,7 +115,8 @@ class AuditReport:
             ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the numbers of
             test rows for which the row comes first; ``test_influence``, the change of the mean
             test loss without the row, to first order (positive: helpful); ``suspicion_rank``
-            and ``loss_rank``, from 1 for the most suspicious label and the largest loss.
+            and ``loo_rank``, from 1 for the largest loss of the model and of the model without
+            the row.
 
         Raises
         ------

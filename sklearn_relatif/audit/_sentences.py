@@ -47,7 +47,7 @@ def _about_label(columns, row):
     if "loo_prediction" in columns:
         alone = name_of(columns["loo_prediction"][row])
         return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
-    place = int(columns["loss_rank"][row])
+    place = int(columns["suspicion_rank"][row])
     where = "has the largest loss of all rows" if place == 1 else f"has loss number {place} in size"
     agrees = "as labelled" if is_right else f"not its label {label}"
     return f"The row {where}; {verdict}, {agrees}"
