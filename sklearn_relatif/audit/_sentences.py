@@ -57,9 +57,10 @@ def _pull(columns, row):
     share = share_below(columns["self_influence"], row)
     if share < 1 - OUTSTANDING:
         return None
-    if share == 1:
+    n_harder = int(np.sum(columns["self_influence"] > columns["self_influence"][row]))
+    if n_harder == 0:
         return "it pulls the model towards itself harder than any other row"
-    return f"it pulls the model towards itself harder than {percent(share)} of the rows"
+    return f"of all rows, it pulls the model towards itself hardest but for {n_harder}"
 
 
 def _hub(columns, row, n_test):
