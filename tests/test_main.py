@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_relatif import __main__ as demonstration
+from sklearn_relatif import _demo as demonstration
+from sklearn_relatif._command import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,7 +28,7 @@ def influences(study):
 
 
 def test_prints_the_report_and_returns_zero(study, capsys):
-    assert demonstration.main([]) == 0
+    assert main([]) == 0
     printed, complaints = capsys.readouterr()
     assert printed.splitlines() == demonstration.report(study)
     assert complaints == ""
@@ -41,11 +42,11 @@ def test_report_fits_every_terminal(study):
 
 def test_help_is_offered_and_other_arguments_are_refused(capsys):
     with pytest.raises(SystemExit) as help_exit:
-        demonstration.main(["--help"])
+        main(["--help"])
     assert help_exit.value.code == 0
     assert "usage: python -m sklearn_relatif" in capsys.readouterr().out
     with pytest.raises(SystemExit) as error_exit:
-        demonstration.main(["--no-such-option"])
+        main(["--no-such-option"])
     assert error_exit.value.code == 2
 
 
