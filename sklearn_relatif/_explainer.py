@@ -575,7 +575,8 @@ class RelatIFExplainer(
     def _contract(self, solved) -> Iterator[tuple[slice, np.ndarray]]:
         """Products of vectors with the unit gradients of the training rows, in blocks of rows."""
         rows = self._objective.rows
-        bytes_per_row = rows.unit.itemsize * max(len(solved), rows.n_params / 8)
+        values_per_row = max(len(solved), rows.n_formed(len(solved)) / 8)
+        bytes_per_row = rows.unit.itemsize * values_per_row
         for some in row_blocks(rows.n_rows, bytes_per_row, SCORE_BLOCK_BYTES):
             yield some, rows.contract(solved, some)
 

@@ -238,6 +238,10 @@ class ActiveSetRows:
         weight = objective.sample_weight[self._support]
         self.norm[self._support] = objective.total_weight / weight
 
+    def n_formed(self, n_vectors):
+        """Numbers that :meth:`contract` forms of each row, besides the products."""
+        return self.n_params
+
     def contract(self, queries, rows):
         """Changes of the queries' margins by removing some training rows, (n_queries, n)."""
         first, last = np.searchsorted(self._support, [rows.start, rows.stop])

@@ -163,6 +163,10 @@ class KernelRows:
         lengths[self._support] = self._support_norms
         return abs(block.scale) * lengths[rows]
 
+    def n_formed(self, n_vectors):
+        """Numbers that :meth:`contract` forms of each row, besides the products."""
+        return self.n_params
+
     def contract(self, block, rows):
         """Inner products of a block with the unit gradients of some training rows."""
         first, last = np.searchsorted(self._support, [rows.start, rows.stop])

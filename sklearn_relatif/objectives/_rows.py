@@ -132,6 +132,13 @@ class GradientRows:
                 return self._contract_sparse(vectors, x, self.unit[rows])
         return vectors @ self.block(rows).T
 
+    def n_formed(self, n_vectors):
+        """Numbers that :meth:`contract` forms of each row, besides the products."""
+        X = self.design.X
+        if self.design.is_sparse and X.nnz <= DENSE_ABOVE * X.shape[0] * X.shape[1]:
+            return n_vectors * self.n_outputs
+        return self.n_params
+
     def _contract_sparse(self, vectors, x, unit):
         n_vectors = len(vectors)
         stacked = vectors.reshape(n_vectors * self.n_outputs, -1)
