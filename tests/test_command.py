@@ -27,7 +27,9 @@ def frame():
             "colour": rng.choice(["red", "green", None], n_rows),
             "is_new": rng.choice([True, False], n_rows),
             "day": pd.date_range("2024-01-01", periods=n_rows).strftime("%Y-%m-%d"),
-            "review": [" ".join(rng.choice(list("abcdefgh"), 5) + "xy") for _ in range(n_rows)],
+            "review": [
+                " ".join(f"{v}xy" for v in rng.choice(list("abcdefgh"), 5)) for _ in range(n_rows)
+            ],
             "label": np.where(x + 0.5 * rng.normal(size=n_rows) > 0, "good", "bad"),
         }
     )

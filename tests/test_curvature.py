@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.curvature import CholeskyCurvature, DiagonalCurvature
+from sklearn_relatif.curvature import CholeskyCurvature, DiagonalCurvature, _lapack
 from tests import cases, reference
 
 
@@ -133,3 +133,29 @@ def test_separable_curvature_is_factorised_block_by_block():
     explainer = RelatIFExplainer(OneVsRestClassifier(LogisticRegression())).fit(X, y)
     assert explainer._curvature.n_blocks == 3
     assert explainer._curvature.size == X.shape[1] + 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_large_matrices_are_factorised_by_blocks(monkeypatch, dtype):
+    rng = np.random.default_rng(0)
+    square = rng.normal(size=(50, 50)) / 7
+    matrix = np.asarray(square @ square.T + np.eye(50), dtype=dtype, order="F")
+    above = np.triu(matrix, 1)
+    whole, _ = _lapack.cholesky(matrix.copy(order="F"))
+    monkeypatch.setattr(_lapack, "LARGE", 16)
+    monkeypatch.setattr(_lapack, "BLOCK", 16)
+    factor, failed_at = _lapack.cholesky(matrix)
+    assert failed_at == 0
+    assert np.shares_memory(factor, matrix)
+    assert_allclose(np.tril(factor), np.tril(whole), rtol=0, atol=20 * np.finfo(dtype).eps)
+    assert_allclose(np.triu(factor, 1), above, rtol=0)
+    lower = np.tril(factor)
+    inverse = np.tril(_lapack.invert_triangle(factor))
+    assert_allclose(inverse @ lower, np.eye(50), rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
+def test_blocks_find_out_what_is_not_positive_definite(monkeypatch):
+    monkeypatch.setattr(_lapack, "LARGE", 16)
+    monkeypatch.setattr(_lapack, "BLOCK", 16)
+    matrix = np.asfortranarray(np.diag(np.where(np.arange(40) == 25, -1.0, 1.0)))
+    assert _lapack.cholesky(matrix)[1] == 26

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import blas, lapack
+from scipy.linalg import blas
+
+from ._lapack import cholesky, invert_triangle
 
 
 class CholeskyCurvature:
@@ -110,8 +112,7 @@ def _factorise(block):
     """
     diagonal = np.diag(block).copy()
     # The transpose of a C-ordered block is what LAPACK can factorise in place.
-    potrf = lapack.get_lapack_funcs("potrf", (block,))
-    factor, failed_at = potrf(block.T, lower=1, clean=0, overwrite_a=1)
+    factor, failed_at = cholesky(block.T)
     if failed_at:
         return factor, 0.0
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
@@ -125,8 +126,7 @@ def _restore(block, diagonal):
 
 def _invert(factor, dtype):
     """``L^-1`` of a lower triangular factor, in place unless the precision changes."""
-    trtri = lapack.get_lapack_funcs("trtri", (factor,))
-    inverse, _ = trtri(factor, lower=1, overwrite_c=1)
+    inverse = invert_triangle(factor)
     return inverse.astype(dtype, order="F", copy=False)
 
 
