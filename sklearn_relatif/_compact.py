@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import blas, lapack
 
 from ._explanation import Explanation, TrainingRows
-from .curvature import SplitCurvature
+from .curvature import CholeskyCurvature, SplitCurvature
 from .objectives import Design, GradientRows, LinearObjective
 
 #: Precision in which a compact explainer keeps its training rows.
@@ -69,7 +70,7 @@ class CompactObjective(LinearObjective):
     Attributes
     ----------
     rows : GradientRows
-        In the coordinates of :func:`uncorrelated`.
+        In the coordinates of :class:`Whitening`.
     """
 
     rows: Any = None
@@ -96,6 +97,59 @@ class CompactCurvature:
         return solved.reshape(len(gradients), -1).astype(KEPT)
 
 
+class CompactInverse:
+    """A coupled curvature's inverse itself, ``N^-1``, between coordinates of compact rows.
+
+    In these coordinates it is so well conditioned that single precision does it no harm, and as
+    it is symmetric, one triangle of it is saved: a quarter of the factor that it comes from.
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_params, n_params)
+    transform : ndarray of shape (n_columns, n_coordinates)
+        Of :class:`Whitening`.
+    """
+
+    def __init__(self, inverse, transform):
+        self.inverse = inverse
+        self.transform = transform
+
+    def solve(self, gradients):
+        """``N^-1`` of the coordinates of each row g."""
+        coordinates = gradients.reshape(-1, len(self.transform)) @ self.transform
+        coordinates = coordinates.reshape(len(gradients), -1).astype(KEPT)
+        return blas.ssymm(1.0, self.inverse.T, coordinates.T).T
+
+    def __getstate__(self):
+        triangle, _ = lapack.strttp(self.inverse.T)
+        return {"triangle": triangle, "size": len(self.inverse), "transform": self.transform}
+
+    def __setstate__(self, state):
+        inverse, _ = lapack.stpttr(state["size"], state["triangle"])
+        self.__init__(inverse.T, state["transform"])
+
+
+def compact_curvature(curvature, whitening):
+    """The inverse of a curvature, for queries' gradients and rows in whitened coordinates.
+
+    Parameters
+    ----------
+    curvature : curvature object
+    whitening : Whitening or None
+    """
+    if whitening is None:
+        return CompactCurvature(curvature, None)
+    basis, transform = whitening
+    is_coupled = isinstance(curvature, CholeskyCurvature) and curvature.n_blocks == 1
+    if not (is_coupled and whitening.is_complete):
+        return CompactCurvature(curvature, basis)
+    n_columns = len(basis)
+    n_outputs = curvature.size // n_columns
+    directions = np.kron(np.eye(n_outputs), basis.T).astype(curvature.dtype)
+    inverse = curvature.solve(directions).reshape(-1, n_columns) @ basis
+    return CompactInverse(inverse.reshape(curvature.size, -1).astype(KEPT), transform)
+
+
 def check_compactable(objective, curvature) -> None:
     """Raise a ValueError if queries cannot be explained without the training features."""
     if not isinstance(objective, LinearObjective):
@@ -116,14 +170,14 @@ def check_factored(name, curvature) -> None:
         )
 
 
-def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Any]:
-    """An objective without training features, and the basis of its rows' coordinates."""
-    rows, basis = objective.rows, None
+def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Whitening | None]:
+    """An objective without training features, and the coordinates of its rows."""
+    rows, whitening = objective.rows, None
     if objective.design.is_sparse:
         design = objective.design.astype(KEPT)
     else:
-        coordinates, basis = uncorrelated(objective)
-        design = Design(coordinates, fit_intercept=False)
+        whitening = Whitening.of(objective)
+        design = Design(whitening.coordinates(objective), fit_intercept=False)
     empty = copy(objective.design)
     empty.X, empty.n_rows = objective.design.X[:0].copy(), 0
     parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
@@ -136,33 +190,50 @@ def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Any
         "inactive_bound": None,
         "rows": GradientRows(design, rows.unit.astype(KEPT), rows.norm),
     }
-    return CompactObjective(**parts), basis
+    return CompactObjective(**parts), whitening
 
 
-def uncorrelated(objective) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the training features in which they are uncorrelated and of one size.
+class Whitening(NamedTuple):
+    """Coordinates in which the training rows, with the penalty, are uncorrelated and of one size.
 
     So single precision does as little harm as it can: no feature is large because of its unit,
-    or because of a mean that an intercept cancels.
+    or because of a mean that an intercept cancels; and with the penalty, no query is far away
+    because the training rows hardly differ in some direction.
 
-    Returns
-    -------
-    coordinates : ndarray of shape (n_rows, n_coordinates)
+    Attributes
+    ----------
     basis : ndarray of shape (n_columns, n_coordinates)
-        ``coordinates @ basis.T`` is the design, up to rounding.
+        ``coordinates @ basis.T`` is the design.
+    transform : ndarray of shape (n_columns, n_coordinates)
+        ``design @ transform`` are the coordinates.
     """
-    n_columns = objective.design.n_columns
-    gram = np.zeros((n_columns, n_columns))
-    for rows in objective.blocks(2 * n_columns):
-        x = objective.design.block(rows).astype(np.float64, copy=False)
-        gram += x.T @ x
-    lengths = np.sqrt(np.diag(gram) / objective.n_rows)
-    lengths[lengths == 0] = 1
-    values, vectors = np.linalg.eigh(gram / np.outer(lengths, lengths) / objective.n_rows)
-    kept = values > 10 * np.sqrt(n_columns) * np.finfo(float).eps * values.max()
-    vectors, roots = vectors[:, kept], np.sqrt(values[kept])
-    transform, basis = vectors / roots / lengths[:, None], vectors * roots * lengths[:, None]
-    coordinates = np.empty((objective.n_rows, len(roots)), KEPT)
-    for rows in objective.blocks(2 * n_columns):
-        coordinates[rows] = objective.design.block(rows) @ transform
-    return coordinates, basis
+
+    basis: np.ndarray
+    transform: np.ndarray
+
+    @classmethod
+    def of(cls, objective) -> Whitening:
+        n_columns = objective.design.n_columns
+        moment = np.diag(np.broadcast_to(objective.penalty, objective.shape).mean(axis=0))
+        for rows in objective.blocks(2 * n_columns):
+            x = objective.design.block(rows).astype(np.float64, copy=False)
+            moment += x.T @ x
+        moment /= objective.n_rows
+        lengths = np.sqrt(np.diag(moment))
+        lengths[lengths == 0] = 1
+        values, vectors = np.linalg.eigh(moment / np.outer(lengths, lengths))
+        kept = values > 10 * np.sqrt(n_columns) * np.finfo(float).eps * values.max()
+        vectors, roots = vectors[:, kept], np.sqrt(values[kept])
+        return cls(vectors * roots * lengths[:, None], vectors / roots / lengths[:, None])
+
+    @property
+    def is_complete(self):
+        """Whether any features, those of queries too, have coordinates."""
+        return self.basis.shape[0] == self.basis.shape[1]
+
+    def coordinates(self, objective):
+        """Coordinates of the training rows, (n_rows, n_coordinates)."""
+        coordinates = np.empty((objective.n_rows, self.basis.shape[1]), KEPT)
+        for rows in objective.blocks(2 * objective.design.n_columns):
+            coordinates[rows] = objective.design.block(rows) @ self.transform
+        return coordinates

@@ -8,7 +8,7 @@ from copy import copy
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._compact import CompactCurvature, CompactExplainer, check_compactable, compact_objective
+from ._compact import CompactExplainer, check_compactable, compact_curvature, compact_objective
 
 VERSION_KEY = "_sklearn_relatif_version"
 #: What explainers hold that skops does not know and that does nothing but hold data.
@@ -40,13 +40,15 @@ class PersistenceMixin:
     def compact(self) -> CompactExplainer:
         """A smaller explainer, which does not hold the training features any more.
 
-        It finds the same training rows, by index, with scores in single precision (about seven
-        digits of the largest). For each training row it keeps the direction of its residual and
+        It finds the same training rows, by index, with scores in single precision (six
+        digits of the largest; five where the model fits most rows perfectly). For each training row it keeps the direction of its residual and
         its features in coordinates that are uncorrelated over the training rows, ``4 (k + d)``
         bytes for ``k`` outputs (classes less one) and ``d`` columns, in the place of ``8 d`` or
-        more; the three scales; and what :attr:`training_rows_` holds. Sparse features stay as
-        they are, in single precision. To these come the model and the factor of the curvature,
-        ``8 (k d)^2`` bytes for the exact solvers.
+        more; the three scales; and what :attr:`training_rows_` holds. To these come the model
+        and, of the exact solvers, one triangle of the inverse curvature, saved in ``2 (k d)^2``
+        bytes in the place of a factor of ``8 (k d)^2``. Sparse features stay as they are, in
+        single precision, and their factor as it is. For 1,697 digits (64 columns, 10 classes)
+        the saved explainer shrinks from 3.9 MB to 1.3 MB.
 
         What needs the training set is gone: ``removal_effect``, ``retrain_without``, ``score``,
         ``leverage_``. The coordinates are a linear map of the features, which can be
@@ -79,8 +81,8 @@ class PersistenceMixin:
         check_compactable(self._objective, self._curvature)
         self._row_factors("theta_relative")  # which gives the scales of both relative criteria
         small = copy(self)
-        small._objective, basis = compact_objective(self._objective)
-        small._curvature = CompactCurvature(self._curvature, basis)
+        small._objective, whitening = compact_objective(self._objective)
+        small._curvature = compact_curvature(self._curvature, whitening)
         small._machine = small._row_space = small._training_data = None
         return CompactExplainer(small)
 

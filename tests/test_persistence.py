@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -207,3 +208,30 @@ def test_compact_refuses_what_needs_the_training_rows(case):
     explainer, _ = fitted(case)
     with pytest.raises(ValueError, match=r"^compact\(\)"):
         explainer.compact()
+
+
+def pixels(constant):
+    """Digits with a column that is the same in all rows, besides those that are 0."""
+    X, y = load_digits(return_X_y=True)
+    return np.column_stack([X[:300] / 16, np.full(300, constant)]), y[:300]
+
+
+def test_compact_softmax_keeps_a_quarter_of_the_factor():
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(*pixels(0.0))
+    n_params = explainer._objective.rows.n_params
+    whole, compact = len(pickle.dumps(explainer)), len(pickle.dumps(explainer.compact()))
+    factor, rows = 8 * n_params**2, 8 * 300 * 66
+    assert whole > factor + rows
+    assert compact < factor / 4 + 1.5 * rows
+
+
+@pytest.mark.parametrize("constant", [0.0, 3.0])
+def test_compact_explains_queries_with_features_that_no_training_row_had(constant):
+    X, y = pixels(constant)
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    queries = X[:20] + np.random.default_rng(0).normal(size=(20, X.shape[1]))
+    rounding = np.sqrt(explainer._objective.rows.n_params) * np.finfo(np.float32).eps
+    for criterion in cases.CRITERIA:
+        expected = explainer.pairwise_influence(queries, criterion=criterion)
+        found = explainer.compact().pairwise_influence(queries, criterion=criterion)
+        assert cases.relative_error(found, expected) < rounding
