@@ -19,7 +19,7 @@ from threading import Lock
 import numpy as np
 
 from ._selection import BestRows
-from ._threads import for_each
+from ._threads import for_each, n_blas_threads
 from .objectives import GradientRows, block_budget
 
 #: Rows of the first block, which sets a threshold for the others. Each block has twice as many as
@@ -227,8 +227,9 @@ def _is_in_range(scales):
 
 
 def _growing_blocks(rows, n_queries):
-    """Slices of the rows, few at first."""
-    most = min(BLOCK_SCORES // n_queries, block_budget() // (4 * rows.n_params))
+    """Slices of the rows, few at first; the blocks of all threads share the budget."""
+    budget = block_budget() / n_blas_threads()
+    most = min(BLOCK_SCORES // n_queries, budget // (4 * rows.n_params))
     start, size = 0, FIRST_ROWS
     while start < rows.n_rows:
         stop = min(start + max(1, min(size, int(most))), rows.n_rows)

@@ -60,7 +60,7 @@ class _SharedLimit:
         with self._lock:
             n_threads = 1
             if self._n_holders == 0:
-                n_threads = _n_blas_threads()
+                n_threads = n_blas_threads()
                 self._limit = _controller().limit(limits=1, user_api="blas")
             self._n_holders += 1
         try:
@@ -81,6 +81,7 @@ def _controller():
     return ThreadpoolController()
 
 
-def _n_blas_threads():
+def n_blas_threads() -> int:
+    """Threads of the products, and so of :func:`for_each`."""
     libraries = _controller().select(user_api="blas").info()
     return max((library["num_threads"] for library in libraries), default=1)
