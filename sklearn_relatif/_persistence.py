@@ -43,7 +43,8 @@ class PersistenceMixin:
         It finds the same training rows, by index, with scores in single precision (six digits of
         the largest; five where the model fits most rows perfectly). For each training row it
         keeps the direction of its residual and its features in coordinates that are uncorrelated
-        over the training rows, ``4 (k + d)`` bytes for ``k`` outputs (classes less one) and ``d`` columns, in the place of ``8 d`` or
+        over the training rows, ``4 (k + d)`` bytes for ``k`` outputs (classes less one) and
+        ``d`` columns, in the place of ``8 d`` or
         more; the three scales; and what :attr:`training_rows_` holds. To these come the model
         and, of the exact solvers, one triangle of the inverse curvature, saved in ``2 (k d)^2``
         bytes in the place of a factor of ``8 (k d)^2``. Sparse features stay as they are, in
