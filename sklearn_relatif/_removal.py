@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import objectives, retraining
 from ._flip import FlipSet, find_flip_set
 from ._progress import show_progress
+from ._search import contract, products
 from ._targets import RealTargets
 from ._validation import check_choice, check_positive_int, check_removals, group_labels
 from .curvature import CholeskyCurvature, build_curvature
@@ -428,9 +429,10 @@ class RemovalMixin:
         if total:
             gradient = np.asarray(design.block(slice(None)).T @ residual).T
             solved = self._curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
-            blocks = ((slice(0, 1), rows, product) for rows, product in self._contract(solved))
+            passes = contract(solved, objective.rows)
+            blocks = ((slice(0, 1), rows, block) for rows, block in passes)
         else:
-            blocks = self._products(queries)
+            blocks = products(queries, objective.rows, self._curvature)
         member = None if groups is None else group_labels(groups, objective.n_rows)[1]
         n_effects = objective.n_rows if member is None else member.max() + 1
         effect = np.zeros((1 if total else design.n_rows, n_effects))
@@ -498,16 +500,16 @@ class RemovalMixin:
     def _strength(self, queries, factors):
         """Sum over the queries of the absolute criterion of each row."""
         strength = np.zeros(len(factors))
-        for asked, rows, products in self._products(queries):
-            strength[rows] += queries.norm[asked] @ np.abs(products)
+        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
+            strength[rows] += queries.norm[asked] @ np.abs(block)
         return strength * np.abs(factors)
 
     def _scores_of_rows(self, queries, factors, chosen):
         """Criterion of chosen rows on the queries, shape (n_queries, n_chosen)."""
         scores = np.empty((queries.n_rows, len(chosen)))
-        for asked, rows, products in self._products(queries):
+        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
             here = np.flatnonzero((chosen >= rows.start) & (chosen < rows.stop))
-            scores[asked, here] = products[:, chosen[here] - rows.start]
+            scores[asked, here] = block[:, chosen[here] - rows.start]
         return scores * factors[chosen] * queries.norm[:, None]
 
 
