@@ -450,6 +450,7 @@ class RelatIFExplainer(
                 sign=sign,
                 training_rows=self.training_rows_,
                 query_index=np.repeat(row_index(X), n_labels),
+                solver=self.solver_,
             )
             for name, (indices, scores) in best.items()
         }

@@ -149,6 +149,7 @@ class ExplanationIndex:
             sign=sign,
             training_rows=explainer.training_rows_,
             query_index=row_index(X),
+            solver=explainer.solver_,
         )
 
     def _nearest(self, unit, n_examples):
