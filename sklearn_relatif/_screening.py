@@ -129,8 +129,14 @@ class _Search:
         if not scales:
             return
         gradients = self._gradients(X, unit, weight, lengths)
-        for some in row_blocks(len(gradients), len(self.vectors), BLOCK_SCORES):
-            queries, rows, products = _hits(self.vectors @ gradients[some].T, bounds)
+        n_queries = len(self.vectors)
+        # Memory that is fresh for each product would cost as much as looking at it does.
+        memory = np.empty(min(n_queries * len(gradients), BLOCK_SCORES + n_queries), np.float32)
+        for some in row_blocks(len(gradients), n_queries, BLOCK_SCORES):
+            some_gradients = gradients[some].T
+            products = memory[: n_queries * some_gradients.shape[1]].reshape(n_queries, -1)
+            np.matmul(self.vectors, some_gradients, out=products)
+            queries, rows, products = _hits(products, bounds)
             if len(queries):
                 rows += some.start
                 self._keep(queries, rows + block.start, products / weight[rows])
