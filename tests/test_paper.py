@@ -65,10 +65,27 @@ def test_single_precision_finds_sets_of_nearly_the_same_size(images, model, expl
 
 
 def test_relative_criteria_overlap_more_with_neighbours(explanations):
-    shares = overlap.overlaps(explanations)
+    shares = overlap.overlaps(explanations, explanations["nearest_neighbors"])
     for criterion in RELATIVE:
         for k in overlap.SIZES:
             assert shares[criterion][k] > shares["influence"][k]
+
+
+def test_variants_of_the_overlap_agree_with_it_on_the_mean(images, model, explanations):
+    models = {"weak": {"model": model}, "strong": {"model": data.fit(images, 0.001)}}
+    found = overlap.variants(images, models, explanations)
+    share = np.mean(model.predict(images.X_test) == images.y_test)
+    total = overlap.overlaps(explanations, explanations["nearest_neighbors"])
+    for criterion in RELATIVE:
+        for k in overlap.SIZES:
+            right, wrong = (
+                found[kind][criterion][k] for kind in ("classified as labelled", "misclassified")
+            )
+            mean = share * right + (1 - share) * wrong
+            assert mean == pytest.approx(total[criterion][k])
+            # Of the few misclassified queries none may have a neighbour among its rows.
+            for name in found.keys() - {"misclassified"}:
+                assert found[name][criterion][k] > found[name]["influence"][k]
 
 
 def test_relative_criteria_change_the_model_less_for_what_they_change_of_the_query(images, model):

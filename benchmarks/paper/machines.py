@@ -8,10 +8,10 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn_relatif import RelatIFExplainer
 
 from .._measure import seconds
-from . import galleries, report
+from . import data, galleries, report
 from .study import CRITERIA, NAMES, work
 
-N_TRAIN = 10_000
+N_TRAIN, N_QUERIES = 5000, 2000
 N_EXAMPLES = 5
 #: Queries of the gallery, each for every machine.
 N_SHOWN = 2
@@ -47,9 +47,14 @@ class Chosen(NamedTuple):
     norm: float
 
 
-def subset(images, n_train=N_TRAIN):
-    """The first training rows, on which a kernel machine is affordable."""
-    return images._replace(X_train=images.X_train[:n_train], y_train=images.y_train[:n_train])
+def subset(images, n_train=N_TRAIN, n_queries=N_QUERIES):
+    """Random images, so few that libsvm takes seconds."""
+    rng = np.random.default_rng(SEED)
+    train = rng.choice(len(images.X_train), n_train, replace=False)
+    test = rng.choice(len(images.X_test), n_queries, replace=False)
+    return data.Images(
+        images.X_train[train], images.y_train[train], images.X_test[test], images.y_test[test]
+    )
 
 
 def explain(images, machine):
@@ -170,7 +175,7 @@ def write(results, folder):
     ]
     return f"""## The appendix on support vector machines
 
-On the first {N_TRAIN:,} training images; the predicted labels of the 10,000 test images are
+On {N_TRAIN:,} random training images; the predicted labels of {N_QUERIES:,} random test images are
 explained. `LinearSVC` is one machine a class against the rest, with C = 0.1, `SVC` one a pair of
 classes, with its defaults (the polynomial of degree 2).
 
