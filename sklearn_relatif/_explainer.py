@@ -25,7 +25,7 @@ from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._search import SIGNS, best_rows, products
+from ._search import SIGNS, best_rows, score_matrix
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._threads import results_of_each
 from ._validation import (
@@ -483,11 +483,7 @@ class RelatIFExplainer(
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
-        scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
-        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
-            block *= factors[rows]
-            np.multiply(block, queries.norm[asked, None], out=scores[asked, rows])
-        return scores
+        return score_matrix(queries, self._objective.rows, self._curvature, factors)
 
     def transform(self, X, y=None) -> np.ndarray:
         """Embed rows so that their inner products are influences.

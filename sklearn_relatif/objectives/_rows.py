@@ -133,6 +133,10 @@ class GradientRows:
         self.n_rows, self.n_outputs = unit.shape
         self.n_params = self.n_outputs * design.n_columns
 
+    def scaled(self, factors) -> GradientRows:
+        """Rows whose directions are multiplied with a factor each."""
+        return GradientRows(self.design, self.unit * factors[:, None], self.norm)
+
     def block(self, rows):
         """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
         unit = self.unit[rows]
