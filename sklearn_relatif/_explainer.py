@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +25,7 @@ from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._screening import screened_best
-from ._selection import BestRows, merge_signs
+from ._search import SIGNS, best_rows, products
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
     check_choice,
@@ -46,14 +45,8 @@ from .curvature import (
     build_curvature,
     prepare_curvature,
 )
-from .objectives import block_budget, reduce_to_row_space, row_blocks
+from .objectives import reduce_to_row_space
 from .support_vectors import ActiveSetCurvature, ActiveSetObjective
-
-SIGNS = ("positive", "negative", "absolute")
-#: Scores of one block of queries and rows: small enough to stay in cache while it is searched.
-SCORE_BLOCK_BYTES = 4 * 2**20
-#: Queries that are searched for together: enough for products to run at their full rate.
-MOST_QUERIES = 2048
 
 
 def _estimator_has(method):
@@ -446,7 +439,8 @@ class RelatIFExplainer(
         query = self._query(X, y, n_labels)
         queries = self._objective.query_rows(query.design, query.y)
         targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
-        best = self._search(queries, names, n_examples, sign)
+        factors = {name: self._row_factors(name) for name in names}
+        best = best_rows(queries, self._objective.rows, self._curvature, factors, n_examples, sign)
         explanations = {
             name: Explanation(
                 indices,
@@ -456,6 +450,7 @@ class RelatIFExplainer(
                 sign=sign,
                 training_rows=self.training_rows_,
                 query_index=np.repeat(row_index(X), n_labels),
+                solver=self.solver_,
             )
             for name, (indices, scores) in best.items()
         }
@@ -484,9 +479,9 @@ class RelatIFExplainer(
         queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
         scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
-        for asked, rows, products in self._products(queries):
-            products *= factors[rows]
-            np.multiply(products, queries.norm[asked, None], out=scores[asked, rows])
+        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
+            block *= factors[rows]
+            np.multiply(block, queries.norm[asked, None], out=scores[asked, rows])
         return scores
 
     def transform(self, X, y=None) -> np.ndarray:
@@ -563,56 +558,6 @@ class RelatIFExplainer(
 
     def _criterion(self, criterion):
         return self.criterion if criterion is None else criterion
-
-    def _products(self, queries) -> Iterator[tuple[slice, slice, np.ndarray]]:
-        """Products ``u_t^T H^-1 u_i`` of unit gradients, in blocks of queries and rows."""
-        bytes_per_query = queries.n_params * queries.unit.itemsize
-        for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
-            solved = self._curvature.solve(queries.block(asked))
-            for some, products in self._contract(solved):
-                yield asked, some, products
-
-    def _contract(self, solved) -> Iterator[tuple[slice, np.ndarray]]:
-        """Products of vectors with the unit gradients of the training rows, in blocks of rows."""
-        rows = self._objective.rows
-        values_per_row = max(len(solved), rows.n_formed(len(solved)) / 8)
-        bytes_per_row = rows.unit.itemsize * values_per_row
-        for some in row_blocks(rows.n_rows, bytes_per_row, SCORE_BLOCK_BYTES):
-            yield some, rows.contract(solved, some)
-
-    def _search(self, queries, criteria, n_examples, sign):
-        """Best rows of each query in each criterion, as {criterion: (indices, scores)}."""
-        factors = {name: self._row_factors(name) for name in criteria}
-        wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
-        parts = {name: [] for name in criteria}
-        bytes_per_query = max(
-            queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES
-        )
-        for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
-            solved = self._curvature.solve(queries.block(asked))
-            best = screened_best(solved, self._objective.rows, factors, n_examples, wanted)
-            if best is None:
-                best = self._best_of_all(solved, asked, factors, n_examples, wanted)
-            for name, found in parts.items():
-                found.append(merge_signs([(best[name, d], d) for d in wanted], queries.norm[asked]))
-        return {
-            name: tuple(map(np.concatenate, zip(*found, strict=True)))
-            for name, found in parts.items()
-        }
-
-    def _best_of_all(self, solved, asked, factors, n_examples, directions):
-        """What :func:`screened_best` finds for the queries asked, by comparing all scores."""
-        dtype = self._objective.rows.unit.dtype
-        best = {
-            (name, direction): BestRows(asked.stop - asked.start, n_examples, dtype)
-            for name in factors
-            for direction in directions
-        }
-        for rows, products in self._contract(solved):
-            for (name, direction), found in best.items():
-                scores = products * (direction * factors[name][rows])
-                found.update(slice(None), scores, rows.start)
-        return best
 
     def _row_factors(self, criterion):
         """Per-row factors of a criterion; scales are computed once, when first needed."""

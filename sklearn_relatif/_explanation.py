@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from .curvature import SolverChoice
     from .plotting import InfluenceDisplay
 
 __all__ = ["Explanation", "TrainingRows", "row_index"]
@@ -112,10 +113,13 @@ class Explanation:
         What is known of the training rows; kept by reference.
     query_index : array-like of shape (n_queries,)
         The user's index label of each query.
+    solver : SolverChoice, optional
+        What inverted the curvature, and why; if the scores are approximate, the reason says where
+        their denominators come from.
 
     Attributes
     ----------
-    indices, scores, targets, criterion, sign, training_rows, query_index
+    indices, scores, targets, criterion, sign, training_rows, query_index, solver
         The parameters; array-likes as ndarrays.
 
     Raises
@@ -162,6 +166,7 @@ class Explanation:
         sign: str | None,
         training_rows: TrainingRows,
         query_index: ArrayLike,
+        solver: SolverChoice | None = None,
     ) -> None:
         self.indices = np.asarray(indices)
         self.scores = np.asarray(scores)
@@ -170,6 +175,7 @@ class Explanation:
         self.sign = sign
         self.training_rows = training_rows
         self.query_index = np.asarray(query_index)
+        self.solver = solver
         self._check_shapes()
 
     def _check_shapes(self) -> None:
@@ -219,6 +225,7 @@ class Explanation:
             sign=self.sign,
             training_rows=self.training_rows,
             query_index=self.query_index[queries],
+            solver=self.solver,
         )
 
     def frame(self) -> pd.DataFrame:
@@ -351,7 +358,10 @@ def _title(explanation: Explanation) -> str:
     title = f"Explanation of {n_queries} {'query' if n_queries == 1 else 'queries'}"
     if explanation.sign is None:
         return f"{title}: criterion {explanation.criterion}"
-    return f"{title}: criterion {explanation.criterion}, sign {explanation.sign}"
+    title = f"{title}: criterion {explanation.criterion}, sign {explanation.sign}"
+    solver = explanation.solver
+    is_exact = solver is None or solver.is_exact
+    return title if is_exact else f"{title}, solver {solver.name} ({solver.reason})"
 
 
 def _header(explanation: Explanation) -> list[str]:

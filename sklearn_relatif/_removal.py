@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import objectives, retraining
 from ._flip import FlipSet, find_flip_set
 from ._progress import show_progress
+from ._search import contract, products
 from ._targets import RealTargets
 from ._validation import check_choice, check_positive_int, check_removals, group_labels
 from .curvature import CholeskyCurvature, build_curvature
@@ -275,7 +276,9 @@ class RemovalMixin:
         measured = CORRELATIONS[correlation](estimate.ravel(), truth.ravel())
         return float(measured.statistic)
 
-    def estimate_and_truth(self, X, y=None) -> tuple[np.ndarray, np.ndarray]:
+    def estimate_and_truth(
+        self, X, y=None, *, order: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
 
         Parameters
@@ -283,6 +286,9 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,), default=None
             Labels of the queries. None: the labels that the model predicts.
+        order : {"first", "newton"}, default=None
+            Instead of the criterion, estimate the change of the query's loss by
+            :meth:`removal_effect` of this order, for the same rows.
 
         Returns
         -------
@@ -296,6 +302,10 @@ class RemovalMixin:
         if self.criterion == "influence":
             factors = factors * self._objective.sample_weight / self._objective.total_weight
         rows = self._rows_to_retrain(self._strength(queries, factors))
+        if order is not None:
+            groups = np.full(self._objective.n_rows, None)
+            groups[rows] = np.arange(len(rows))
+            return tuple(self.removal_effect(X, y, groups, order=one) for one in (order, "retrain"))
         estimate = self._scores_of_rows(queries, factors, rows)
         truth = self._statistics(list(rows[:, None]), query)
         change = truth.loss_change
@@ -428,9 +438,10 @@ class RemovalMixin:
         if total:
             gradient = np.asarray(design.block(slice(None)).T @ residual).T
             solved = self._curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
-            blocks = ((slice(0, 1), rows, product) for rows, product in self._contract(solved))
+            passes = contract(solved, objective.rows)
+            blocks = ((slice(0, 1), rows, block) for rows, block in passes)
         else:
-            blocks = self._products(queries)
+            blocks = products(queries, objective.rows, self._curvature)
         member = None if groups is None else group_labels(groups, objective.n_rows)[1]
         n_effects = objective.n_rows if member is None else member.max() + 1
         effect = np.zeros((1 if total else design.n_rows, n_effects))
@@ -498,16 +509,16 @@ class RemovalMixin:
     def _strength(self, queries, factors):
         """Sum over the queries of the absolute criterion of each row."""
         strength = np.zeros(len(factors))
-        for asked, rows, products in self._products(queries):
-            strength[rows] += queries.norm[asked] @ np.abs(products)
+        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
+            strength[rows] += queries.norm[asked] @ np.abs(block)
         return strength * np.abs(factors)
 
     def _scores_of_rows(self, queries, factors, chosen):
         """Criterion of chosen rows on the queries, shape (n_queries, n_chosen)."""
         scores = np.empty((queries.n_rows, len(chosen)))
-        for asked, rows, products in self._products(queries):
+        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
             here = np.flatnonzero((chosen >= rows.start) & (chosen < rows.stop))
-            scores[asked, here] = products[:, chosen[here] - rows.start]
+            scores[asked, here] = block[:, chosen[here] - rows.start]
         return scores * factors[chosen] * queries.norm[:, None]
 
 

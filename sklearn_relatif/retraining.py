@@ -312,7 +312,7 @@ def newton_steps(
     >>> from sklearn_relatif.objectives import reduce_estimator
     >>> from sklearn_relatif.retraining import newton_step, parameter_changes
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> model = LogisticRegression(tol=1e-8, max_iter=1000).fit(X, y)
     >>> objective = reduce_estimator(model, X, y, np.ones(150))
     >>> curvature = build_curvature(objective, "hessian", 0.0)
     >>> weights = newton_step(objective, curvature, [[0], [70], range(100, 110)])

@@ -9,8 +9,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
 from ._compact import check_factored
-from ._explainer import SIGNS, RelatIFExplainer
+from ._explainer import RelatIFExplainer
 from ._explanation import Explanation, row_index
+from ._search import SIGNS
 from ._selection import merge_signs
 from ._validation import check_choice, check_positive_int
 from .criteria import CRITERIA
@@ -148,6 +149,7 @@ class ExplanationIndex:
             sign=sign,
             training_rows=explainer.training_rows_,
             query_index=row_index(X),
+            solver=explainer.solver_,
         )
 
     def _nearest(self, unit, n_examples):

@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif.curvature import _active_set
+from sklearn_relatif.curvature import _active_set, _gram_rows, _kkt_system
 from sklearn_relatif.curvature._active_set import ActiveSetSVM
 
 TIGHT = 1e-10
@@ -242,7 +242,8 @@ def test_more_removals_than_are_prepared_at_once_give_the_same(monkeypatch):
     data = BreastCancer(*CASES[1][:2])
     at_once = data.machine(data.alpha).removal_path(data.rows)
     monkeypatch.setattr(_active_set, "BATCH", 7)
-    monkeypatch.setattr(_active_set, "MAX_TERMS", 2)
+    monkeypatch.setattr(_gram_rows, "BATCH", 7)
+    monkeypatch.setattr(_kkt_system, "MAX_TERMS", 2)
     one_by_one = data.machine(data.alpha).removal_path(data.rows)
     np.testing.assert_allclose(
         at_once.coefficients.toarray(), one_by_one.coefficients.toarray(), atol=1e-11
@@ -436,12 +437,12 @@ def test_failure_to_meet_the_kkt_conditions_is_reported(monkeypatch):
 
 
 def test_kkt_system_grows_and_shrinks_like_its_inverse(monkeypatch):
-    monkeypatch.setattr(_active_set, "MAX_TERMS", 5)
+    monkeypatch.setattr(_kkt_system, "MAX_TERMS", 5)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 40))
     everything = X @ X.T
     present = list(range(12))
-    system = _active_set._System.of(everything[:12, :12])
+    system = _kkt_system.KKTSystem.of(everything[:12, :12])
     for _ in range(60):
         absent = [row for row in range(30) if row not in present]
         if absent and (len(present) < 2 or rng.integers(2)):

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif import RelatIFExplainer, _explainer
+from sklearn_relatif import RelatIFExplainer, _search
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -509,7 +509,7 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
     queries = container(np.random.default_rng(5).normal(size=(30, 4)))
     matrices = explain_all(explainer, queries)
     if working_memory < 1:
-        monkeypatch.setattr(_explainer, "SCORE_BLOCK_BYTES", 4000)
+        monkeypatch.setattr(_search, "SCORE_BLOCK_BYTES", 4000)
     with config_context(working_memory=working_memory):
         together = explainer.explain(queries, sign=sign, n_examples=8, criterion=cases.CRITERIA)
         one_by_one = {
@@ -518,7 +518,7 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
         }
         query = explainer._query(queries, None)
         query_rows = explainer._objective.query_rows(query.design, query.y)
-        blocks = list(explainer._products(query_rows))
+        blocks = list(_search.products(query_rows, explainer._objective.rows, explainer._curvature))
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)
     for criterion, matrix in matrices.items():

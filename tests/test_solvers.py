@@ -418,6 +418,10 @@ def test_relative_influence_from_two_curvatures():
     assert split.solver_.reason == (
         "it was asked for; denominators from the block-diagonal approximation"
     )
+    assert exact.explain(X[:2]).solver.is_exact
+    explanation = split.explain(X[:2])[0]
+    assert explanation.solver == split.solver_ and not explanation.solver.is_exact
+    assert "solver cg (it was asked for; denominators from the" in repr(explanation)
 
 
 @pytest.mark.parametrize("solver", ["cg", "lissa", "block_diagonal", "kfac", "ekfac"])

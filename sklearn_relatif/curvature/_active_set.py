@@ -27,6 +27,9 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
+from ._gram_rows import BATCH, GramRows
+from ._kkt_system import KKTSystem
+
 #: Relative to the terms that are added up: how far the KKT conditions may be violated, and how
 #: far from the span of the free rows a row must be not to count as part of it.
 ACCURACY = 1e-12
@@ -41,10 +44,6 @@ MAX_JITTER = 1e-3
 MAX_ROUNDS = 20
 #: Changes of the sets in one round, per row, from which on rows are taken to go in circles.
 MAX_EVENTS_PER_ROW = 20
-#: Changes that a factored KKT system may carry before they are merged.
-MAX_TERMS = 64
-#: Rows of the Gram matrix that are computed at once.
-BATCH = 128
 
 
 class RemovalChange(NamedTuple):
@@ -145,7 +144,7 @@ class ActiveSetSVM:
         *,
         fit_intercept: bool,
     ):
-        self._gram = _GramRows(gram_rows, len(y))
+        self._gram = GramRows(gram_rows, len(y))
         self._y = np.asarray(y, dtype=np.float64)
         self._upper = np.asarray(upper, dtype=np.float64)
         self._has_intercept = int(fit_intercept)
@@ -379,7 +378,7 @@ class ActiveSetSVM:
         if len(point.free):
             point.system = point.system.without(index + self._has_intercept)
         else:
-            point.system = _System.of(np.zeros((0, 0)))
+            point.system = KKTSystem.of(np.zeros((0, 0)))
 
     def _put_at_bound(self, point, row):
         """Set a row on the margin to the bound it is next to, and slightly off the margin."""
@@ -392,7 +391,7 @@ class ActiveSetSVM:
         """A row has reached the margin: free it, unless its motion lies in the free rows'."""
         own = self._gram[row]
         if self._has_intercept and not len(point.free):
-            system = _System.of(np.array([[0.0, 1.0], [1.0, own[row]]]))
+            system = KKTSystem.of(np.array([[0.0, 1.0], [1.0, own[row]]]))
         else:
             border = own[point.free]
             if self._has_intercept:
@@ -463,7 +462,7 @@ class ActiveSetSVM:
         ordered = rows[order - 1]
         if rank:
             point.free = ordered[:rank]
-            point.system = _System.of(self._kkt_matrix(point.free))
+            point.system = KKTSystem.of(self._kkt_matrix(point.free))
             point.side[point.free] = 0.0
         for row in ordered[rank:]:
             self._enter(point, row)
@@ -615,7 +614,7 @@ class _Point:
     values: np.ndarray  # f at the training rows.
     side: np.ndarray  # +1 zero, -1 bounded, 0 free or of no set.
     free: np.ndarray
-    system: _System  # Of the free rows.
+    system: KKTSystem  # Of the free rows.
     shift: np.ndarray  # Added to y f - 1.
     jitter: np.ndarray  # Shift of a row that leaves the margin.
     leaving: np.ndarray  # Rows on their way out.
@@ -626,7 +625,7 @@ class _Point:
     def of(cls, alpha, values, side):
         """A point without intercept and with no row free yet."""
         nobody, nothing = np.zeros(0, dtype=np.intp), np.zeros_like(alpha)
-        system = _System.of(np.zeros((0, 0)))
+        system = KKTSystem.of(np.zeros((0, 0)))
         return cls(
             alpha, 0.0, values, side, nobody, system, nothing.copy(), nothing, nobody, 0.0, nothing
         )
@@ -635,182 +634,6 @@ class _Point:
         """A copy; arrays that are never changed in place are shared."""
         changed = ("alpha", "values", "side", "shift")
         return replace(self, **{name: getattr(self, name).copy() for name in changed})
-
-
-@dataclass(frozen=True)
-class _System:
-    """The KKT matrix of the free rows and its inverse, which grow and shrink by one row.
-
-    What was added is kept apart from the matrices of the beginning, and what left stays in
-    them, unused: an object never changes, and all removals share the matrices of the start.
-    """
-
-    matrix: np.ndarray
-    inverse: np.ndarray
-    added: np.ndarray  # Further rows of the matrix.
-    vectors: np.ndarray  # The inverse changed by the sum over t of
-    weights: np.ndarray  # weights[t] * outer(vectors[t], vectors[t]).
-    places: np.ndarray  # Where the rows that are present stand.
-
-    @classmethod
-    def of(cls, matrix, inverse=None):
-        """A system with all its rows in one matrix."""
-        n = len(matrix)
-        inverse = np.linalg.inv(matrix) if inverse is None else inverse
-        none = np.zeros((0, n))
-        return cls(matrix, inverse, none, none, np.zeros(0), np.arange(n))
-
-    def solve(self, right):
-        """The inverse times a vector."""
-        placed, n = self._placed(right), len(self.matrix)
-        product = (self.weights * (self.vectors @ placed)) @ self.vectors
-        product[:n] += self.inverse @ placed[:n]
-        return product[self.places]
-
-    def multiply(self, vector):
-        """The matrix times a vector."""
-        placed, n = self._placed(vector), len(self.matrix)
-        product = placed[n:] @ self.added
-        product[:n] += self.matrix @ placed[:n]
-        product[n:] = self.added @ placed
-        return product[self.places]
-
-    def without(self, index):
-        """The system without one of its rows."""
-        system = self._merged_if_long()
-        place, n = system.places[index], len(system.matrix)
-        column = (system.weights * system.vectors[:, place]) @ system.vectors
-        if place < n:
-            column[:n] += system.inverse[place]
-        return replace(
-            system,
-            vectors=np.vstack([system.vectors, column]),
-            weights=np.append(system.weights, -1 / column[place]),
-            places=np.delete(system.places, index),
-        )
-
-    def bordered(self, border, corner, response, distance):
-        """The system with one more row.
-
-        Parameters
-        ----------
-        border : ndarray of shape (n,)
-            The new row of the matrix.
-        corner : float
-            Its diagonal element.
-        response : ndarray of shape (n,)
-            ``-inverse @ border``.
-        distance : float
-            ``corner + border @ response``.
-        """
-        system = self._merged_if_long()
-        n, n_places = len(system.matrix), system.vectors.shape[1]
-        places = np.append(system.places, n_places)
-        added = _with_row(system.added, places, np.append(border, corner))
-        added[:, -1] = added[-1, n:]
-        return replace(
-            system,
-            added=added,
-            vectors=_with_row(system.vectors, places, np.append(response, 1.0)),
-            weights=np.append(system.weights, 1 / distance),
-            places=places,
-        )
-
-    def renewed(self):
-        """The same system, its inverse computed anew."""
-        return _System.of(self._merged_matrix())
-
-    def _placed(self, vector):
-        placed = np.zeros(self.vectors.shape[1])
-        placed[self.places] = vector
-        return placed
-
-    def _merged_if_long(self):
-        if len(self.weights) < MAX_TERMS:
-            return self
-        n = len(self.matrix)
-        inverse = (self.vectors.T * self.weights) @ self.vectors
-        inverse[:n, :n] += self.inverse
-        return _System.of(self._merged_matrix(), inverse[np.ix_(self.places, self.places)])
-
-    def _merged_matrix(self):
-        n, n_places = len(self.matrix), self.vectors.shape[1]
-        matrix = np.empty((n_places, n_places))
-        matrix[:n, :n] = self.matrix
-        matrix[n:] = self.added
-        matrix[:, n:] = self.added.T
-        return matrix[np.ix_(self.places, self.places)]
-
-
-def _with_row(rows, places, entries):
-    """Rows with one more column, of zeros, and one more row, that has entries at places."""
-    grown = np.zeros((rows.shape[0] + 1, rows.shape[1] + 1))
-    grown[:-1, :-1] = rows
-    grown[-1, places] = entries
-    return grown
-
-
-class _GramRows:
-    """Rows of the training Gram matrix: computed when asked for, stored when they are loaded.
-
-    Attributes
-    ----------
-    largest : ndarray of shape (n_rows,)
-        Largest absolute entry of each column so far.
-    """
-
-    def __init__(self, compute, n_rows):
-        self._compute = compute
-        self._slots = np.full(n_rows, -1)
-        self._store = np.empty((0, n_rows))
-        self._n_stored = 0
-        self.largest = np.zeros(n_rows)
-
-    def compute(self, rows):
-        """Rows of the matrix, shape (n, n_rows), not stored."""
-        stored = self._slots[rows] >= 0
-        if stored.all():
-            return self._store[self._slots[rows]]
-        computed = np.asarray(self._compute(rows), dtype=np.float64)
-        np.maximum(self.largest, np.abs(computed).max(axis=0), out=self.largest)
-        return computed
-
-    def product(self, rows, coefficients):
-        """``coefficients @ matrix``, where coefficients vanish outside some rows."""
-        total = np.zeros_like(coefficients)
-        for some in np.array_split(rows, len(rows) // BATCH + 1):
-            total += coefficients[..., some] @ self.compute(some)
-        return total
-
-    def load(self, rows):
-        missing = rows[self._slots[rows] < 0]
-        needed = self._n_stored + len(missing)
-        if needed > len(self._store):
-            store = np.empty((max(needed, 2 * len(self._store)), len(self._slots)))
-            store[: self._n_stored] = self._store[: self._n_stored]
-            self._store = store
-        self._store[self._n_stored : needed] = self.compute(missing)
-        self._slots[missing] = np.arange(self._n_stored, needed)
-        self._n_stored = needed
-
-    def __getitem__(self, row):
-        if self._slots[row] < 0:
-            self.load(np.array([row]))
-        return self._store[self._slots[row]]
-
-    def block(self, rows):
-        """Matrix between loaded rows."""
-        return self._store[np.ix_(self._slots[rows], rows)]
-
-    def diagonal(self, rows):
-        """Diagonal of the matrix at loaded rows."""
-        return self._store[self._slots[rows], rows]
-
-    def combine(self, rows, coefficients):
-        """``coefficients @ matrix[rows]`` for loaded rows, without a copy of them."""
-        weights = np.zeros(self._n_stored)
-        weights[self._slots[rows]] = coefficients
-        return weights @ self._store[: self._n_stored]
 
 
 def _first(distances, speeds, moving):

@@ -31,6 +31,8 @@ SOLVERS = (
     "kfac",
     "ekfac",
 )
+#: Of these and of those that other modules name, those without approximation.
+EXACT = ("cholesky", "woodbury", "diagonal", "active_set")
 #: Up to this size a factor costs so little that wide data are not reduced first.
 SMALL = 1000
 #: Above this size a factor takes too long, whatever the memory.
@@ -100,6 +102,11 @@ class SolverChoice(NamedTuple):
 
     name: str
     reason: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether scores are those of the exact inverse, but for rounding."""
+        return self.name in EXACT
 
 
 class Prepared(NamedTuple):

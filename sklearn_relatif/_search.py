@@ -1,0 +1,99 @@
+"""The passes over the training rows: products of their gradients with what queries solve for.
+
+With ``u_t`` the unit gradient of a query and ``u_i`` that of a training row, the products
+``u_t^T H^-1 u_i`` of all pairs are what every criterion scales. They come in blocks of queries
+and rows, and are never held together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ._screening import screened_best
+from ._selection import BestRows, merge_signs
+from .objectives import block_budget, row_blocks
+
+#: Signs of the scores that are searched for, and what they are multiplied with to be positive.
+DIRECTIONS = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}
+SIGNS = tuple(DIRECTIONS)
+#: Scores of one block of queries and rows: small enough to stay in cache while it is searched.
+SCORE_BLOCK_BYTES = 4 * 2**20
+#: Queries that are searched for together: enough for products to run at their full rate.
+MOST_QUERIES = 2048
+
+
+def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Products of unit gradients, in blocks of queries and rows.
+
+    Parameters
+    ----------
+    queries, rows : gradient rows
+    curvature : curvature object
+
+    Yields
+    ------
+    asked, some : slices
+        The queries and the rows of the block.
+    block : ndarray of shape (n_asked, n_some)
+    """
+    bytes_per_query = queries.n_params * queries.unit.itemsize
+    for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+        solved = curvature.solve(queries.block(asked))
+        for some, block in contract(solved, rows):
+            yield asked, some, block
+
+
+def best_rows(queries, rows, curvature, factors, n_best, sign):
+    """The best rows of each query, in each criterion.
+
+    Parameters
+    ----------
+    queries, rows : gradient rows
+    curvature : curvature object
+    factors : dict of str to ndarray of shape (n_rows,)
+        What a row's products are multiplied with, in each criterion.
+    n_best : int
+    sign : {"positive", "negative", "absolute"}
+
+    Returns
+    -------
+    dict of str to (indices, scores), ndarrays of shape (n_queries, n_best)
+        By criterion. -1 and NaN where there are not enough rows.
+    """
+    directions = DIRECTIONS[sign]
+    parts = {name: [] for name in factors}
+    bytes_per_query = max(queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES)
+    for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+        solved = curvature.solve(queries.block(asked))
+        best = screened_best(solved, rows, factors, n_best, directions)
+        if best is None:
+            n_asked = asked.stop - asked.start
+            best = _best_of_all(n_asked, solved, rows, factors, n_best, directions)
+        for name, found in parts.items():
+            found.append(merge_signs([(best[name, d], d) for d in directions], queries.norm[asked]))
+    return {
+        name: tuple(map(np.concatenate, zip(*found, strict=True))) for name, found in parts.items()
+    }
+
+
+def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
+    """Products of vectors with the unit gradients of the rows, in blocks of rows."""
+    values_per_row = max(len(solved), rows.n_formed(len(solved)) / 8)
+    bytes_per_row = rows.unit.itemsize * values_per_row
+    for some in row_blocks(rows.n_rows, bytes_per_row, SCORE_BLOCK_BYTES):
+        yield some, rows.contract(solved, some)
+
+
+def _best_of_all(n_queries, solved, rows, factors, n_best, directions):
+    """What :func:`screened_best` finds, by comparing all scores."""
+    best = {
+        (name, direction): BestRows(n_queries, n_best, rows.unit.dtype)
+        for name in factors
+        for direction in directions
+    }
+    for some, block in contract(solved, rows):
+        for (name, direction), found in best.items():
+            found.update(slice(None), block * (direction * factors[name][some]), some.start)
+    return best
