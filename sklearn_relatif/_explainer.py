@@ -159,7 +159,7 @@ class RelatIFExplainer(
         The class labels.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the training data had any.
     solver_ : SolverChoice
         The solver's ``name``, and the ``reason`` for which it was chosen.

@@ -41,7 +41,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         Index and labels of the training rows.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if `X` had names that are all strings.
 
     References
