@@ -1,13 +1,13 @@
 """Noun 4: the truth, which is the model that training without some of its rows would have given.
 
-Without the rows of a group G, and at the same penalties, training minimises
+Without the rows of a group G, and at the same penalties, training minimises::
 
     J_G(W) = (1/S_G) [ sum_{i not in G} s_i loss(y_i, W x~_i)
                        + 1/2 sum_j Lambda_j w_j^2 + sum_j q_j w_j ]
 
 where ``S_G`` is the weight of the rows that are left. Many such models are solved for at once.
 Each starts at the optimum of all rows, with the Newton step of its own objective. The Hessian of
-that is the full one less the group's part,
+that is the full one less the group's part::
 
     H_G = (S/S_G) [ H - (1/S) sum_{i in G} s_i A_i ⊗ x~_i x~_i^T ],
 
