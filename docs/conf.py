@@ -29,6 +29,8 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+# Sections in order and known, parameters that exist, in the order of the signature, with types.
+numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03", "PR04", "PR05", "PR10"}
 
 DOCS = Path(__file__).parent.resolve()
 COPIES = {

@@ -385,8 +385,10 @@ def loss_changes(
 
     Parameters
     ----------
-    objective, weights
-        As for :func:`parameter_changes`.
+    objective : LinearObjective
+        At the parameters of the model before the removal.
+    weights : ndarray of shape (n_models, n_outputs, n_columns)
+        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     design : Design
         Features of the rows, from ``objective.query_design``.
     y : ndarray of shape (n_rows,)
@@ -407,8 +409,10 @@ def training_effects(objective: LinearObjective, weights: np.ndarray) -> np.ndar
 
     Parameters
     ----------
-    objective, weights
-        As for :func:`parameter_changes`.
+    objective : LinearObjective
+        At the parameters of the model before the removal.
+    weights : ndarray of shape (n_models, n_outputs, n_columns)
+        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     """
     square = np.zeros(len(weights))
     for rows, block in loss_change_blocks(objective, weights, objective.design, objective.y):
