@@ -159,7 +159,7 @@ class RelatIFExplainer(
         The class labels.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the training data had any.
     solver_ : SolverChoice
         The solver's ``name``, and the ``reason`` for which it was chosen.
@@ -232,11 +232,16 @@ class RelatIFExplainer(
         Parameters
         ----------
         estimator : fitted estimator
-        X, y, sample_weight
-            The data and the weights that it was fitted on. A linear model's X may be a
-            ``numpy.memmap`` of float32 or float64 that is larger than memory: it is read block by
-            block, here and in ``explain``. (Behind the preprocessing of a Pipeline, and for hinge
-            losses, all of it is loaded.)
+            Of a supported kind, see ``estimator`` of the class.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            The rows that it was fitted on. A linear model's X may be a ``numpy.memmap`` of float32
+            or float64 that is larger than memory: it is read block by block, here and in
+            ``explain``. (Behind the preprocessing of a Pipeline, and for hinge losses, all of it
+            is loaded.)
+        y : array-like of shape (n_rows,)
+            The labels or targets that it was fitted on.
+        sample_weight : array-like of shape (n_rows,), default=None
+            The weights that it was fitted with.
         **params
             Further parameters of the explainer.
 
@@ -503,6 +508,20 @@ class RelatIFExplainer(
         Returns
         -------
         ndarray of shape (n_rows, n_params)
+            In the precision of the training features.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> products = explainer.transform(X[:3]) @ explainer.transform(X, y).T
+        >>> influence = explainer.pairwise_influence(X[:3], criterion="influence")
+        >>> bool(np.allclose(products, influence))
+        True
         """
         check_is_fitted(self)
         query = self._in_coordinates(self._query(X, y))

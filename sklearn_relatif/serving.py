@@ -107,10 +107,13 @@ class ExplanationIndex:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
         y : array-like of shape (n_queries,), default=None
             The label to explain for each query. None: the label that the model predicts.
         n_examples : int, default=5
+            How many training rows to return for each query.
         sign : {"positive", "negative", "absolute"}, default="positive"
+            Rows that support the label, that oppose it, or the strongest of both.
 
         Returns
         -------

@@ -131,7 +131,7 @@ class ConjugateGradients:
 class Lissa:
     """``M^-1 g`` by the stochastic Neumann series of Agarwal, Bullins & Hazan (2017).
 
-    As in Koh & Liang (2017), "Understanding black-box predictions via influence functions",
+    As in Koh & Liang (2017), "Understanding black-box predictions via influence functions"::
 
         v_0 = g,    v_j+1 = g + (I - M_j / scale) v_j,    M^-1 g ≈ v_depth / scale,
 
