@@ -22,10 +22,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import objectives
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._search import SIGNS, best_rows, products
+from ._search import SIGNS, all_scores, best_rows
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
     check_choice,
@@ -305,6 +306,7 @@ class RelatIFExplainer(
                 self._prepare(X, y, weight)
         return self
 
+    @with_n_jobs
     def _prepare(self, X, y, sample_weight):
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = objectives.split_pipeline(self.estimator_)
@@ -367,6 +369,7 @@ class RelatIFExplainer(
 
     # --- explaining ----------------------------------------------------------------------
 
+    @with_n_jobs
     def explain(
         self,
         X,
@@ -456,6 +459,7 @@ class RelatIFExplainer(
         }
         return explanations if several else explanations[names[0]]
 
+    @with_n_jobs
     def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
         """Score of every training row for every query.
 
@@ -478,11 +482,7 @@ class RelatIFExplainer(
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
-        scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
-        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
-            block *= factors[rows]
-            np.multiply(block, queries.norm[asked, None], out=scores[asked, rows])
-        return scores
+        return all_scores(queries, self._objective.rows, self._curvature, factors)
 
     def transform(self, X, y=None) -> np.ndarray:
         """Embed rows so that their inner products are influences.

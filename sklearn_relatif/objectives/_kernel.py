@@ -153,6 +153,10 @@ class KernelRows:
             )
         return np.sqrt(diagonal)
 
+    def part(self, rows) -> KernelRows:
+        """Some of the rows, to ask with: what they are compared with brings the kernel."""
+        return KernelRows(None, self.features[rows], self.unit[rows], self.norm[rows])
+
     def block(self, rows):
         """Unit gradients of some rows."""
         return KernelBlock(self.features[rows], self.unit[rows])

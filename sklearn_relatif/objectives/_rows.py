@@ -42,6 +42,11 @@ class Design:
         """The design of some of the rows."""
         return Design(self.X[rows], self.fit_intercept)
 
+    def part(self, rows) -> Design:
+        """Some of the rows, given by a slice, which stay in the file where they are in one."""
+        X = self.X.part(rows) if isinstance(self.X, MappedRows) else self.X[rows]
+        return Design(X, self.fit_intercept)
+
     def block(self, rows):
         """``x~`` of some rows, CSR if the data are sparse, C-ordered otherwise."""
         X = self.X[rows]
@@ -105,6 +110,10 @@ class GradientRows:
         self.norm = norm
         self.n_rows, self.n_outputs = unit.shape
         self.n_params = self.n_outputs * design.n_columns
+
+    def part(self, rows) -> GradientRows:
+        """Some of the rows, given by a slice."""
+        return GradientRows(self.design.part(rows), self.unit[rows], self.norm[rows])
 
     def block(self, rows):
         """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
