@@ -39,8 +39,9 @@ def part_slices(n_rows: int) -> list[slice]:
 
     Threads are no workers: the products of a process use all of its threads as they are.
     """
-    backend, _ = get_active_backend()
-    n_workers = 1 if getattr(backend, "supports_sharedmem", False) else effective_n_jobs(None)
+    backend, n_jobs = get_active_backend()
+    is_shared = getattr(backend, "supports_sharedmem", False)
+    n_workers = 1 if is_shared else effective_n_jobs(n_jobs)
     n_parts = max(1, min(n_workers, n_rows))
     bounds = [n_rows * part // n_parts for part in range(n_parts + 1)]
     return [slice(*ends) for ends in pairwise(bounds)]

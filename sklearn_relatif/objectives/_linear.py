@@ -244,6 +244,8 @@ class LinearObjective:
     def _sum_of_parts(self, curvature, neglect=0.0):
         """``row_sum`` of all rows, of which worker processes may take a part each."""
         total, *others = map_parts(LinearObjective.row_sum, split(self), curvature, neglect)
+        # Ray hands results over where they are, for reading only.
+        total = np.require(total, requirements="W")
         for other in others:
             total += other
         return total
