@@ -234,10 +234,10 @@ class RelatIFExplainer(
         ----------
         estimator : fitted estimator
         X, y, sample_weight
-            The data and the weights that it was fitted on. A linear model's X may be a
-            ``numpy.memmap`` of float32 or float64 that is larger than memory: it is read block by
-            block, here and in ``explain``. (Behind the preprocessing of a Pipeline, and for hinge
-            losses, all of it is loaded.)
+            The data and the weights that it was fitted on. A linear model's X may be larger than
+            memory: a ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
+            ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
+            and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
         **params
             Further parameters of the explainer.
 
@@ -310,7 +310,7 @@ class RelatIFExplainer(
     def _prepare(self, X, y, sample_weight):
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = objectives.split_pipeline(self.estimator_)
-        design = objectives.check_design(self._model, objectives.preprocess(self._transformers, X))
+        design = objectives.model_rows(self._transformers, self._model, X)
         labels = column_or_1d(y)
         check_consistent_length(design, labels)
         self._training_data = (design, labels, sample_weight)
@@ -544,9 +544,7 @@ class RelatIFExplainer(
 
         Each row of X comes ``n_labels`` times, for as many entries of ``y``.
         """
-        features = objectives.check_design(
-            self._model, objectives.preprocess(self._transformers, X)
-        )
+        features = objectives.model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         design = self._objective.query_design(features)

@@ -19,6 +19,7 @@ from sklearn import get_config
 from .._distribute import map_parts, split
 from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks
+from ._stored import take_columns
 
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
@@ -138,7 +139,7 @@ class LinearObjective:
 
     def query_design(self, X) -> Design:
         """Features of other rows, in the columns of this objective and in its precision."""
-        X = X if self.columns is None else X[:, self.columns]
+        X = X if self.columns is None else take_columns(X, self.columns)
         return self.design.like(X)
 
     def query_rows(self, design: Design, y) -> GradientRows:

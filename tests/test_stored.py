@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.objectives import _mapped
+from sklearn_relatif.objectives import _stored
 from tests import cases
 
 EXPLAIN_FROM_A_FILE = """
@@ -59,7 +59,7 @@ def models():
 @pytest.mark.parametrize("case", list(models()))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_mapped_features_explain_as_those_in_memory(on_disk, monkeypatch, case, dtype):
-    monkeypatch.setattr(_mapped, "READ_BYTES", 2**12)
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**12)
     model, data = models()[case]
     X, y = data()
     X = X.astype(dtype)
@@ -96,7 +96,7 @@ def test_wide_features_are_reduced(on_disk):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_invalid_values_are_found_wherever_they_are(on_disk, monkeypatch, value):
-    monkeypatch.setattr(_mapped, "READ_BYTES", 2**12)
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**12)
     X, y = cases.breast_cancer()
     model = LogisticRegression(max_iter=1000).fit(X, y)
     X[-1, -1] = value
