@@ -164,6 +164,25 @@ def test_rows_are_sent_once_and_not_with_the_tasks(dask, monkeypatch):
     assert submitted == [1] * N_WORKERS
 
 
+def test_rows_of_a_file_are_not_sent(dask, monkeypatch, tmp_path):
+    X, y = cases.breast_cancer()
+    np.save(tmp_path / "X.npy", X)
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    held = RelatIFExplainer.from_fitted(model, X, y, n_jobs=1)
+    parcels = []
+
+    def note_size(content):
+        parcels.append(len(pickle.dumps(content)))
+        return Parcel(content)
+
+    monkeypatch.setattr(_distribute, "Parcel", note_size)
+    mapped = RelatIFExplainer.from_fitted(model, np.load(tmp_path / "X.npy", mmap_mode="r"), y)
+    found = mapped.explain(X[:20])
+    assert len(parcels) == 3 * (N_WORKERS + 1)
+    assert sum(parcels) < X.nbytes
+    assert_array_equal(found.indices, held.explain(X[:20]).indices)
+
+
 def threads_of(part):
     return os.getpid(), n_blas_threads()
 

@@ -119,7 +119,7 @@ def model_rows(transformers, model, X):
             X = transformer.transform(X)
         return validate_data(model, X, **options)
     X = StoredRows(X, transformers)
-    blocks = (validate_data(model, X[rows], **options) for rows in X.reads())
+    blocks = (validate_data(model, X.transformed(rows), **options) for rows in X.reads())
     if sparse.issparse(X[:1]):
         return sparse.vstack(list(blocks), format="csr")
     for _ in blocks:

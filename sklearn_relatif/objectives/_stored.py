@@ -37,7 +37,7 @@ class StoredRows:
         self.transformers = transformers
         self.columns = self.dtype = None
         self.first, self.stop = 0, source.shape[0]
-        first = self[:1]
+        first = self._block(slice(1))
         self.n_columns = first.shape[1]
         self.dtype = first.dtype if first.dtype in FLOATS else FLOATS[0]
 
@@ -49,13 +49,29 @@ class StoredRows:
         return self.stop - self.first
 
     def __getitem__(self, rows):
+        if not (isinstance(rows, slice) and rows.step is None):
+            return self._block(rows)
+        # A few columns may come of many: what is read at a time is limited as well.
+        blocks = [self._block(some) for some in self.reads(rows)]
+        if len(blocks) == 1:
+            return blocks[0]
+        return sparse.vstack(blocks) if sparse.issparse(blocks[0]) else np.concatenate(blocks)
+
+    def transformed(self, rows):
+        """Some of the rows as the last transformer makes them, which may be frames."""
         block = self._read(rows)
         for transformer in self.transformers:
             block = transformer.transform(block)
+        return block
+
+    def _block(self, rows):
+        """Some of the rows, all read at once."""
+        block = self.transformed(rows)
+        if sparse.issparse(block):
+            return block
+        block = np.asarray(block)
         if self.columns is not None:
             block = block[:, self.columns]
-        if sparse.issparse(block) or self.dtype is None:
-            return block
         return np.ascontiguousarray(block, self.dtype)
 
     def __array__(self, dtype=None, copy=None):
@@ -66,9 +82,11 @@ class StoredRows:
         if isinstance(rows, slice) and rows.step is None:
             start, stop, _ = rows.indices(len(self))
             return self._copy(slice(self.first + start, self.first + max(start, stop)))
-        positions = rows if getattr(rows, "dtype", bool) != bool else np.arange(len(self))[rows]
+        positions = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        if positions.dtype == bool:
+            positions = np.flatnonzero(positions)
         rising, places = np.unique(positions, return_inverse=True)
-        return self._copy(rising + self.first)[places]
+        return self._copy(rising.astype(np.intp) + self.first)[places]
 
     def _copy(self, rows):
         block = np.array(self.source[rows])
