@@ -146,7 +146,10 @@ class RelatIFExplainer(
     n_retrainings : int, default=30
         Number of training rows that ``score`` leaves out, one at a time.
     n_jobs : int, default=None
-        Number of parallel jobs where models are refitted by scikit-learn itself.
+        Number of jobs of joblib. Worker processes share the rows in ``fit``, ``explain`` and
+        ``pairwise_influence``, and the refits that are left to scikit-learn itself. None: 1, or
+        what joblib's active backend has (``joblib.parallel_config``, with Dask or Ray on several
+        machines). The products of one process use all cores as it is.
     random_state : int, RandomState instance or None, default=None
         Draws half of the rows that ``score`` leaves out.
     verbose : bool, default=False
