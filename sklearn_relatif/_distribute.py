@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import wraps
 from itertools import pairwise
 from typing import Any
@@ -70,15 +70,14 @@ def map_parts(function: Callable, parts: Sequence, *shared) -> list:
     if len(parts) == 1:
         return [function(parts[0], *shared)]
     parcels, common = [Parcel(part) for part in parts], Parcel(shared)
-    for attempt in range(ATTEMPTS):
-        try:
-            return Parallel(batch_size=1)(
-                delayed(_on_part)(function, parcel, common) for parcel in parcels
-            )
-        except CancelledError:
-            if attempt == ATTEMPTS - 1:
-                raise
-    return []
+    for _ in range(ATTEMPTS - 1):
+        with suppress(CancelledError):
+            return _run(function, parcels, common)
+    return _run(function, parcels, common)
+
+
+def _run(function, parcels, common):
+    return Parallel(batch_size=1)(delayed(_on_part)(function, parcel, common) for parcel in parcels)
 
 
 def _on_part(function, parcel, common):
