@@ -75,27 +75,44 @@ class PlainNumpy:
     """What one writes by hand: all gradients in memory, one factorisation, one product."""
 
     def fit(self, model, X, y):
-        self.model = model
-        X = with_ones(X)
-        probabilities = model.predict_proba(X[:, :-1])
-        self.contrasts = contrasts(len(model.classes_))
-        gradients = self._gradients(X, probabilities, y)
-
-        penalty = np.r_[np.full(X.shape[1] - 1, 1 / model.C), 0.0]
-        factor = cho_factor(self._hessian(X, probabilities, penalty), lower=True)
+        gradients, factor = self.factorise(model, X, y)
         self.solved = cho_solve(factor, gradients.T)
         self.scales = {
-            "influence": 1.0,
             "theta_relative": np.linalg.norm(self.solved, axis=0),
             "loss_relative": np.sqrt(np.einsum("ip,pi->i", gradients, self.solved)),
         }
 
     def explain(self, X):
         """Return {criterion: (indices, scores)}, each (n_queries, N_EXAMPLES), best row first."""
+        return {name: largest(scores) for name, scores in self.matrices(X)}
+
+    def matrices(self, X):
+        """Yield each criterion with its scores of all rows, (n_queries, n_rows)."""
+        influence = self.query_gradients(X) @ self.solved
+        yield "influence", influence
+        for name, scale in self.scales.items():
+            yield name, influence / scale
+
+    def factorise(self, model, X, y):
+        """Return the rows' gradients, (n_rows, n_parameters), and the Hessian's factor."""
+        self.model = model
+        self.contrasts = contrasts(len(model.classes_))
+        probabilities = model.predict_proba(X)
+        design = self._design(X)
+        penalty = np.full(design.shape[1], 1 / model.C)
+        if model.fit_intercept:
+            penalty[-1] = 0.0
+        gradients = self._gradients(design, probabilities, y)
+        return gradients, cho_factor(self._hessian(design, probabilities, penalty), lower=True)
+
+    def query_gradients(self, X):
+        """Return the gradients of the predicted labels, (n_queries, n_parameters)."""
         probabilities = self.model.predict_proba(X)
         predicted = self.model.classes_[probabilities.argmax(axis=1)]
-        influence = self._gradients(with_ones(X), probabilities, predicted) @ self.solved
-        return {name: largest(influence / scale) for name, scale in self.scales.items()}
+        return self._gradients(self._design(X), probabilities, predicted)
+
+    def _design(self, X):
+        return with_ones(X) if self.model.fit_intercept else X
 
     def _gradients(self, X, probabilities, y):
         residuals = (probabilities - (y[:, np.newaxis] == self.model.classes_)) @ self.contrasts

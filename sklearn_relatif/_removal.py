@@ -276,7 +276,9 @@ class RemovalMixin:
         measured = CORRELATIONS[correlation](estimate.ravel(), truth.ravel())
         return float(measured.statistic)
 
-    def estimate_and_truth(self, X, y=None) -> tuple[np.ndarray, np.ndarray]:
+    def estimate_and_truth(
+        self, X, y=None, *, order: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
 
         Parameters
@@ -284,6 +286,9 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,), default=None
             Labels of the queries. None: the labels that the model predicts.
+        order : {"first", "newton"}, default=None
+            Instead of the criterion, estimate the change of the query's loss by
+            :meth:`removal_effect` of this order, for the same rows.
 
         Returns
         -------
@@ -297,6 +302,10 @@ class RemovalMixin:
         if self.criterion == "influence":
             factors = factors * self._objective.sample_weight / self._objective.total_weight
         rows = self._rows_to_retrain(self._strength(queries, factors))
+        if order is not None:
+            groups = np.full(self._objective.n_rows, None)
+            groups[rows] = np.arange(len(rows))
+            return tuple(self.removal_effect(X, y, groups, order=one) for one in (order, "retrain"))
         estimate = self._scores_of_rows(queries, factors, rows)
         truth = self._statistics(list(rows[:, None]), query)
         change = truth.loss_change

@@ -60,7 +60,7 @@ def retraining_fidelity(estimator, X, y=None, *, correlation: str = "pearson") -
     float
         See :meth:`RelatIFExplainer.score`.
     """
-    explainer, X = _at_explainer(estimator, X)
+    explainer, X = at_explainer(estimator, X)
     return explainer.score(X, y, correlation=correlation)
 
 
@@ -84,7 +84,7 @@ def top_k_overlap(estimator, X, y=None, *, n_examples: int = 5) -> float:
         Between 0 and 1.
     """
     check_positive_int("n_examples", n_examples)
-    explainer, X = _at_explainer(estimator, X)
+    explainer, X = at_explainer(estimator, X)
     best = [
         np.argsort(-scores, axis=1, kind="stable")[:, :n_examples]
         for scores in explainer.estimate_and_truth(X, y)
@@ -231,12 +231,14 @@ def _influence_set(explanation: Explanation) -> np.ndarray:
 
 
 def _explain(estimator, X, y, n_examples):
-    explainer, X = _at_explainer(estimator, X)
+    explainer, X = at_explainer(estimator, X)
     return explainer.explain(X, y, n_examples=n_examples)
 
 
-def _at_explainer(estimator, X):
-    """The explainer at the end of a pipeline, and the rows as it takes them."""
+def at_explainer(estimator, X):
+    """The explainer at the end of a pipeline, and the rows, if any, as it takes them."""
     if isinstance(estimator, Pipeline):
-        return estimator[-1], estimator[:-1].transform(X) if len(estimator) > 1 else X
+        if X is not None and len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        return estimator[-1], X
     return estimator, X
