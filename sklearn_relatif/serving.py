@@ -143,7 +143,8 @@ class ExplanationIndex:
             for direction, found in parts.items():
                 found.append(self._nearest(direction * unit, n_examples))
         best = [(_Found.joined(found), direction) for direction, found in parts.items()]
-        indices, scores = merge_signs(best, queries.norm * lengths * self._longest)
+        indices, scores = merge_signs(best)
+        scores *= (queries.norm * lengths * self._longest)[:, None]
         return Explanation(
             indices,
             scores,

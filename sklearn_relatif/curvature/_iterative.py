@@ -284,6 +284,9 @@ class SplitCurvature:
         Gives ``whiten``, ``unwhiten`` and ``quadratic_form``.
     """
 
+    #: Queries are solved for with the training rows, which come with the curvature.
+    holds_rows = True
+
     def __init__(self, solver, norms):
         self.solver = solver
         self.norms = norms

@@ -42,6 +42,9 @@ class WoodburyCurvature:
         If the ridge is too weak for the precision of the features.
     """
 
+    #: Queries are solved for with the training rows, which come with the curvature.
+    holds_rows = True
+
     def __init__(self, total):
         objective = total.objective
         self.dtype = objective.dtype
