@@ -42,7 +42,7 @@ MAX_CATEGORIES = 100
 #: Parameters that the features of all texts may have in all classes together, and those of all
 #: categories. The time of an audit grows with their square: this many take about a minute for
 #: 20,000 rows.
-MAX_PARAMETERS = 6000
+MAX_PARAMETERS = 5000
 MAX_CLASSES = 100
 #: Different numbers in a target from which on it is a quantity, not a class.
 MAX_NUMERIC_CLASSES = 50

@@ -1,4 +1,4 @@
-"""Noun 3: the criterion, which is one scale per training row.
+"""Noun 3: the criterion, which is one scale per training row::
 
     influence        I(t, i)  = g_t^T H^-1 g_i                     Eq. 3, 6
     theta-relative   I(t, i) / || H^-1 g_i ||                      Definition 3.2
@@ -10,8 +10,9 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 
 import numpy as np
 
-from ._threads import CACHED_BYTES, FEW_COLUMNS, for_each
-from .objectives import block_budget, row_blocks
+from ._distribute import map_parts, split
+from ._threads import FEW_COLUMNS, for_each
+from .objectives import GradientRows, block_budget, row_blocks
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 
@@ -34,6 +35,13 @@ def unit_scales(criterion, rows, curvature):
         return rows.scales()
     if hasattr(curvature, "row_scales"):
         return curvature.row_scales(criterion, rows)
+    parts = split(rows) if isinstance(rows, GradientRows) else [rows]
+    norms = getattr(curvature, "norms", curvature)
+    found = map_parts(_unit_scales, parts, criterion, norms)
+    return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
+
+
+def _unit_scales(rows, criterion, curvature):
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
 
@@ -44,8 +52,8 @@ def unit_scales(criterion, rows, curvature):
             scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
 
     bytes_per_row = rows.n_params * rows.unit.itemsize
-    if rows.n_params <= FEW_COLUMNS:
-        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, CACHED_BYTES)))
+    if isinstance(rows, GradientRows) and rows.n_params <= FEW_COLUMNS:
+        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.design.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
             measure(block)
