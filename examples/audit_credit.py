@@ -1,8 +1,7 @@
 """Audit a credit model by its training rows: German credit, a pipeline on a data frame.
 
     python examples/audit_credit.py
-    python examples/audit_credit.py --output refusal.png
-    python examples/audit_credit.py --data my_copy_of_german_credit.csv
+    python examples/audit_credit.py --data my_copy_of_german_credit.csv --output refusal.png
 
 Three questions of an audit:
 
@@ -12,12 +11,14 @@ Three questions of an audit:
 2. Which past cases deserve a second look, as label errors or unusual cases?
 3. Which past cases are hubs, that come first in the explanations of many applicants?
 
-Needs pandas; the picture needs matplotlib. Source and licence of the data: data/README.md.
+It ends in a picture of the cases for and against the refusal. Needs pandas and matplotlib. Source
+and licence of the data: data/README.md.
 """
 
 import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -86,7 +87,9 @@ WORDS = {
 def main():
     parser = argparse.ArgumentParser(description="Audit a credit model by its training rows.")
     parser.add_argument("--data", default=DATA, help="German credit as CSV (default: %(default)s)")
-    parser.add_argument("--output", help="save a picture of the explained refusal to this file")
+    parser.add_argument(
+        "--output", default="audit_credit.png", help="the picture (default: %(default)s)"
+    )
     arguments = parser.parse_args()
 
     applicants = pd.read_csv(arguments.data)
@@ -116,8 +119,7 @@ def main():
 
     title("3. Hubs: the cases that come first for the most applicants under IF")
     print_hubs(first, X_train)
-    if arguments.output:
-        save_picture(explainer, applicant, arguments.output)
+    save_picture(explainer, applicant, arguments.output)
 
 
 def credit_model():
@@ -229,8 +231,6 @@ def print_hubs(first, X_train):
 
 def save_picture(explainer, applicant, path):
     """The strongest cases for and against the refusal, in both criteria."""
-    import matplotlib.pyplot as plt
-
     both = explainer.explain(applicant, n_examples=8, sign="absolute", criterion=list(CRITERIA))
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
     for axis, (criterion, name) in zip(axes, CRITERIA.items(), strict=True):

@@ -3,7 +3,7 @@
     python examples/grid_search_damping.py
     python examples/grid_search_damping.py --output curve.png
 
-The picture needs matplotlib. The data ship with scikit-learn.
+Ends in a picture of the curve. Needs matplotlib. The data ship with scikit-learn.
 """
 
 import argparse
@@ -16,9 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.plotting import DampingDisplay
 
 parser = argparse.ArgumentParser(description="Choose the damping by fidelity to retraining.")
-parser.add_argument("--output", help="save a picture of the curve to this file")
+parser.add_argument(
+    "--output", default="grid_search_damping.png", help="the picture (default: %(default)s)"
+)
 arguments = parser.parse_args()
 
 # 1. An ill-conditioned model: with next to no penalty, the classes are nearly separable, and most
@@ -47,15 +50,5 @@ for value, height, width in zip(damping, mean, spread, strict=True):
     print(f"{value:7.0e}   {height:8.3f}   {width:8.3f}{chosen}")
 
 # 4. A picture.
-if arguments.output:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    axes.errorbar(damping, mean, spread, marker="o", capsize=2)
-    axes.axvline(search.best_params_["damping"], color="0.7", linestyle="--", zorder=0)
-    axes.set_xscale("symlog", linthresh=damping[1])
-    axes.set_xlim(-damping[1] / 2, 2 * damping[-1])
-    axes.set_xlabel("damping")
-    axes.set_ylabel("fidelity to retraining (Pearson)")
-    figure.savefig(arguments.output, dpi=80)
-    print(f"\nPicture: {arguments.output}")
+DampingDisplay.from_search(search).figure_.savefig(arguments.output, dpi=80)
+print(f"\nPicture: {arguments.output}")

@@ -1,7 +1,7 @@
 """Which messages explain that a message is spam? TF-IDF and a LinearSVC on short messages.
 
     python examples/text_sms.py
-    python examples/text_sms.py --data sms_spam.csv
+    python examples/text_sms.py --data sms_spam.csv --output spam.html
 
 The data are a CSV file, compressed or not, with the columns `label` and `text`: the SMS Spam
 Collection (5,574 messages, https://archive.ics.uci.edu/dataset/228/sms+spam+collection) brought
@@ -9,7 +9,7 @@ into this form, say. Without one, 80 made-up messages stand in, which are enough
 
 For some predictions the example prints the training messages that explain them, by influence (IF)
 beside relative influence (RelatIF). A LinearSVC has no probabilities: f is its decision value,
-positive for spam.
+positive for spam. It ends in a report, which lists the messages that deserve a second look.
 
 Needs pandas. The TF-IDF matrix stays sparse throughout.
 """
@@ -35,7 +35,11 @@ WIDTH = 100
 def main():
     parser = argparse.ArgumentParser(description="Explain a spam filter by its training messages.")
     parser.add_argument("--data", default=DATA, help="messages as CSV (default: %(default)s)")
-    messages = pd.read_csv(parser.parse_args().data)
+    parser.add_argument(
+        "--output", default="text_sms.html", help="the report (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    messages = pd.read_csv(arguments.data)
     text_train, text_test, y_train, y_test = train_test_split(
         messages["text"], messages["label"], stratify=messages["label"], random_state=0
     )
@@ -65,6 +69,13 @@ def main():
     print(f"\n=== The message that comes first, over all {len(text_test)} test messages")
     for name, frame in frames.items():
         print_first_messages(name, frame, text_train)
+
+    report = explainer.audit(text_test, y_test)
+    print("\n=== The messages whose labels the model contradicts most")
+    for place in report.first_rows(5):
+        print(f"    {y_train.iloc[place]:4}  {fit_line(text_train.iloc[place], indent=10)}")
+    report.to_html(arguments.output, text_train.to_frame())
+    print(f"\nReport: {arguments.output}")
 
 
 def interesting(values, is_wrong):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -16,7 +18,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
 from . import RelatIFExplainer, _demo
-from ._tables import Table, TableError, features_of, group_labels, make_table, read_frame
+from ._table_files import TableError, read_frame
+from ._tables import (
+    Table,
+    describe_features,
+    features_of,
+    group_labels,
+    make_table,
+    more_rows,
+    require_columns,
+)
 
 PROGRAM = "python -m sklearn_relatif"
 MODELS = {
@@ -28,6 +39,10 @@ MODELS = {
 FALLBACK_DAMPING = 1e-6
 #: Rows below which none are put aside for testing.
 ENOUGH_TO_SPLIT = 20
+#: Share of the rows that are put aside for testing, and the most that are, unless told.
+TEST_SHARE, MAX_TEST_ROWS = 0.2, 2000
+#: What a shell reports for a program that was interrupted.
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,19 +56,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 if all went well, 1 if the data cannot be used. Wrong arguments end the
-        process with status 2.
+        The exit status: 0 if all went well, 1 if the data cannot be used, 130 if interrupted.
+        Wrong arguments end the process with status 2.
     """
     options = _parser().parse_args(argv)
     try:
+        if options.command is not None:
+            _check(options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             status = options.run(options)
-    except (TableError, OSError) as error:
-        print(f"{PROGRAM} {options.command}: {error}", file=sys.stderr)
+            print(end="", flush=True)
+    except BrokenPipeError:
+        # Nobody reads on. Python would complain when it flushes what is left at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return _complain(options, "interrupted", INTERRUPTED)
+    except MemoryError:
+        return _complain(options, "not enough memory")
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return _complain(options, f"{place}{error.strerror or error}")
+    except ValueError as error:
+        return _complain(options, str(error))
     for message in dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught):
         print(f"warning: {message}", file=sys.stderr)
+    return status
+
+
+def _complain(options, reason, status=1):
+    """Say in one line that fits a terminal what went wrong."""
+    line = next((line for line in reason.splitlines() if line.strip()), "failed")
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    print(f"{PROGRAM} {options.command}: {line}", file=sys.stderr)
     return status
 
 
@@ -92,9 +128,13 @@ def _add_audit(commands):
         help="CSV, CSV.gz or Parquet file (default: scikit-learn's breast cancer)",
     )
     _add_model_options(audit)
-    audit.add_argument("--test", metavar="FILE", help="a table of test rows")
-    audit.add_argument(
-        "--test-size", type=_share, default=0.2, help="share of the rows to test on (default: 0.2)"
+    test = audit.add_mutually_exclusive_group()
+    test.add_argument("--test", metavar="FILE", help="a table of test rows")
+    test.add_argument(
+        "--test-size",
+        type=_share,
+        metavar="SHARE",
+        help=f"share of the rows to test on (default: {TEST_SHARE}, at most {MAX_TEST_ROWS} rows)",
     )
     audit.add_argument("--groups", metavar="COLUMN", help="also remove each group of rows")
     audit.add_argument(
@@ -102,26 +142,27 @@ def _add_audit(commands):
     )
     audit.add_argument("--top", type=_count, default=20, help="rows to list (default: 20)")
     audit.add_argument("--json", metavar="FILE", help="also write the numbers as JSON")
-    audit.set_defaults(run=_audit)
+    audit.set_defaults(run=_audit, parser=audit)
 
 
 def _audit(options):
-    table = _table(options.data, options.target)
+    table = _table(options)
     groups = None
     if options.groups is not None:
-        if options.groups not in table.X.columns:
-            raise TableError(f"no column {options.groups!r} to group by")
-        groups = group_labels(table.X[options.groups], table.notes)
+        require_columns(table.frame, [options.groups])
+        groups = group_labels(table.frame[options.groups], table.notes)
     train, X_test, y_test = _split(table, options)
     explainer = _explainer(table, train, options)
     _say("looking at the training rows")
     report = explainer.audit(X_test, y_test, groups=None if groups is None else groups[train])
-    print(report.summary())
-    print(*_assumptions(table), sep="\n")
     report.to_html(options.output, table.X.iloc[train], n_rows=options.top)
-    print(f"Report: {options.output}")
     if options.json is not None:
         _write_json(report, table, options)
+    print(report.summary())
+    _print_assumptions(table)
+    print(f"\nReport: {options.output}")
+    if options.json is not None:
+        print(f"Numbers: {options.json}")
     return 0
 
 
@@ -129,25 +170,31 @@ def _split(table, options):
     """Positions of the training rows, and the test rows with their labels."""
     everything = np.arange(len(table.y))
     if options.test is not None:
-        test = make_table(read_frame(options.test, table.notes), options.target, table.notes)
-        lacking = [name for name in table.X.columns if name not in test.X.columns]
-        if lacking:
-            raise TableError(f"{options.test}: no usable column {lacking[0]!r}")
-        known = np.isin(test.y, table.y)
-        if not known.any():
-            raise TableError(f"{options.test}: none of the labels occurs in the training data")
-        return everything, test.X.loc[known, list(table.X.columns)], test.y[known]
-    if len(table.y) < ENOUGH_TO_SPLIT or not options.test_size:
+        frame = read_frame(options.test, table.notes)
+        try:
+            return everything, *more_rows(table, frame, options.target)
+        except TableError as error:
+            raise TableError(f"{options.test}: {error}") from error
+    n_test = _n_test_rows(len(everything), options.test_size)
+    if n_test == 0:
+        table.notes.append("No rows were put aside for testing.")
         return everything, None, None
-    _, counts = np.unique(table.y, return_counts=True)
-    n_test = int(np.ceil(options.test_size * len(table.y)))
-    stratify = table.y if n_test >= len(counts) <= len(table.y) - n_test else None
-    train, test = train_test_split(
-        everything, test_size=options.test_size, stratify=stratify, random_state=0
+    classes = np.unique(table.y)
+    stratify = table.y if n_test >= len(classes) <= len(everything) - n_test else None
+    train, test = train_test_split(everything, test_size=n_test, stratify=stratify, random_state=0)
+    if len(np.unique(table.y[train])) < len(classes):
+        table.notes.append("No rows were put aside for testing: some classes have too few.")
+        return everything, None, None
+    table.notes.append(
+        f"{n_test} of {len(everything)} rows, drawn at random, were put aside for testing."
     )
-    if len(np.unique(table.y[train])) < len(counts):
-        return everything, None, None
     return np.sort(train), table.X.iloc[test], table.y[test]
+
+
+def _n_test_rows(n_rows, share):
+    if share is not None:
+        return min(int(np.ceil(share * n_rows)), n_rows - 1)
+    return min(int(TEST_SHARE * n_rows), MAX_TEST_ROWS) if n_rows >= ENOUGH_TO_SPLIT else 0
 
 
 def _write_json(report, table, options):
@@ -165,7 +212,6 @@ def _write_json(report, table, options):
     }
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(_plain(content), file, indent=2)
-    print(f"Numbers: {options.json}")
 
 
 def _plain(value):
@@ -205,11 +251,11 @@ def _add_explain(commands):
         help="(default: loss_relative)",
     )
     explain.add_argument("--top", type=_count, default=5, help="rows a prediction (default: 5)")
-    explain.set_defaults(run=_explain)
+    explain.set_defaults(run=_explain, parser=explain)
 
 
 def _explain(options):
-    table = _table(options.data, options.target)
+    table = _table(options)
     position = {name: place for place, name in enumerate(table.X.index)}
     unknown = [row for row in options.rows if row not in position]
     if unknown:
@@ -222,7 +268,7 @@ def _explain(options):
     X = table.X.iloc[asked]
     explanation = explainer.explain(X, n_examples=options.top, criterion=options.criterion)
     print(explanation.frame().to_string(index=False))
-    print(*_assumptions(table), sep="\n")
+    _print_assumptions(table)
     return 0
 
 
@@ -231,6 +277,14 @@ def _explain(options):
 
 def _add_model_options(parser):
     parser.add_argument("--target", metavar="COLUMN", help="the column of labels")
+    parser.add_argument(
+        "--drop",
+        metavar="COLUMN",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="columns not to predict from, such as those that tell the label",
+    )
     parser.add_argument("--model", choices=list(MODELS), default="logistic")
     parser.add_argument(
         "--damping",
@@ -240,65 +294,85 @@ def _add_model_options(parser):
     )
 
 
+def _check(options):
+    """End with status 2 if the arguments do not fit each other or the places to write to."""
+    parser = options.parser
+    if options.data is None and getattr(options, "test", None) is not None:
+        parser.error("--test needs a file to train on")
+    if options.data is not None and options.target is None:
+        parser.error("which column holds the labels? Say --target COLUMN")
+    read = [options.data, getattr(options, "test", None)]
+    read = [Path(name).resolve() for name in read if name is not None]
+    for name in (getattr(options, "output", None), getattr(options, "json", None)):
+        if name is None:
+            continue
+        if not name or Path(name).is_dir() or not Path(name).parent.is_dir():
+            parser.error(f"cannot write to {name!r}: not a file in a directory that exists")
+        if Path(name).resolve() in read:
+            parser.error(f"cannot write to {name!r}: the data are read from there")
+
+
 def _share(text):
-    value = float(text)
+    value = _real(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError("must be at least 0 and less than 1")
     return value
 
 
 def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)
 
 
 def _damping(text):
     if text == "auto":
         return text
-    value = float(text)
+    value = _real(text)
     if not 0 <= value < np.inf:
         raise argparse.ArgumentTypeError("must be 'auto' or a number of at least 0")
     return value
 
 
-def _table(path, target) -> Table:
+def _real(text):
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _table(options) -> Table:
     notes = []
-    if path is None:
-        if target not in (None, "target"):
+    if options.data is None:
+        if options.target not in (None, "target"):
             raise TableError("the breast cancer data have the labels 'target'")
         data = load_breast_cancer(as_frame=True)
         frame = data.frame.assign(target=data.target_names[data.target])
         notes.append("No file was given: the breast cancer data of scikit-learn.")
-        return make_table(frame, "target", notes)
-    if target is None:
-        raise TableError("which column holds the labels? Say --target COLUMN")
-    _say(f"reading {path}")
-    return make_table(read_frame(path, notes), target, notes)
+        table = make_table(frame, "target", notes, options.drop)
+    else:
+        _say(f"reading {options.data}")
+        table = make_table(read_frame(options.data, notes), options.target, notes, options.drop)
+    notes.append(describe_features(table))
+    return table
 
 
 def _explainer(table, train, options):
     """The model, trained on some rows of a table, with its explainer."""
     _say(f"training on {len(train)} rows")
     X, y = table.X.iloc[train], table.y[train]
-    model = make_pipeline(features_of(table), MODELS[options.model]())
-    damping = 0.0 if options.damping == "auto" else options.damping
+    model = make_pipeline(features_of(table), MODELS[options.model]()).fit(X, y)
+    if options.damping != "auto":
+        return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:
-        model.fit(X, y)
-        try:
-            return RelatIFExplainer.from_fitted(model, X, y, damping=damping)
-        except ValueError:
-            if options.damping != "auto":
-                raise
-            table.notes.append(f"The curvature is damped by {FALLBACK_DAMPING:g}.")
-            return RelatIFExplainer.from_fitted(model, X, y, damping=FALLBACK_DAMPING)
-    except ValueError as error:
-        raise TableError(str(error).splitlines()[0]) from error
+        return RelatIFExplainer.from_fitted(model, X, y)
+    except ValueError:
+        table.notes.append(f"The curvature is damped by {FALLBACK_DAMPING:g}.")
+        return RelatIFExplainer.from_fitted(model, X, y, damping=FALLBACK_DAMPING)
 
 
-def _assumptions(table):
-    return ["", "Assumed:", *(f"  {note}" for note in table.notes)] if table.notes else [""]
+def _print_assumptions(table):
+    print("\nAssumed:", *(f"  {note}" for note in table.notes), sep="\n")
 
 
 def _say(what):

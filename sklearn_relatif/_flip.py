@@ -3,8 +3,11 @@
 Rows are added one by one. Candidates come from the first-order effect on the lead of the predicted
 label over another one, at the parameters of the model without the rows chosen so far; each of the
 best candidates is tried, together with these rows, by the Newton step of the model without the
-whole group (effects of single rows do not add up). Whether a set flips the label is always decided
-by exact retraining. A set that does is cut down until every row of it is needed.
+whole group (effects of single rows do not add up). Support vector machines have no such effect:
+their rows are removed along the path of the solution, exactly or, where there are many, by one step
+on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
+removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
+is cut down until every row of it is needed.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.svm import NuSVC
 
 from . import retraining
 from ._validation import check_positive_int
-from .models_without import newton_models
+from .models_without import RefittedModel, newton_models
 from .objectives import GradientRows
 from .support_vectors import support_vector_models
 
@@ -26,6 +30,10 @@ __all__ = ["FlipSet", "find_flip_set"]
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32
+#: Training rows up to which a support vector machine is followed exactly, which takes seconds.
+FEW_ROWS = 1000
+#: Rows by which a set may be too large before it is cut down.
+SPARE = 8
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class FlipSet:
     def __str__(self) -> str:
         if not self.found:
             return (
-                f"No set of at most {self.max_size} training rows was found whose removal would "
+                f"No set of at most {self.max_size} training "
+                f"{'row' if self.max_size == 1 else 'rows'} was found whose removal would "
                 f"change the predicted label {self.label!s}{_probability(self.probability_before)}."
             )
         rows = ", ".join(map(str, self.train_index[:10])) + (", ..." if self.size > 10 else "")
@@ -125,8 +134,20 @@ class _Search:
             design = self.objective.query_design(self.query.features)
             self.query = self.query._replace(design=design)
             self.step = partial(newton_models, self.objective, self.curvature)
+        elif isinstance(explainer._model, NuSVC):
+            self.step = self.refits
         else:
-            self.step = partial(support_vector_models, explainer._hinge_machine(), is_exact=False)
+            # One step on the active set can miss even a single row that flips the label.
+            is_exact = self.objective.n_rows <= FEW_ROWS
+            self.step = partial(
+                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
+            )
+
+    def refits(self, groups):
+        """Models that scikit-learn fits without each group."""
+        for position, model in enumerate(self.explainer._refit(groups)):
+            model.set_params(decision_function_shape="ovo")
+            yield RefittedModel(np.array([position]), self.objective, model, None)
 
     def rivals(self):
         """The other classes, nearest first."""
@@ -147,13 +168,21 @@ class _Search:
 
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
-        chosen = np.empty(0, np.intp)
-        while len(chosen) < limit:
-            pool = self.pool(chosen, rival)
+        chosen = known = np.empty(0, np.intp)
+        shifts = None if self.objective.is_smooth else self.shifts_without_one
+        while len(chosen) < limit + SPARE:
+            pool = self.pool(chosen, rival, shifts)
+            if shifts is not None and not len(pool) and len(known) < len(chosen):
+                # Rows that did nothing hold the solution now.
+                known, shifts = chosen, self.shifts_beside(chosen)
+                pool = self.pool(chosen, rival, shifts)
             if not len(pool):
                 break
             trials = [np.append(chosen, row) for row in pool]
-            eta = self.predictors(trials)
+            if len(chosen) or shifts is None:
+                eta = self.predictors(trials)
+            else:
+                eta = self.eta + shifts[pool]
             best = self.lead(eta, rival).argmin()
             chosen = trials[best]
             is_predicted = self.loss.predict(eta[[best]])[0] != self.label
@@ -162,7 +191,8 @@ class _Search:
         # The step may have seen the flip later than retraining does.
         prefixes = [chosen[:size] for size in range(1, len(chosen) + 1)]
         flipping = np.flatnonzero(self.flips(prefixes))
-        return self.shrink(prefixes[flipping[0]]) if len(flipping) else chosen[:0]
+        found = self.shrink(prefixes[flipping[0]]) if len(flipping) else chosen[:0]
+        return found if len(found) <= limit else chosen[:0]
 
     def shrink(self, rows):
         """Leave rows in the training data, one by one, as long as the label still flips."""
@@ -174,22 +204,17 @@ class _Search:
             rows = fewer[flipping[-1]]
         return rows
 
-    def pool(self, chosen, rival):
+    def pool(self, chosen, rival, shifts):
         """The rows that should lower the lead most, strongest first."""
-        effect = self.effects(chosen, rival)
-        effect[chosen] = 0
-        y, counts = self.objective.y, self.objective.sample_weight > 0
-        kept = np.setdiff1d(np.flatnonzero(counts), chosen)
-        left = np.bincount(y[kept], minlength=len(self.explainer.classes_))
-        effect[left[y] == 1] = 0  # Without its last row, there is no model of the class.
+        effect = np.where(self.removable(chosen), self.effects(chosen, rival, shifts), 0)
         strongest = np.argsort(effect, kind="stable")[:CANDIDATES]
         return strongest[effect[strongest] < 0]
 
-    def effects(self, chosen, rival):
+    def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
         direction = self.direction(rival)
-        if not self.objective.is_smooth:
-            return self.shifts_without_one @ direction
+        if shifts is not None:
+            return shifts @ direction
         objective = self.objective
         if len(chosen):
             (weights,) = retraining.newton_step(objective, self.curvature, [chosen])
@@ -204,7 +229,23 @@ class _Search:
     @cached_property
     def shifts_without_one(self):
         """Change of the predictor on removing each row alone, shape (n_rows, n_outputs)."""
-        return self.predictors(list(np.arange(self.objective.n_rows)[:, None])) - self.eta
+        return self.shifts_beside(np.empty(0, np.intp))
+
+    def shifts_beside(self, chosen):
+        """Change of the predictor on removing each row beside some, shape (n_rows, n_outputs)."""
+        rows = np.flatnonzero(self.removable(chosen))
+        shifts = np.zeros((self.objective.n_rows, self.loss.n_outputs))
+        groups = [np.append(chosen, row) for row in rows]
+        before = self.predictors([chosen]) if len(chosen) else self.eta
+        shifts[rows] = self.predictors(groups) - before
+        return shifts
+
+    def removable(self, chosen):
+        """Whether each row counts, and is not the last of its class beside those chosen."""
+        counts = self.objective.sample_weight > 0
+        counts[chosen] = False
+        left = np.bincount(self.objective.y[counts], minlength=len(self.explainer.classes_))
+        return counts & (left[self.objective.y] > 1)
 
     def predictors(self, groups):
         """Predictor of the query one step without each group, shape (n_groups, n_outputs)."""

@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.audit._html import number
+from sklearn_relatif.audit._sentences import about_conditioning
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-8, max_iter=1000),
@@ -145,6 +147,55 @@ def test_regressors_are_refused(data):
     explainer = RelatIFExplainer(model).fit(data[0], data[1].astype(float))
     with pytest.raises(TypeError, match="audit is for classifiers"):
         explainer.audit()
+
+
+@pytest.mark.parametrize(
+    "name, value, text",
+    [
+        ("loss", 0.0, "0"),
+        ("loss", 0.5, "0.500"),
+        ("loss", 1.38e-4, "1.38e-04"),
+        ("loss", np.nan, "–"),
+        ("self_influence", 897.2, "897"),
+        ("self_influence", 6210.4, "6,210"),
+        ("self_influence", 2.5e7, "2.50e+07"),
+        ("test_influence", 2.5e-4, "+2.50e-04"),
+        ("hub_if", 1234, "1,234"),
+        ("probability", 0.0, "0%"),
+        ("probability", 1e-9, "<0.1%"),
+        ("probability", 0.853, "85.3%"),
+        ("probability", 1 - 1e-9, ">99.9%"),
+        ("probability", 1.0, "100%"),
+        ("accuracy_change", -0.0005, "-0.05%"),
+    ],
+)
+def test_numbers_are_short_and_never_0_or_1_by_rounding(name, value, text):
+    assert number(name, value) == text
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.01])
+def test_damping_is_told_as_a_share_of_the_flattest_curvature(data, damping):
+    explainer = RelatIFExplainer(MODELS["logistic"], damping=damping).fit(*data[:2])
+    facts = explainer.audit().curvature
+    values = np.linalg.eigvalsh(explainer._objective.hessian()[0]) + damping
+    text = about_conditioning(facts)
+    assert f"about {np.log10(values[-1] / values[0]):.0f} digits" in text
+    share = damping / values[0]
+    assert "no damping" in text if damping == 0 else f"{share:.0%} is damping" in text
+
+
+def test_conditioning_of_machines_without_a_curvature(data):
+    report = RelatIFExplainer(MODELS["kernel"]).fit(*data[:2]).audit()
+    assert about_conditioning(report.curvature).startswith("There is no damping;")
+
+
+def test_why_counts_the_rows_that_pull_harder(data):
+    report = RelatIFExplainer(MODELS["logistic"]).fit(*data[:2]).audit()
+    first, second, third = np.argsort(-report.columns["self_influence"])[:3]
+    assert "itself harder than any other row" not in report.why(second)
+    for row, rows in ((first, "any other row"), (second, "all rows but one")):
+        assert f"it pulls the model towards itself harder than {rows}." in report.why(row)
+    assert "harder than" not in report.why(third)  # beyond one per cent of the 200 rows
 
 
 class Page(HTMLParser):

@@ -1,10 +1,16 @@
 """The command line: every file ends in a report, or in one line and a status that is not zero."""
 
+import gzip
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sklearn_relatif import _command
 from sklearn_relatif._command import main
 
 pd = pytest.importorskip("pandas")
@@ -50,11 +56,16 @@ def refusal(capsys):
     return lines[0]
 
 
+def assumed(capsys):
+    printed = capsys.readouterr().out
+    return printed[printed.index("Assumed:") :]
+
+
 def test_audit_of_a_table_with_columns_of_every_kind(frame, capsys, tmp_path):
     assert audit(frame, "--output", "r.html", "--json", "r.json", "--groups", "colour") == 0
     printed, complaints = capsys.readouterr()
     assert "Labels to look at first" in printed
-    assert "'price' holds numbers as text" in printed
+    assert "'price' holds numbers as text ('" in printed
     assert "'day' holds dates" in printed
     assert "'review' is text, taken apart by words" in printed
     assert "warning" not in complaints
@@ -92,11 +103,38 @@ def test_explains_rows_by_the_others(frame, capsys):
     assert "no row 999" in refusal(capsys)
 
 
-def test_wrong_arguments_end_with_status_2(capsys):
-    for arguments in (["audit", "--top", "0"], ["nothing"], ["audit", "--damping", "-1"]):
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
-        assert end.value.code == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["audit", "--top", "0"],
+        ["audit", "--top", "some"],
+        ["audit", "--damping=-1"],
+        ["audit", "--damping", "strong"],
+        ["audit", "--damping", "nan"],
+        ["audit", "--test-size", "1"],
+        ["audit", "--test-size", "half"],
+        ["audit", "--test", "other.csv"],
+        ["audit", "data.csv", "--target", "label", "--test", "a.csv", "--test-size", "0.5"],
+        ["audit", "data.csv"],
+        ["audit", "data.csv", "--target", "label", "--output", "no/where.html"],
+        ["audit", "data.csv", "--target", "label", "--output", "."],
+        ["audit", "data.csv", "--target", "label", "--output", ""],
+        ["audit", "data.csv", "--target", "label", "--json", "data.csv"],
+        ["explain", "data.csv", "--rows", "1"],
+        ["explain", "data.csv", "--target", "label", "--rows", "one"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_end_with_status_2(frame, capsys, arguments):
+    frame.to_csv("data.csv", index=False)
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    printed, complaints = capsys.readouterr()
+    assert printed == "" and ": error: " in complaints.splitlines()[-1]
+    assert "_share" not in complaints and "_damping" not in complaints
+    assert pd.read_csv("data.csv").shape == frame.shape
 
 
 @pytest.mark.parametrize(
@@ -111,9 +149,15 @@ def test_wrong_arguments_end_with_status_2(capsys):
         ("label,x\n" + "a,1\nb,1\n" * 20, "no column is left"),
         ('label,x\n"a,1\nb', "cannot be read as a table"),
         ("label,x\n" + "".join(f"{i / 7},{i}\n" for i in range(100)), "looks like a quantity"),
+        ("label,x\n" + "".join(f"{i},{i}\n" for i in range(100)), "looks like a quantity"),
+        ("label,x\n" + "".join(f"c{i},1\n" for i in range(101)) * 2, "at most 100"),
+        ("label,x\na,1,2,3\nb,2\n" * 2 + "a,1,2,3,4,5\n", "cannot be read as a table"),
     ],
-    ids=["empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn", "real"],
-)
+    ids=[
+        "empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn", "real",
+        "whole", "many classes", "ragged",
+    ],
+)  # fmt: skip
 def test_tables_that_cannot_be_used(tmp_path, capsys, content, reason):
     (tmp_path / "data.csv").write_text(content)
     assert main(["audit", "data.csv", "--target", "label"]) == 1
@@ -121,18 +165,81 @@ def test_tables_that_cannot_be_used(tmp_path, capsys, content, reason):
 
 
 def test_files_that_cannot_be_read(tmp_path, capsys, frame):
-    assert main(["audit", "nothing.csv", "--target", "label"]) == 1
-    assert "no such file" in refusal(capsys)
+    command = ["audit", "data.csv", "--target", "label"]
+    assert main(command) == 1
+    assert "data.csv: no such file" in refusal(capsys)
+    compressed = gzip.compress(frame.to_csv(index=False).encode())
+    for content, reason in (
+        (np.random.default_rng(0).bytes(4000), "neither text nor Parquet"),
+        (b"PK\x03\x04rubbish", "no column 'label'"),
+        (compressed[: len(compressed) // 2], "the compressed file is cut off"),
+        (b"PAR1rubbish", "cannot be read as a table"),
+    ):
+        (tmp_path / "data.csv").write_bytes(content)
+        assert main(command) == 1
+        assert reason in refusal(capsys)
+    (tmp_path / "data.csv").unlink()
+    (tmp_path / "data.csv").mkdir()
+    assert main(command) == 1
+    assert "is a directory" in refusal(capsys)
+    assert main(["audit", "a\0b", "--target", "label"]) == 1
+    assert "null" in refusal(capsys)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_file_without_permission(tmp_path, capsys, frame):
     frame.to_csv("data.csv", index=False)
-    assert main(["audit", "data.csv"]) == 1
-    assert "--target" in refusal(capsys)
-    assert main(["audit", "data.csv", "--target", "label", "--output", "no/where.html"]) == 1
-    assert main(["audit", "data.csv", "--target", "label", "--groups", "no"]) == 1
+    (tmp_path / "data.csv").chmod(0)
+    assert main(["audit", "data.csv", "--target", "label"]) == 1
+    assert "data.csv: Permission denied" in refusal(capsys)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "status"),
+    [
+        (KeyboardInterrupt(), "interrupted", 130),
+        (MemoryError(), "not enough memory", 1),
+        (PermissionError(13, "Permission denied", "out.html"), "out.html: Permission denied", 1),
+        (OSError(28, "No space left on device"), "audit: No space left on device", 1),
+        (ValueError("\nInput X\n contains"), "audit: Input X", 1),
+    ],
+    ids=["interrupt", "memory", "permission", "disk", "value"],
+)
+def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch, capsys, error, reason, status):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(_command, "_explainer", fail)
+    assert main(["audit"]) == status
+    assert reason in refusal(capsys)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of a Unix shell")
+def test_a_reader_who_leaves_gets_no_traceback():
+    root = Path(_command.__file__).parents[1]
+    program = "import os, sys; from sklearn_relatif._command import main; sys.exit(main(['audit']))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        finished = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(root)},
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == "looking at the training rows ..."
+    assert Path("audit.html").exists()
 
 
 def test_odd_tables_are_audited(tmp_path, capsys, frame):
     assert audit(frame.rename(columns={"price": "size"}), "--output", "twice.html") == 0
     assert "share a name" in capsys.readouterr().out
+    (tmp_path / "data.csv").write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    assert main(["audit", "data.csv", "--target", "label"]) == 0
+    frame.to_csv("data.csv", index=False, encoding="utf-16")
+    assert main(["audit", "data.csv", "--target", "label"]) == 0
     frame["colour"] = "größe"
     frame.loc[::2, "colour"] = "klein"
     frame.to_csv("data.csv", index=False, encoding="latin-1")
@@ -156,4 +263,79 @@ def test_many_columns_and_many_categories(capsys):
     codes = rng.integers(10_000, size=30_000)
     many = pd.DataFrame({"code": [f"c{v}" for v in codes], "label": codes % 2})
     assert audit(many) == 0
-    assert "categories, of which the rare ones were put together" in capsys.readouterr().out
+    assert "Column 'code' has over 100 categories" in assumed(capsys)
+    few_a_column = {f"c{i}": [f"v{v}" for v in rng.integers(300, size=40)] for i in range(9)}
+    assert audit(pd.DataFrame(few_a_column).assign(label=np.arange(40) % 2)) == 0
+    assert "one-hot, at most" in assumed(capsys)
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "name"),
+    [(";", ",", "semicolons"), ("\t", ".", "tabs"), ("|", ".", "vertical bars")],
+)
+def test_other_separators_than_commas(frame, capsys, separator, decimal, name):
+    frame.to_csv("data.csv", index=False, sep=separator, decimal=decimal)
+    assert main(["audit", "data.csv", "--target", "label"]) == 0
+    assert f"data.csv was read as separated by {name}" in assumed(capsys)
+
+
+def test_leaves_out_what_it_is_told_to_and_names_of_rows(frame, capsys):
+    rng = np.random.default_rng(0)
+    frame["number"] = np.arange(len(frame)) + 1000
+    frame["customer_id"] = rng.permutation(10**6)[: len(frame)]
+    frame["key"] = [f"k{i}" for i in range(len(frame))]
+    frame["salary"] = rng.permutation(10**6)[: len(frame)]
+    assert audit(frame, "--drop", "review", "day", "--drop", "price", "--groups", "price") == 0
+    said = assumed(capsys)
+    assert "Columns number, customer_id: each has a different whole number" in said
+    assert "Column 'key' names the rows" in said
+    assert "from: numbers (3;" in said and "categories (1;" in said and "text" not in said
+    assert audit(frame, "--drop", "nothing") == 1
+    assert "no column 'nothing'" in refusal(capsys)
+
+
+def test_values_that_cannot_be_used_are_missing(frame, capsys):
+    frame.loc[::10, "size"] = np.inf
+    frame["none"] = np.inf
+    frame["vast"] = 1e200
+    assert audit(frame) == 0
+    said = assumed(capsys)
+    assert "12 values of 'size' that are infinite" in said
+    assert "Columns none, vast: each has no value that can be used" in said
+
+
+def test_texts_without_words_are_taken_apart_by_letters(frame, capsys):
+    frame["signs"] = ["! " * i + "? ? ." for i in range(len(frame))]
+    assert audit(frame) == 0
+    assert "Column 'signs' is text of few words, taken apart by letters" in assumed(capsys)
+
+
+def test_share_of_test_rows(frame, capsys):
+    assert audit(frame, "--test-size", "0.999") == 0
+    assert "No rows were put aside for testing: some classes" in assumed(capsys)
+    assert audit(frame, "--test-size", "0") == 0
+    assert "No rows were put aside" in assumed(capsys)
+    assert audit(frame, "--test-size", "0.5") == 0
+    assert "60 of 120 rows, drawn at random" in assumed(capsys)
+
+
+def test_test_rows_are_read_as_the_training_rows_are(frame, capsys):
+    def audit_with(rows):
+        rows.to_csv("test.csv", index=False)
+        return audit(frame, "--test", "test.csv")
+
+    assert audit_with(frame.head(1)) == 0  # One class, and one value in each column.
+    assert "1 test rows" in capsys.readouterr().out
+    assert audit_with(frame.assign(size="large", colour=1.5, day="never")) == 0
+    said = assumed(capsys)
+    assert "120 values of 'size'" in said and "120 values of 'day'" in said
+    other = frame.assign(label=frame["label"].where(frame.index > 4, "unknown"))
+    assert audit_with(other) == 0
+    assert "5 test rows without a label of the training data" in assumed(capsys)
+    for rows, reason in (
+        (frame.drop(columns="size"), "test.csv: no column 'size'"),
+        (frame.drop(columns="label"), "test.csv: no column 'label'"),
+        (frame.assign(label="unknown"), "test.csv: none of its values"),
+    ):
+        assert audit_with(rows) == 1
+        assert reason in refusal(capsys)

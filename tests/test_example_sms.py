@@ -43,9 +43,9 @@ def explained(names):
     return explainer, text_train, text_test, y_test
 
 
-def test_prints_the_explanations_and_saves_nothing(run, tmp_path):
+def test_prints_the_explanations_and_writes_the_report(run, tmp_path):
     names, printed = run()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["text_sms.html"]
     assert max(map(len, printed.splitlines())) <= 100
     explainer, text_train, text_test, y_test = explained(names)
     accuracy = np.mean(explainer.predict(text_test) == y_test)

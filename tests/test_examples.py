@@ -11,6 +11,18 @@ pd = pytest.importorskip("pandas")
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 CREDIT = EXAMPLES / "data" / "german_credit.csv"
+CENSUS = EXAMPLES / "data" / "adult_sample.csv.gz"
+#: What each example writes unless told where to.
+PICTURES = ["audit_credit.py", "census_income.py", "grid_search_damping.py"]
+REPORTS = ["recidivism.py", "text_sms.py"]
+
+
+@pytest.fixture(autouse=True)
+def pyplot():
+    pytest.importorskip("matplotlib").use("agg")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    yield plt
+    plt.close("all")
 
 
 @pytest.fixture
@@ -28,29 +40,37 @@ def run(monkeypatch, tmp_path, capsys):
     return run_example
 
 
-@pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib").use("agg")
-    plt = pytest.importorskip("matplotlib.pyplot")
-    yield plt
-    plt.close("all")
-
-
-@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py"])
-def test_saves_nothing_unless_asked(run, tmp_path, name):
-    _, printed = run(name)
-    assert printed
+def test_quickstart_saves_nothing_unless_asked(run, tmp_path):
+    _, printed = run("quickstart.py")
     assert list(tmp_path.iterdir()) == []
     assert max(map(len, printed.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py"])
-def test_saves_the_picture(run, tmp_path, pyplot, name):
-    target = tmp_path / "picture.png"
+@pytest.mark.parametrize("name", [*PICTURES, *REPORTS])
+def test_writes_where_it_is_and_says_so(run, tmp_path, pyplot, name):
+    kind = "Picture" if name in PICTURES else "Report"
+    target = Path(name).stem + (".png" if name in PICTURES else ".html")
+    _, printed = run(name)
+    assert printed.splitlines()[-1] == f"{kind}: {target}"
+    assert [path.name for path in tmp_path.iterdir()] == [target]
+    check_written(tmp_path / target, pyplot)
+
+
+@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py", "recidivism.py"])
+def test_writes_where_it_is_told_to(run, tmp_path, pyplot, name):
+    target = tmp_path / ("elsewhere.html" if name in REPORTS else "elsewhere.png")
     _, printed = run(name, "--output", target)
-    assert printed.splitlines().count(f"Picture: {target}") == 1
-    pixels = pyplot.imread(target)[..., :3].reshape(-1, 3)
-    # More than an empty page: the bars of both signs, beside ink and paper.
+    assert printed.count(f"{target}\n") == 1
+    assert list(tmp_path.iterdir()) == [target]
+    check_written(target, pyplot)
+
+
+def check_written(path, pyplot):
+    if path.suffix == ".html":
+        assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
+        return
+    pixels = pyplot.imread(path)[..., :3].reshape(-1, 3)
+    # More than an empty page: the colours of what is drawn, beside ink and paper.
     assert len(np.unique(pixels, axis=0)) > 3
 
 
@@ -109,6 +129,77 @@ def test_audit_counts_first_cases_right(run, capsys):
     names["print_hubs"](first, X_train)
     hub = capsys.readouterr().out.splitlines()[1].split()
     assert hub[0] == "2" and hub[-2:] == ["3", "1"]
+
+
+def test_census_gap_and_its_gradient(run):
+    names, _ = run("census_income.py")
+    gap = names["Gap"](names["read_people"](CENSUS).head(400))
+    scores = np.random.default_rng(0).normal(size=len(gap.people))
+    value, gradient = gap(scores)
+    is_man = (gap.people["sex"] == "Male").to_numpy()
+    p = 1 / (1 + np.exp(-scores))
+    assert value == pytest.approx(p[is_man].mean() - p[~is_man].mean())
+    for row in range(0, len(scores), 7):
+        step = 1e-5 * (np.arange(len(scores)) == row)
+        slope = (gap(scores + step)[0] - gap(scores - step)[0]) / 2e-5
+        assert gradient[row] == pytest.approx(slope, abs=1e-9)
+
+
+def test_census_check_is_that_of_refits_on_other_people(run):
+    names, printed = run("census_income.py")
+    people = names["read_people"](CENSUS)
+    strata = names["strata"]
+    train, rest = names["train_test_split"](
+        people, test_size=0.5, stratify=strata(people), random_state=0
+    )
+    _, check = names["train_test_split"](rest, test_size=0.5, stratify=strata(rest), random_state=0)
+    model = names["income_model"]().fit(train.drop(columns="income"), train["income"])
+    gap = names["Gap"](check).of(model)
+    table = printed[printed.index("Retrained without") :].splitlines()
+    before, after = (line.split() for line in (table[3], table[9]))
+    assert before[0] == "0.0%" and float(before[2]) == pytest.approx(gap, abs=6e-4)
+    # What the example is there to show: the gap shrinks for people who chose no rows.
+    assert abs(float(after[2])) < 0.5 * float(before[2])
+
+
+def test_census_takes_the_names_of_openml(run, tmp_path):
+    people = pd.read_csv(CENSUS)
+    people = people.rename(columns=lambda name: name.replace("_", "-"))
+    people.rename(columns={"income": "class"}).to_csv(tmp_path / "adult.csv", index=False)
+    printed = run("census_income.py", "--data", tmp_path / "adult.csv")[1]
+    assert printed == run("census_income.py")[1]
+
+
+def test_census_sample_is_as_its_readme_says(run):
+    names, _ = run("census_income.py")
+    people = names["read_people"](CENSUS)
+    assert len(people) == 6000
+    assert people["occupation"].isna().any()
+    assert CENSUS.stat().st_size < 200_000
+
+
+def test_recidivism_leaves_out_what_tells_the_answer(run, tmp_path):
+    names, printed = run("recidivism.py")
+    with_leaks, without = (float(line.split()[0]) for line in printed.splitlines()[1:3])
+    assert with_leaks > 0.95 > 0.8 > without
+    cases = names["made_up_cases"]()
+    assert set(names["HONEST"] + names["LEAKING"]) < set(cases.columns)
+    assert names["TARGET"] not in names["HONEST"] + names["LEAKING"]
+    cases.to_csv(tmp_path / "cases.csv", index=False)
+    assert run("recidivism.py", "--data", tmp_path / "cases.csv")[1] == printed
+
+
+def test_recidivism_explains_a_false_alarm(run):
+    names, printed = run("recidivism.py")
+    cases, target = names["made_up_cases"](), names["TARGET"]
+    train, test = names["train_test_split"](
+        cases, test_size=0.25, stratify=cases[target], random_state=0
+    )
+    model = names["risk_model"]().fit(train[names["HONEST"]], train[target])
+    p = pd.Series(model.predict_proba(test[names["HONEST"]])[:, 1], index=test.index)
+    wrong = p[test[target] == 0]
+    assert f"Case {wrong.idxmax()}: the model is {wrong.max():.0%} sure" in printed
+    assert f"Case {p[p > 0.5].idxmin()}, the least certain" in printed
 
 
 def test_every_shown_code_has_words(run):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from benchmarks.paper import (
     data,
@@ -9,10 +10,13 @@ from benchmarks.paper import (
     illustration,
     influence_sets,
     loo_fidelity,
+    machines,
     overlap,
     removals,
+    surnames,
 )
 from sklearn_relatif import NearestNeighborsExplainer
+from sklearn_relatif.objectives import reduce_estimator
 
 RELATIVE = ("theta_relative", "loss_relative")
 
@@ -61,10 +65,27 @@ def test_single_precision_finds_sets_of_nearly_the_same_size(images, model, expl
 
 
 def test_relative_criteria_overlap_more_with_neighbours(explanations):
-    shares = overlap.overlaps(explanations)
+    shares = overlap.overlaps(explanations, explanations["nearest_neighbors"])
     for criterion in RELATIVE:
         for k in overlap.SIZES:
             assert shares[criterion][k] > shares["influence"][k]
+
+
+def test_variants_of_the_overlap_agree_with_it_on_the_mean(images, model, explanations):
+    models = {"weak": {"model": model}, "strong": {"model": data.fit(images, 0.001)}}
+    found = overlap.variants(images, models, explanations)
+    share = np.mean(model.predict(images.X_test) == images.y_test)
+    total = overlap.overlaps(explanations, explanations["nearest_neighbors"])
+    for criterion in RELATIVE:
+        for k in overlap.SIZES:
+            right, wrong = (
+                found[kind][criterion][k] for kind in ("classified as labelled", "misclassified")
+            )
+            mean = share * right + (1 - share) * wrong
+            assert mean == pytest.approx(total[criterion][k])
+            # Of the few misclassified queries none may have a neighbour among its rows.
+            for name in found.keys() - {"misclassified"}:
+                assert found[name][criterion][k] > found[name]["influence"][k]
 
 
 def test_relative_criteria_change_the_model_less_for_what_they_change_of_the_query(images, model):
@@ -137,3 +158,96 @@ def test_each_label_of_an_ambiguous_digit_is_supported_by_rows_of_that_label(ima
         for side in sides:
             label = side.heading.split()[-1]
             assert sum(caption[0] == label for caption in side.captions) >= 3
+
+
+@pytest.fixture(scope="module")
+def few_images(images):
+    return images._replace(X_test=images.X_test[:150], y_test=images.y_test[:150])
+
+
+@pytest.mark.parametrize("name", machines.MACHINES)
+def test_without_the_norm_of_the_kernel_few_large_or_misclassified_vectors_explain(
+    few_images, name
+):
+    machine = clone(machines.MACHINES[name]).fit(few_images.X_train, few_images.y_train)
+    explanations, support = machines.explain(few_images, machine)
+    found = machines.describe(few_images, machine, explanations, support)
+    relative = found["loss_relative"]
+    assert relative.top_5 > found["influence"].top_5
+    if name == "linear, squared hinge":
+        assert relative.wrong < found["influence"].wrong
+        return
+    assert found["theta_relative"] == relative
+    if name == "rbf":
+        assert relative.norm == found["influence"].norm == 1
+    else:
+        assert relative.norm < found["influence"].norm
+
+
+def test_smallest_margin_is_negative_where_a_problem_of_the_row_goes_wrong(images):
+    X, y = images.X_train, images.y_train
+    one_vs_one = clone(machines.MACHINES["polynomial"]).set_params(C=0.01).fit(X, y)
+    margins = machines.smallest_margins(one_vs_one, X, y)
+    wrong = one_vs_one.predict(X) != y
+    assert wrong.any() and (margins[wrong] < 0).all()
+    one_vs_rest = clone(machines.MACHINES["linear, hinge"]).fit(X, y)
+    scores = one_vs_rest.decision_function(X)
+    signs = np.where(y[:, None] == one_vs_rest.classes_, 1, -1)
+    np.testing.assert_array_equal(
+        machines.smallest_margins(one_vs_rest, X, y), (signs * scores).min(axis=1)
+    )
+
+
+@pytest.mark.parametrize("name", machines.MACHINES)
+def test_feature_norms_are_those_of_the_kernel(images, name):
+    machine = clone(machines.MACHINES[name]).fit(images.X_train, images.y_train)
+    objective = reduce_estimator(
+        machine, images.X_train, images.y_train, np.ones(len(images.y_train))
+    )
+    rows = np.arange(3)
+    if name == "linear, squared hinge":
+        expected = np.sqrt((images.X_train[rows] ** 2).sum(axis=1) + 1)
+    else:
+        expected = np.sqrt(np.diagonal(objective.kernel.gram(rows, rows)))
+    norms = machines.feature_norms(machine, images.X_train)[rows]
+    np.testing.assert_allclose(norms, expected)
+
+
+@pytest.fixture(scope="module")
+def surnames_file(tmp_path_factory):
+    """Words of three "languages", each with its endings; some with a wrong language."""
+    rng = np.random.default_rng(0)
+    endings = {"a": ["ov", "enko", "sky"], "b": ["elli", "ini", "ucci"], "c": ["mann", "berg"]}
+    path = tmp_path_factory.mktemp("surnames") / "names.csv"
+    lines = ["surname,language"]
+    for language, own in endings.items():
+        for _ in range(250):
+            stem = "".join(rng.choice(list("bdklmnprst") + list("aeiou"), rng.integers(2, 5)))
+            label = rng.choice(list(endings)) if rng.random() < 0.05 else language
+            lines.append(f"{(stem + rng.choice(own)).title()},{label}")
+    path.write_text("\n".join([*lines, f"{surnames.QUERY},a", f"{surnames.QUERY},a"]))
+    return path
+
+
+def test_surnames_counts_pairs_once_and_holds_out_what_is_asked(surnames_file):
+    names = data.surnames(surnames_file, held_out=[surnames.QUERY], n_test=50)
+    assert (names.test == surnames.QUERY).sum() == 1
+    assert surnames.QUERY not in names.train
+    pairs = [*zip(names.train, names.y_train, strict=True)]
+    pairs += zip(names.test, names.y_test, strict=True)
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_relative_criteria_choose_likelier_names_that_look_alike(surnames_file):
+    names = data.surnames(surnames_file, held_out=[surnames.QUERY], n_test=150)
+    vectorizer = surnames.make_vectorizer().set_params(min_df=5)
+    X, model = surnames.fit(names, vectorizer)
+    explanations, _ = surnames.explain(names, model, X, vectorizer.transform(names.test))
+    found = surnames.describe(names, explanations)
+    base = found["influence"]
+    for criterion in RELATIVE:
+        relative = found[criterion]
+        assert relative.top_5.cardinality > 1.5 * base.top_5.cardinality
+        assert relative.top_1.mean > base.top_1.mean + 0.1
+        assert relative.wrong < base.wrong
+        assert relative.similarity > base.similarity

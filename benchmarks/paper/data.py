@@ -1,5 +1,6 @@
 """The data of the paper's experiments, and small stand-ins that ship with scikit-learn."""
 
+import csv
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +55,36 @@ def digits():
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
     return Images(X_train, y_train, X_test, y_test)
+
+
+class Surnames(NamedTuple):
+    """Names and their languages."""
+
+    train: np.ndarray
+    y_train: np.ndarray
+    test: np.ndarray
+    y_test: np.ndarray
+
+
+def surnames(path, held_out=(), n_test=2000):
+    """Return surnames from a CSV file with the columns ``surname`` and ``language``.
+
+    A pair that the file repeats counts once: a held-out name is not to be explained by itself.
+
+    Parameters
+    ----------
+    path : str
+    held_out : sequence of str
+        Names that are to be among those held out.
+    n_test : int
+        Names held out at random.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        pairs = {(row["surname"], row["language"]): None for row in csv.DictReader(file)}
+    names, languages = np.array(list(pairs)).T
+    is_test = np.isin(names, held_out)
+    is_test[np.random.default_rng(0).choice(len(names), n_test, replace=False)] = True
+    return Surnames(names[~is_test], languages[~is_test], names[is_test], languages[is_test])
 
 
 def fit(images, penalty=None):

@@ -8,7 +8,7 @@ from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 
 from .._measure import seconds
 from . import report
-from .study import CRITERIA, DAMPING, NAMES, gemm_rate, peak_memory
+from .study import CRITERIA, DAMPING, NAMES, hessian_flops, peak_memory, work
 
 #: Rows explained with: Table 1 needs 5 of them, the overlap with neighbours 20.
 N_EXAMPLES = 20
@@ -78,7 +78,7 @@ def needed_flops(images, n_classes):
     n, m, d = len(images.X_train), len(images.X_test), images.X_train.shape[1] + 1
     k = n_classes - 1
     P = k * d
-    return n * d**2 * k * (k + 1) / 2 + P**3 / 3 + 2 * n * P**2 + 2 * m * P**2 + 2 * n * m * P
+    return hessian_flops(n, d, k) + P**3 / 3 + 2 * n * P**2 + 2 * m * P**2 + 2 * n * m * P
 
 
 def run(study):
@@ -111,10 +111,8 @@ def measure(study, dtype):
     elapsed, explanations = seconds(explain, images, model)
     return {
         "explanations": explanations,
-        "seconds": elapsed,
         "memory": peak_memory() - before,
-        "flops": needed_flops(images, len(model.classes_)),
-        "rate": gemm_rate(np.float32),
+        "work": work(elapsed, needed_flops(images, len(model.classes_))),
     }
 
 
@@ -171,12 +169,12 @@ def _cells(method, place, found):
 
 
 def _cost(results):
-    floor = results["flops"] / results["rate"]
+    done = results["work"]
     return f"""All three criteria come from one preparation and one pass over the queries, in single
-precision: {results["seconds"]:.1f} s, the fit of the model excluded. The exact method needs
-{results["flops"] / 1e12:.1f} TFLOP, which take {floor:.1f} s at the {results["rate"] / 1e9:.0f}
+precision: {done.seconds:.1f} s, the fit of the model excluded. The exact method needs
+{done.flops / 1e12:.1f} TFLOP, which take {done.floor:.1f} s at the {done.rate / 1e9:.0f}
 GFLOP/s of this machine's single-precision matrix product, measured in the same process: a ratio of
-**{results["seconds"] / floor:.2f}**. The peak of memory was
+**{done.ratio:.2f}**. The peak of memory was
 **{results["memory"] / 1e9:.2f} GB** above the data and the model. The nearest neighbours took
 {results["neighbors_seconds"]:.1f} s."""
 
@@ -199,6 +197,6 @@ def write_double(results, folder):
 
 {table}
 
-In double precision the pass took {results["seconds"]:.1f} s and {results["memory"] / 1e9:.2f} GB
-above the data.
+In double precision the pass took {results["work"].seconds:.1f} s and
+{results["memory"] / 1e9:.2f} GB above the data.
 """

@@ -20,6 +20,7 @@ FIRST_ORDER = {
     "Hessian, damped": {"damping": DAMPING},
     "Fisher, damped": {"curvature": "fisher", "damping": DAMPING},
     "gradient (identity)": {"curvature": "identity"},
+    "conjugate gradients": {"solver": "cg", "damping": 0.0},
     "LiSSA": {"solver": "lissa", "damping": DAMPING},
     "block diagonal": {"solver": "block_diagonal", "damping": 0.0},
     "EK-FAC": {"solver": "ekfac", "damping": 0.0},
@@ -125,13 +126,13 @@ means by {DAMPING}, also in LiSSA. Retraining took {actual.seconds:.1f} s.
 
 def draw(results, fits, path):
     """A panel for each estimate."""
-    figure = report.new_figure(9.5, 9.5)
-    panels = figure.subplots(3, 3).ravel()
+    figure = report.new_figure(12.5, 5.4)
+    panels = figure.subplots(2, 5).ravel()
     actual = results["actual"].change
     for ax, (name, one) in zip(panels, results["estimated"].items(), strict=True):
         ax.scatter(one.change, actual, s=5, alpha=0.4, linewidths=0)
         ax.axline((0, 0), slope=1, color="0.6", lw=0.8)
-        ax.set_title(f"{name}: r = {fits[name][0]:.3f}", fontsize="medium")
+        ax.set_title(f"{name}: r = {fits[name][0]:.3f}", fontsize="small")
         ax.ticklabel_format(style="sci", scilimits=(-2, 2))
         ax.set_xlabel("estimated")
         ax.set_ylabel("actual")

@@ -2,6 +2,7 @@
 
 from .._measure import seconds
 from . import data, report
+from .study import work
 
 
 def run(study):
@@ -9,12 +10,18 @@ def run(study):
 
     Returns
     -------
-    dict of {"weak", "strong"} to dict with "model", "seconds" and "accuracy"
+    dict with
+        "weak", "strong" : dict with "model", "seconds" and "accuracy"
+        "work" : Work
+            At least one gradient in each iteration.
     """
-    return {
+    fitted = {
         name: _fit(study.images, penalty)
         for name, penalty in {"weak": None, "strong": data.STRONG_PENALTY}.items()
     }
+    iterations = sum(int(one["model"].n_iter_[0]) for one in fitted.values())
+    flops = iterations * 4 * len(study.images.X_train) * fitted["weak"]["model"].coef_.size
+    return fitted | {"work": work(sum(one["seconds"] for one in fitted.values()), flops)}
 
 
 def _fit(images, penalty):
@@ -27,13 +34,13 @@ def write(results, folder):
     titles = {"weak": "C = 1", "strong": f"λ = {data.STRONG_PENALTY}"}
     rows = [
         (
-            titles[name],
+            title,
             f"{fitted['model'].C:.4g}",
             f"{fitted['accuracy']:.2%}",
             int(fitted["model"].n_iter_[0]),
             f"{fitted['seconds']:.0f}",
         )
-        for name, fitted in results.items()
+        for title, fitted in ((title, results[name]) for name, title in titles.items())
     ]
     table = report.table(["model", "C", "test accuracy", "lbfgs iterations", "seconds"], rows)
     return f"""## The models

@@ -6,51 +6,61 @@ from . import (
     illustration,
     influence_sets,
     loo_fidelity,
+    machines,
     models,
     overlap,
     removals,
     report,
+    surnames,
 )
-from .study import Study
+from .study import Cost, Study, peak_memory
 
 #: Each part by its name: what computes it, and what writes it down. Later ones use earlier ones.
 PARTS = {
     "models": (models.run, models.write),
     "table1": (influence_sets.run, influence_sets.write),
+    "table1_double": (influence_sets.run_double, influence_sets.write_double),
     "overlap": (overlap.run, overlap.write),
     "removals": (removals.run, removals.write),
-    "galleries": (galleries.run, galleries.write),
-    "illustration": (illustration.run, illustration.write),
-    "table1_double": (influence_sets.run_double, influence_sets.write_double),
     "removals_strong": (removals.run_strong, removals.write_strong),
     "loo_fidelity": (loo_fidelity.run, loo_fidelity.write),
+    "galleries": (galleries.run, galleries.write),
+    "illustration": (illustration.run, illustration.write),
+    "machines": (machines.run, machines.write),
+    "surnames": (surnames.run, surnames.write),
 }
 
-INTRODUCTION = """# The paper's experiments on logistic regression
+INTRODUCTION = """# The paper's experiments on linear models
 
 Barshan, Brunet & Dziugaite, "RelatIF: Identifying Explanatory Training Examples via Relative
-Influence", AISTATS 2020. Written by `python -m benchmarks.paper`, not by hand. Parts that are still
-to come: the SVM appendix, and Table 3 on surnames.
+Influence", AISTATS 2020: those on logistic regression and on support vector machines, and Table 3
+with logistic regression in the place of a network. Written by `python -m benchmarks.paper`, not by
+hand.
 """
+
+
+def has_data(name, names):
+    """Whether the data of a part are there, given the path to the surnames."""
+    return name != "surnames" or names is not None
 
 
 def run_part(name, *where):
     """Compute one part of the study, and keep its results."""
     study = Study(*where)
     elapsed, results = seconds(PARTS[name][0], study)
-    study.save(name, results | {"part_seconds": elapsed})
+    study.save(name, results | {"cost": Cost(elapsed, peak_memory(), results.get("work"))})
 
 
 def write_report(study, folder):
     """Write RESULTS.md and its figures from the results of the parts that have been run."""
-    sections, times = [], {}
+    sections, costs = [], {}
     for name, (_, write) in PARTS.items():
         if study.has(name):
             results = study.load(name)
-            times[name] = results.pop("part_seconds")
+            costs[name] = results["cost"]
             sections.append(write(results, folder))
     missing = [name for name in PARTS if not study.has(name)]
     if missing:
-        sections.append(f"## Not run\n\n{', '.join(missing)}\n")
-    text = "\n".join([INTRODUCTION, *sections, report.times(times)])
+        sections.append(f"## Not run\n\n{', '.join(missing)} (surnames needs `--names PATH`)\n")
+    text = "\n".join([INTRODUCTION, *sections, report.costs(costs)])
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")

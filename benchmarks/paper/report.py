@@ -28,9 +28,34 @@ def save(figure, path):
     figure.savefig(path, dpi=DPI)
 
 
-def times(seconds):
-    """A section with the time of each part."""
-    rows = [(name, f"{value:.0f}") for name, value in seconds.items()]
-    total = ("all", f"{sum(seconds.values()):.0f}")
-    body = table(["part", "seconds"], [*rows, total])
-    return f"## Time of each part, loading of data included\n\n{body}\n"
+def costs(parts):
+    """A section with what each part took, given {part: Cost}."""
+    rows = [
+        (name, f"{cost.seconds:.0f}", f"{cost.memory / 1e9:.1f}", *_work_cells(cost.work))
+        for name, cost in parts.items()
+    ]
+    total = ("all", f"{sum(cost.seconds for cost in parts.values()):.0f}", *[""] * 5)
+    headings = ["part", "seconds", "peak GB", "computation, seconds", "TFLOP", "floor", "ratio"]
+    text = paragraph(
+        "Seconds of each part, and the peak of memory of its process, both with the data and what "
+        "checks and draws. For parts with one main computation: its seconds, the flops that its "
+        "method needs whatever the code does, and the floor: their seconds at the rate of this "
+        "machine's single-precision matrix product, measured in the same process. Fits, "
+        "retraining, and the machines compute in double precision, for which a matrix product "
+        "takes twice the floor. The flops are a gradient for each iteration (models); the Hessian, "
+        "its factor, one step and one gradient a model (removals); the kernels between queries and "
+        "support vectors, and with a squared hinge the products in its curvature (machines); the "
+        "inverse, the products of which two norms are read off, and the queries (surnames)."
+    )
+    return f"## Time and memory\n\n{text}\n\n{table(headings, [*rows, total])}\n"
+
+
+def _work_cells(work):
+    if work is None:
+        return [""] * 4
+    return [
+        f"{work.seconds:.1f}",
+        f"{work.flops / 1e12:.2f}",
+        f"{work.floor:.1f}",
+        f"{work.ratio:.2f}",
+    ]

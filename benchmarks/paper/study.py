@@ -5,6 +5,7 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -34,11 +35,14 @@ class Study:
         Holds one file of results for each part of the study that has been run.
     mnist : str or None
         Where MNIST is.
+    names : str or None
+        Where the surnames are.
     """
 
-    def __init__(self, folder, mnist=None):
+    def __init__(self, folder, mnist=None, names=None):
         self.folder = Path(folder)
         self.mnist_path = mnist
+        self.names_path = names
 
     @cached_property
     def images(self):
@@ -62,6 +66,59 @@ class Study:
 
     def _file(self, part):
         return self.folder / f"{part}.joblib"
+
+
+class Work(NamedTuple):
+    """What a computation took, and the least that it could have taken.
+
+    Attributes
+    ----------
+    seconds : float
+    flops : float
+        That the method needs, whatever the code does.
+    rate : float
+        Flops per second of this machine's single-precision matrix product.
+    """
+
+    seconds: float
+    flops: float
+    rate: float
+
+    @property
+    def floor(self):
+        """Seconds of the flops at the rate."""
+        return self.flops / self.rate
+
+    @property
+    def ratio(self):
+        return self.seconds / self.floor
+
+
+class Cost(NamedTuple):
+    """What a part of the study took, loading of data included.
+
+    Attributes
+    ----------
+    seconds : float
+    memory : int
+        The peak of its process, in bytes.
+    work : Work or None
+        The computation that it is about, if a floor of it is known.
+    """
+
+    seconds: float
+    memory: int
+    work: Work | None
+
+
+def work(elapsed, flops):
+    """Work, with the rate of a matrix product at this moment."""
+    return Work(elapsed, flops, gemm_rate(np.float32))
+
+
+def hessian_flops(n_rows, n_columns, n_contrasts):
+    """Flops of the symmetric blocks of a Hessian of coupled outputs."""
+    return n_rows * n_columns**2 * n_contrasts * (n_contrasts + 1) / 2
 
 
 def peak_memory():

@@ -12,12 +12,15 @@ from .._explanation import clip, text_of
 from .._validation import STATIONARITY_LIMIT
 from . import _svg
 from ._meanings import FACTS, GROUP, PREDICTION, ROW
+from ._sentences import about_conditioning
 
 SUSPECT_COLUMNS = (
     "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
     "self_influence", "suspicion_rank", "loo_rank",
 )  # fmt: skip
-HUB_COLUMNS = ("label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence")
+HUB_COLUMNS = (
+    "label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence", "leverage",
+)  # fmt: skip
 HARM_COLUMNS = ("label", "prediction", "probability", "test_influence", "parameter_shift", "loss")
 WORDS = ("row", "label", "prediction", "loo_prediction", "query", "best_row", "group")
 PERCENT = (
@@ -27,6 +30,8 @@ PERCENT = (
 SIGNED = ("test_influence", "accuracy_change", "log_loss_change")
 #: Cells of a listed row that are shown, at most.
 MAX_CELLS = 40
+#: Characters of a name that are shown, and those that fit a narrow column.
+MAX_NAME, SHORT_NAME = 60, 16
 
 
 def render(report, X=None, n_rows=20):
@@ -39,32 +44,32 @@ def render(report, X=None, n_rows=20):
     n_rows : int, default=20
     """
     cells = _cells(X, len(report.index))
-    parts = [
-        _section("model", "The model and its fit", _model(report)),
-        _section("rows", "Rows to look at first", _suspects(report, cells, n_rows)),
-    ]
+    sections = {
+        "model": ("The model and its fit", _facts(report.model)),
+        "rows": ("Rows to look at first", _suspects(report, cells, n_rows)),
+    }
     if report.n_test is not None:
-        parts.append(_section("hubs", "Hubs", _hubs(report, n_rows)))
+        sections["hubs"] = "Hubs", _hubs(report, n_rows)
     if "test_influence" in report.columns:
-        parts.append(_section("harm", "Rows that harm and help", _harm(report, n_rows)))
+        sections["harm"] = "Rows that harm and help", _harm(report, n_rows)
     if report.groups:
-        parts.append(_section("groups", "Groups", _groups(report)))
+        sections["groups"] = "Groups", _groups(report)
     if report.predictions:
-        parts.append(_section("predictions", "Predictions", _predictions(report, n_rows)))
-    parts.append(_section("curvature", "Conditioning and damping", _facts(report.curvature)))
-    parts.append(_section("legend", "What the numbers mean", _legend(report)))
+        sections["predictions"] = "Predictions", _predictions(report, n_rows)
+    sections["curvature"] = "Conditioning and damping", _conditioning(report)
+    sections["legend"] = "What the numbers mean", _legend(report)
     template = resources.files(__package__).joinpath("template.html").read_text("utf-8")
     return Template(template).substitute(
-        title=escape(f"Audit of {report.model['model']} and its {report.model['n_rows']} rows"),
+        title=escape(f"Audit of {report.model['model']} and its {report.model['n_rows']:,} rows"),
         header=_header(report),
-        body="\n".join(parts),
+        links="\n".join(f'<a href="#{name}">{title}</a>' for name, (title, _) in sections.items()),
+        body="\n".join(
+            f'<section id="{name}"><h2>{title}</h2>\n{content}</section>'
+            for name, (title, content) in sections.items()
+        ),
         footer="Made by sklearn_relatif. Influence and relative influence: Barshan, Brunet and "
         "Dziugaite, AISTATS 2020.",
     )
-
-
-def _section(name, title, content):
-    return f'<section id="{name}"><h2>{title}</h2>\n{content}</section>'
 
 
 def _header(report):
@@ -72,10 +77,6 @@ def _header(report):
     style = ' class="warning"' if is_off else ""
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes)
     return f"<p{style}>{escape(report.verdict())}</p>{notes}"
-
-
-def _model(report):
-    return _facts(report.model)
 
 
 def _suspects(report, cells, n_rows):
@@ -117,13 +118,18 @@ def _pictures(report, rows):
 
 
 def _hubs(report, n_rows):
-    hubs = np.argsort(-report.columns["hub_if"], kind="stable")[:n_rows]
-    shares = {}
-    for style, name in (("by-if", "hub_if"), ("by-relatif", "hub_relatif")):
-        counts = np.sort(report.columns[name])[::-1]
-        shares[style] = np.cumsum(counts[counts > 0]) / max(1, counts.sum())
     content = f"<p>{escape(report.hub_line())}</p>"
-    content += _row_table(report, hubs, _present(report, HUB_COLUMNS))
+    shares = {}
+    for style, name, method in (
+        ("by-if", "hub_if", "influence"),
+        ("by-relatif", "hub_relatif", "relative influence"),
+    ):
+        counts = report.columns[name]
+        hubs = np.argsort(-counts, kind="stable")[:n_rows]
+        table = _row_table(report, hubs[counts[hubs] > 0], _present(report, HUB_COLUMNS))
+        content += f"<h3>Most often first by {method}</h3>{table}"
+        counts = np.sort(counts[counts > 0])[::-1]
+        shares[style] = np.cumsum(counts) / max(1, counts.sum())
     if any(len(values) for values in shares.values()):
         chart = _svg.curves(
             shares, x_label="training rows, most frequent first", y_label="share of test rows"
@@ -170,15 +176,30 @@ def _predictions(report, n_rows):
     )
 
 
+def _conditioning(report):
+    return f"<p>{escape(about_conditioning(report.curvature))}</p>{_facts(report.curvature)}"
+
+
 def _legend(report):
-    shown = {**_named(ROW, {"row": 0, **report.columns}), **_named(PREDICTION, report.predictions)}
-    shown |= _named(GROUP, report.groups) | _named(FACTS, {**report.model, **report.curvature})
-    lines = "".join(f"<dt>{escape(h)}</dt><dd>{escape(t)}</dd>" for h, t in sorted(shown.items()))
+    parts = {
+        "A training row": (ROW, {"row": 0, **report.columns}),
+        "A test row": (PREDICTION, report.predictions),
+        "A group of training rows": (GROUP, report.groups),
+        "The model and its curvature": (FACTS, {**report.model, **report.curvature}),
+    }
+    return "".join(
+        f"<h3>{title}</h3>{_meanings(meanings, present)}"
+        for title, (meanings, present) in parts.items()
+        if present
+    )
+
+
+def _meanings(meanings, present):
+    lines = "".join(
+        f"<dt>{escape(meanings[name].heading)}</dt><dd>{escape(meanings[name].text)}</dd>"
+        for name in present
+    )
     return f'<dl class="legend">{lines}</dl>'
-
-
-def _named(meanings, present):
-    return {meanings[name].heading: meanings[name].text for name in present if name in meanings}
 
 
 # --- pieces ---------------------------------------------------------------------------------
@@ -196,7 +217,7 @@ def _facts(facts):
             if isinstance(value, np.ndarray) else number(name, value)  # fmt: skip
         wide = ' class="wide"' if len(text) > 40 else ""
         boxes.append(
-            f'<div{wide}><dt title="{escape(meaning)}">{escape(heading)}</dt>'
+            f'<div{wide} title="{escape(meaning)}"><dt>{escape(heading)}</dt>'
             f"<dd>{escape(text)}</dd></div>"
         )
     return f'<dl class="facts">{"".join(boxes)}</dl>'
@@ -215,7 +236,7 @@ def _table(headings, records, more=None):
     """A table whose records are sorted by a click; each may have a line of its own below."""
     head = "".join(
         f'<th scope="col"{_style(name)} title="{escape(meaning.text)}">'
-        f'<button type="button">{escape(meaning.heading)}</button></th>'
+        f'<span role="button" tabindex="0">{escape(meaning.heading)}</span></th>'
         for name, meaning in headings
     )
     style = ' class="plain"' if more is None else ""
@@ -236,19 +257,41 @@ def _style(name):
 def _cell(name, value):
     if name in WORDS:
         text = text_of(value)
-        return f'<td class="text" data-value="{escape(text)}">{escape(clip(text, 60))}</td>'
+        style = "text long" if len(text) > SHORT_NAME else "text"
+        title = f' title="{escape(text)}"' if len(text) > MAX_NAME else ""
+        shown = escape(clip(text, MAX_NAME))
+        return f'<td class="{style}" data-value="{escape(text)}"{title}>{shown}</td>'
     missing = bool(np.isnan(value))
-    return f'<td data-value="{"" if missing else repr(float(value))}">{number(name, value)}</td>'
+    key = "" if missing else repr(float(value))
+    return f'<td data-value="{key}">{escape(number(name, value))}</td>'
 
 
 def number(name, value):
-    """A number as the report shows it."""
+    """A number as the report shows it: three digits, and never 0 or 100 % of what is not."""
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if np.isnan(value):
         return "–"
+    if value == 0:
+        return "0%" if name in PERCENT else "0"
     sign = "+" if name in SIGNED else ""
-    return format(value, f"{sign}.1%") if name in PERCENT else format(value, f"{sign}.3g")
+    if name in PERCENT:
+        return _percentage(value, sign)
+    size = abs(value)
+    if 1e3 <= size < 1e6:
+        return f"{value:{sign},.0f}"
+    is_long = size < 1e-3 or size >= 1e6
+    return format(value, f"{sign}.2e" if is_long else f"{sign}#.3g").removesuffix(".")
+
+
+def _percentage(share, sign):
+    if sign:
+        return f"{share:+.2%}"
+    if share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return "100%" if share == 1 else f"{share:.1%}"
 
 
 def _more(sentence, cells):

@@ -64,7 +64,7 @@ ROW = {
     "suspicion_rank": Meaning(
         "suspicion",
         "1 for the row whose label is most likely to be wrong: the one with the largest training "
-        "loss. No ranking found more of the errors that were planted in test data.",
+        "loss. Of the rankings that were compared on planted errors it found the most, or nearly.",
     ),
     "loo_rank": Meaning(
         "rank without",

@@ -58,9 +58,9 @@ def _pull(columns, row):
     if share < 1 - OUTSTANDING:
         return None
     n_harder = int(np.sum(columns["self_influence"] > columns["self_influence"][row]))
-    if n_harder == 0:
-        return "it pulls the model towards itself harder than any other row"
-    return f"of all rows, it pulls the model towards itself hardest but for {n_harder}"
+    others = {0: "any other row", 1: "all rows but one"}
+    rows = others.get(n_harder, f"all rows but {n_harder}")
+    return f"it pulls the model towards itself harder than {rows}"
 
 
 def _hub(columns, row, n_test):
@@ -76,6 +76,33 @@ def _harm(columns, row):
     if change[row] >= 0 or share_below(-change, row) < 1 - OUTSTANDING:
         return None
     return "the model would do better on the test rows without it"
+
+
+def about_conditioning(curvature):
+    """What damping and rounding do to the numbers, in plain words.
+
+    Parameters
+    ----------
+    curvature : dict of str to object
+        The facts of an audit.
+
+    Returns
+    -------
+    str
+    """
+    damping = curvature["damping"]
+    if "condition_number" not in curvature:
+        added = f"The damping is {damping:.3g}" if damping else "There is no damping"
+        return f"{added}; the eigenvalues of the curvature were not computed."
+    n_lost = max(0, round(np.log10(curvature["condition_number"])))
+    rounding = f"rounding loses about {n_lost} digits of the influence in the flattest direction"
+    if damping == 0:
+        return f"There is no damping: the curvature is that of the model. At most, {rounding}."
+    share = damping / curvature["smallest_eigenvalue"]
+    return (
+        f"Of the curvature in the flattest direction, {percent(min(1.0, share))} is damping, which "
+        f"shrinks influence in that direction by as much. At most, {rounding}."
+    )
 
 
 def share_below(values, row):

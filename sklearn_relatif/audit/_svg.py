@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 640, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 52
+LEFT, RIGHT, TOP, BOTTOM = 92, 20, 16, 62
 #: Cells across and up in which many points are counted.
 N_CELLS = 64, 40
 #: Up to this many points are drawn one by one.
@@ -153,20 +153,20 @@ def axes(x, y, x_label, y_label):
     for value, text in x.ticks():
         a = across(x, value)
         parts.append(f'<line class="grid" x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{bottom}"/>')
-        parts.append(f'<text x="{a:.1f}" y="{bottom + 18}" text-anchor="middle">{text}</text>')
+        parts.append(f'<text x="{a:.1f}" y="{bottom + 24}" text-anchor="middle">{text}</text>')
     for value, text in y.ticks():
         b = up(y, value)
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{b:.1f}" y2="{b:.1f}"/>'
         )
-        parts.append(f'<text x="{LEFT - 6}" y="{b + 4:.1f}" text-anchor="end">{text}</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{b + 5:.1f}" text-anchor="end">{text}</text>')
     center = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
         f'<text class="name" x="{center}" y="{HEIGHT - 10}" text-anchor="middle">'
         f"{escape(x_label)}</text>"
     )
     parts.append(
-        f'<text class="name" transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">'
+        f'<text class="name" transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text>"
     )
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Displays, after scikit-learn's convention: data in, `plot` draws, nothing calls `plt.show`."""
+"""The training rows that explain one query, as bars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._explanation import (
+from .._explanation import (
     NO_ROWS,
     OPPOSING_COLOR,
     SUPPORTING_COLOR,
@@ -18,18 +18,10 @@ from ._explanation import (
     score_color,
     text_of,
 )
+from ._shared import SCORE_NAMES, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["InfluenceDisplay"]
-
-_SCORE_NAMES = {
-    "influence": "influence",
-    "theta_relative": "theta-relative influence",
-    "loss_relative": "loss-relative influence",
-    "nearest_neighbors": "minus the distance to the query",
-}
 
 _MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
 
@@ -115,7 +107,7 @@ class InfluenceDisplay:
         legend = [color for color in _MEANINGS if color in colors]
         strip = 0.0 if not legend else 1.0 if ax is None else max(1.0, n_bars / 8)
         if ax is None:
-            ax = _new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + strip))
+            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + strip))
 
         places = np.arange(n_bars)
         top, bottom = -0.6, n_bars - 0.4
@@ -127,8 +119,8 @@ class InfluenceDisplay:
             ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", va="center")
         ax.set_ylim(bottom + strip, top)
         ax.set_yticks(places, self._names())
-        ax.set_xlabel(_SCORE_NAMES[self.criterion])
-        ax.set_title(_plain(self.title or ""), fontsize="medium")
+        ax.set_xlabel(SCORE_NAMES[self.criterion])
+        ax.set_title(plain(self.title or ""), fontsize="medium")
         if legend:
             ax.legend(
                 [self.bars_[colors.index(color)] for color in legend],
@@ -146,7 +138,7 @@ class InfluenceDisplay:
         if self.labels is not None:
             labels = [clip(text_of(label), 20) for label in self.labels]
             names = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
-        return [_plain(name) for name in names]
+        return [plain(name) for name in names]
 
     @classmethod
     def from_explanation(
@@ -224,18 +216,3 @@ class InfluenceDisplay:
         """
         explanation = estimator.explain(X, y, n_examples=n_examples, sign="absolute")
         return cls.from_explanation(explanation, query, ax)
-
-
-def _new_axes(height: float) -> Axes:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Plotting needs matplotlib, which is not installed: pip install matplotlib"
-        ) from error
-    return plt.subplots(figsize=(7, height), layout="constrained")[1]
-
-
-def _plain(text: str) -> str:
-    """Keep matplotlib from reading dollar signs in the user's names as mathematics."""
-    return text.replace("$", r"\$")
