@@ -51,7 +51,7 @@ def workers(backend, n_workers):
         if backend == "dask":
             from distributed import Client, LocalCluster
 
-            local = {"threads_per_worker": 1, "dashboard_address": None}
+            local = {"threads_per_worker": 1, "dashboard_address": ":0"}
             cluster = stack.enter_context(LocalCluster(n_workers=n_workers, **local))
             stack.enter_context(Client(cluster))
         elif backend == "ray":

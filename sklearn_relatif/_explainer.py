@@ -26,7 +26,7 @@ from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._search import SIGNS, all_scores, best_rows
+from ._search import SIGNS, best_rows, score_matrix
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
     check_choice,
@@ -490,7 +490,7 @@ class RelatIFExplainer(
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
-        return all_scores(queries, self._objective.rows, self._curvature, factors)
+        return score_matrix(queries, self._objective.rows, self._curvature, factors)
 
     def transform(self, X, y=None) -> np.ndarray:
         """Embed rows so that their inner products are influences.

@@ -78,8 +78,8 @@ def best_rows(queries, rows, curvature, factors, n_best, sign):
     }
 
 
-def all_scores(queries, rows, curvature, factors):
-    """Scores of all rows for each query, shape (n_queries, n_rows).
+def score_matrix(queries, rows, curvature, factors):
+    """Scores of all pairs of queries and rows, shape (n_queries, n_rows).
 
     Parameters
     ----------
@@ -88,10 +88,8 @@ def all_scores(queries, rows, curvature, factors):
     factors : ndarray of shape (n_rows,)
         What a row's products are multiplied with.
     """
-    firsts, found = _map_parts(_all_scores, queries, rows, curvature, {"": factors})
-    scores = np.concatenate(found, axis=1 if firsts else 0) if len(found) > 1 else found[0]
-    scores *= queries.norm[:, None]
-    return scores
+    firsts, found = _map_parts(_score_matrix, queries, rows, curvature, {"": factors})
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=1 if firsts else 0)
 
 
 def _map_parts(function, queries, rows, curvature, factors, *options):
@@ -125,11 +123,12 @@ def _on_queries(queries, function, rows, curvature, factors, options):
     return function(queries, rows, curvature, factors, *options)
 
 
-def _all_scores(queries, rows, curvature, factors):
+def _score_matrix(queries, rows, curvature, factors):
     (factors,) = factors.values()
     scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
     for asked, some, block in products(queries, rows, curvature):
-        np.multiply(block, factors[some], out=scores[asked, some])
+        block *= factors[some]
+        np.multiply(block, queries.norm[asked, None], out=scores[asked, some])
     return scores
 
 

@@ -28,7 +28,7 @@ SIGNS = ("positive", "negative", "absolute")
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         yield client
 
