@@ -23,10 +23,17 @@ class CompactExplainer:
 
     Made by :meth:`RelatIFExplainer.compact`, whose docstring says what it keeps and costs.
 
+    Parameters
+    ----------
+    explainer : RelatIFExplainer
+        Already without its training features.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        The class labels.
     training_rows_ : TrainingRows
+        Index, labels, predictions and probabilities of the training rows.
     """
 
     def __init__(self, explainer):
@@ -51,14 +58,42 @@ class CompactExplainer:
     ) -> Explanation | dict[str, Explanation]:
         """Find the training rows that explain predictions best.
 
-        Takes and returns what :meth:`RelatIFExplainer.explain` does.
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
+            The labels to explain. None: those that the model predicts.
+        n_examples : int, default=5
+            How many training rows to return for each query.
+        sign : {"positive", "negative", "absolute"}, default="positive"
+            Rows that support the label, that oppose it, or the strongest of both.
+        criterion : str or sequence of str, default=None
+            Overrides the criterion of the explainer that this one was made from.
+
+        Returns
+        -------
+        Explanation, or dict of str to Explanation if ``criterion`` is a sequence
+            As of :meth:`RelatIFExplainer.explain`.
         """
         return self._explainer.explain(X, y, n_examples=n_examples, sign=sign, criterion=criterion)
 
     def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
-        """Score of every training row for every query, shape (n_queries, n_rows).
+        """Score of every training row for every query.
 
-        Takes and returns what :meth:`RelatIFExplainer.pairwise_influence` does.
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            The queries.
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        criterion : str, default=None
+            Overrides the criterion of the explainer that this one was made from.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows)
+            In single precision.
         """
         return self._explainer.pairwise_influence(X, y, criterion=criterion)
 

@@ -22,10 +22,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import objectives
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._search import SIGNS, best_rows, products
+from ._search import SIGNS, best_rows, score_matrix
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._validation import (
     check_choice,
@@ -145,7 +146,10 @@ class RelatIFExplainer(
     n_retrainings : int, default=30
         Number of training rows that ``score`` leaves out, one at a time.
     n_jobs : int, default=None
-        Number of parallel jobs where models are refitted by scikit-learn itself.
+        Number of jobs of joblib. Worker processes share the rows in ``fit``, ``explain`` and
+        ``pairwise_influence``, and the refits that are left to scikit-learn itself. None: 1, or
+        what joblib's active backend has (``joblib.parallel_config``, with Dask or Ray on several
+        machines). The products of one process use all cores as it is.
     random_state : int, RandomState instance or None, default=None
         Draws half of the rows that ``score`` leaves out.
     verbose : bool, default=False
@@ -159,7 +163,7 @@ class RelatIFExplainer(
         The class labels.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the training data had any.
     solver_ : SolverChoice
         The solver's ``name``, and the ``reason`` for which it was chosen.
@@ -232,11 +236,16 @@ class RelatIFExplainer(
         Parameters
         ----------
         estimator : fitted estimator
-        X, y, sample_weight
-            The data and the weights that it was fitted on. A linear model's X may be a
-            ``numpy.memmap`` of float32 or float64 that is larger than memory: it is read block by
-            block, here and in ``explain``. (Behind the preprocessing of a Pipeline, and for hinge
-            losses, all of it is loaded.)
+            Of a supported kind, see ``estimator`` of the class.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            The rows that it was fitted on. A linear model's X may be larger than memory: a
+            ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
+            ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
+            and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
+        y : array-like of shape (n_rows,)
+            The labels or targets that it was fitted on.
+        sample_weight : array-like of shape (n_rows,), default=None
+            The weights that it was fitted with.
         **params
             Further parameters of the explainer.
 
@@ -305,10 +314,11 @@ class RelatIFExplainer(
                 self._prepare(X, y, weight)
         return self
 
+    @with_n_jobs
     def _prepare(self, X, y, sample_weight):
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = objectives.split_pipeline(self.estimator_)
-        design = objectives.check_design(self._model, objectives.preprocess(self._transformers, X))
+        design = objectives.model_rows(self._transformers, self._model, X)
         labels = column_or_1d(y)
         check_consistent_length(design, labels)
         self._training_data = (design, labels, sample_weight)
@@ -367,6 +377,7 @@ class RelatIFExplainer(
 
     # --- explaining ----------------------------------------------------------------------
 
+    @with_n_jobs
     def explain(
         self,
         X,
@@ -456,6 +467,7 @@ class RelatIFExplainer(
         }
         return explanations if several else explanations[names[0]]
 
+    @with_n_jobs
     def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
         """Score of every training row for every query.
 
@@ -478,11 +490,7 @@ class RelatIFExplainer(
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
         factors = self._row_factors(name)
-        scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
-        for asked, rows, block in products(queries, self._objective.rows, self._curvature):
-            block *= factors[rows]
-            np.multiply(block, queries.norm[asked, None], out=scores[asked, rows])
-        return scores
+        return score_matrix(queries, self._objective.rows, self._curvature, factors)
 
     def transform(self, X, y=None) -> np.ndarray:
         """Embed rows so that their inner products are influences.
@@ -503,6 +511,20 @@ class RelatIFExplainer(
         Returns
         -------
         ndarray of shape (n_rows, n_params)
+            In the precision of the training features.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> products = explainer.transform(X[:3]) @ explainer.transform(X, y).T
+        >>> influence = explainer.pairwise_influence(X[:3], criterion="influence")
+        >>> bool(np.allclose(products, influence))
+        True
         """
         check_is_fitted(self)
         query = self._in_coordinates(self._query(X, y))
@@ -544,9 +566,7 @@ class RelatIFExplainer(
 
         Each row of X comes ``n_labels`` times, for as many entries of ``y``.
         """
-        features = objectives.check_design(
-            self._model, objectives.preprocess(self._transformers, X)
-        )
+        features = objectives.model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         design = self._objective.query_design(features)

@@ -233,7 +233,7 @@ class Explanation:
 
         Returns
         -------
-        frame : pandas.DataFrame
+        pandas.DataFrame
             With the columns `query` (the user's index label), `target` (the explained label),
             `rank` (from 1), `index` (the row's position in the training data), `train_index` (the
             user's index label of the row), `score`, `label`, `prediction` and `probability` (the
@@ -265,7 +265,8 @@ class Explanation:
 
         Returns
         -------
-        display : sklearn_relatif.plotting.InfluenceDisplay
+        InfluenceDisplay
+            Drawn: ``ax_`` and ``figure_`` are set.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         Index and labels of the training rows.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, if `X` had names that are all strings.
 
     References
@@ -83,7 +83,8 @@ class NearestNeighborsExplainer(BaseEstimator):
 
         Returns
         -------
-        self : NearestNeighborsExplainer
+        NearestNeighborsExplainer
+            The fitted explainer.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class NearestNeighborsExplainer(BaseEstimator):
 
         Returns
         -------
-        explanation : Explanation
+        Explanation
             The nearest rows first, rows at equal distances in the order of the training data.
             A score is *minus* the distance, so that larger is closer; its sign has no meaning
             (`sign` is None). Places beyond the number of training rows hold index -1 and score

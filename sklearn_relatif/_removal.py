@@ -143,12 +143,21 @@ class RemovalMixin:
             (n_queries, n_classes), and returns the number and its gradient, of the same shape.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        groups, order
-            As in :meth:`removal_effect`.
+        groups : array-like of shape (n_rows,), default=None
+            Labels of rows that are removed together, as in :meth:`removal_effect`.
+        order : {"first", "newton", "retrain"}, default="newton"
+            As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
+            number itself.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_groups,)
+            Change of the number, the groups in the sorted order of their labels.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`removal_effect`.
 
         Examples
         --------
@@ -237,6 +246,17 @@ class RemovalMixin:
         RemovalStatistics
             Its attributes are ``loss_change`` of shape (n_queries, n_removals), and
             ``parameter_change`` and ``training_change`` of shape (n_removals,).
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> without = explainer.removal_statistics([0, [70, 77]], X[:3])
+        >>> without.loss_change.shape, without.parameter_change.shape
+        ((3, 2), (2,))
         """
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
@@ -266,10 +286,22 @@ class RemovalMixin:
             Labels of the queries. None: the labels that the model predicts.
         correlation : {"pearson", "spearman"}, default="pearson"
 
+            "spearman" compares ranks only, so that a few large effects do not decide.
+
         Returns
         -------
         float
             Between -1 and 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000), random_state=0)
+        >>> explainer.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
+        True
         """
         check_choice("correlation", correlation, tuple(CORRELATIONS))
         estimate, truth = self.estimate_and_truth(X, y)
@@ -292,7 +324,10 @@ class RemovalMixin:
 
         Returns
         -------
-        estimate, truth : ndarrays of shape (n_queries, n_retrainings)
+        estimate : ndarray of shape (n_queries, n_retrainings)
+            The criterion; influence is multiplied by the row's share of the training weight.
+        truth : ndarray of shape (n_queries, n_retrainings)
+            What it stands for, by exact retraining; see :meth:`score`.
         """
         check_is_fitted(self)
         check_positive_int("n_retrainings", self.n_retrainings)
@@ -324,11 +359,22 @@ class RemovalMixin:
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
+            The classes in the order of ``classes_``.
 
         Raises
         ------
         AttributeError
             If the model has no probabilities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explainer.loo_proba().shape
+        (150, 3)
         """
         check_is_fitted(self)
         loss = self._objective.loss

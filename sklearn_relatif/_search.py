@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ._distribute import map_parts, part_slices, split
 from ._screening import screened_best
-from ._selection import BestRows, merge_signs
-from .objectives import block_budget, row_blocks
+from ._selection import BestRows, merge_parts, merge_signs
+from .objectives import GradientRows, block_budget, row_blocks
 
 #: Signs of the scores that are searched for, and what they are multiplied with to be positive.
 DIRECTIONS = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}
@@ -48,6 +49,8 @@ def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarra
 def best_rows(queries, rows, curvature, factors, n_best, sign):
     """The best rows of each query, in each criterion.
 
+    Worker processes, where there are any, search a part of the rows or of the queries each.
+
     Parameters
     ----------
     queries, rows : gradient rows
@@ -62,6 +65,75 @@ def best_rows(queries, rows, curvature, factors, n_best, sign):
     dict of str to (indices, scores), ndarrays of shape (n_queries, n_best)
         By criterion. -1 and NaN where there are not enough rows.
     """
+    firsts, found = _map_parts(_best_rows, queries, rows, curvature, factors, n_best, sign)
+    best = {}
+    for name in factors:
+        indices, scores = zip(*(part[name] for part in found), strict=True)
+        if firsts:
+            best[name] = merge_parts(indices, scores, firsts)
+        else:
+            best[name] = np.concatenate(indices), np.concatenate(scores)
+    return {
+        name: (indices, scores * queries.norm[:, None]) for name, (indices, scores) in best.items()
+    }
+
+
+def score_matrix(queries, rows, curvature, factors):
+    """Scores of all pairs of queries and rows, shape (n_queries, n_rows).
+
+    Parameters
+    ----------
+    queries, rows : gradient rows
+    curvature : curvature object
+    factors : ndarray of shape (n_rows,)
+        What a row's products are multiplied with.
+    """
+    firsts, found = _map_parts(_score_matrix, queries, rows, curvature, {"": factors})
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=1 if firsts else 0)
+
+
+def _map_parts(function, queries, rows, curvature, factors, *options):
+    """``function(queries, rows, curvature, factors, *options)`` for parts of the rows.
+
+    Or for parts of the queries, where all the rows are needed for each anyway: where queries are
+    solved for with the training rows, and in kernel machines.
+
+    Returns
+    -------
+    firsts : list of int
+        The first row of each part of the rows. Empty if they are parts of the queries.
+    found : list
+    """
+    if isinstance(rows, GradientRows) and not getattr(curvature, "holds_rows", False):
+        slices = part_slices(rows.n_rows)
+        own = [{name: values[some] for name, values in factors.items()} for some in slices]
+        parts = list(zip(split(rows), own, strict=True))
+        found = map_parts(_on_rows, parts, function, queries, curvature, options)
+        return [some.start for some in slices], found
+    parts = split(queries) if hasattr(queries, "part") else [queries]
+    return [], map_parts(_on_queries, parts, function, rows, curvature, factors, options)
+
+
+def _on_rows(part, function, queries, curvature, options):
+    rows, factors = part
+    return function(queries, rows, curvature, factors, *options)
+
+
+def _on_queries(queries, function, rows, curvature, factors, options):
+    return function(queries, rows, curvature, factors, *options)
+
+
+def _score_matrix(queries, rows, curvature, factors):
+    (factors,) = factors.values()
+    scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
+    for asked, some, block in products(queries, rows, curvature):
+        block *= factors[some]
+        np.multiply(block, queries.norm[asked, None], out=scores[asked, some])
+    return scores
+
+
+def _best_rows(queries, rows, curvature, factors, n_best, sign):
+    """The best of some rows for some queries, by the scores of unit gradients."""
     directions = DIRECTIONS[sign]
     parts = {name: [] for name in factors}
     bytes_per_query = max(queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES)
@@ -72,7 +144,7 @@ def best_rows(queries, rows, curvature, factors, n_best, sign):
             n_asked = asked.stop - asked.start
             best = _best_of_all(n_asked, solved, rows, factors, n_best, directions)
         for name, found in parts.items():
-            found.append(merge_signs([(best[name, d], d) for d in directions], queries.norm[asked]))
+            found.append(merge_signs([(best[name, d], d) for d in directions]))
     return {
         name: tuple(map(np.concatenate, zip(*found, strict=True))) for name, found in parts.items()
     }

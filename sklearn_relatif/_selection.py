@@ -58,15 +58,13 @@ class BestRows:
         self.indices[affected] = np.take_along_axis(positions, order, axis=1)
 
 
-def merge_signs(found, scale):
+def merge_signs(found):
     """Best rows of both signs in one list, strongest first.
 
     Parameters
     ----------
     found : list of (BestRows, sign)
         ``sign`` is what the scores were multiplied by.
-    scale : ndarray of shape (n_queries,)
-        Factor of each query's scores.
 
     Returns
     -------
@@ -79,6 +77,31 @@ def merge_signs(found, scale):
     indices = np.hstack([best.indices for best, _ in found])
     order = np.lexsort((indices, -strength), axis=1)[:, :n_best]
     indices = np.take_along_axis(indices, order, axis=1)
-    scores = np.take_along_axis(signed, order, axis=1) * scale[:, None]
+    scores = np.take_along_axis(signed, order, axis=1)
     scores[indices < 0] = np.nan
     return indices, scores
+
+
+def merge_parts(indices, scores, firsts):
+    """Best rows of all from the best ones of each part, strongest first.
+
+    Parameters
+    ----------
+    indices, scores : sequences of ndarrays of shape (n_queries, n_best)
+        Of each part, as :func:`merge_signs` gives them; rows count from the first of the part.
+    firsts : list of int
+        The first row of each part, in rising order.
+
+    Returns
+    -------
+    indices, scores : ndarrays of shape (n_queries, n_best)
+    """
+    if len(firsts) == 1:
+        return indices[0], scores[0]
+    n_best = indices[0].shape[1]
+    scores = np.hstack(scores)
+    from_first = zip(indices, firsts, strict=True)
+    indices = np.hstack([np.where(own < 0, own, own + first) for own, first in from_first])
+    # Of equal scores the earlier row comes first, because sorting is stable; NaN comes last.
+    order = np.argsort(-np.abs(scores), axis=1, kind="stable")[:, :n_best]
+    return tuple(np.take_along_axis(table, order, axis=1) for table in (indices, scores))

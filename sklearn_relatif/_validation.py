@@ -152,5 +152,5 @@ def warn_if_not_stationary(relative_gradient):
             "sample_weight are what it was fitted on. Otherwise fit it more closely: a smaller "
             "tol, a larger max_iter, standardised features, or a stronger penalty.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

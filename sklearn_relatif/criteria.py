@@ -1,4 +1,4 @@
-"""Noun 3: the criterion, which is one scale per training row.
+"""Noun 3: the criterion, which is one scale per training row::
 
     influence        I(t, i)  = g_t^T H^-1 g_i                     Eq. 3, 6
     theta-relative   I(t, i) / || H^-1 g_i ||                      Definition 3.2
@@ -10,7 +10,8 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 
 import numpy as np
 
-from .objectives import block_budget, row_blocks
+from ._distribute import map_parts, split
+from .objectives import GradientRows, block_budget, row_blocks
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 
@@ -33,6 +34,13 @@ def unit_scales(criterion, rows, curvature):
         return rows.scales()
     if hasattr(curvature, "row_scales"):
         return curvature.row_scales(criterion, rows)
+    parts = split(rows) if isinstance(rows, GradientRows) else [rows]
+    norms = getattr(curvature, "norms", curvature)
+    found = map_parts(_unit_scales, parts, criterion, norms)
+    return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
+
+
+def _unit_scales(rows, criterion, curvature):
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
     for block in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):

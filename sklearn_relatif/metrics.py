@@ -105,7 +105,19 @@ def mislabel_rankings(explainer) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray of shape (n_rows,)
         "self_influence"; "loo_probability" (one minus the leave-one-out probability of the
-        label, by one Newton step) and "loss" (of the row under the model as it is).
+        label, by one Newton step) and "loss" (one minus the probability of the label under the
+        model as it is).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> from sklearn_relatif.metrics import mislabel_rankings
+    >>> X, y = load_iris(return_X_y=True)
+    >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> sorted(mislabel_rankings(explainer))
+    ['loo_probability', 'loss', 'self_influence']
     """
     rows = explainer.training_rows_
     own = np.searchsorted(explainer.classes_, rows.labels)
@@ -140,12 +152,26 @@ def mislabel_detection(
     noise : float, default=0.1
         Share of the rows whose labels are exchanged.
     ranking : {"self_influence", "loo_probability", "loss"}, default="self_influence"
+        See :func:`mislabel_rankings`.
     random_state : int, RandomState instance or None, default=0
+        Draws the rows and their wrong labels.
 
     Returns
     -------
     float
-        Average precision, between ``noise`` (by chance) and 1.
+        Average precision: about ``noise`` for a ranking by chance, 1 for a perfect one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> from sklearn_relatif.metrics import mislabel_detection
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
+    >>> explainer = RelatIFExplainer(LogisticRegression())
+    >>> mislabel_detection(explainer, X, y, noise=0.05, ranking="loss") > 0.8
+    True
     """
     check_choice("ranking", ranking, ("self_influence", "loo_probability", "loss"))
     if not 0 < noise < 1:
@@ -203,6 +229,20 @@ def influence_set_cardinality(estimator, X, y=None, *, n_examples: int = 1) -> i
     Returns
     -------
     int
+        At most ``n_queries * n_examples``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> from sklearn_relatif.metrics import influence_set_cardinality
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> by_if = RelatIFExplainer(model, criterion="influence").fit(X[::2], y[::2])
+    >>> by_relatif = RelatIFExplainer(model, criterion="loss_relative").fit(X[::2], y[::2])
+    >>> influence_set_cardinality(by_if, X[1::2]) < influence_set_cardinality(by_relatif, X[1::2])
+    True
     """
     return len(_influence_set(_explain(estimator, X, y, n_examples)))
 
@@ -214,12 +254,17 @@ def influence_set_probability(estimator, X, y=None, *, n_examples: int = 1) -> f
 
     Parameters
     ----------
-    estimator, X, y, n_examples
-        As for :func:`influence_set_cardinality`.
+    estimator : fitted RelatIFExplainer, or Pipeline that ends in one
+    X : array-like or sparse matrix of shape (n_queries, n_features)
+    y : array-like of shape (n_queries,), default=None
+        Labels to explain. None: the predicted ones.
+    n_examples : int, default=1
+        How many rows of each query count.
 
     Returns
     -------
     float
+        Between 0 and 1.
     """
     explanation = _explain(estimator, X, y, n_examples)
     return float(explanation.training_rows.probabilities[_influence_set(explanation)].mean())

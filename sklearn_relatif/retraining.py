@@ -1,13 +1,13 @@
 """Noun 4: the truth, which is the model that training without some of its rows would have given.
 
-Without the rows of a group G, and at the same penalties, training minimises
+Without the rows of a group G, and at the same penalties, training minimises::
 
     J_G(W) = (1/S_G) [ sum_{i not in G} s_i loss(y_i, W x~_i)
                        + 1/2 sum_j Lambda_j w_j^2 + sum_j q_j w_j ]
 
 where ``S_G`` is the weight of the rows that are left. Many such models are solved for at once.
 Each starts at the optimum of all rows, with the Newton step of its own objective. The Hessian of
-that is the full one less the group's part,
+that is the full one less the group's part::
 
     H_G = (S/S_G) [ H - (1/S) sum_{i in G} s_i A_i ⊗ x~_i x~_i^T ],
 
@@ -385,8 +385,10 @@ def loss_changes(
 
     Parameters
     ----------
-    objective, weights
-        As for :func:`parameter_changes`.
+    objective : LinearObjective
+        At the parameters of the model before the removal.
+    weights : ndarray of shape (n_models, n_outputs, n_columns)
+        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     design : Design
         Features of the rows, from ``objective.query_design``.
     y : ndarray of shape (n_rows,)
@@ -407,8 +409,10 @@ def training_effects(objective: LinearObjective, weights: np.ndarray) -> np.ndar
 
     Parameters
     ----------
-    objective, weights
-        As for :func:`parameter_changes`.
+    objective : LinearObjective
+        At the parameters of the model before the removal.
+    weights : ndarray of shape (n_models, n_outputs, n_columns)
+        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     """
     square = np.zeros(len(weights))
     for rows, block in loss_change_blocks(objective, weights, objective.design, objective.y):

@@ -107,10 +107,13 @@ class ExplanationIndex:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
         y : array-like of shape (n_queries,), default=None
             The label to explain for each query. None: the label that the model predicts.
         n_examples : int, default=5
+            How many training rows to return for each query.
         sign : {"positive", "negative", "absolute"}, default="positive"
+            Rows that support the label, that oppose it, or the strongest of both.
 
         Returns
         -------
@@ -140,7 +143,8 @@ class ExplanationIndex:
             for direction, found in parts.items():
                 found.append(self._nearest(direction * unit, n_examples))
         best = [(_Found.joined(found), direction) for direction, found in parts.items()]
-        indices, scores = merge_signs(best, queries.norm * lengths * self._longest)
+        indices, scores = merge_signs(best)
+        scores *= (queries.norm * lengths * self._longest)[:, None]
         return Explanation(
             indices,
             scores,

@@ -146,23 +146,21 @@ def run(study):
             "explain": explain_seconds,
             "chosen": describe(images, machine, explanations, support),
         }
-        results["gallery"] += _lines(name, images, machine, explanations, queries)
+        results["gallery"] += [
+            (name, line)
+            for line in galleries.gallery(images, machine, _shown(explanations), queries)
+        ]
         elapsed += explain_seconds
         flops += needed_flops(images, machine, len(support))
     return results | {"work": work(elapsed, flops)}
 
 
-def _lines(name, images, machine, explanations, queries):
-    """Lines of the gallery: the machine's name stands beside each of its two strips."""
-    shown = {method: explanations[method] for method in ("influence", "loss_relative")}
-    return [
-        [own, *(one._replace(heading=f"{name}\n{one.heading}") for one in sides)]
-        for own, *sides in galleries.gallery(images, machine, shown, queries)
-    ]
+def _shown(explanations):
+    return {method: explanations[method] for method in ("influence", "loss_relative")}
 
 
 def write(results, folder):
-    galleries.draw(results["gallery"], folder / "machines.png")
+    draw(results["gallery"], folder / "machines.png")
     rows = [
         (name, NAMES.get(method, "all with a gradient"), *_cells(chosen))
         for name, one in results["machines"].items()
@@ -219,3 +217,24 @@ def _pattern(results):
     return report.paragraph(
         f"For each row among IF's best five ℓ-RelatIF has, by machine: {', '.join(parts)}."
     )
+
+
+def draw(gallery, path):
+    """A line for each machine and query, with the machine's name beside it."""
+    widths = [1.0, *([0.3] + [1.0] * N_EXAMPLES) * 2]
+    places = (0, 2, 3 + N_EXAMPLES)
+    figure = report.new_figure(0.6 * sum(widths) + 1.5, 0.75 * len(gallery) + 0.4)
+    panels = figure.subplots(len(gallery), len(widths), gridspec_kw={"width_ratios": widths})
+    for ax in panels.ravel():
+        ax.axis("off")
+    for axes, (name, line) in zip(panels, gallery, strict=True):
+        axes[0].text(-0.3, 0.5, name, fontsize=8, transform=axes[0].transAxes, ha="right")
+        for place, strip in zip(places, line, strict=True):
+            for ax, picture, caption in zip(axes[place:], *strip[1:], strict=False):
+                ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
+                color = "#D55E00" if "→" in caption else "black"
+                ax.set_title(caption, fontsize=7, color=color, pad=2)
+    for place, strip in zip(places, gallery[0][1], strict=True):
+        ax = panels[0, place]
+        ax.text(0, 1.5, strip.heading, fontsize=9, transform=ax.transAxes)
+    report.save(figure, path)

@@ -188,18 +188,21 @@ def write(results, folder):
         "misclassified",
         "similarity",
     )
+    n_parameters = (results["n_classes"] - 1) * (n_features + 1)
+    setting = report.paragraph(f"""
+        The paper explains the last layer of a recurrent network that tells the language of a
+        surname. Here multinomial logistic regression (C = {results["C"]:g}) tells
+        it from TF-IDF of n-grams of one to three letters: {n_rows:,} different pairs of name and
+        language, {n_features:,} n-grams, {results["n_classes"]} languages. N-grams of fewer than 50
+        names are left out, so that the exact factor (solver "{results["solver"]}") of
+        {n_parameters:,} parameters fits in memory; all n-grams of up to three letters are about
+        nine times as many. {results["n_queries"]:,} names are held out, {results["accuracy"]:.1%}
+        of them classified as labelled. All are explained, with damping {DAMPING}, in
+        {results["work"].seconds:.0f} s; the fit took {results["fit"]:.0f} s, and both
+        {results["memory"] / 1e9:.1f} GB above the process before.""")
     return f"""## Table 3: surnames
 
-The paper explains the last layer of a recurrent network that tells the language of a surname. Here
-multinomial logistic regression (C = {results["C"]:g}) tells it from TF-IDF of n-grams of one to
-three letters: {n_rows:,} different pairs of name and language, {n_features:,} n-grams,
-{results["n_classes"]} languages. N-grams of fewer than 50 names are left out, so that the exact
-factor (solver "{results["solver"]}") of {(results["n_classes"] - 1) * (n_features + 1):,}
-parameters fits in memory; all n-grams of up to three letters are about nine times as many.
-{results["n_queries"]:,} names are held out, {results["accuracy"]:.1%} of them classified as
-labelled. All are explained, with damping {DAMPING}, in {results["work"].seconds:.0f} s and
-{results["memory"] / 1e9:.1f} GB above the data, the fit of the model included
-(which took {results["fit"]:.0f} s).
+{setting}
 
 The best {N_IN_CELL} rows of "{QUERY}", of {N_SHOWN // 2} random names that are classified as
 labelled, and of {N_SHOWN // 2} that are not. The predicted language is explained; a row's own

@@ -155,6 +155,7 @@ class AuditReport:
         Parameters
         ----------
         path : str or path-like
+            The file, which is overwritten if it exists.
         X : data frame or array-like of shape (n_rows, n_features), default=None
             The training rows, to show the cells of those that are listed.
         n_rows : int, default=20
@@ -172,7 +173,12 @@ class AuditReport:
             file.write(page)
 
     def verdict(self) -> str:
-        """A line on the model, and whether the numbers can be relied on."""
+        """A line on the model, and whether the numbers can be relied on.
+
+        Returns
+        -------
+        str
+        """
         value = self.model["stationarity"]
         trust = "the fit is at its optimum, so that the numbers can be relied on"
         if value > STATIONARITY_LIMIT:
@@ -196,7 +202,13 @@ class AuditReport:
         return line + "."
 
     def hub_line(self) -> str | None:
-        """A line on how many test rows the same few training rows come first for."""
+        """A line on how many test rows the same few training rows come first for.
+
+        Returns
+        -------
+        str or None
+            None if the audit had no test rows.
+        """
         if "hub_if" not in self.columns:
             return None
         shares = {}

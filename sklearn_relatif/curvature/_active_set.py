@@ -160,7 +160,7 @@ class ActiveSetSVM:
 
         The coefficient of the removed row goes to 0 while the (other) free rows stay on the
         margin; bounded and zero rows keep their coefficients, free ones may overstep their
-        bounds. For a free row this is the span rule [2]_. If no other row is free, the
+        bounds. For a free row this is the span rule. If no other row is free, the
         intercept moves first, to where a row that can balance the coefficients becomes free.
         Removing rows whose coefficients are 0 changes nothing.
 
@@ -179,7 +179,7 @@ class ActiveSetSVM:
         """Remove rows exactly: the machine becomes what it would be if trained without them.
 
         The solution is followed while the coefficient of the removed row goes to 0 and rows
-        enter and leave the free set on the way [1]_; at the end the KKT conditions of the
+        enter and leave the free set on the way; at the end the KKT conditions of the
         machine without the row are checked. Removing rows whose coefficients are 0 changes
         nothing.
 

@@ -131,7 +131,7 @@ class ConjugateGradients:
 class Lissa:
     """``M^-1 g`` by the stochastic Neumann series of Agarwal, Bullins & Hazan (2017).
 
-    As in Koh & Liang (2017), "Understanding black-box predictions via influence functions",
+    As in Koh & Liang (2017), "Understanding black-box predictions via influence functions"::
 
         v_0 = g,    v_j+1 = g + (I - M_j / scale) v_j,    M^-1 g ≈ v_depth / scale,
 
@@ -283,6 +283,9 @@ class SplitCurvature:
     norms : curvature object
         Gives ``whiten``, ``unwhiten`` and ``quadratic_form``.
     """
+
+    #: Queries are solved for with the training rows, which come with the curvature.
+    holds_rows = True
 
     def __init__(self, solver, norms):
         self.solver = solver

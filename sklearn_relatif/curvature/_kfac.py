@@ -20,7 +20,7 @@ class KroneckerCurvature:
     ``A = sum_i a_i x~_i x~_i^T`` the second moment of the features, in which a row counts by its
     share ``a_i`` of the trace of ``G``. The penalty (not on the intercept) and the damping are
     kept exactly, by the basis ``T`` in which ``A`` and ``diag(ridge)`` are both diagonal. With the
-    eigenvectors ``U`` of ``G``,
+    eigenvectors ``U`` of ``G``::
 
         M^-1 = (U ⊗ T) diag(1 / values) (U ⊗ T)^T.
 

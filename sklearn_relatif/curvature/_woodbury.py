@@ -15,18 +15,18 @@ class WoodburyCurvature:
     """A curvature that does not couple the outputs, inverted by the identity of Woodbury.
 
     For an output with the weights ``d_i = B_i / S``, the ridge ``r`` of its coefficients and ``q``
-    of its intercept, the curvature is ``M = [X 1]^T D [X 1] + diag(r, ..., r, q)``. With
+    of its intercept, the curvature is ``M = [X 1]^T D [X 1] + diag(r, ..., r, q)``. With::
 
         N = I + D^1/2 X X^T D^1/2 / r,    u = N^-1 D^1/2 1,    c = q + 1^T D^1/2 u,
 
-    the solution ``(w, b)`` of ``M (w, b) = (g, h)`` is
+    the solution ``(w, b)`` of ``M (w, b) = (g, h)`` is::
 
         a = N^-1 D^1/2 X g / r,    b = (h - 1^T D^1/2 a) / c,    w = (g - X^T D^1/2 (a + b u)) / r.
 
     ``N`` has a row for each training row. The features stay sparse, and no basis of the space
     that they span is needed. The norms of all training rows come from the same matrix:
     ``N* = N^-1 - u u^T / c`` holds what is left of each row's weight, so that ``1 - N*_ii`` is its
-    leverage, and
+    leverage, and::
 
         x~_i^T M^-1 x~_i = (1 - N*_ii) / d_i,
         |M^-1 x~_i|^2 = (N*_ii - sum_j N*_ij^2) / (d_i r) + (1 - q / r) u_i^2 / (d_i c^2).
@@ -41,6 +41,9 @@ class WoodburyCurvature:
     ValueError
         If the ridge is too weak for the precision of the features.
     """
+
+    #: Queries are solved for with the training rows, which come with the curvature.
+    holds_rows = True
 
     def __init__(self, total):
         objective = total.objective

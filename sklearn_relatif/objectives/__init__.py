@@ -9,10 +9,9 @@ from ._kernel import is_kernel_machine
 from ._linear import LinearObjective, block_budget
 from ._products import CurvatureSum
 from ._registry import (
-    check_design,
     innermost_path,
     is_supported,
-    preprocess,
+    model_rows,
     rebuild,
     reduce_estimator,
     refit_reweights,
@@ -30,11 +29,10 @@ __all__ = [
     "GradientRows",
     "LinearObjective",
     "block_budget",
-    "check_design",
     "innermost_path",
     "is_kernel_machine",
     "is_supported",
-    "preprocess",
+    "model_rows",
     "rebuild",
     "reduce_estimator",
     "reduce_to_row_space",

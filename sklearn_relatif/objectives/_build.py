@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ._linear import LinearObjective
 from ._rows import Design
+from ._stored import take_columns
 
 #: Newer releases of scikit-learn let "balanced" class weights count sample weights.
 BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
@@ -123,7 +124,7 @@ def build_objective(
         columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
         kept = np.append(columns, X.shape[1]) if fit_intercept else columns
         weights, l2, l1, active = (table[:, kept] for table in (weights, l2, l1, active))
-        X, mask, slope = X[:, columns], active.astype(X.dtype), l1 * np.sign(weights)
+        X, mask, slope = take_columns(X, columns), active.astype(X.dtype), l1 * np.sign(weights)
     if getattr(loss, "is_piecewise_linear", False):
         mask = _penalised(l2, X.shape[1], mask, X.dtype)
     if hasattr(loss, "contrasts") and l1.shape[0] > loss.n_outputs:

@@ -23,6 +23,7 @@ from ._build import DualForm, class_weight_of_rows
 from ._linear import block_budget
 from ._registry import reduce_estimator
 from ._rows import row_blocks
+from ._stored import held
 
 #: Rows whose kernel with themselves is read off one small Gram matrix.
 DIAGONAL_BLOCK = 64
@@ -153,6 +154,10 @@ class KernelRows:
             )
         return np.sqrt(diagonal)
 
+    def part(self, rows) -> KernelRows:
+        """Some of the rows, to ask with: what they are compared with brings the kernel."""
+        return KernelRows(None, self.features[rows], self.unit[rows], self.norm[rows])
+
     def block(self, rows):
         """Unit gradients of some rows."""
         return KernelBlock(self.features[rows], self.unit[rows])
@@ -234,7 +239,7 @@ class KernelObjective:
 
     def query_design(self, X):
         """Features of other rows in the precision of the machine."""
-        return X.astype(self.dtype, copy=False)
+        return held(X).astype(self.dtype, copy=False)
 
     def query_rows(self, X, y) -> KernelRows:
         """Unit gradients of the margins of query rows with explained labels ``y``."""
@@ -336,7 +341,7 @@ def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
 
 
 def _reduce(estimator, X, y, sample_weight, by_class, C):
-    X = X.astype(np.float64, copy=False)
+    X = held(X).astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
     return KernelObjective(
         loss=_one_vs_one_hinge(estimator),

@@ -16,8 +16,10 @@ from scipy import linalg, sparse
 from scipy.linalg import blas
 from sklearn import get_config
 
+from .._distribute import map_parts, split
 from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks
+from ._stored import take_columns
 
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
@@ -137,7 +139,7 @@ class LinearObjective:
 
     def query_design(self, X) -> Design:
         """Features of other rows, in the columns of this objective and in its precision."""
-        X = X if self.columns is None else X[:, self.columns]
+        X = X if self.columns is None else take_columns(X, self.columns)
         return self.design.like(X)
 
     def query_rows(self, design: Design, y) -> GradientRows:
@@ -222,20 +224,12 @@ class LinearObjective:
             are next to nothing to two of the classes, at most this share of their coupling. The
             sums are of the precision of the features then, otherwise double.
         """
-        if self.loss.separable:
-            blocks = self._separate_grams(self.loss.second_derivative)
-        else:
-            blocks = self._coupled_gram(neglect)
-        return self._regularised(blocks, self.penalty)
+        return self._regularised(self._sum_of_parts("hessian", neglect), self.penalty)
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
         self._check_likelihood()
-        if self.loss.separable:
-            blocks = self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
-        else:
-            blocks = self._coupled_gram()
-        return self._regularised(blocks, 0.0)
+        return self._regularised(self._sum_of_parts("fisher"), 0.0)
 
     def _check_likelihood(self):
         if not self.loss.is_likelihood:
@@ -246,13 +240,42 @@ class LinearObjective:
 
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
+        return self._regularised(self._sum_of_parts("empirical_fisher"), 0.0)
+
+    def _sum_of_parts(self, curvature, neglect=0.0):
+        """``row_sum`` of all rows, of which worker processes may take a part each."""
+        total, *others = map_parts(LinearObjective.row_sum, split(self), curvature, neglect)
+        # Ray hands results over where they are, for reading only.
+        total = np.require(total, requirements="W")
+        for other in others:
+            total += other
+        return total
+
+    def part(self, rows) -> LinearObjective:
+        """The terms of some of the rows, given by a slice, in the sums over the rows."""
+        design, y, sample_weight = self.design.part(rows), self.y[rows], self.sample_weight[rows]
+        weight = None if self.output_weight is None else self.output_weight[rows]
+        part = replace(self, design=design, y=y, sample_weight=sample_weight, output_weight=weight)
+        return replace(part, columns=None, full_design=None, inactive_bound=None)
+
+    def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
+        """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
+        if curvature == "empirical_fisher":
+            return self._gradient_gram()
+        if not self.loss.separable:
+            return self._coupled_gram(neglect)
+        if curvature == "fisher":
+            return self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
+        return self._separate_grams(self.loss.second_derivative)
+
+    def _gradient_gram(self):
         matrix = np.zeros((self.rows.n_params,) * 2)
         scale = self.rows.norm * np.sqrt(self.sample_weight)
         for rows in self.blocks(self.rows.n_params):
             block = self.rows.block(rows)
             block *= scale[rows, None]
             matrix += block.T @ block
-        return self._regularised(matrix[None], 0.0)
+        return matrix[None]
 
     def null_space(self, blocks: np.ndarray, unpenalised: bool) -> np.ndarray:
         """Directions that no training row and no penalty sees, per block of a curvature.

@@ -55,33 +55,39 @@ class HingeObjective(LinearObjective):
 
         A row on the margin contributes between none and all of its gradient.
         """
-        x = self.design.block(slice(None))
-        lengths = np.asarray(sparse.csr_array(x).power(2).sum(axis=1)).ravel()
-        shortest, square = 0.0, 0.0
-        for k, (weight, share) in enumerate(self._shares):
-            gradient = self.penalty[k] * self.weights[k] - x.T @ (weight * share)
-            shortest += float(gradient @ gradient)
-            square += np.sum((np.abs(weight) * lengths)[share > 0])
+        weight = self._signed_weights
+        gradient = self._gradient(weight * self._shares)
+        counted = np.where(self._shares > 0, np.abs(weight), 0).sum(axis=1)
+        square = 0.0
+        for rows in self.blocks(2 * self.design.n_columns):
+            x = self.design.block(rows)
+            squares = x.power(2) if sparse.issparse(x) else x**2
+            square += float(np.asarray(squares.sum(axis=1)).ravel() @ counted[rows])
+        shortest = float(np.sum(gradient**2))
         return float(np.sqrt(shortest / (square * self.total_weight))) if square else 0.0
 
     @cached_property
     def _shares(self):
-        """Signed weight of each row, and the share of its gradient that counts, by output.
+        """The share of each row's gradient that counts, by output, shape (n_rows, n_outputs).
 
         1 inside the margin, 0 outside, and what makes the gradient of J shortest on it.
         """
-        x = self.design.block(slice(None))
+        weight, slack = self._signed_weights, self.loss.slack
         margins = self.loss.codebook[self.y] * self.design.predictor(self.weights, slice(None))
-        shares = []
-        for k, weight in enumerate(self._signed_weights.T):
-            share = (margins[:, k] < 1 - self.loss.slack).astype(np.float64)
-            on = (np.abs(margins[:, k] - 1) <= self.loss.slack) & (weight != 0)
-            if on.any():
-                columns = sparse.diags(weight[on]) @ sparse.csr_array(x[on])
-                gradient = self.penalty[k] * self.weights[k] - x.T @ (weight * share)
-                share[on] = lsq_linear(columns.T.toarray(), gradient, bounds=(0, 1)).x
-            shares.append((weight, share))
-        return shares
+        share = (margins < 1 - slack).astype(np.float64)
+        for k, gradient in enumerate(self._gradient(weight * share)):
+            on = np.flatnonzero((np.abs(margins[:, k] - 1) <= slack) & (weight[:, k] != 0))
+            if on.size:
+                columns = self.design.dense_block(on) * weight[on, k, None]
+                share[on, k] = lsq_linear(columns.T, gradient, bounds=(0, 1)).x
+        return share
+
+    def _gradient(self, pull):
+        """Gradient of the sum if rows contribute ``-pull_i x~_i``, shape (n_outputs, n_columns)."""
+        gradient = self.penalty * self.weights
+        for rows in self.blocks(self.design.n_columns):
+            gradient -= np.asarray(self.design.block(rows).T @ pull[rows]).T
+        return gradient
 
     @property
     def _signed_weights(self):
@@ -107,9 +113,8 @@ class HingeObjective(LinearObjective):
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""
         upper = np.abs(self._signed_weights) / self.penalty[0, 0]
-        share = np.column_stack([share for _, share in self._shares])
         has_intercept = bool(self.design.fit_intercept and self.penalty[0, -1] == 0)
-        return DualForm(self.loss.codebook[self.y], share * upper, upper, has_intercept)
+        return DualForm(self.loss.codebook[self.y], self._shares * upper, upper, has_intercept)
 
 
 class LinearKernel:

@@ -10,7 +10,7 @@ from ._rows import DENSE_ABOVE, row_blocks
 
 
 class CurvatureSum:
-    """A curvature as the sum over the rows that defines it,
+    """A curvature as the sum over the rows that defines it::
 
         M = (1/S) sum_i B_i ⊗ x~_i x~_i^T + diag(ridge).
 

@@ -13,7 +13,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._mapped import give_back, is_mapped, reads
+from ._stored import StoredRows, is_stored
 
 
 @singledispatch
@@ -95,25 +95,35 @@ def is_search(estimator) -> bool:
     return bool(getattr(estimator, "refit", False)) and hasattr(estimator, "estimator")
 
 
-def preprocess(transformers, X):
-    """Apply the steps in front of the model to raw rows."""
-    for transformer in transformers:
-        X = transformer.transform(X)
-    return X
+def model_rows(transformers, model, X):
+    """Rows as the model at the core of a fitted estimator takes them, checked against its fit.
 
+    Parameters
+    ----------
+    transformers : list of fitted transformers
+        The steps in front of the model.
+    model : fitted estimator
+    X : array-like of shape (n_rows, n_raw_features)
 
-def check_design(estimator, X):
-    """Features as an array or CSR matrix of float32 or float64, checked against the fit.
-
-    A memmap of one of these types is checked block by block, and stays what it is.
+    Returns
+    -------
+    ndarray, CSR matrix or StoredRows of shape (n_rows, n_features)
+        Of float32 or float64. Rows that are stored stay where they are: they go through the
+        transformers and the checks block by block, here and whenever they are read. Only what
+        transformers make sparse is held.
     """
-    check_is_fitted(estimator)
+    check_is_fitted(model)
     options = {"reset": False, "accept_sparse": "csr", "dtype": [np.float64, np.float32]}
-    if not (is_mapped(X) and X.ndim == 2 and X.dtype in options["dtype"]):
-        return validate_data(estimator, X, **options)
-    for rows in reads(X):
-        validate_data(estimator, X[rows], **options)
-        give_back(X)
+    if not is_stored(X):
+        for transformer in transformers:
+            X = transformer.transform(X)
+        return validate_data(model, X, **options)
+    X = StoredRows(X, transformers)
+    blocks = (validate_data(model, X.transformed(rows), **options) for rows in X.reads())
+    if sparse.issparse(X[:1]):
+        return sparse.vstack(list(blocks), format="csr")
+    for _ in blocks:
+        pass
     return X
 
 

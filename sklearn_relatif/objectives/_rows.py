@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ._mapped import MappedRows, mapped
+from ._stored import StoredRows, stored
 
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
 #: BLAS does some eighty multiplications in the time that a sparse product does one.
@@ -24,14 +24,14 @@ class Design:
 
     Parameters
     ----------
-    X : ndarray, memmap or CSR matrix of shape (n_rows, n_features)
-        The rows of a memmap are read from its file block by block, each time anew.
+    X : ndarray, memmap, StoredRows or CSR matrix of shape (n_rows, n_features)
+        Rows that are stored are read block by block, each time anew.
     fit_intercept : bool
         Whether the column of ones exists.
     """
 
     def __init__(self, X, fit_intercept):
-        self.X = mapped(X)
+        self.X = stored(X)
         self.fit_intercept = fit_intercept
         self.n_rows = X.shape[0]
         self.n_columns = X.shape[1] + bool(fit_intercept)
@@ -41,6 +41,11 @@ class Design:
     def __getitem__(self, rows):
         """The design of some of the rows."""
         return Design(self.X[rows], self.fit_intercept)
+
+    def part(self, rows) -> Design:
+        """Some of the rows, given by a slice, which stay in the file where they are in one."""
+        X = self.X.part(rows) if isinstance(self.X, StoredRows) else self.X[rows]
+        return Design(X, self.fit_intercept)
 
     def block(self, rows):
         """``x~`` of some rows, CSR if the data are sparse, C-ordered otherwise."""
@@ -66,8 +71,8 @@ class Design:
         """Linear predictor of some rows, shape (n, n_outputs)."""
         weights = weights.astype(self.dtype, copy=False)
         coef = weights[:, : self.X.shape[1]].T
-        is_mapped = isinstance(self.X, MappedRows)
-        eta = self.X.product(rows, coef) if is_mapped else np.asarray(self.X[rows] @ coef)
+        is_stored = isinstance(self.X, StoredRows)
+        eta = self.X.product(rows, coef) if is_stored else np.asarray(self.X[rows] @ coef)
         return eta + weights[:, -1] if self.fit_intercept else eta
 
     def like(self, X) -> Design:
@@ -105,6 +110,10 @@ class GradientRows:
         self.norm = norm
         self.n_rows, self.n_outputs = unit.shape
         self.n_params = self.n_outputs * design.n_columns
+
+    def part(self, rows) -> GradientRows:
+        """Some of the rows, given by a slice."""
+        return GradientRows(self.design.part(rows), self.unit[rows], self.norm[rows])
 
     def block(self, rows):
         """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""

@@ -1,5 +1,6 @@
-"""Training features in a memory-mapped file give the same explanations, and stay in the file."""
+"""Training features that are stored give the same explanations, and stay where they are."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.linear_model import LogisticRegression
+from scipy import sparse
+from sklearn import config_context
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.objectives import _mapped
+from sklearn_relatif.objectives import _stored
+from sklearn_relatif.objectives._stored import StoredRows
 from tests import cases
 
 EXPLAIN_FROM_A_FILE = """
@@ -59,7 +66,7 @@ def models():
 @pytest.mark.parametrize("case", list(models()))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_mapped_features_explain_as_those_in_memory(on_disk, monkeypatch, case, dtype):
-    monkeypatch.setattr(_mapped, "READ_BYTES", 2**12)
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**12)
     model, data = models()[case]
     X, y = data()
     X = X.astype(dtype)
@@ -73,6 +80,105 @@ def test_mapped_features_explain_as_those_in_memory(on_disk, monkeypatch, case, 
         assert found.dtype == expected.dtype
         assert_allclose(found, expected, atol=rtol * np.abs(expected).max())
     assert_array_equal(mapped.explain(on_disk(X)[:20]).indices, held.explain(X[:20]).indices)
+
+
+class Sliceable:
+    """Features that can only be sliced, or asked for rising positions; it notes what is read."""
+
+    def __init__(self, X):
+        self._X = X
+        self.shape, self.dtype = X.shape, X.dtype
+        self.most_rows = self.n_reads = 0
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) or np.all(np.diff(rows) > 0)
+        block = self._X[rows]
+        self.most_rows = max(self.most_rows, len(block))
+        self.n_reads += len(block)
+        return block
+
+
+def pipelines():
+    logistic = LogisticRegression(max_iter=2000)
+    selected = SelectKBest(k=5)
+    return {
+        "plain": logistic,
+        "scaled": make_pipeline(StandardScaler(), logistic),
+        "scaled in place": make_pipeline(StandardScaler(copy=False), logistic),
+        "more columns": make_pipeline(
+            StandardScaler(), PolynomialFeatures(2, include_bias=False), selected, logistic
+        ),
+        "frames": make_pipeline(StandardScaler().set_output(transform="pandas"), logistic),
+        "hinge": make_pipeline(
+            StandardScaler(), LinearSVC(loss="hinge", max_iter=1_000_000, random_state=0)
+        ),
+        "sgd hinge": SGDClassifier(tol=1e-6, max_iter=5000, alpha=0.01, random_state=0),
+        "lasso": make_pipeline(
+            StandardScaler(), LinearSVC(penalty="l1", dual=False, C=0.05, random_state=0)
+        ),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", list(pipelines()))
+def test_sliceable_features_are_read_in_blocks(monkeypatch, name):
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**13)
+    X, y = cases.breast_cancer()
+    X, queries = X[:, :10], Sliceable(X[:30, :10])
+    model = pipelines()[name].fit(X, y)
+    held = RelatIFExplainer.from_fitted(model, X, y)
+    source = Sliceable(X)
+    with config_context(working_memory=0.08):
+        explainer = RelatIFExplainer.from_fitted(model, source, y)
+        found = explainer.explain(queries, criterion=cases.CRITERIA, n_examples=2)
+    assert explainer.stationarity_ == pytest.approx(held.stationarity_, rel=1e-6, abs=1e-12)
+    assert source.most_rows < len(X) / 2
+    for criterion, expected in held.explain(X[:30], criterion=cases.CRITERIA, n_examples=2).items():
+        assert_allclose(found[criterion].scores, expected.scores)
+
+
+def test_what_transformers_make_sparse_is_held_sparse(monkeypatch):
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**13)
+    X, y = cases.breast_cancer()
+    model = make_pipeline(KBinsDiscretizer(strategy="uniform"), LogisticRegression()).fit(X, y)
+    source = Sliceable(X)
+    explainer = RelatIFExplainer.from_fitted(model, source, y)
+    assert sparse.issparse(explainer._objective.design.X)
+    assert source.most_rows < len(X) / 2
+    held = RelatIFExplainer.from_fitted(model, X, y)
+    assert_array_equal(explainer.explain(source).indices, held.explain(X).indices)
+
+
+def test_positions_slices_and_masks():
+    X = np.arange(24.0).reshape(12, 2)
+    rows = StoredRows(Sliceable(X))
+    part = rows.part(slice(3, 10))
+    assert part.shape == (7, 2) and len(rows[20:]) == 0
+    assert_array_equal(part[:], X[3:10])
+    assert_array_equal(part[1:3], X[4:6])
+    assert_array_equal(part[::2], X[3:10:2])
+    assert_array_equal(part[np.array([5, 0, 5])], X[[8, 3, 8]])
+    assert_array_equal(part[[]], X[:0])
+    assert_array_equal(part[np.arange(7) > 4], X[8:10])
+    assert_array_equal(part.take_columns(np.array([1]))[:], X[3:10, 1:])
+    assert part.astype(np.float32)[:2].dtype == np.float32
+
+
+@pytest.mark.parametrize("view", [slice(None), slice(701, None), slice(3, 1500)])
+def test_parts_of_a_file_pickle_as_its_name(on_disk, view):
+    X = np.random.default_rng(0).normal(size=(2000, 30))
+    part = StoredRows(on_disk(X)[view]).part(slice(100, 600))
+    saved = pickle.dumps(part)
+    assert len(saved) < 1000
+    assert_array_equal(pickle.loads(saved)[:], X[view][100:600])
+    assert_array_equal(part[::3], X[view][100:600:3])
+
+
+def test_no_features_are_an_error():
+    X, y = cases.breast_cancer()
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    with pytest.raises(ValueError, match="0 sample"):
+        RelatIFExplainer.from_fitted(model, Sliceable(X[:0]), y[:0])
 
 
 def test_retraining_reads_the_file(on_disk):
@@ -96,7 +202,7 @@ def test_wide_features_are_reduced(on_disk):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_invalid_values_are_found_wherever_they_are(on_disk, monkeypatch, value):
-    monkeypatch.setattr(_mapped, "READ_BYTES", 2**12)
+    monkeypatch.setattr(_stored, "READ_BYTES", 2**12)
     X, y = cases.breast_cancer()
     model = LogisticRegression(max_iter=1000).fit(X, y)
     X[-1, -1] = value
