@@ -16,11 +16,13 @@ SCALE = [
     ("bench_floor",),
     ("bench_floor", "--mnist", "{mnist}"),
     ("bench_growth",),
+    ("bench_many_classes",),
     ("bench_memmap",),
     ("bench_text", "--names", "{names}", "--only", "binary"),
     ("bench_solvers",),
     ("bench_solvers", "--mnist", "{mnist}"),
     ("bench_serving",),
+    ("bench_distributed",),
 ]
 
 

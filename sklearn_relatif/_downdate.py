@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._descent import Models, dot, solve_with
-from .curvature import factorise
+from .curvature import ConjugateGradients, factorise
 from .objectives import Design
 
 
@@ -157,8 +157,10 @@ class Downdate:
 
 
 def closed_form(objective, curvature, groups):
-    """``curvature.quadratic_form``, or None if it costs more than to solve for the rows of E."""
+    """``curvature.quadratic_form``, or None if there is none or solving for E costs less."""
     n_outputs = objective.shape[0]
+    if isinstance(curvature, ConjugateGradients):
+        return None
     if n_outputs * len(groups) < objective.weights.size / 3:
         return None
     return curvature.quadratic_form(n_outputs)
@@ -201,13 +203,16 @@ def curvature_without(objective, hessian, rows):
     return factorise(without(objective, rows), blocks)
 
 
-def newton_step_without(objective, hessian, rows):
-    """Newton step of a model without some rows from the optimum of all rows."""
+def newton_step_without(objective, curvature, rows):
+    """Newton step of a model without some rows from the optimum of all rows.
+
+    ``curvature`` is that model's own Hessian.
+    """
     part = _likelihood_of(objective, rows)
     models = Models(part, [np.empty(0, np.intp)])
     lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
     share = part.total_weight / (objective.total_weight - part.total_weight)
-    return solve_with(curvature_without(objective, hessian, rows), share * lost)
+    return solve_with(curvature, share * lost)
 
 
 def _likelihood_of(objective, rows):

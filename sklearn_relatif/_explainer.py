@@ -28,6 +28,7 @@ from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
 from ._search import SIGNS, best_rows, score_matrix
 from ._targets import ClassTargets, RealTargets, flat_labels
+from ._threads import results_of_each
 from ._validation import (
     check_choice,
     check_non_negative,
@@ -360,19 +361,23 @@ class RelatIFExplainer(
 
     def _describe_training_rows(self, X, labels):
         objective, loss = self._objective, self._objective.loss
-        predictions, probabilities = [], []
-        for rows in objective.blocks(4 * loss.n_outputs):
+
+        def describe(rows):
             eta = objective.training_predictor(rows)
-            predictions.append(loss.predict(eta))
-            if loss.is_likelihood:
-                own = loss.probabilities(eta)
-                probabilities.append(own[np.arange(len(own)), objective.y[rows]])
+            if not loss.is_likelihood:
+                return loss.predict(eta), None
+            own = loss.probabilities(eta)
+            return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
+
+        blocks = list(objective.blocks(4 * loss.n_outputs))
+        described = results_of_each(describe, blocks)
+        predictions, probabilities = zip(*described, strict=True)
         predictions = np.concatenate(predictions)
         return TrainingRows(
             index=row_index(X),
             labels=labels.copy(),
             predictions=self._targets.shown(predictions, lambda: predictions),
-            probabilities=np.concatenate(probabilities) if probabilities else None,
+            probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
         )
 
     # --- explaining ----------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ._progress import show_progress
 from ._search import contract, products
 from ._targets import RealTargets
 from ._validation import check_choice, check_positive_int, check_removals, group_labels
-from .curvature import CholeskyCurvature, build_curvature
+from .curvature import CholeskyCurvature, hessian_inverse
 from .losses import of_models
 from .models_without import newton_models, retrained_models
 from .support_vectors import ActiveSetObjective, HingeMachine, support_vector_models
@@ -79,7 +79,9 @@ class RemovalMixin:
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
             rows. "retrain": the loss of the model retrained without them. Neither depends on
-            ``curvature`` and ``damping``, which are of the criterion only. For SVMs with a
+            ``curvature`` and ``damping``, which are of the criterion only. "newton" solves for
+            each removed row by conjugate gradients where a factor of the Hessian is not
+            affordable, and "retrain" is refused where memory does not hold one. For SVMs with a
             hinge loss "newton" is one step on the active set (free support vectors stay on
             the margin, every other row keeps its coefficient), "retrain" follows the exact
             solution to the machine without the rows, and "first" does not exist.
@@ -389,8 +391,10 @@ class RemovalMixin:
         """Find training rows without which the model would predict another label for a row.
 
         Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
-        (machines with a hinge loss: one step on their active set). That the set flips the label
-        is verified by :meth:`retrain_without`, and rows of which it has no need are put back.
+        (machines with a hinge loss: by removal along the path of their solution, exact up to
+        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
+        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
+        need are put back.
         The set is as small as was found: no row of it can stay, but a smaller set of other rows
         may exist.
 
@@ -437,7 +441,7 @@ class RemovalMixin:
         is_hessian = self.curvature == "hessian" and self.damping == 0
         if is_hessian and isinstance(own, CholeskyCurvature):
             return objective, own
-        return objective, build_curvature(objective, "hessian", 0.0)
+        return objective, hessian_inverse(objective)
 
     def _hinge_machine(self) -> HingeMachine:
         """The exact solution on which removals are followed, found when first needed."""

@@ -20,14 +20,18 @@ import numpy as np
 
 from ._selection import BestRows
 from ._threads import for_each, n_blas_threads
-from .objectives import GradientRows, block_budget
+from .objectives import GradientRows, block_budget, row_blocks
 
 #: Rows of the first block, which sets a threshold for the others. Each block has twice as many as
-#: the one before it, up to so many scores that they are searched while they are in cache.
+#: the one before it, up to a size at which what is done once a block costs nothing.
 FIRST_ROWS = 32
-BLOCK_SCORES = 2**20
+BLOCKS_AT_ONCE = 8
+#: Scores that are computed at once: so many that they are searched while they are in cache.
+BLOCK_SCORES = 10**6
 #: Roundings of the operands and of the criterion, on top of those of a product's summation.
 FURTHER_ROUNDINGS = 16
+#: Smallest weight of a row, of the largest in its block.
+LEAST_WEIGHT = 2.0**-20
 #: Bytes that a candidate takes: a query, a row and a cosine.
 CANDIDATE_BYTES = 24
 
@@ -75,6 +79,13 @@ class _Search:
 
     Threads may visit blocks in any order and at the same time: thresholds only rise, and an older
     one discards nothing that a newer one would keep.
+
+    A row's cosines are multiplied with the row's weight ``w_i``, so that one comparison with one
+    number for each query does for all criteria: with ``s_ci`` the row's scale in criterion c and
+    ``l_tc`` the threshold of query t, a row is of use only if ``s_ci cos > l_tc`` in some
+    criterion, and then, for any positive units ``m_c``,
+
+        w_i cos > min_c l_tc / m_c,    where    w_i >= max_c s_ci / m_c.
     """
 
     def __init__(self, solved, rows, factors, n_best, directions):
@@ -84,99 +95,167 @@ class _Search:
         self.vectors, has_direction = _unit_vectors(solved)
         n_roundings = rows.n_params + FURTHER_ROUNDINGS
         # The rounding of the final score is allowed for as well.
-        tolerance = _gamma(n_roundings, np.float32) + _gamma(n_roundings, solved.dtype)
-        self.tolerance = np.where(has_direction, tolerance, 0.0)
+        error = _gamma(n_roundings, np.float32) + _gamma(n_roundings, solved.dtype)
+        self.tolerance = np.where(has_direction, error, 0.0)
         #: Lower ends of the intervals of the best rows so far.
         self.least = {
             (name, direction): BestRows(len(solved), n_best, np.float64)
             for name in factors
             for direction in directions
         }
+        self.thresholds = _Thresholds(self.least)
         self.lengths = np.zeros(rows.n_rows)
-        self.pairs = []
+        self.pairs, self.new_pairs = [], []
         self.n_pairs, self.max_pairs = 0, block_budget() / CANDIDATE_BYTES
-        self.is_hopeless = not np.isfinite(self.vectors).all() or not np.isfinite(tolerance)
+        self.n_new, self.max_new = 0, len(solved) * n_best
+        self.is_hopeless = not np.isfinite(self.vectors).all() or not np.isfinite(error)
         self.lock = Lock()
 
     def visit(self, block):
         """Find the candidates among a block of rows."""
         if self.is_hopeless:
             return
+        design, unit = self.rows.design, self.rows.unit[block]
+        X = design.X[block]
         with np.errstate(over="ignore", invalid="ignore"):
-            gradients, lengths = _unit_gradients(self.rows, block)
+            lengths = _lengths(X, design.fit_intercept)
             self.lengths[block] = lengths
-            scales = {
-                name: factor[block] * self.lengths[block] for name, factor in self.factors.items()
-            }
-            if np.isnan(lengths).any() or not all(map(_is_in_range, scales.values())):
-                self.is_hopeless = True
-                return
-            cosines = self.vectors @ gradients.T
-            for direction in self.directions:
-                self._add_candidates(direction, cosines, scales, block.start)
-
-    def _add_candidates(self, direction, cosines, scales, first):
-        bound = self._bound(direction, scales)
-        hits = np.flatnonzero(cosines > bound if direction > 0 else cosines < -bound)
-        if not hits.size:
+            scales = {name: factor[block] * lengths for name, factor in self.factors.items()}
+            scales = {name: scale for name, scale in scales.items() if scale.any()}
+            weight, bounds = self._weigh(scales)
+        if np.isnan(lengths).any() or not all(map(_is_in_range, (*scales.values(), weight))):
+            self.is_hopeless = True
             return
-        queries, columns = np.divmod(hits, cosines.shape[1])
-        cosines = cosines.ravel()[hits].astype(np.float64)
-        tolerance = self.tolerance[queries]
-        lower, upper = direction * cosines - tolerance, direction * cosines + tolerance
-        is_candidate = np.zeros(len(hits), bool)
-        for name, scale in scales.items():
-            scale, best = scale[columns], self.least[name, direction]
-            is_candidate |= _reaches(upper * scale, best, queries)
-            with self.lock:
-                better = np.flatnonzero(lower * scale > best.scores[queries, -1])
-                best.insert(queries[better], (lower * scale)[better], columns[better] + first)
-        self._keep(queries[is_candidate], columns[is_candidate] + first, cosines[is_candidate])
+        if not scales:
+            return
+        gradients = self._gradients(X, unit, weight, lengths)
+        n_queries = len(self.vectors)
+        # Memory that is fresh for each product would cost as much as looking at it does.
+        memory = np.empty(min(n_queries * len(gradients), BLOCK_SCORES + n_queries), np.float32)
+        for some in row_blocks(len(gradients), n_queries, BLOCK_SCORES):
+            some_gradients = gradients[some].T
+            products = memory[: n_queries * some_gradients.shape[1]].reshape(n_queries, -1)
+            np.matmul(self.vectors, some_gradients, out=products)
+            queries, rows, products = _hits(products, bounds)
+            if len(queries):
+                rows += some.start
+                self._keep(queries, rows + block.start, products / weight[rows])
 
-    def _bound(self, direction, scales):
-        """Cosines up to here cannot be of use in any criterion, shape (n_queries, 1)."""
-        bound = np.full(len(self.vectors), np.inf)
+    def _weigh(self, scales):
+        """The weights of rows, and for each direction what their products must exceed."""
+        thresholds, weight = self.thresholds, np.zeros(1)
         for name, scale in scales.items():
-            if scale.any():
-                worst = self.least[name, direction].scores[:, -1]
-                np.minimum(bound, worst / scale.max(), out=bound)
-        bound = (bound - self.tolerance).astype(np.float32)
-        return np.nextafter(bound, np.float32(-np.inf))[:, None]
+            weight = np.maximum(weight, scale / thresholds.units[name])
+        largest = weight.max() or 1.0
+        # Products of tiny weights would leave the range in which their error is relative.
+        weight = np.maximum(weight / largest, LEAST_WEIGHT)
+        bounds = {}
+        for direction in self.directions:
+            low = [thresholds.in_units[name, direction] for name in scales]
+            low = np.min(low, axis=0, initial=np.inf) / largest - self.tolerance
+            bounds[direction] = np.nextafter(low.astype(np.float32), np.float32(-np.inf))
+        return weight, bounds
+
+    def _gradients(self, X, unit, weight, lengths):
+        """Gradients of some rows in single precision, of the lengths ``weight``."""
+        design = self.rows.design
+        factor = np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0)
+        factor = unit * factor[:, None].astype(unit.dtype)
+        gradients = np.empty((*unit.shape, design.n_columns), np.float32)
+        columns = gradients[:, :, : X.shape[1]]
+        np.multiply(factor[:, :, None], X[:, None, :], out=columns, casting="same_kind")
+        if design.fit_intercept:
+            gradients[:, :, -1] = factor
+        return gradients.reshape(len(unit), -1)
 
     def _keep(self, *pairs):
         with self.lock:
-            self.pairs.append(pairs)
-            self.n_pairs += len(pairs[0])
+            self.new_pairs.append(pairs)
+            self.n_new += len(pairs[0])
+            if self.n_new >= self.max_new:
+                self._raise_thresholds()
             if self.n_pairs > self.max_pairs:
                 self._discard()
                 self.is_hopeless = self.n_pairs > self.max_pairs / 2
 
-    def _discard(self):
-        """Discard the pairs that thresholds have overtaken."""
-        queries, indices, cosines = map(np.concatenate, zip(*self.pairs, strict=True))
+    def _raise_thresholds(self):
+        """Let new pairs raise the thresholds, and keep those that are still candidates."""
+        queries, rows, cosines = map(np.concatenate, zip(*self.new_pairs, strict=True))
+        order = np.argsort(queries, kind="stable")
+        queries, rows, cosines = queries[order], rows[order], cosines[order]
+        for (name, direction), best in self.least.items():
+            scale = self.factors[name][rows] * self.lengths[rows]
+            lower = (direction * cosines - self.tolerance[queries]) * scale
+            better = np.flatnonzero(lower > best.scores[queries, -1])
+            best.insert(queries[better], lower[better], rows[better])
+        self.thresholds = _Thresholds(self.least)
+        self.new_pairs, self.n_new = [], 0
+        self._add(queries, rows, cosines)
+
+    def _add(self, queries, rows, cosines):
+        """Add those of some pairs that thresholds have not overtaken."""
         is_candidate = np.zeros(len(queries), bool)
         for (name, direction), best in self.least.items():
-            scale = self.factors[name][indices] * self.lengths[indices]
+            scale = self.factors[name][rows] * self.lengths[rows]
             upper = (direction * cosines + self.tolerance[queries]) * scale
-            is_candidate |= _reaches(upper, best, queries)
-        self.pairs = [(queries[is_candidate], indices[is_candidate], cosines[is_candidate])]
-        self.n_pairs = np.count_nonzero(is_candidate)
+            is_candidate |= (upper > 0) & (upper >= best.scores[queries, -1])
+        self.pairs.append((queries[is_candidate], rows[is_candidate], cosines[is_candidate]))
+        self.n_pairs += np.count_nonzero(is_candidate)
+
+    def _discard(self):
+        """Discard the pairs that thresholds have overtaken."""
+        pairs = map(np.concatenate, zip(*self.pairs, strict=True))
+        self.pairs, self.n_pairs = [], 0
+        self._add(*pairs)
 
     def candidates(self):
         """Pairs of query and row in their order, once all blocks were visited; or None."""
         if self.is_hopeless:
             return None
+        if self.new_pairs:
+            self._raise_thresholds()
         if not self.pairs:
             return np.zeros((2, 0), np.intp)
         self._discard()
-        ((queries, indices, _),) = self.pairs
-        # A cosine of about zero may have been found in both directions.
-        return np.divmod(np.unique(queries * self.rows.n_rows + indices), self.rows.n_rows)
+        ((queries, rows, _),) = self.pairs
+        order = np.lexsort((rows, queries))
+        return queries[order], rows[order]
 
 
-def _reaches(upper, best, queries):
-    """Which scores may be positive and among the best."""
-    return (upper > 0) & (upper >= best.scores[queries, -1])
+class _Thresholds:
+    """What the worst of the best rows score so far.
+
+    Attributes
+    ----------
+    units : dict of str to float
+        The typical threshold of each criterion: measured in it, all criteria count about the same.
+    in_units : dict of (str, int) to ndarray of shape (n_queries,)
+        The threshold of each query.
+    """
+
+    def __init__(self, least):
+        worst = {key: best.scores[:, -1] for key, best in least.items()}
+        means = {name: worst[name, direction].mean() for name, direction in worst}
+        self.units = {name: mean if mean > 0 else 1.0 for name, mean in means.items()}
+        self.in_units = {key: scores / self.units[key[0]] for key, scores in worst.items()}
+
+
+def _hits(products, bounds):
+    """Queries, rows and products (n_queries, n_rows) that exceed a bound, as three arrays."""
+    # Most queries have none in a block, which their largest products tell in the fastest pass.
+    is_asked = np.zeros(len(products), bool)
+    for direction, bound in bounds.items():
+        peak = products.max(axis=1) if direction > 0 else -products.min(axis=1)
+        is_asked |= peak > bound
+    asked = np.flatnonzero(is_asked)
+    products = products[asked]
+    is_hit = np.zeros(products.shape, bool)
+    for direction, bound in bounds.items():
+        bound = bound[asked, None]
+        is_hit |= products > bound if direction > 0 else products < -bound
+    hits = np.flatnonzero(is_hit)
+    queries, rows = np.divmod(hits, products.shape[1])
+    return asked[queries], rows, products.ravel()[hits].astype(np.float64)
 
 
 def _gamma(n_roundings, dtype):
@@ -195,27 +274,15 @@ def _unit_vectors(vectors):
     return scaled.astype(np.float32), peak > 0
 
 
-def _unit_gradients(rows, block):
-    """Gradients of some rows at unit length, and the lengths that they had.
-
-    The gradients are in single precision. The length is NaN where its square is out of range.
-    """
-    X, has_intercept = rows.design.X[block], rows.design.fit_intercept
+def _lengths(X, has_intercept):
+    """Lengths of feature rows ``x~``; NaN where the square is out of range."""
     squares = np.einsum("ij,ij->i", X, X) + X.dtype.type(has_intercept)
     limits = np.finfo(X.dtype)
     in_range = (squares > limits.tiny / limits.eps) & (squares < limits.max)
     if not in_range.all():
         is_zero = ~X.any(axis=1) & (not has_intercept)
         squares[~in_range] = np.where(is_zero, 0, np.nan)[~in_range]
-    lengths = np.sqrt(squares)
-    inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    features = (X * inverse[:, None]).astype(np.float32, copy=False)
-    unit = rows.unit[block].astype(np.float32, copy=False)
-    gradients = np.empty((*unit.shape, rows.design.n_columns), np.float32)
-    np.multiply(unit[:, :, None], features[:, None, :], out=gradients[:, :, : X.shape[1]])
-    if has_intercept:
-        gradients[:, :, -1] = unit * inverse[:, None]
-    return gradients.reshape(len(unit), -1), lengths
+    return np.sqrt(squares)
 
 
 def _is_in_range(scales):
@@ -229,7 +296,7 @@ def _is_in_range(scales):
 def _growing_blocks(rows, n_queries):
     """Slices of the rows, few at first; the blocks of all threads share the budget."""
     budget = block_budget() / n_blas_threads()
-    most = min(BLOCK_SCORES // n_queries, budget // (4 * rows.n_params))
+    most = min(BLOCKS_AT_ONCE * BLOCK_SCORES // n_queries, budget // (4 * rows.n_params))
     start, size = 0, FIRST_ROWS
     while start < rows.n_rows:
         stop = min(start + max(1, min(size, int(most))), rows.n_rows)

@@ -14,6 +14,7 @@ import numpy as np
 from ._distribute import map_parts, part_slices, split
 from ._screening import screened_best
 from ._selection import BestRows, merge_parts, merge_signs
+from ._threads import for_each
 from .objectives import GradientRows, block_budget, row_blocks
 
 #: Signs of the scores that are searched for, and what they are multiplied with to be positive.
@@ -39,8 +40,7 @@ def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarra
         The queries and the rows of the block.
     block : ndarray of shape (n_asked, n_some)
     """
-    bytes_per_query = queries.n_params * queries.unit.itemsize
-    for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+    for asked in _query_blocks(queries):
         solved = curvature.solve(queries.block(asked))
         for some, block in contract(solved, rows):
             yield asked, some, block
@@ -126,9 +126,21 @@ def _on_queries(queries, function, rows, curvature, factors, options):
 def _score_matrix(queries, rows, curvature, factors):
     (factors,) = factors.values()
     scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
-    for asked, some, block in products(queries, rows, curvature):
-        block *= factors[some]
-        np.multiply(block, queries.norm[asked, None], out=scores[asked, some])
+    if not isinstance(rows, GradientRows) or rows.design.is_sparse:
+        for asked, some, block in products(queries, rows, curvature):
+            block *= factors[some]
+            np.multiply(block, queries.norm[asked, None], out=scores[asked, some])
+        return scores
+    # The gradients, which are fewer numbers than the scores, are scaled in their place.
+    rows = rows.scaled(factors)
+    for asked in _query_blocks(queries):
+        solved = curvature.solve(queries.block(asked))
+        solved *= queries.norm[asked, None]
+
+        def fill(some, asked=asked, solved=solved):
+            np.matmul(solved, rows.block(some).T, out=scores[asked, some])
+
+        for_each(fill, list(_score_blocks(rows, len(solved))))
     return scores
 
 
@@ -152,10 +164,17 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
 
 def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
     """Products of vectors with the unit gradients of the rows, in blocks of rows."""
-    values_per_row = max(len(solved), rows.n_formed(len(solved)) / 8)
-    bytes_per_row = rows.unit.itemsize * values_per_row
-    for some in row_blocks(rows.n_rows, bytes_per_row, SCORE_BLOCK_BYTES):
+    for some in _score_blocks(rows, len(solved)):
         yield some, rows.contract(solved, some)
+
+
+def _query_blocks(queries):
+    return row_blocks(queries.n_rows, queries.n_params * queries.unit.itemsize, block_budget())
+
+
+def _score_blocks(rows, n_queries):
+    values_per_row = max(n_queries, rows.n_formed(n_queries) / 8)
+    return row_blocks(rows.n_rows, rows.unit.itemsize * values_per_row, SCORE_BLOCK_BYTES)
 
 
 def _best_of_all(n_queries, solved, rows, factors, n_best, directions):

@@ -15,6 +15,12 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
+#: Up to so many columns, a matrix product is worth less than what is done around it, so that
+#: threads which each work on a block of rows beat the threads of BLAS.
+FEW_COLUMNS = 256
+#: Bytes of the rows that such a thread works on, which stay in its cache.
+CACHED_BYTES = 2**20
+
 
 def for_each(function: Callable, items: Sequence) -> None:
     """Call a function on each item, in as many threads as BLAS may use.
@@ -28,18 +34,21 @@ def for_each(function: Callable, items: Sequence) -> None:
         Only what releases the GIL gains by threads: NumPy's products do, SciPy's do not.
     items : sequence
     """
+    for _ in results_of_each(function, items):
+        pass
+
+
+def results_of_each(function: Callable, items: Sequence) -> Iterator:
+    """What :func:`for_each` leaves unused: the results, in the order of the items."""
     if len(items) <= 1:
-        for item in items:
-            function(item)
+        yield from map(function, items)
         return
     with _one_thread_each.hold() as n_threads:
         if n_threads == 1:
-            for item in items:
-                function(item)
+            yield from map(function, items)
             return
         with ThreadPoolExecutor(min(n_threads, len(items))) as pool:
-            for _ in pool.map(function, items):
-                pass
+            yield from pool.map(function, items)
 
 
 class _SharedLimit:

@@ -11,6 +11,7 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 import numpy as np
 
 from ._distribute import map_parts, split
+from ._threads import CACHED_BYTES, FEW_COLUMNS, for_each
 from .objectives import GradientRows, block_budget, row_blocks
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
@@ -43,11 +44,19 @@ def unit_scales(criterion, rows, curvature):
 def _unit_scales(rows, criterion, curvature):
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
-    for block in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+
+    def measure(block):
         gradients = curvature.whiten(rows.block(block))
         scales["loss_relative"][block] = rows.norms(block, gradients)
         if criterion == "theta_relative":
             scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
+
+    bytes_per_row = rows.n_params * rows.unit.itemsize
+    if rows.n_params <= FEW_COLUMNS:
+        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, CACHED_BYTES)))
+    else:
+        for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
+            measure(block)
     return scales
 
 

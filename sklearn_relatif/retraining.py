@@ -39,8 +39,23 @@ from ._descent import (
     predictors,
     solver,
 )
-from ._downdate import Downdate, OwnFactors, closed_form, newton_step_without, pad, without
-from .curvature import CholeskyCurvature, build_curvature, factorise
+from ._downdate import (
+    Downdate,
+    OwnFactors,
+    closed_form,
+    curvature_without,
+    newton_step_without,
+    pad,
+    without,
+)
+from .curvature import (
+    CholeskyCurvature,
+    ConjugateGradients,
+    build_curvature,
+    check_room_for_factor,
+    factorise,
+    hessian_inverse,
+)
 from .objectives import Design, LinearObjective, row_blocks
 
 __all__ = [
@@ -128,13 +143,14 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
     TypeError
         If the loss has no second derivative.
     ValueError
-        If the Hessian is not positive definite.
+        If the Hessian is not positive definite, or memory does not hold it.
     """
     if not objective.is_smooth:
         raise TypeError(
             f"{type(objective.loss).__name__} has no second derivative to retrain with; fit the "
             "model again without the rows."
         )
+    check_room_for_factor(objective)
     if objective.weights.size > SINGLE_PRECISION_ABOVE or objective.dtype == np.float32:
         try:
             single = objective.astype(np.float32)
@@ -327,9 +343,14 @@ def newton_steps(
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
             yield batch, objective.weights + removed.newton_step()
             continue
-        hessian = objective.hessian() if hessian is None else hessian
         for model in batch:
-            step = newton_step_without(objective, hessian, groups[model])
+            rows = groups[model]
+            if isinstance(curvature, ConjugateGradients):
+                own = hessian_inverse(without(objective, rows))
+            else:
+                hessian = objective.hessian() if hessian is None else hessian
+                own = curvature_without(objective, hessian, rows)
+            step = newton_step_without(objective, own, rows)
             yield np.array([model]), objective.weights + step
 
 
@@ -351,9 +372,11 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     -------
     ndarray of shape (n_rows, n_outputs), float64
     """
-    form = curvature.quadratic_form(objective.shape[0])
+    form = closed_form(objective, curvature, range(objective.n_rows))
     predictor = np.empty((objective.design.n_rows, objective.shape[0]))
-    for block in objective.blocks(4 * objective.weights.size):
+    # Without a closed form, a row needs a solution for each output.
+    n_solutions = 1 if form is not None else 2 * objective.shape[0]
+    for block in objective.blocks(4 * objective.weights.size * n_solutions):
         rows = np.arange(block.start, block.stop)[:, None]
         removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
         predictor[block] = removed.predictor_after_step()

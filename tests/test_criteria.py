@@ -132,3 +132,33 @@ def test_relative_criteria_are_cosines(n_classes):
     own = np.sqrt(explainer.self_influence_)
     assert_allclose(np.diag(relative), own, rtol=1e-10)
     assert (np.abs(relative) <= own[:, None] * (1 + 1e-12)).all()
+
+
+def test_many_classes_with_concentrated_probabilities():
+    """Most of a row's probability sits on one class of 24, and much of it is below rounding."""
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(24, 5))
+    y = np.arange(240) % 24
+    X = centres[y] + rng.normal(size=(240, 5))
+    model = LogisticRegression(C=5, solver="newton-cholesky", tol=1e-10).fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert (probabilities < 1e-8).mean() > 0.3
+    queries = centres + rng.normal(size=centres.shape)
+    expected = reference.influence_matrices(
+        np.column_stack([model.coef_, model.intercept_]),
+        reference.design(X),
+        y,
+        np.ones(240),
+        np.append(np.full(5, 0.2), 0.0),
+        reference.design(queries),
+        model.predict(queries),
+        link="softmax",
+    )
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    for criterion in cases.CRITERIA:
+        scores = explainer.pairwise_influence(queries, criterion=criterion)
+        assert cases.relative_error(scores, expected[criterion]) < 1e-9
+    explanations = explainer.explain(queries, criterion=cases.CRITERIA)
+    for criterion, explanation in explanations.items():
+        best = np.argsort(-expected[criterion], axis=1, kind="stable")[:, :5]
+        assert_array_equal(explanation.indices, best)

@@ -16,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.curvature import _prepare
+from sklearn_relatif.objectives import LinearObjective
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -216,6 +218,29 @@ def test_curvature_damping_and_solver_do_not_change_the_truth_nor_the_newton_ste
             effect = other.removal_effect(X[:N_QUERIES], order=order)
             assert_allclose(effect, expected, rtol=1e-6, atol=1e-10)
         assert_allclose(other.loo_proba(), plain.loo_proba(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("model", [logistic(), OneVsRestClassifier(logistic())])
+def test_without_room_for_a_factor(model, monkeypatch):
+    """Then no Hessian is formed, and its inverse is that of conjugate gradients."""
+    X, y, _ = overlapping(3)
+    plain = RelatIFExplainer(model, solver="cg").fit(X, y)
+    large = np.where(np.arange(len(y)) % 3 == 0, "third", None)
+    options = [{}, {"groups": np.arange(len(y)) // 3}, {"groups": large}]
+    expected = [plain.removal_effect(X[:N_QUERIES], **groups) for groups in options]
+    expected_proba = plain.loo_proba()
+
+    monkeypatch.setattr(_prepare, "_memory", lambda: 1)
+    monkeypatch.delattr(LinearObjective, "hessian")
+    explainer = RelatIFExplainer(model).fit(X, y)
+    assert explainer.solver_.name == "cg"
+    for groups, effect in zip(options, expected, strict=True):
+        assert (
+            cases.relative_error(explainer.removal_effect(X[:N_QUERIES], **groups), effect) < 1e-6
+        )
+    assert_allclose(explainer.loo_proba(), expected_proba, rtol=1e-6)
+    with pytest.raises(ValueError, match="Retraining needs a factor of the Hessian"):
+        explainer.removal_effect(X[:N_QUERIES], order="retrain")
 
 
 def test_wide_data_agree_with_refits():

@@ -15,8 +15,10 @@ from ._prepare import (
     SOLVERS,
     SolverChoice,
     build_curvature,
+    check_room_for_factor,
     choose_solver,
     factorise,
+    hessian_inverse,
     prepare_curvature,
 )
 from ._woodbury import WoodburyCurvature
@@ -35,7 +37,9 @@ __all__ = [
     "SplitCurvature",
     "WoodburyCurvature",
     "build_curvature",
+    "check_room_for_factor",
     "choose_solver",
     "factorise",
+    "hessian_inverse",
     "prepare_curvature",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import blas
 
+from .._threads import FEW_COLUMNS
 from ._lapack import cholesky, invert_triangle
 
 
@@ -127,6 +128,8 @@ def _restore(block, diagonal):
 def _invert(factor, dtype):
     """``L^-1`` of a lower triangular factor, in place unless the precision changes."""
     inverse = invert_triangle(factor)
+    if len(inverse) <= FEW_COLUMNS:
+        inverse = np.tril(inverse)
     return inverse.astype(dtype, order="F", copy=False)
 
 
@@ -141,6 +144,12 @@ def _coupled_forms(inverse, x, n_outputs):
 
 
 def _triangular_product(factor, rows, transpose):
-    """``rows @ factor.T`` (or ``rows @ factor``), in place on C-ordered rows."""
+    """``rows @ factor.T`` (or ``rows @ factor``), in place on C-ordered rows if there are many.
+
+    A small factor has zeros above its diagonal, and is multiplied by NumPy: unlike SciPy, it lets
+    other threads work at the same time.
+    """
+    if len(factor) <= FEW_COLUMNS:
+        return rows @ (factor if transpose else factor.T)
     (trmm,) = blas.get_blas_funcs(("trmm",), (factor, rows))
     return trmm(1.0, factor, rows.T, lower=1, trans_a=transpose, overwrite_b=1).T

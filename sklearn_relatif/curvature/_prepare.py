@@ -74,6 +74,35 @@ def build_curvature(objective, curvature, damping):
     return factorise(objective, blocks, unpenalised=curvature != "hessian")
 
 
+def hessian_inverse(objective):
+    """The inverse of the Hessian without damping, whatever curvature and solver explain.
+
+    Returns
+    -------
+    CholeskyCurvature, DiagonalCurvature or ConjugateGradients
+        The last where a factor is not affordable.
+    """
+    n_features = objective.design.X.shape[1]
+    if _exact_factor(objective, "hessian", n_features).is_affordable:
+        return build_curvature(objective, "hessian", 0.0)
+    total = CurvatureSum(objective, "hessian", 0.0)
+    is_wide = _is_wide(objective)
+    name = "diagonal" if is_wide else _affordable_norms(objective, "hessian", 0.0)[0]
+    return ConjugateGradients(total, _structured(total, name))
+
+
+def check_room_for_factor(objective):
+    """Raise a ValueError if memory does not hold a Hessian's factor, even in single precision."""
+    factor = _exact_factor(objective, "hessian", objective.design.X.shape[1])
+    if factor.n_bytes / 2 > MEMORY_SHARE * _memory():
+        raise ValueError(
+            f"Retraining needs a factor of the Hessian of {objective.weights.size} parameters, "
+            f"which would take {factor.n_bytes / 2**21:,.1f} MiB of the {_memory() / 2**20:,.1f} "
+            "MiB of this machine. Use order='newton', which solves iteratively, or a model with "
+            "fewer parameters."
+        )
+
+
 def factorise(objective, blocks, unpenalised=False):
     """Factorise a curvature of an objective.
 

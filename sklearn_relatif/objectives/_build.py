@@ -29,6 +29,8 @@ def class_weight_of_rows(class_weight, classes, y, sample_weight):
     sample_weight : ndarray of shape (n_rows,) or None
         None where the estimator balances classes by counting rows.
     """
+    if class_weight is None:
+        return np.ones(len(y))
     counted = BALANCED_COUNTS_WEIGHTS and sample_weight is not None
     options = {"sample_weight": sample_weight} if counted else {}
     return compute_class_weight(class_weight, classes=classes, y=classes[y], **options)[y]

@@ -17,6 +17,7 @@ from scipy.linalg import blas
 from sklearn import get_config
 
 from .._distribute import map_parts, split
+from .._threads import CACHED_BYTES, FEW_COLUMNS, for_each, results_of_each
 from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks
 from ._stored import take_columns
@@ -106,10 +107,13 @@ class LinearObjective:
         n_rows, n_outputs = self.design.n_rows, self.shape[0]
         unit = np.empty((n_rows, n_outputs), self.design.dtype)
         norm = np.empty(n_rows, self.design.dtype)
-        for rows in self.blocks(4 * n_outputs):
+
+        def direct(rows):
             eta = self.design.predictor(self.weights, rows)
             weight = None if self.output_weight is None else self.output_weight[rows]
             norm[rows], unit[rows] = self._direction(self.y[rows], eta, weight)
+
+        for_each(direct, self.cached_blocks(4 * n_outputs))
         absent = self.sample_weight == 0
         unit[absent] = 0
         norm[absent] = 0
@@ -164,13 +168,18 @@ class LinearObjective:
         """Norm of the gradient of J over the root mean square norm of the row gradients."""
         residual = self.rows.norm * np.sqrt(self.sample_weight)
         gradient, square = np.zeros(self.shape), 0.0
-        for rows in self.blocks(self.design.n_columns):
-            x = self.design.block(rows)
+
+        def sums(rows):
             weight = self.rows.norm[rows] * self.sample_weight[rows]
-            weighted = self.rows.unit[rows] * weight[:, None]
-            gradient += np.asarray(x.T @ weighted).T
-            lengths = x.power(2) if sparse.issparse(x) else x**2
-            square += float(np.asarray(lengths.sum(axis=1)).ravel() @ residual[rows] ** 2)
+            weighted = (self.rows.unit[rows] * weight[:, None]).astype(self.dtype, copy=False)
+            return (
+                self.design.contract(weighted, rows),
+                float(self.design.squared_lengths(rows) @ residual[rows] ** 2),
+            )
+
+        for of_block, square_of_block in results_of_each(sums, self.cached_blocks(0)):
+            gradient += of_block
+            square += square_of_block
         gradient += self.penalty * self.weights + self.slope
         if self.mask is not None:
             gradient *= self.mask
@@ -346,6 +355,16 @@ class LinearObjective:
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
+        if n_columns <= FEW_COLUMNS and not self.design.is_sparse:
+
+            def grams(rows):
+                roots = np.sqrt(self._weighted(second_derivative, rows))
+                scaled = (self.design.scaled_block(rows, root) for root in roots.T)
+                return np.stack([x.T @ x for x in scaled])
+
+            for of_block in results_of_each(grams, self.cached_blocks(n_columns)):
+                blocks += of_block
+            return blocks
         for rows in self.blocks(n_columns + n_outputs):
             x = self.design.product_block(rows)
             for block, weight in zip(
@@ -384,6 +403,12 @@ class LinearObjective:
         """Slices over the training rows, given the size of the temporaries that each takes."""
         itemsize = self.design.dtype.itemsize
         return row_blocks(self.design.n_rows, values_per_row * itemsize, block_budget())
+
+    def cached_blocks(self, values_per_row):
+        """Slices for threads: the features of a block, and its temporaries, stay in the cache."""
+        values_per_row += self.design.n_columns
+        bytes_per_row = values_per_row * self.design.dtype.itemsize
+        return list(row_blocks(self.design.n_rows, bytes_per_row, CACHED_BYTES))
 
 
 def add_gram(matrix, x, weight):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from .._threads import FEW_COLUMNS, for_each
 from ._rows import row_blocks
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
@@ -37,10 +38,8 @@ class PairGrams:
     def __init__(self, contrasts, n_columns, dtype):
         self.contrasts = contrasts
         n_classes, n_outputs = contrasts.shape
-        later, earlier = np.tril_indices(n_classes, -1)
-        self.pairs = later, earlier
         #: Contrasts have one row of blocks less, and keep the pairs from the diagonal on.
-        self.places = later - (n_classes - n_outputs), earlier
+        self.first = n_classes - n_outputs
         self.matrix = np.zeros((n_outputs * n_columns,) * 2, dtype)
         self.cells = self.matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
 
@@ -57,16 +56,26 @@ class PairGrams:
             take with them when they are left out.
         """
         by_class = np.ascontiguousarray(probabilities.T)
-        for later, earlier, row, column in zip(*self.pairs, *self.places, strict=True):
-            share = by_class[later] * by_class[earlier] * weight
-            cell = self.cells[row, :, column]
-            for rows in _chunks(share, neglect):
-                cell += _gram(x, share, rows)
+
+        def add_pairs_of(later):
+            for earlier in range(later):
+                share = by_class[later] * by_class[earlier] * weight
+                cell = self.cells[later - self.first, :, earlier]
+                for rows in _chunks(share, neglect):
+                    cell += _gram(x, share, rows)
+
+        # Those with many pairs come first, so that no thread has much to do when others are done.
+        classes = range(len(by_class) - 1, 0, -1)
+        if x.shape[1] <= FEW_COLUMNS:
+            for_each(add_pairs_of, classes)
+        else:
+            for later in classes:
+                add_pairs_of(later)
 
     def total(self):
         """The sum over all rows, shape (n_params, n_params). Nothing can be added after it."""
         n_classes, n_outputs = self.contrasts.shape
-        (later, earlier), (row, column) = self.pairs, self.places
+        later, earlier = np.tril_indices(n_classes, -1)
         n_columns = self.cells.shape[1]
         contrasts = self.contrasts.T.astype(self.matrix.dtype)
         coupling = np.zeros((n_classes, n_classes, n_columns), self.matrix.dtype)
@@ -74,7 +83,9 @@ class PairGrams:
         for feature in range(n_columns):
             cells = self.cells[:, feature]
             coupling[each, each] = 0
-            coupling[later, earlier] = coupling[earlier, later] = -cells[row, column]
+            coupling[later, earlier] = coupling[earlier, later] = -cells[
+                later - self.first, earlier
+            ]
             coupling[each, each] = -coupling.sum(axis=1)
             half = contrasts @ coupling.reshape(n_classes, -1)
             half = half.reshape(n_outputs, n_classes, n_columns)

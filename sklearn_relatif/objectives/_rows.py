@@ -75,6 +75,33 @@ class Design:
         eta = self.X.product(rows, coef) if is_stored else np.asarray(self.X[rows] @ coef)
         return eta + weights[:, -1] if self.fit_intercept else eta
 
+    def contract(self, weights, rows):
+        """``sum_i w_i ⊗ x~_i`` over some rows, shape (n_outputs, n_columns)."""
+        X = self.X[rows]
+        summed = np.empty((weights.shape[1], self.n_columns), np.result_type(weights, self.dtype))
+        summed[:, : X.shape[1]] = (X.T @ weights).T if self.is_sparse else weights.T @ X
+        if self.fit_intercept:
+            summed[:, -1] = weights.sum(axis=0)
+        return summed
+
+    def squared_lengths(self, rows):
+        """``x~_i^T x~_i`` of some rows, shape (n,)."""
+        X = self.X[rows]
+        if self.is_sparse:
+            squares = np.asarray(X.power(2).sum(axis=1)).ravel()
+        else:
+            squares = np.einsum("ij,ij->i", X, X)
+        return squares + self.dtype.type(self.fit_intercept)
+
+    def scaled_block(self, rows, factor):
+        """``factor_i x~_i`` of some rows of a dense design, shape (n, n_columns)."""
+        X = self.X[rows]
+        block = np.empty((len(factor), self.n_columns), self.dtype)
+        np.multiply(X, factor[:, None], out=block[:, : X.shape[1]])
+        if self.fit_intercept:
+            block[:, -1] = factor
+        return block
+
     def like(self, X) -> Design:
         """Other rows, given by the user's features, in the columns of this design."""
         return Design(X.astype(self.dtype, copy=False), self.fit_intercept)
@@ -114,6 +141,10 @@ class GradientRows:
     def part(self, rows) -> GradientRows:
         """Some of the rows, given by a slice."""
         return GradientRows(self.design.part(rows), self.unit[rows], self.norm[rows])
+
+    def scaled(self, factors) -> GradientRows:
+        """Rows whose directions are multiplied with a factor each."""
+        return GradientRows(self.design, self.unit * factors[:, None], self.norm)
 
     def block(self, rows):
         """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
