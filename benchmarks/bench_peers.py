@@ -37,6 +37,7 @@ is shown.
 """
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -111,8 +112,10 @@ def measure(case, envs, repeats, n_threads):
         sessions = open_sessions(case, envs, folder / "problem.npz", n_threads)
         memory, errors = {}, {}
         for session in sessions:
-            memory[session] = session.run(folder / f"{session.package}-{session.task}")["memory"]
+            first = session.run(folder / f"{session.package}-{session.task}")
+            memory[session] = first["memory"]
             errors[session] = largest_error(session, folder)
+            print(f"{session.package} {session.task}: {first['seconds']:.1f} s", file=sys.stderr)
         seconds = {session: [] for session in sessions}
         order = list(sessions)
         for _ in range(repeats):

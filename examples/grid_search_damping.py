@@ -8,7 +8,6 @@ Ends in a picture of the curve. Needs matplotlib. The data ship with scikit-lear
 
 import argparse
 
-import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.plotting import DampingDisplay
 
 parser = argparse.ArgumentParser(description="Choose the damping by fidelity to retraining.")
 parser.add_argument(
@@ -50,12 +50,5 @@ for value, height, width in zip(damping, mean, spread, strict=True):
     print(f"{value:7.0e}   {height:8.3f}   {width:8.3f}{chosen}")
 
 # 4. A picture.
-figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-axes.errorbar(damping, mean, spread, marker="o", capsize=2)
-axes.axvline(search.best_params_["damping"], color="0.7", linestyle="--", zorder=0)
-axes.set_xscale("symlog", linthresh=damping[1])
-axes.set_xlim(-damping[1] / 2, 2 * damping[-1])
-axes.set_xlabel("damping")
-axes.set_ylabel("fidelity to retraining (Pearson)")
-figure.savefig(arguments.output, dpi=80)
+DampingDisplay.from_search(search).figure_.savefig(arguments.output, dpi=80)
 print(f"\nPicture: {arguments.output}")

@@ -4,9 +4,10 @@ Rows are added one by one. Candidates come from the first-order effect on the le
 label over another one, at the parameters of the model without the rows chosen so far; each of the
 best candidates is tried, together with these rows, by the Newton step of the model without the
 whole group (effects of single rows do not add up). Support vector machines have no such effect:
-their rows are removed exactly, along the path of the solution (a NuSVC is fitted again), and their
-candidates are the rows that do most when removed alone. Whether a set flips the label is always
-decided by exact retraining. A set that does is cut down until every row of it is needed.
+their rows are removed along the path of the solution, exactly or, where there are many, by one step
+on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
+removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
+is cut down until every row of it is needed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["FlipSet", "find_flip_set"]
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32
+#: Training rows up to which a support vector machine is followed exactly, which takes seconds.
+FEW_ROWS = 1000
 #: Rows by which a set may be too large before it is cut down.
 SPARE = 8
 
@@ -135,7 +138,10 @@ class _Search:
             self.step = self.refits
         else:
             # One step on the active set can miss even a single row that flips the label.
-            self.step = partial(support_vector_models, explainer._hinge_machine(), is_exact=True)
+            is_exact = self.objective.n_rows <= FEW_ROWS
+            self.step = partial(
+                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
+            )
 
     def refits(self, groups):
         """Models that scikit-learn fits without each group."""

@@ -391,8 +391,10 @@ class RemovalMixin:
         """Find training rows without which the model would predict another label for a row.
 
         Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
-        (machines with a hinge loss: one step on their active set). That the set flips the label
-        is verified by :meth:`retrain_without`, and rows of which it has no need are put back.
+        (machines with a hinge loss: by removal along the path of their solution, exact up to
+        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
+        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
+        need are put back.
         The set is as small as was found: no row of it can stay, but a smaller set of other rows
         may exist.
 

@@ -61,6 +61,7 @@ def write_report(study, folder):
             sections.append(write(results, folder))
     missing = [name for name in PARTS if not study.has(name)]
     if missing:
-        sections.append(f"## Not run\n\n{', '.join(missing)} (surnames needs `--names PATH`)\n")
+        need = " The part surnames needs `--names PATH`." if "surnames" in missing else ""
+        sections.append(f"## Not run\n\nThe parts {', '.join(missing)}.{need}\n")
     text = "\n".join([INTRODUCTION, *sections, report.costs(costs)])
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")

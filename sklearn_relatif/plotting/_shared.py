@@ -75,7 +75,7 @@ def draw_points(
         y,
         areas,
         color=POINT_COLOR,
-        alpha=float(np.clip(1000 / n_points, 0.2, 0.5)),
+        alpha=float(np.clip(2000 / n_points, 0.2, 0.5)),
         linewidths=0,
         rasterized=n_points > 2000,
     )
