@@ -14,11 +14,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .._threads import FEW_COLUMNS, for_each
+from .._threads import for_each
 from ._rows import row_blocks
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
 CHUNK_ROWS = 4096
+#: Up to so many columns, threads that sum over pairs of their own beat the threads of BLAS.
+THREADED_COLUMNS = 1024
 
 
 class PairGrams:
@@ -66,7 +68,7 @@ class PairGrams:
 
         # Those with many pairs come first, so that no thread has much to do when others are done.
         classes = range(len(by_class) - 1, 0, -1)
-        if x.shape[1] <= FEW_COLUMNS:
+        if x.shape[1] <= THREADED_COLUMNS:
             for_each(add_pairs_of, classes)
         else:
             for later in classes:
