@@ -17,8 +17,10 @@ from ._prepare import (
     build_curvature,
     choose_solver,
     factorise,
+    has_exact_factor,
     prepare_curvature,
 )
+from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
 __all__ = [
@@ -31,11 +33,13 @@ __all__ = [
     "DiagonalCurvature",
     "KroneckerCurvature",
     "Lissa",
+    "SoftmaxWoodburyCurvature",
     "SolverChoice",
     "SplitCurvature",
     "WoodburyCurvature",
     "build_curvature",
     "choose_solver",
     "factorise",
+    "has_exact_factor",
     "prepare_curvature",
 ]
