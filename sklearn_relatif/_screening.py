@@ -7,7 +7,8 @@ of at most
     |fl(cos) - cos| <= gamma_m = m u / (1 - m u),    m = n_params + a few,    u = 2^-24
 
 in whatever order they are summed (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-Section 3.1). A row that cannot be among the best even at the upper end of this interval is
+Section 3.1). Each row's cosines come multiplied with a weight of at most 1, which the row's
+gradient already carries: the error is then at most ``gamma_m`` times the weight. A row that cannot be among the best even at the upper end of this interval is
 discarded. The few that are left are scored again, so that neither the rows that are found nor
 their scores show how they were found.
 """

@@ -11,7 +11,7 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 import numpy as np
 
 from ._distribute import map_parts, split
-from ._threads import CACHED_BYTES, FEW_COLUMNS, for_each
+from ._threads import FEW_COLUMNS, for_each
 from .objectives import GradientRows, block_budget, row_blocks
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
@@ -52,8 +52,8 @@ def _unit_scales(rows, criterion, curvature):
             scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
 
     bytes_per_row = rows.n_params * rows.unit.itemsize
-    if rows.n_params <= FEW_COLUMNS:
-        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, CACHED_BYTES)))
+    if isinstance(rows, GradientRows) and rows.n_params <= FEW_COLUMNS:
+        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.design.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
             measure(block)

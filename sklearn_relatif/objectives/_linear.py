@@ -17,7 +17,7 @@ from scipy.linalg import blas
 from sklearn import get_config
 
 from .._distribute import map_parts, split
-from .._threads import CACHED_BYTES, FEW_COLUMNS, for_each, results_of_each
+from .._threads import FEW_COLUMNS, for_each, results_of_each
 from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks
 from ._stored import take_columns
@@ -405,10 +405,10 @@ class LinearObjective:
         return row_blocks(self.design.n_rows, values_per_row * itemsize, block_budget())
 
     def cached_blocks(self, values_per_row):
-        """Slices for threads: the features of a block, and its temporaries, stay in the cache."""
+        """Slices for threads, whose features and temporaries stay in the cache of a thread."""
         values_per_row += self.design.n_columns
         bytes_per_row = values_per_row * self.design.dtype.itemsize
-        return list(row_blocks(self.design.n_rows, bytes_per_row, CACHED_BYTES))
+        return list(row_blocks(self.design.n_rows, bytes_per_row, self.design.bytes_at_once))
 
 
 def add_gram(matrix, x, weight):

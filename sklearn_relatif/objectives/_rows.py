@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from ._stored import StoredRows, stored
+from .._threads import CACHED_BYTES
+from ._stored import READ_BYTES, StoredRows, stored
 
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
 #: BLAS does some eighty multiplications in the time that a sparse product does one.
@@ -46,6 +47,11 @@ class Design:
         """Some of the rows, given by a slice, which stay in the file where they are in one."""
         X = self.X.part(rows) if isinstance(self.X, StoredRows) else self.X[rows]
         return Design(X, self.fit_intercept)
+
+    @property
+    def bytes_at_once(self):
+        """Bytes of the rows that a thread works on: what stays in its cache, unless it is read."""
+        return READ_BYTES // 4 if isinstance(self.X, StoredRows) else CACHED_BYTES
 
     def block(self, rows):
         """``x~`` of some rows, CSR if the data are sparse, C-ordered otherwise."""
@@ -138,13 +144,13 @@ class GradientRows:
         self.n_rows, self.n_outputs = unit.shape
         self.n_params = self.n_outputs * design.n_columns
 
-    def part(self, rows) -> GradientRows:
-        """Some of the rows, given by a slice."""
-        return GradientRows(self.design.part(rows), self.unit[rows], self.norm[rows])
-
     def scaled(self, factors) -> GradientRows:
         """Rows whose directions are multiplied with a factor each."""
         return GradientRows(self.design, self.unit * factors[:, None], self.norm)
+
+    def part(self, rows) -> GradientRows:
+        """Some of the rows, given by a slice."""
+        return GradientRows(self.design.part(rows), self.unit[rows], self.norm[rows])
 
     def block(self, rows):
         """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
