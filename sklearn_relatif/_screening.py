@@ -8,9 +8,9 @@ of at most
 
 in whatever order they are summed (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
 Section 3.1). Each row's cosines come multiplied with a weight of at most 1, which the row's
-gradient already carries: the error is then at most ``gamma_m`` times the weight. A row that cannot be among the best even at the upper end of this interval is
-discarded. The few that are left are scored again, so that neither the rows that are found nor
-their scores show how they were found.
+gradient already carries: the error is then at most ``gamma_m`` times the weight. A row that cannot
+be among the best even at the upper end of this interval is discarded. The few that are left are
+scored again, so that neither the rows that are found nor their scores show how they were found.
 """
 
 from __future__ import annotations
