@@ -42,9 +42,11 @@ from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import (
     CURVATURES,
     SOLVERS,
+    SoftmaxWoodburyCurvature,
     SolverChoice,
     WoodburyCurvature,
     build_curvature,
+    has_exact_factor,
     prepare_curvature,
 )
 from .objectives import reduce_to_row_space
@@ -344,7 +346,12 @@ class RelatIFExplainer(
         self._machine = self._row_space = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
-                self._objective, self.curvature, self.damping, self.solver, self.random_state
+                self._objective,
+                self.curvature,
+                self.damping,
+                self.solver,
+                self.random_state,
+                self.verbose,
             )
         elif self._objective.is_smooth:
             raise ValueError(
@@ -551,13 +558,27 @@ class RelatIFExplainer(
         They are the explainer's own, but for wide sparse data, which are explained without
         coordinates: then they are those of the space that the rows span, found when first needed.
         """
-        if not isinstance(self._curvature, WoodburyCurvature):
+        if not isinstance(self._curvature, (WoodburyCurvature, SoftmaxWoodburyCurvature)):
             return self._objective, self._curvature
+        if self._lacks_factor:
+            raise ValueError(
+                "This needs a factor of the whole curvature, which is too large: with "
+                f"{self._objective.shape[0]} outputs, coordinates in the span of the "
+                f"{self._objective.n_rows} training rows would be too many. Explanations, "
+                "pairwise_influence, self_influence_ and removal effects with order='first' do "
+                "without."
+            )
         if self._row_space is None:
             objective = reduce_to_row_space(self._objective)
             own = build_curvature(objective, self.curvature, self.damping)
             self._row_space = objective, own
         return self._row_space
+
+    @property
+    def _lacks_factor(self):
+        """Whether denominators are exact, but nothing else that takes a factor can be had."""
+        is_streamed = isinstance(self._curvature, SoftmaxWoodburyCurvature)
+        return is_streamed and not has_exact_factor(self._objective, self.curvature)
 
     def _in_coordinates(self, query) -> Query:
         """A query whose design has these coordinates."""
@@ -613,6 +634,8 @@ class RelatIFExplainer(
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
+        if isinstance(self._curvature, SoftmaxWoodburyCurvature):
+            return leverages(*self._coordinates())
         return leverages(self._objective, self._curvature)
 
     # --- the wrapped estimator in its place in a pipeline ---------------------------------

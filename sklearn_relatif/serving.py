@@ -94,7 +94,7 @@ class ExplanationIndex:
         self.criterion = explainer.criterion if criterion is None else criterion
         check_choice("criterion", self.criterion, CRITERIA)
         _ = explainer.transform  # or an error that says why there are no vectors
-        check_factored("ExplanationIndex", explainer._curvature)
+        check_factored("ExplanationIndex", explainer._coordinates()[1])
         lengthened, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
         self.vectors_ = lengthened[:, :-1]
         self._search = SEARCHES[index](lengthened)

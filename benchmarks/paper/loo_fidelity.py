@@ -132,7 +132,7 @@ def draw(results, fits, path):
     for ax, (name, one) in zip(panels, results["estimated"].items(), strict=True):
         ax.scatter(one.change, actual, s=5, alpha=0.4, linewidths=0)
         ax.axline((0, 0), slope=1, color="0.6", lw=0.8)
-        ax.set_title(f"{name}: r = {fits[name][0]:.3f}", fontsize="small")
+        ax.set_title(f"{name}\nr = {fits[name][0]:.3f}", fontsize="small")
         ax.ticklabel_format(style="sci", scilimits=(-2, 2))
         ax.set_xlabel("estimated")
         ax.set_ylabel("actual")

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from .. import retraining
-from ..curvature import choose_solver
+from ..curvature import has_exact_factor
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24
@@ -17,6 +17,9 @@ NO_CURVATURE = (
 NO_FACTOR = (
     "The exact curvature is too large to factor: leave-one-out numbers are left out, and leverage "
     "and self-influence come from the approximation that the solver uses."
+)
+NO_LEVERAGE = (
+    "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
 NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
 
@@ -48,11 +51,11 @@ def model_columns(explainer):
     if has_leave_one_out(objective):
         columns |= leave_one_out(explainer)
     elif objective.is_smooth:
-        notes.append(NO_FACTOR)
+        notes.append(NO_LEVERAGE if explainer._lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.is_smooth:
+    if objective.is_smooth and not explainer._lacks_factor:
         columns["leverage"] = explainer.leverage_
-    else:
+    elif not objective.is_smooth:
         notes.append(NO_CURVATURE)
     columns["self_influence"] = explainer.self_influence_
     columns["parameter_shift"] = parameter_shifts(explainer)
@@ -61,7 +64,7 @@ def model_columns(explainer):
 
 def has_leave_one_out(objective):
     """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
-    return objective.is_smooth and choose_solver(objective, "hessian").name != "cg"
+    return objective.is_smooth and has_exact_factor(objective, "hessian")
 
 
 def leave_one_out(explainer):

@@ -223,8 +223,11 @@ def describe_curvature(explainer):
 def extreme_eigenvalues(explainer):
     """The smallest and the largest eigenvalue of the curvature, to a per cent, by Lanczos.
 
-    The smallest is that in the directions that the solver knows. None if Lanczos fails.
+    The smallest is that in the directions that the solver knows. None if Lanczos fails, or would
+    solve too often for what one of its solutions costs.
     """
+    if explainer._lacks_factor:
+        return None
     objective, inverse = explainer._coordinates()
     total = CurvatureSum(objective, explainer.curvature, explainer.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.

@@ -18,9 +18,11 @@ from ._prepare import (
     check_room_for_factor,
     choose_solver,
     factorise,
+    has_exact_factor,
     hessian_inverse,
     prepare_curvature,
 )
+from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "DiagonalCurvature",
     "KroneckerCurvature",
     "Lissa",
+    "SoftmaxWoodburyCurvature",
     "SolverChoice",
     "SplitCurvature",
     "WoodburyCurvature",
@@ -40,6 +43,7 @@ __all__ = [
     "check_room_for_factor",
     "choose_solver",
     "factorise",
+    "has_exact_factor",
     "hessian_inverse",
     "prepare_curvature",
 ]

@@ -1,4 +1,4 @@
-"""Cholesky factors and their inverses, in place, of matrices of any size.
+"""Cholesky factors, their inverses and those of matrices of any size, in place.
 
 OpenBLAS' own factorisation of a matrix of some 16,000 columns or more ends in a segmentation fault
 on some processors (seen with the builds that come with NumPy 2.4 and SciPy 1.17). Large matrices
@@ -47,7 +47,7 @@ def cholesky(matrix):
 def invert_triangle(factor):
     """Invert the lower triangle of a Fortran-ordered matrix in place.
 
-    What stands above the diagonal may be changed.
+    The strict upper triangle stays as it was.
     """
     (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
     if len(factor) < LARGE:
@@ -57,7 +57,26 @@ def invert_triangle(factor):
         inverse = np.tril(trtri(np.tril(factor[rows, rows]), lower=1)[0])
         for before in range(0, start, BLOCK):
             # Blocks of this row are read from here on; the ones before are inverted already.
-            columns, rest = slice(before, before + BLOCK), slice(before, start)
-            factor[rows, columns] = -inverse @ (factor[rows, rest] @ factor[rest, columns])
-        factor[rows, rows] = inverse
+            columns, rest = slice(before, before + BLOCK), slice(before + BLOCK, start)
+            product = factor[rows, columns] @ np.tril(factor[columns, columns])
+            product += factor[rows, rest] @ factor[rest, columns]
+            factor[rows, columns] = -inverse @ product
+        factor[rows, rows] = inverse + np.triu(factor[rows, rows], 1)
+    return factor
+
+
+def symmetric_from_triangle(factor):
+    """``L^T L`` for the lower triangle L of a Fortran-ordered matrix, in the place of L.
+
+    The strict upper triangle stays as it was.
+    """
+    for start in range(0, len(factor), BLOCK):
+        # Blocks of this row are read by none of the next ones.
+        rows, before = slice(start, start + BLOCK), slice(0, start)
+        square = factor[rows, rows]
+        lower, below = np.tril(square), factor[start + BLOCK :, rows]
+        product = lower.T @ lower + below.T @ below
+        factor[rows, before] = lower.T @ factor[rows, before]
+        factor[rows, before] += below.T @ factor[start + BLOCK :, before]
+        square[...] = np.tril(product) + np.triu(square, 1)
     return factor

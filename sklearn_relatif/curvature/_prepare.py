@@ -18,6 +18,7 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature, shared_penalty_obstacle
+from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
 CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
@@ -39,6 +40,12 @@ SMALL = 1000
 LARGE = 40_000
 #: Share of the machine's memory that a factor may take.
 MEMORY_SHARE = 0.5
+#: Up to this size a factor of a softmax regression on wide sparse data costs less than it saves.
+MODERATE = 5000
+#: Matrices with a row for each training row that all denominators of such a model take at once,
+#: and the share of the memory for them: they are gone when the denominators are known.
+SOFTMAX_MATRICES = 5
+TRANSIENT_SHARE = 0.75
 #: Memory of machines that do not tell.
 ASSUMED_MEMORY = 8 * 2**30
 #: Matrices of the size of the features that EK-FAC holds at once.
@@ -146,7 +153,9 @@ class Prepared(NamedTuple):
     solver: SolverChoice
 
 
-def prepare_curvature(objective, curvature, damping, solver="auto", random_state=None) -> Prepared:
+def prepare_curvature(
+    objective, curvature, damping, solver="auto", random_state=None, verbose=False
+) -> Prepared:
     """Choose a solver, and prepare it to apply the inverse of a curvature.
 
     Parameters
@@ -157,13 +166,16 @@ def prepare_curvature(objective, curvature, damping, solver="auto", random_state
         Added to the diagonal (the objective being a mean over rows).
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", "ekfac"}
         "woodbury" is exact as "cholesky" is, and for wide data: it inverts a matrix with a row for
-        each training row, or, where outputs are coupled or the features dense, reduces the data
-        to the space that the rows span. The approximations are the same in that space, and are
-        made there. "cg"
-        and "lissa" solve for each query, and take the denominators of relative influence from
-        the best approximation that fits into memory.
+        each training row (for a large softmax regression one a class, with queries solved for by
+        conjugate gradients to a residual of 1e-11), or, where outputs are coupled otherwise or
+        the features dense, reduces the data to the space that the rows span. The approximations
+        are the same in that space, and are made there. "cg" and "lissa" solve for each query, and
+        take the denominators of relative influence from the best approximation that fits into
+        memory.
     random_state : int, RandomState instance or None, default=None
         Of the batches of "lissa".
+    verbose : bool, default=False
+        Whether long computations show their progress on standard error.
 
     Returns
     -------
@@ -195,12 +207,15 @@ def prepare_curvature(objective, curvature, damping, solver="auto", random_state
         return Prepared(objective, own, SolverChoice("diagonal", reason))
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
-        choice = choose_solver(objective, curvature)
+        choice = choose_solver(objective, curvature, damping)
     if choice.name in ("cg", "lissa"):
         return _split(objective, curvature, damping, choice, random_state)
     if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
         total = CurvatureSum(objective, curvature, damping)
         return Prepared(objective, WoodburyCurvature(total), choice)
+    if choice.name == "woodbury" and _has_softmax_dual(objective, curvature, damping):
+        total = CurvatureSum(objective, curvature, damping)
+        return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
     if choice.name == "woodbury" or (choice.name != "cholesky" and _is_wide(objective)):
         objective = reduce_to_row_space(objective)
     if choice.name in ("cholesky", "woodbury"):
@@ -217,11 +232,18 @@ def _structured(total, name):
     return KroneckerCurvature(total, is_corrected=name == "ekfac")
 
 
-def choose_solver(objective, curvature) -> SolverChoice:
-    """The exact solver if its factor is affordable, else conjugate gradients."""
+def choose_solver(objective, curvature, damping=0.0) -> SolverChoice:
+    """The exact solver if it is affordable, else conjugate gradients."""
     n_rows, n_features = objective.design.X.shape
     factor = _exact_factor(objective, curvature, n_features)
     if factor.size > SMALL and _is_wide(objective):
+        duals = _Factor(SOFTMAX_MATRICES, n_rows)
+        if _has_softmax_dual(objective, curvature, damping) and duals.fits(TRANSIENT_SHARE):
+            return SolverChoice(
+                "woodbury",
+                f"there are fewer rows ({n_rows}) than features ({n_features}), and one exact "
+                f"factor a class, taken one after the other, needs {duals.amount}",
+            )
         reduced = _exact_factor(objective, curvature, n_rows)
         if reduced.is_affordable:
             return SolverChoice(
@@ -247,7 +269,11 @@ class _Factor(NamedTuple):
 
     @property
     def is_affordable(self):
-        return self.size <= LARGE and self.n_bytes <= MEMORY_SHARE * _memory()
+        return self.fits(MEMORY_SHARE)
+
+    def fits(self, share):
+        """Whether it fits into a share of the memory, and can be computed in reasonable time."""
+        return self.size <= LARGE and self.n_bytes <= share * _memory()
 
     @property
     def amount(self):
@@ -261,6 +287,13 @@ def _exact_factor(objective, curvature, n_features):
     if objective.loss.separable and curvature != "empirical_fisher":
         return _Factor(n_outputs, n_columns)
     return _Factor(1, n_outputs * n_columns)
+
+
+def has_exact_factor(objective, curvature):
+    """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
+    n_rows, n_features = objective.design.X.shape
+    n_columns = min(n_rows, n_features) if _is_wide(objective) else n_features
+    return _exact_factor(objective, curvature, n_columns).is_affordable
 
 
 def _split(objective, curvature, damping, choice, random_state):
@@ -311,6 +344,22 @@ def _has_dual(objective, curvature, damping):
         and _is_wide(objective)
         and (objective.shape[0] == 1 or not is_coupled)
         and (objective.mask is None or bool(objective.mask.all()))
+        and CurvatureSum(objective, curvature, damping).ridge[:, 0].min() > 0
+    )
+
+
+def _has_softmax_dual(objective, curvature, damping):
+    """Whether :class:`SoftmaxWoodburyCurvature` inverts the curvature, and for less than a factor.
+
+    It is for the softmax in contrasts.
+    """
+    return (
+        getattr(objective.loss, "contrasts", np.eye(1)).shape[0] > objective.shape[0] > 1
+        and curvature in ("hessian", "fisher")
+        and objective.design.is_sparse
+        and _is_wide(objective)
+        and objective.mask is None
+        and objective.weights.shape[0] * objective.n_rows > MODERATE
         and CurvatureSum(objective, curvature, damping).ridge[:, 0].min() > 0
     )
 

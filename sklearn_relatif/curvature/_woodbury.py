@@ -51,14 +51,13 @@ class WoodburyCurvature:
         self.design = objective.design
         self.ridge, self.intercept_ridge = total.ridge[:, 0], total.ridge[:, -1]
         self.roots = np.sqrt(_weights(total))
-        self._duals = [
-            CholeskyCurvature(block[None], self.dtype, _refuse) for block in self._dual_blocks()
-        ]
+        blocks = dual_blocks(self.design.X.astype(np.float64), self.roots, self.ridge)
+        self._duals = [CholeskyCurvature(block[None], self.dtype, refuse) for block in blocks]
         #: ``u`` of each output; 0 if there is no intercept to take care of.
         self.shifts, self.intercept_bend = np.zeros_like(self.roots), np.ones(len(self.roots))
         if self.design.fit_intercept:
             self.shifts = self._solve_duals(self.roots)
-            self.intercept_bend = self.intercept_ridge + _dot(self.roots, self.shifts)
+            self.intercept_bend = self.intercept_ridge + dot(self.roots, self.shifts)
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, shape (n, n_params)."""
@@ -78,18 +77,18 @@ class WoodburyCurvature:
 
     def row_forms(self):
         """``x~_i^T M_k^-1 x~_i`` of the training rows, shape (n_rows, n_outputs)."""
-        return self._row_values(self._forms, _dot)
+        return self._row_values(self._forms, dot)
 
     def row_squares(self):
         """``|M_k^-1 x~_i|^2`` of the training rows, shape (n_rows, n_outputs)."""
-        return self._row_values(self._squares, lambda x, solved: _dot(solved, solved))
+        return self._row_values(self._squares, lambda x, solved: dot(solved, solved))
 
     def row_scales(self, criterion, rows):
         """What :func:`unit_scales` computes, of the training rows."""
         shares = rows.unit.astype(np.float64) ** 2
-        scales = {"loss_relative": np.sqrt(_dot(shares, self.row_forms()))}
+        scales = {"loss_relative": np.sqrt(dot(shares, self.row_forms()))}
         if criterion == "theta_relative":
-            scales["theta_relative"] = np.sqrt(_dot(shares, self.row_squares()))
+            scales["theta_relative"] = np.sqrt(dot(shares, self.row_squares()))
         return {name: scale.astype(self.dtype) for name, scale in scales.items()}
 
     # --- how it is done --------------------------------------------------------------------
@@ -98,20 +97,6 @@ class WoodburyCurvature:
     def _factors(self):
         """``L^-1`` of each output, where ``N = L L^T``."""
         return [dual.inverse_factors[0] for dual in self._duals]
-
-    def _dual_blocks(self):
-        """Upper triangles of ``N``, which is what LAPACK reads; the rest stays untouched."""
-        X, n_rows = self.design.X.astype(np.float64), self.design.n_rows
-        blocks = np.zeros((len(self.roots), n_rows, n_rows))
-        for rows in row_blocks(n_rows, 24 * n_rows, block_budget()):
-            products = (X[rows] @ X[rows.start :].T).toarray()
-            for block, root, ridge in zip(blocks, self.roots, self.ridge, strict=True):
-                part = block[rows, rows.start :]
-                np.multiply(products, root[rows, None] / ridge, out=part)
-                part *= root[rows.start :]
-                block[rows, rows] = np.triu(block[rows, rows])
-        np.einsum("kii->ki", blocks)[...] += 1
-        return blocks
 
     def _solve_duals(self, vectors):
         """``N_k^-1 v_k`` for a vector an output, in double precision."""
@@ -152,7 +137,7 @@ class WoodburyCurvature:
         bend = self.intercept_bend[:, None]
         spread = self.shifts / bend
         squares -= 2 * self._solve_duals(self.shifts) * spread
-        squares += _dot(self.shifts, self.shifts)[:, None] * spread**2
+        squares += dot(self.shifts, self.shifts)[:, None] * spread**2
         ridge, intercept_ridge = self.ridge[:, None], self.intercept_ridge[:, None]
         slopes = self._over_weight((self._left() - squares) / ridge)
         return slopes + self._over_weight((1 - intercept_ridge / ridge) * spread**2)
@@ -164,6 +149,21 @@ class WoodburyCurvature:
 
     def _over_weight(self, values):
         return np.divide(values, self.roots**2, out=np.zeros_like(values), where=self.roots > 0)
+
+
+def dual_blocks(X, roots, ridges):
+    """Upper triangles of ``N`` of each output, which is what LAPACK reads; zeros below them."""
+    n_rows = X.shape[0]
+    blocks = np.zeros((len(roots), n_rows, n_rows))
+    for rows in row_blocks(n_rows, 24 * n_rows, block_budget()):
+        products = (X[rows] @ X[rows.start :].T).toarray()
+        for block, root, ridge in zip(blocks, roots, ridges, strict=True):
+            part = block[rows, rows.start :]
+            np.multiply(products, root[rows, None] / ridge, out=part)
+            part *= root[rows.start :]
+            block[rows, rows] = np.triu(block[rows, rows])
+    np.einsum("kii->ki", blocks)[...] += 1
+    return blocks
 
 
 def _weights(total):
@@ -178,7 +178,7 @@ def _weights(total):
 def _column_squares(factor):
     """Squared lengths of the columns of ``L^-1``: the diagonal of ``L^-T L^-1``."""
     squares = np.empty(len(factor))
-    for columns in _tiles(len(factor)):
+    for columns in tiles(len(factor)):
         part = factor[columns.start :, columns]
         squares[columns] = np.einsum("ij,ij->j", part, part, dtype=np.float64)
     return squares
@@ -187,8 +187,8 @@ def _column_squares(factor):
 def _inverse_squares(factor):
     """Squared lengths of the rows of ``L^-T L^-1``, of which only tiles are formed."""
     squares = np.zeros(len(factor))
-    for columns in _tiles(len(factor)):
-        for rows in _tiles(len(factor), columns.start):
+    for columns in tiles(len(factor)):
+        for rows in tiles(len(factor), columns.start):
             tile = factor[rows.start :, rows].T @ factor[rows.start :, columns]
             tile *= tile
             squares[columns] += tile.sum(axis=0, dtype=np.float64)
@@ -197,11 +197,11 @@ def _inverse_squares(factor):
     return squares
 
 
-def _tiles(size, start=0):
+def tiles(size, start=0):
     return (slice(first, min(first + TILE, size)) for first in range(start, size, TILE))
 
 
-def _refuse():
+def refuse():
     raise ValueError(
         "The regularisation is too weak for the precision of the features. Set a positive damping "
         "(for example damping=1e-3), fit the model with more regularisation, or, for features of "
@@ -209,5 +209,5 @@ def _refuse():
     )
 
 
-def _dot(a, b):
+def dot(a, b):
     return np.einsum("ij,ij->i", a, b)

@@ -6,7 +6,7 @@ the structured gradients of its rows and the curvature summed over them; it know
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
 from ._kernel import is_kernel_machine
-from ._linear import LinearObjective, block_budget
+from ._linear import LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
     innermost_path,
@@ -32,6 +32,7 @@ __all__ = [
     "innermost_path",
     "is_kernel_machine",
     "is_supported",
+    "mirror_lower",
     "model_rows",
     "rebuild",
     "reduce_estimator",

@@ -1,0 +1,380 @@
+"""Exact curvature of softmax regression on wide sparse data, in as many dimensions as rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from .._progress import show_progress
+from ..objectives import mirror_lower
+from ._cholesky import _factorise, _invert, _triangular_product
+from ._diagonal import DiagonalCurvature
+from ._iterative import ConjugateGradients
+from ._lapack import invert_triangle, symmetric_from_triangle
+from ._woodbury import dot, dual_blocks, refuse, tiles
+
+#: Relative residual of the queries' solves.
+TOLERANCE = 1e-11
+#: Less than this probability makes no difference to a curvature, but to what is divided by it.
+LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
+#: Rows of the final products.
+STRIP = 2048
+
+
+class SoftmaxWoodburyCurvature:
+    """The curvature of a softmax regression, inverted class by class.
+
+    As in Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), Algorithm 3.3:
+    with the weights ``w_i = s_i / S`` and the probabilities ``P_c = diag(p_ic)`` of each class,
+
+        H = M - Z^T W Z,    M_c = X~^T D_c X~ + diag(r, ..., r, q),    D_c = W P_c,
+
+    where row i of Z is ``p_i ⊗ x~_i``. The inverse of each ``M_c`` comes from the matrix N of
+    :class:`WoodburyCurvature`, with the ``N*``, ``u`` and ``c`` defined there, as
+
+        X~ M_c^-1 X~^T = D^-1/2 (I - N*_c) D^-1/2,
+
+    and because the probabilities sum to 1, what couples the classes is one more such matrix:
+
+        H^-1 = M^-1 + M^-1 Z^T W^1/2 F^-1 W^1/2 Z M^-1,    F = sum_c P_c^1/2 N*_c P_c^1/2.
+
+    The same number added to every intercept changes nothing, so that F is singular without
+    damping. That direction e, along which no gradient points, is held fixed: with
+
+        h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c / c_c,    kappa = e^T M^-1 e = sum_c 1 / c_c,
+        a = e^T M^-1 g,    b = W^1/2 Z M^-1 g - (a / kappa) h,    t = (F + h h^T / kappa)^-1 b,
+
+    the solution and its form are
+
+        H^-1 g = M^-1 (g + Z^T W^1/2 t - e (a + h^T t) / kappa),
+        g^T H^-1 g = g^T M^-1 g - a^2 / kappa + b^T t.
+
+    These denominators of all training rows are summed up while the classes stream by, with one
+    ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
+    size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
+    1e-11.
+
+    Parameters
+    ----------
+    total : CurvatureSum
+        The Hessian or Fisher information of a softmax regression in contrasts. Its ridge must be
+        positive, and the same for all outputs and coefficients, apart from the intercepts.
+    verbose : bool, default=False
+        Whether the classes that are done are counted on standard error.
+    """
+
+    #: Queries are solved for with the training rows, which come with the curvature.
+    holds_rows = True
+
+    def __init__(self, total, verbose=False):
+        self.total = total
+        self.dtype = total.objective.dtype
+        self.verbose = verbose
+        self.solver = ConjugateGradients(total, DiagonalCurvature(total.diagonal()), TOLERANCE)
+
+    def solve(self, gradients):
+        """``H^-1 g`` for each row g, shape (n, n_params)."""
+        return self.solver.solve(gradients)
+
+    def row_scales(self, criterion, rows):
+        """What :func:`unit_scales` computes, of the training rows.
+
+        Raises
+        ------
+        ValueError
+            If the ridge is too weak for the precision of the features.
+        """
+        merged = merge_rows(self.total.objective, rows)
+        sums = ClassSums(merged, self.total.ridge[0], with_squares=criterion == "theta_relative")
+        n_classes = merged.probabilities.shape[1]
+        for k in range(n_classes):
+            sums.add(k, ClassDual(merged, k, self.total.ridge[0], self.dtype))
+            show_progress("classes", k + 1, n_classes, self.verbose)
+        scales = {}
+        for name, squares in zip(("loss_relative", "theta_relative"), sums.close(), strict=False):
+            # Rows of weight 0 have no gradient.
+            scale = np.append(np.sqrt(np.maximum(squares, 0)), 0.0)
+            scales[name] = scale[merged.position].astype(self.dtype)
+        return scales
+
+
+class MergedRows(NamedTuple):
+    """The training rows that count, without repetition.
+
+    Attributes
+    ----------
+    X : CSR matrix of shape (n_distinct, n_features)
+        Features that occur.
+    weight : ndarray of shape (n_distinct,)
+        Sums of ``s_i / S``.
+    probabilities : ndarray of shape (n_distinct, n_classes)
+    fit_intercept : bool
+    owner : ndarray of int, shape (n_gradients,)
+        Row of ``X`` of each gradient that occurs, in ascending order.
+    residual : ndarray of shape (n_gradients, n_classes)
+        Unit residuals, one number a class.
+    position : ndarray of int, shape (n_rows,)
+        Gradient of each training row; -1 for rows of weight 0.
+    """
+
+    X: sparse.csr_matrix
+    weight: np.ndarray
+    probabilities: np.ndarray
+    fit_intercept: bool
+    owner: np.ndarray
+    residual: np.ndarray
+    position: np.ndarray
+
+    def gradients_of(self, rows):
+        """Slice of the gradients that a slice of the rows of ``X`` has."""
+        return slice(*np.searchsorted(self.owner, [rows.start, rows.stop]))
+
+
+def merge_rows(objective, rows) -> MergedRows:
+    """Merge training rows that have the same features, and gradients that are the same."""
+    loss, design = objective.loss, objective.design
+    present = np.flatnonzero(objective.sample_weight > 0)
+    X = design.X[present].astype(np.float64)
+    first, group = _distinct(X)
+    weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
+    eta = design.predictor(objective.weights, present[first]).astype(np.float64)
+    probabilities = np.maximum(loss.probabilities(eta), LEAST_PROBABILITY)
+    labelled = group * probabilities.shape[1] + objective.y[present]
+    _, example, column = np.unique(labelled, return_index=True, return_inverse=True)
+    position = np.full(objective.n_rows, -1)
+    position[present] = column
+    residual = rows.unit[present[example]].astype(np.float64) @ loss.contrasts.T
+    return MergedRows(
+        X[first],
+        weight,
+        probabilities,
+        design.fit_intercept,
+        group[example],
+        residual,
+        position,
+    )
+
+
+def _distinct(X):
+    """First occurrences of the rows of a CSR matrix, and the number of each row among them."""
+    X = X.sorted_indices()
+    numbers: dict[tuple[bytes, bytes], int] = {}
+    group = np.empty(X.shape[0], np.intp)
+    for row, (start, stop) in enumerate(zip(X.indptr[:-1], X.indptr[1:], strict=True)):
+        key = X.indices[start:stop].tobytes(), X.data[start:stop].tobytes()
+        group[row] = numbers.setdefault(key, len(numbers))
+    return np.unique(group, return_index=True)[1], group
+
+
+class ClassDual:
+    """``N*`` of one class, which is all that :class:`ClassSums` asks of its curvature.
+
+    Attributes
+    ----------
+    root : ndarray of shape (n_distinct,)
+        ``D^1/2``.
+    beside, left : ndarray of shape (n_distinct, n_distinct) and (n_distinct,)
+        ``N*`` beside its diagonal, where it has zeros, and the diagonal.
+    forms : ndarray of shape (n_distinct,)
+        ``x~_i^T M^-1 x~_i``.
+    spread : ndarray of shape (n_distinct,)
+        ``u / c``.
+    bend : float
+        ``c``.
+    """
+
+    def __init__(self, merged, k, ridges, dtype):
+        self.root = np.sqrt(merged.weight * merged.probabilities[:, k])
+        ridge = ridges[0]
+        (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None])
+        diagonal, coupling = _invert_in_place(matrix, dtype)
+        shift, self.bend = np.zeros(len(matrix)), np.inf
+        if merged.fit_intercept:
+            shift = matrix @ self.root
+            self.bend = ridges[-1] + self.root @ shift
+        self.spread = shift / self.bend
+        lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
+        seen = self.root**2 * lengths / ridge
+        # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
+        lost = np.where(seen < 1, seen * diagonal + coupling, 1 - diagonal)
+        own = shift * self.spread
+        self.forms = (lost + own) / self.root**2
+        self.left = diagonal - own
+        self.beside = matrix
+        for rows in tiles(len(matrix)):
+            self.beside[rows] -= np.outer(shift[rows], self.spread)
+        np.fill_diagonal(self.beside, 0)
+
+    def multiply(self, vector):
+        """``N* v``."""
+        return self.beside @ vector + self.left * vector
+
+
+def _invert_in_place(matrix, dtype):
+    """Invert a matrix ``N`` given by its upper triangle; the inverse is written out whole.
+
+    Returns
+    -------
+    diagonal : ndarray of shape (size,)
+        That of the inverse.
+    coupling : ndarray of shape (size,)
+        ``sum_j N_ij N^-1_ij`` over j other than i.
+    """
+    # LAPACK works in the upper triangle, and leaves the copy below the diagonal alone.
+    mirror_lower(matrix.T)
+    factor, pivot = _factorise(matrix)
+    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(dtype).eps:
+        refuse()
+    symmetric_from_triangle(invert_triangle(factor))
+    coupling = np.zeros(len(matrix))
+    for rows in tiles(len(matrix)):
+        before = slice(0, rows.start)
+        products = matrix[rows, before] * matrix[before, rows].T
+        coupling[rows] += products.sum(axis=1)
+        coupling[before] += products.sum(axis=0)
+        square = matrix[rows, rows]
+        products = np.tril(square, -1) * square.T
+        coupling[rows] += products.sum(axis=1) + products.sum(axis=0)
+    mirror_lower(matrix.T)
+    return np.diag(matrix).copy(), coupling
+
+
+class ClassSums:
+    """What the denominators of all training rows need of all classes.
+
+    ``coupling`` is F, of which only the upper triangle is formed, and ``columns`` has for each
+    gradient g a row ``W^1/2 Z M^-1 g``. With squares, the same is summed up for the penalised
+    part ``M^-1 diag(r, ..., r, q) M^-1`` of the curvature, where ``N* - N*^2`` is in the place of
+    ``I - N*``: it gives the length of ``H^-1 g``, as the parts of its intercepts are known.
+
+    Parameters
+    ----------
+    merged : MergedRows
+    ridges : ndarray of shape (n_columns,)
+    with_squares : bool
+    """
+
+    def __init__(self, merged, ridges, with_squares):
+        self.merged, self.ridges, self.with_squares = merged, ridges, with_squares
+        n_distinct, n_gradients = merged.X.shape[0], len(merged.owner)
+        n_classes = merged.probabilities.shape[1]
+        self.plain = _Sums(n_distinct, n_gradients)
+        self.squared = _Sums(n_distinct, n_gradients) if with_squares else None
+        #: ``h``, kappa, and the intercept ``e_c^T M^-1 g`` of each gradient in each class.
+        self.gauge, self.gauge_form = np.zeros(n_distinct), 0.0
+        self.intercepts = np.zeros((n_gradients, n_classes))
+        #: ``P^1/2 u / c`` and ``1 / c`` of each class.
+        self.spreads, self.inverse_bends = np.zeros((n_distinct, n_classes)), np.zeros(n_classes)
+        #: The penalised part between e and h, g, and itself.
+        self.gauge_squared = np.zeros(n_distinct)
+        self.gradients_squared, self.gauge_form_squared = np.zeros(n_gradients), 0.0
+
+    def add(self, k, dual):
+        """Add a class."""
+        merged, root_p = self.merged, np.sqrt(self.merged.probabilities[:, k])
+        residual = merged.residual[:, k]
+        share = residual / dual.root[merged.owner]
+        self.spreads[:, k] = root_p * dual.spread
+        self.inverse_bends[k] = 1 / dual.bend
+        self.intercepts[:, k] = share * dual.spread[merged.owner]
+        self.gauge += self.spreads[:, k]
+        self.gauge_form += 1 / dual.bend
+        kept = dual.left - dual.left**2
+        squares = np.zeros(len(root_p))
+        if self.with_squares:
+            product = dual.multiply(dual.spread)
+            self.gauge_squared += root_p * product
+            self.gradients_squared += share * product[merged.owner]
+            self.gauge_form_squared += 1 / dual.bend - dual.spread @ dual.spread
+            for rows in tiles(len(root_p)):
+                squares[rows] = dot(dual.beside[rows], dual.beside[rows])
+        for rows in tiles(len(root_p)):
+            for columns in tiles(len(root_p), rows.start):
+                tile = dual.beside[rows, columns]
+                self._add_tile(self.plain, rows, columns, tile, root_p, share, -1)
+                if self.with_squares:
+                    both = dual.left[rows, None] + dual.left[columns]
+                    rest = tile * (1 - both) - dual.beside[rows] @ dual.beside[:, columns]
+                    self._add_tile(self.squared, rows, columns, rest, root_p, share, 1)
+        self._add_diagonal(self.plain, k, dual.left, dual.forms, dual.root)
+        if self.with_squares:
+            forms = dual.left * dual.forms - squares / dual.root**2
+            self._add_diagonal(self.squared, k, kept - squares, forms, dual.root)
+
+    def _add_tile(self, sums, rows, columns, tile, root_p, share, sign):
+        scaled = tile * root_p[rows, None]
+        sums.coupling[rows, columns] += scaled * root_p[columns]
+        self._add_columns(sums.columns, rows, columns, scaled, sign * share)
+        if columns.start > rows.start:
+            scaled = tile.T * root_p[columns, None]
+            self._add_columns(sums.columns, columns, rows, scaled, sign * share)
+
+    def _add_columns(self, target, rows, columns, scaled, share):
+        """Add a tile to the gradients of its columns."""
+        own = self.merged.gradients_of(columns)
+        of_gradients = scaled.T[self.merged.owner[own] - columns.start]
+        target[own, rows] += of_gradients * share[own, None]
+
+    def _add_diagonal(self, sums, k, diagonal, forms, root):
+        p, owner, residual = (
+            self.merged.probabilities[:, k],
+            self.merged.owner,
+            self.merged.residual,
+        )
+        sums.diagonal += p * diagonal
+        sums.own += (np.sqrt(p) * root * forms)[owner] * residual[:, k]
+        sums.forms += forms[owner] * residual[:, k] ** 2
+
+    def close(self):
+        """Yield ``g^T H^-1 g`` and, with squares, ``|H^-1 g|^2`` of each gradient."""
+        for sums in (self.plain, self.squared):
+            if sums is not None:
+                np.fill_diagonal(sums.coupling, sums.diagonal)
+                sums.columns[np.arange(len(self.merged.owner)), self.merged.owner] = sums.own
+        pin = self.gauge / np.sqrt(self.gauge_form) if self.gauge_form else self.gauge
+        for rows in tiles(len(pin)):
+            self.plain.coupling[rows] += np.outer(pin[rows], pin)
+        factor, pivot = _factorise(self.plain.coupling)
+        if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
+            refuse()
+        factor = _invert(factor, np.float64)
+        if self.with_squares:
+            mirror_lower(self.squared.coupling.T)
+        forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
+        for start in range(0, len(forms), STRIP):
+            some = slice(start, start + STRIP)
+            pinned = self.intercepts[some].sum(axis=1)
+            weight = np.divide(pinned, self.gauge_form) if self.gauge_form else 0 * pinned
+            right = self.plain.columns[some] - np.outer(weight, self.gauge)
+            solved = _triangular_product(factor, right, False)
+            forms[some] += dot(solved, solved) - pinned * weight
+            if self.with_squares:
+                solved = _triangular_product(factor, solved, True)
+                squares[some] = self._square_lengths(some, solved, weight)
+        return (forms, squares) if self.with_squares else (forms,)
+
+    def _square_lengths(self, some, solved, weight):
+        """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``a / kappa``."""
+        held = weight
+        if self.gauge_form:
+            held = weight + solved @ self.gauge / self.gauge_form
+        penalised = self.squared.forms[some] + 2 * dot(solved, self.squared.columns[some])
+        penalised += dot(solved @ self.squared.coupling, solved)
+        penalised -= 2 * held * (self.gradients_squared[some] + solved @ self.gauge_squared)
+        penalised += held**2 * self.gauge_form_squared
+        intercepts = self.intercepts[some] + solved @ self.spreads
+        intercepts -= np.outer(held, self.inverse_bends)
+        ridge, intercept_ridge = self.ridges[0], self.ridges[-1]
+        return penalised / ridge + (1 - intercept_ridge / ridge) * dot(intercepts, intercepts)
+
+
+class _Sums:
+    """Sums over the classes: matrices, and what belongs onto their diagonals."""
+
+    def __init__(self, n_distinct, n_gradients):
+        self.coupling = np.zeros((n_distinct, n_distinct))
+        self.columns = np.zeros((n_gradients, n_distinct))
+        self.diagonal = np.zeros(n_distinct)
+        self.own, self.forms = np.zeros(n_gradients), np.zeros(n_gradients)
