@@ -57,10 +57,11 @@ def explain(names, languages, binary):
     X = vectorizer.fit_transform(names[train])
     target = languages == np.unique(languages)[-4] if binary else languages
     fit_time, model = seconds(LogisticRegression(max_iter=1000).fit, X, target[train])
-    # The theta-relative denominators come with the loss-relative ones.
+    # Of coupled outputs all denominators are found in one pass over the classes.
+    criterion = "loss_relative" if binary else "theta_relative"
     prepare_time, explainer = seconds(
         lambda: RelatIFExplainer.from_fitted(
-            model, X, target[train], criterion="theta_relative", verbose=True
+            model, X, target[train], criterion=criterion, verbose=True
         )
     )
     queries = vectorizer.transform(names[query])
