@@ -20,7 +20,7 @@ from threading import Lock
 import numpy as np
 
 from ._selection import BestRows
-from ._threads import for_each, n_blas_threads
+from ._threads import CACHED_BYTES, for_each, n_blas_threads
 from .objectives import GradientRows, block_budget, row_blocks
 
 #: Rows of the first block, which sets a threshold for the others. Each block has twice as many as
@@ -267,12 +267,14 @@ def _gamma(n_roundings, dtype):
 
 def _unit_vectors(vectors):
     """Unit vectors in single precision, and which of the vectors are not zero."""
-    peak = np.abs(vectors).max(axis=1)
-    # Squares of what is divided by its largest number neither overflow nor vanish.
-    scaled = vectors / np.where(peak > 0, peak, 1)[:, None]
-    length = np.linalg.norm(scaled, axis=1)
-    scaled /= np.where(peak > 0, length, 1)[:, None]
-    return scaled.astype(np.float32), peak > 0
+    peak = np.maximum(vectors.max(axis=1), -vectors.min(axis=1))
+    unit = np.empty(vectors.shape, np.float32)
+    for rows in row_blocks(len(vectors), vectors[0].nbytes, CACHED_BYTES):
+        # Squares of what is divided by its largest number neither overflow nor vanish.
+        scaled = vectors[rows] / np.where(peak > 0, peak, 1)[rows, None]
+        length = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+        unit[rows] = scaled / np.where(peak[rows] > 0, length, 1)[:, None]
+    return unit, peak > 0
 
 
 def _lengths(X, has_intercept):
@@ -295,8 +297,8 @@ def _is_in_range(scales):
 
 
 def _growing_blocks(rows, n_queries):
-    """Slices of the rows, few at first; the blocks of all threads share the budget."""
-    budget = block_budget() / n_blas_threads()
+    """Slices of the rows, few at first; the blocks of all threads share half the budget."""
+    budget = block_budget() / 2 / n_blas_threads()
     most = min(BLOCKS_AT_ONCE * BLOCK_SCORES // n_queries, budget // (4 * rows.n_params))
     start, size = 0, FIRST_ROWS
     while start < rows.n_rows:

@@ -18,7 +18,7 @@ from .._threads import for_each
 from ._rows import row_blocks
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
-CHUNK_ROWS = 4096
+CHUNK_ROWS = 2048
 #: Up to so many columns, threads that sum over pairs of their own beat the threads of BLAS.
 THREADED_COLUMNS = 1024
 
