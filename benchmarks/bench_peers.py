@@ -14,7 +14,7 @@ Three tasks: **influence** is the matrix of the influence of all rows on all que
 is that and both relative criteria, **explain** the five highest rows of each query in all three.
 What is timed is what a user with a fitted model must run for that, from the Hessian on:
 
-- sklearn_relatif: ``from_fitted``, then ``explain`` once or ``pairwise_influence`` per criterion.
+- sklearn_relatif: ``from_fitted``, then ``explain`` or ``pairwise_influence`` once.
 - NumPy, by hand: gradients in memory, one Cholesky factorisation, solved for all rows (of
   "influence": for the queries only), one product, ``argpartition``.
 - pyDVL: ``DirectInfluence.fit``, then ``influences``. It has no relative criteria; "matrices" takes

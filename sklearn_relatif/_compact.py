@@ -78,7 +78,9 @@ class CompactExplainer:
         """
         return self._explainer.explain(X, y, n_examples=n_examples, sign=sign, criterion=criterion)
 
-    def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
+    def pairwise_influence(
+        self, X, y=None, *, criterion: str | Sequence[str] | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Score of every training row for every query.
 
         Parameters
@@ -87,12 +89,13 @@ class CompactExplainer:
             The queries.
         y : array-like of shape (n_queries,), default=None
             The label to explain for each query. None: the label that the model predicts.
-        criterion : str, default=None
-            Overrides the criterion of the explainer that this one was made from.
+        criterion : str or sequence of str, default=None
+            Overrides the criterion of the explainer that this one was made from. For a sequence,
+            the matrices of all criteria come from one product.
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows)
+        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
             In single precision.
         """
         return self._explainer.pairwise_influence(X, y, criterion=criterion)

@@ -26,7 +26,7 @@ from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
-from ._search import SIGNS, best_rows, score_matrix
+from ._search import SIGNS, best_rows, score_matrices
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._threads import results_of_each
 from ._validation import (
@@ -452,12 +452,7 @@ class RelatIFExplainer(
         check_is_fitted(self)
         check_choice("sign", sign, SIGNS)
         check_positive_int("n_examples", n_examples)
-        several = isinstance(criterion, Iterable) and not isinstance(criterion, str)
-        names = tuple(criterion) if several else (self._criterion(criterion),)
-        if not names:
-            raise ValueError("criterion must name at least one criterion; got none.")
-        for name in names:
-            check_choice("criterion", name, CRITERIA)
+        names, several = self._criteria(criterion)
         y, n_labels = flat_labels(X, y)
         query = self._query(X, y, n_labels)
         queries = self._objective.query_rows(query.design, query.y)
@@ -480,7 +475,9 @@ class RelatIFExplainer(
         return explanations if several else explanations[names[0]]
 
     @with_n_jobs
-    def pairwise_influence(self, X, y=None, *, criterion: str | None = None) -> np.ndarray:
+    def pairwise_influence(
+        self, X, y=None, *, criterion: str | Sequence[str] | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Score of every training row for every query.
 
         Parameters
@@ -488,21 +485,27 @@ class RelatIFExplainer(
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,), default=None
             The label to explain for each query. None: the label that the model predicts.
-        criterion : str, default=None
-            Overrides ``criterion`` of the constructor.
+        criterion : str or sequence of str, default=None
+            Overrides ``criterion`` of the constructor. For a sequence, the matrices of all
+            criteria come from one product.
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows)
+        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
             In the precision of the training features.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or ``y`` has labels that the model does not know.
         """
         check_is_fitted(self)
-        name = self._criterion(criterion)
-        check_choice("criterion", name, CRITERIA)
+        names, several = self._criteria(criterion)
         query = self._query(X, y)
         queries = self._objective.query_rows(query.design, query.y)
-        factors = self._row_factors(name)
-        return score_matrix(queries, self._objective.rows, self._curvature, factors)
+        factors = {name: self._row_factors(name) for name in names}
+        scores = score_matrices(queries, self._objective.rows, self._curvature, factors)
+        return scores if several else scores[names[0]]
 
     def transform(self, X, y=None) -> np.ndarray:
         """Embed rows so that their inner products are influences.
@@ -602,8 +605,16 @@ class RelatIFExplainer(
         targets = self._targets.of_queries(labels, self._objective, design)
         return Query(features, design, targets)
 
-    def _criterion(self, criterion):
-        return self.criterion if criterion is None else criterion
+    def _criteria(self, criterion):
+        """Names of the criteria that are asked for, and whether as a sequence."""
+        several = isinstance(criterion, Iterable) and not isinstance(criterion, str)
+        given = self.criterion if criterion is None else criterion
+        names = tuple(given) if several else (given,)
+        if not names:
+            raise ValueError("criterion must name at least one criterion; got none.")
+        for name in names:
+            check_choice("criterion", name, CRITERIA)
+        return names, several
 
     def _row_factors(self, criterion):
         """Per-row factors of a criterion; scales are computed once, when first needed."""

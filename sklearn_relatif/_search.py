@@ -78,18 +78,25 @@ def best_rows(queries, rows, curvature, factors, n_best, sign):
     }
 
 
-def score_matrix(queries, rows, curvature, factors):
-    """Scores of all pairs of queries and rows, shape (n_queries, n_rows).
+def score_matrices(queries, rows, curvature, factors):
+    """Scores of all pairs of queries and rows, in each criterion, from one pass.
 
     Parameters
     ----------
     queries, rows : gradient rows
     curvature : curvature object
-    factors : ndarray of shape (n_rows,)
-        What a row's products are multiplied with.
+    factors : dict of str to ndarray of shape (n_rows,)
+        What a row's products are multiplied with, in each criterion.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_queries, n_rows)
     """
-    firsts, found = _map_parts(_score_matrix, queries, rows, curvature, {"": factors})
-    return found[0] if len(found) == 1 else np.concatenate(found, axis=1 if firsts else 0)
+    firsts, found = _map_parts(_score_matrices, queries, rows, curvature, factors)
+    if len(found) == 1:
+        return found[0]
+    axis = 1 if firsts else 0
+    return {name: np.concatenate([part[name] for part in found], axis=axis) for name in factors}
 
 
 def _map_parts(function, queries, rows, curvature, factors, *options):
@@ -123,25 +130,37 @@ def _on_queries(queries, function, rows, curvature, factors, options):
     return function(queries, rows, curvature, factors, *options)
 
 
-def _score_matrix(queries, rows, curvature, factors):
-    (factors,) = factors.values()
-    scores = np.empty((queries.n_rows, len(factors)), factors.dtype)
+def _score_matrices(queries, rows, curvature, factors):
+    shape = queries.n_rows, rows.n_rows
+    scores = {name: np.empty(shape, values.dtype) for name, values in factors.items()}
     if not isinstance(rows, GradientRows) or rows.design.is_sparse:
         for asked, some, block in products(queries, rows, curvature):
-            block *= factors[some]
-            np.multiply(block, queries.norm[asked, None], out=scores[asked, some])
+            block *= queries.norm[asked, None]
+            _scale(block, factors, scores, asked, some)
         return scores
-    # The gradients, which are fewer numbers than the scores, are scaled in their place.
-    rows = rows.scaled(factors)
+    if len(factors) == 1:
+        # The gradients, which are fewer numbers than the scores, are scaled in their place.
+        (values,) = factors.values()
+        rows, factors = rows.scaled(values), {}
+    *_, last = scores.values()
     for asked in _query_blocks(queries):
         solved = curvature.solve(queries.block(asked))
         solved *= queries.norm[asked, None]
 
         def fill(some, asked=asked, solved=solved):
-            np.matmul(solved, rows.block(some).T, out=scores[asked, some])
+            # In the place of the last scores, which are scaled after the others.
+            block = last[asked, some]
+            np.matmul(solved, rows.block(some).T, out=block)
+            _scale(block, factors, scores, asked, some)
 
         for_each(fill, list(_score_blocks(rows, len(solved))))
     return scores
+
+
+def _scale(products, factors, scores, asked, some):
+    """Write products of some queries and rows into the scores, times the factors of the rows."""
+    for name, values in factors.items():
+        np.multiply(products, values[some], out=scores[name][asked, some])
 
 
 def _best_rows(queries, rows, curvature, factors, n_best, sign):

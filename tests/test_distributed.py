@@ -82,10 +82,11 @@ def assert_same(model, X, y, options, signs=("absolute",), **backend):
             for criterion in cases.CRITERIA:
                 one, other = expected[criterion].scores, found[criterion].scores
                 assert_allclose(other, one, rtol=rtol, atol=rtol * np.nanmax(np.abs(one)))
-        found = shared.pairwise_influence(queries)
-    expected = held.pairwise_influence(queries)
-    assert found.dtype == expected.dtype
-    assert_allclose(found, expected, atol=rtol * np.abs(expected).max())
+        matrices = shared.pairwise_influence(queries, criterion=cases.CRITERIA)
+    for criterion, found in matrices.items():
+        expected = held.pairwise_influence(queries, criterion=criterion)
+        assert found.dtype == expected.dtype
+        assert_allclose(found, expected, atol=rtol * np.abs(expected).max())
     assert_allclose(shared.scale_, held.scale_, rtol=rtol)
 
 

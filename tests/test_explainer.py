@@ -34,7 +34,7 @@ def logistic(**params):
 
 
 def explain_all(explainer, X, y=None):
-    return {c: explainer.pairwise_influence(X, y, criterion=c) for c in cases.CRITERIA}
+    return explainer.pairwise_influence(X, y, criterion=cases.CRITERIA)
 
 
 def assert_close(actual, expected, bound):
@@ -512,6 +512,7 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
         monkeypatch.setattr(_search, "SCORE_BLOCK_BYTES", 4000)
     with config_context(working_memory=working_memory):
         together = explainer.explain(queries, sign=sign, n_examples=8, criterion=cases.CRITERIA)
+        small = explain_all(explainer, queries)
         one_by_one = {
             criterion: explainer.explain(queries, sign=sign, n_examples=8, criterion=criterion)
             for criterion in cases.CRITERIA
@@ -522,6 +523,9 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)
     for criterion, matrix in matrices.items():
+        alone = explainer.pairwise_influence(queries, criterion=criterion)
+        assert_allclose(alone, matrix, rtol=1e-10, atol=1e-12 * np.abs(matrix).max())
+        assert_allclose(small[criterion], matrix, rtol=1e-10, atol=1e-12 * np.abs(matrix).max())
         indices, scores = sorted_by_hand(matrix, sign, 8)
         for explanation in (together[criterion], one_by_one[criterion]):
             assert explanation.criterion == criterion

@@ -245,8 +245,7 @@ def test_rows_of_weight_zero_count_as_if_left_out(classes):
     params = {"gamma": 0.3}
     whole = RelatIFExplainer(svm(**params)).fit(X, y, weight)
     rest = RelatIFExplainer(svm(**params)).fit(X[kept], y[kept], weight[kept])
-    for criterion in cases.CRITERIA:
-        scores = whole.pairwise_influence(X_query, criterion=criterion)
+    for criterion, scores in whole.pairwise_influence(X_query, criterion=cases.CRITERIA).items():
         assert not scores[:, ~kept].any()
         expected = rest.pairwise_influence(X_query, criterion=criterion)
         assert_allclose(scores[:, kept], expected, rtol=1e-10)

@@ -139,6 +139,8 @@ def test_arguments_of_explain(explainer, params, kind, message):
 def test_criterion_of_pairwise_influence(explainer):
     with pytest.raises(ValueError, match=r"criterion must be one of .*got 'relatif'"):
         explainer.pairwise_influence(X, criterion="relatif")
+    with pytest.raises(ValueError, match="criterion must name at least one criterion; got none"):
+        explainer.pairwise_influence(X, criterion=[])
 
 
 # --- labels ---------------------------------------------------------------------------------

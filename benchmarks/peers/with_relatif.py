@@ -18,7 +18,7 @@ class Attributor:
         wanted = "theta_relative" if len(criteria) > 1 else criteria[0]
         X, y, queries = self.problem.X, self.problem.y, self.problem.X_query
         explainer = RelatIFExplainer.from_fitted(self.model, X, y, criterion=wanted)
-        return {name: explainer.pairwise_influence(queries, criterion=name) for name in criteria}
+        return explainer.pairwise_influence(queries, criterion=criteria)
 
     def explain(self):
         runner = Relatif()
