@@ -42,9 +42,7 @@ from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import (
     CURVATURES,
     SOLVERS,
-    SoftmaxWoodburyCurvature,
     SolverChoice,
-    WoodburyCurvature,
     build_curvature,
     has_exact_factor,
     prepare_curvature,
@@ -561,7 +559,7 @@ class RelatIFExplainer(
         They are the explainer's own, but for wide sparse data, which are explained without
         coordinates: then they are those of the space that the rows span, found when first needed.
         """
-        if not isinstance(self._curvature, (WoodburyCurvature, SoftmaxWoodburyCurvature)):
+        if not getattr(self._curvature, "lacks_coordinates", False):
             return self._objective, self._curvature
         if self._lacks_factor:
             raise ValueError(
@@ -580,7 +578,7 @@ class RelatIFExplainer(
     @property
     def _lacks_factor(self):
         """Whether denominators are exact, but nothing else that takes a factor can be had."""
-        is_streamed = isinstance(self._curvature, SoftmaxWoodburyCurvature)
+        is_streamed = getattr(self._curvature, "lacks_forms", False)
         return is_streamed and not has_exact_factor(self._objective, self.curvature)
 
     def _in_coordinates(self, query) -> Query:
@@ -645,7 +643,7 @@ class RelatIFExplainer(
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
-        if isinstance(self._curvature, SoftmaxWoodburyCurvature):
+        if getattr(self._curvature, "lacks_forms", False):
             return leverages(*self._coordinates())
         return leverages(self._objective, self._curvature)
 

@@ -67,6 +67,10 @@ class SoftmaxWoodburyCurvature:
 
     #: Queries are solved for with the training rows, which come with the curvature.
     holds_rows = True
+    #: Gradients are never written down, and there is no factor to whiten them with.
+    lacks_coordinates = True
+    #: The forms of single outputs, which leverages are made of, never exist either.
+    lacks_forms = True
 
     def __init__(self, total, verbose=False):
         self.total = total

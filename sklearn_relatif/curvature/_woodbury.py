@@ -44,6 +44,8 @@ class WoodburyCurvature:
 
     #: Queries are solved for with the training rows, which come with the curvature.
     holds_rows = True
+    #: Gradients are never written down, and there is no factor to whiten them with.
+    lacks_coordinates = True
 
     def __init__(self, total):
         objective = total.objective
