@@ -496,6 +496,17 @@ class RelatIFExplainer(
         ------
         ValueError
             If an argument is invalid, or ``y`` has labels that the model does not know.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> scores = explainer.pairwise_influence(X[:2], criterion=["influence", "loss_relative"])
+        >>> {name: matrix.shape for name, matrix in scores.items()}
+        {'influence': (2, 150), 'loss_relative': (2, 150)}
         """
         check_is_fitted(self)
         names, several = self._criteria(criterion)
