@@ -368,7 +368,7 @@ class RelatIFExplainer(
         objective, loss = self._objective, self._objective.loss
 
         def describe(rows):
-            eta = objective.training_predictor(rows)
+            eta = objective.training_predictor[rows]
             if not loss.is_likelihood:
                 return loss.predict(eta), None
             own = loss.probabilities(eta)

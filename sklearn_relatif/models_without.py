@@ -78,7 +78,7 @@ class RefittedModel:
 
     def training_change(self):
         loss, y = self.before.loss, self.before.y
-        before = loss.value(y, self.before.training_predictor(slice(None)))
+        before = loss.value(y, self.before.training_predictor)
         change = loss.value(y, self._predictor(self.all_rows)) - before
         return np.sqrt([self.before.sample_weight @ change**2])
 

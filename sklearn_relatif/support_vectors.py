@@ -149,7 +149,7 @@ class SupportVectorModels:
         objective = self.change.objective
         square = np.zeros(len(self.positions))
         for rows in objective.blocks(2 * len(self.positions) * objective.loss.n_outputs):
-            y, before = objective.y[rows], objective.training_predictor(rows)
+            y, before = objective.y[rows], objective.training_predictor[rows]
             after = before[:, None] + self.change.of_training_decision(np.r_[rows])
             value = of_models(objective.loss.value, y, after)
             change = value - objective.loss.value(y, before)[:, None]

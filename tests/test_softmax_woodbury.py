@@ -62,7 +62,7 @@ def test_probabilities_of_next_to_nothing(fit_intercept):
     X = sparse.csr_matrix(sparse.diags(np.r_[0, np.geomspace(1e-4, 30, X.shape[0] - 1)]) @ X)
     model = fitted(X, y, C=1e3, fit_intercept=fit_intercept)
     objective = objective_of(model, X, y)
-    p = objective.loss.probabilities(objective.training_predictor(slice(None)))
+    p = objective.loss.probabilities(objective.training_predictor)
     assert p.min() < 1e-12
     assert_same_scales(objective, damping=1e-4)
     assert_same_scales(objective, rtol=1e-8)
@@ -73,7 +73,7 @@ def test_probabilities_that_underflow():
     model = fitted(X, y)
     model.coef_ *= 500
     objective = objective_of(model, X, y)
-    p = objective.loss.probabilities(objective.training_predictor(slice(None)))
+    p = objective.loss.probabilities(objective.training_predictor)
     assert p.min() == 0
     assert_same_scales(objective, damping=1e-3)
 

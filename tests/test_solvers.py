@@ -240,7 +240,7 @@ def test_block_diagonal_of_a_softmax_has_a_block_for_each_class():
     own = BlockDiagonalCurvature(CurvatureSum(objective, "hessian", 0.01))
     x = objective.design.dense_block(slice(None))
     contrasts = objective.loss.contrasts
-    p = objective.loss.probabilities(objective.training_predictor(slice(None)))
+    p = objective.loss.probabilities(objective.training_predictor)
     ridge = objective.penalty[0] / objective.total_weight + 0.01
     expected = 0
     for k in range(4):

@@ -87,7 +87,7 @@ def losses(objective):
     """Loss of each training row, unweighted."""
     values = np.empty(objective.n_rows)
     for rows in objective.blocks(4 * objective.loss.n_outputs):
-        eta = objective.training_predictor(rows)
+        eta = objective.training_predictor[rows]
         values[rows] = objective.loss.value(objective.y[rows], eta)
     return values
 

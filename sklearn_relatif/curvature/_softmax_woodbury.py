@@ -143,7 +143,7 @@ def merge_rows(objective, rows) -> MergedRows:
     X = design.X[present].astype(np.float64)
     first, group = _distinct(X)
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
-    eta = design.predictor(objective.weights, present[first]).astype(np.float64)
+    eta = objective.training_predictor[present[first]].astype(np.float64)
     probabilities = np.maximum(loss.probabilities(eta), LEAST_PROBABILITY)
     labelled = group * probabilities.shape[1] + objective.y[present]
     _, example, column = np.unique(labelled, return_index=True, return_inverse=True)

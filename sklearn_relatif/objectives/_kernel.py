@@ -279,12 +279,9 @@ class KernelObjective:
         """Positions of the predicted classes of other rows, shape (n,)."""
         return self.loss.predict(self.predictor(X))
 
-    def training_predictor(self, rows):
-        """Decision values of some training rows."""
-        return self._training_values[rows]
-
     @cached_property
-    def _training_values(self):
+    def training_predictor(self):
+        """Decision values of the training rows, shape (n_rows, n_outputs)."""
         return self.predictor(self.kernel.X)
 
     def blocks(self, values_per_row):
@@ -318,7 +315,7 @@ class KernelObjective:
             bound = (np.abs(self.dual_coef) / self.sample_weight[self.support, None]).max(axis=0)
         weight = self.sample_weight[:, None]
         signs, alpha = self.loss.codebook[self.y], self._alpha
-        gap = 1 - signs * self._training_values
+        gap = 1 - signs * self.training_predictor
         gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
         gap = np.where(alpha < bound * weight * (1 - 1e-9), gap, np.minimum(gap, 0))
         return float(np.sqrt(np.sum(weight * (signs != 0) * gap**2) / self.total_weight))

@@ -102,6 +102,17 @@ class LinearObjective:
         return float(np.sum(self.sample_weight, dtype=np.float64))
 
     @cached_property
+    def training_predictor(self):
+        """Linear predictor of the training rows, shape (n_rows, n_outputs)."""
+        eta = np.empty((self.n_rows, self.shape[0]), self.dtype)
+
+        def predict(rows):
+            eta[rows] = self.design.predictor(self.weights, rows)
+
+        for_each(predict, self.cached_blocks(0))
+        return eta
+
+    @cached_property
     def rows(self) -> GradientRows:
         """Unit gradients of the training rows; rows of weight 0 have none."""
         n_rows, n_outputs = self.design.n_rows, self.shape[0]
@@ -109,7 +120,7 @@ class LinearObjective:
         norm = np.empty(n_rows, self.design.dtype)
 
         def direct(rows):
-            eta = self.design.predictor(self.weights, rows)
+            eta = self.training_predictor[rows]
             weight = None if self.output_weight is None else self.output_weight[rows]
             norm[rows], unit[rows] = self._direction(self.y[rows], eta, weight)
 
@@ -172,10 +183,9 @@ class LinearObjective:
         def sums(rows):
             weight = self.rows.norm[rows] * self.sample_weight[rows]
             weighted = (self.rows.unit[rows] * weight[:, None]).astype(self.dtype, copy=False)
-            return (
-                self.design.contract(weighted, rows),
-                float(self.design.squared_lengths(rows) @ residual[rows] ** 2),
-            )
+            design = self.design[rows]
+            square = float(design.squared_lengths() @ residual[rows] ** 2)
+            return design.contract(weighted), square
 
         for of_block, square_of_block in results_of_each(sums, self.cached_blocks(0)):
             gradient += of_block
@@ -211,10 +221,6 @@ class LinearObjective:
     def predict(self, design: Design):
         """Positions of the predicted classes of the rows of a design, shape (n_rows,)."""
         return self.loss.predict(self.predictor(design))
-
-    def training_predictor(self, rows):
-        """Linear predictor of some training rows, shape (n, n_outputs)."""
-        return self.design.predictor(self.weights, rows)
 
     # --- curvature -----------------------------------------------------------------------
 
@@ -344,8 +350,7 @@ class LinearObjective:
         return residual[:, :, None] * residual[:, None, :]
 
     def _weighted(self, second_derivative, rows):
-        eta = self.design.predictor(self.weights, rows)
-        inner = second_derivative(self.y[rows], eta)
+        inner = second_derivative(self.y[rows], self.training_predictor[rows])
         if self.output_weight is not None:
             inner = inner * self.output_weight[rows]
         weight = self.sample_weight[rows].astype(inner.dtype)
@@ -362,7 +367,7 @@ class LinearObjective:
                 scaled = (self.design.scaled_block(rows, root) for root in roots.T)
                 return np.stack([x.T @ x for x in scaled])
 
-            for of_block in results_of_each(grams, self.cached_blocks(n_columns)):
+            for of_block in results_of_each(grams, self.cached_blocks(0)):
                 blocks += of_block
             return blocks
         for rows in self.blocks(n_columns + n_outputs):
@@ -380,7 +385,7 @@ class LinearObjective:
         dtype = self.dtype if neglect else np.float64
         grams = PairGrams(self.loss.contrasts, self.shape[1], dtype)
         for rows in self.blocks(self.shape[1] + 4 * len(self.loss.contrasts)):
-            probabilities = self.loss.probabilities(self.design.predictor(self.weights, rows))
+            probabilities = self.loss.probabilities(self.training_predictor[rows])
             weight = self.sample_weight[rows].astype(self.dtype)
             grams.add(self.design.product_block(rows), probabilities, weight, neglect)
         return grams.total()[None]

@@ -73,7 +73,7 @@ class HingeObjective(LinearObjective):
         1 inside the margin, 0 outside, and what makes the gradient of J shortest on it.
         """
         weight, slack = self._signed_weights, self.loss.slack
-        margins = self.loss.codebook[self.y] * self.design.predictor(self.weights, slice(None))
+        margins = self.loss.codebook[self.y] * self.training_predictor
         share = (margins < 1 - slack).astype(np.float64)
         for k, gradient in enumerate(self._gradient(weight * share)):
             on = np.flatnonzero((np.abs(margins[:, k] - 1) <= slack) & (weight[:, k] != 0))

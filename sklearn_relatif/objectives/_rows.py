@@ -81,22 +81,21 @@ class Design:
         eta = self.X.product(rows, coef) if is_stored else np.asarray(self.X[rows] @ coef)
         return eta + weights[:, -1] if self.fit_intercept else eta
 
-    def contract(self, weights, rows):
-        """``sum_i w_i ⊗ x~_i`` over some rows, shape (n_outputs, n_columns)."""
-        X = self.X[rows]
+    def contract(self, weights):
+        """``sum_i w_i ⊗ x~_i`` over the rows, shape (n_outputs, n_columns)."""
+        X = self.X
         summed = np.empty((weights.shape[1], self.n_columns), np.result_type(weights, self.dtype))
         summed[:, : X.shape[1]] = (X.T @ weights).T if self.is_sparse else weights.T @ X
         if self.fit_intercept:
             summed[:, -1] = weights.sum(axis=0)
         return summed
 
-    def squared_lengths(self, rows):
-        """``x~_i^T x~_i`` of some rows, shape (n,)."""
-        X = self.X[rows]
+    def squared_lengths(self):
+        """``x~_i^T x~_i`` of the rows, shape (n_rows,)."""
         if self.is_sparse:
-            squares = np.asarray(X.power(2).sum(axis=1)).ravel()
+            squares = np.asarray(self.X.power(2).sum(axis=1)).ravel()
         else:
-            squares = np.einsum("ij,ij->i", X, X)
+            squares = np.einsum("ij,ij->i", self.X, self.X)
         return squares + self.dtype.type(self.fit_intercept)
 
     def scaled_block(self, rows, factor):
