@@ -9,8 +9,11 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from scipy.linalg import blas
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+
+from .._threads import n_blas_threads, results_of_each
 
 #: A vector this many times longer than the gradient that LiSSA started from has diverged.
 DIVERGED = 1e8
@@ -62,24 +65,38 @@ class ConjugateGradients:
         ConvergenceWarning
             If a residual is above ``tol`` at the end.
         """
-        target = self.total.restrict(gradients.astype(np.float64))
+        total = self.total.held()
+        # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
+        n_parts = n_blas_threads() if total.objective.design.is_sparse else 1
+        parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
+        found = results_of_each(lambda part: self._solve(total, part), parts)
+        solutions, left, iterations = zip(*found, strict=True)
+        self._report(np.concatenate(left), max(iterations))
+        return np.concatenate(solutions).astype(gradients.dtype, copy=False)
+
+    def _solve(self, total, gradients):
+        """Solutions, their residuals relative to ``tol``, and how many steps were taken."""
+        target = total.restrict(gradients.astype(np.float64))
         goal = self.tol * _norms(target)
         solution = np.zeros_like(target)
         residual, left, iterations = target.copy(), _norms(target), 0
         live = np.flatnonzero(left > goal)
         while live.size and iterations < self.max_iter:
-            step, used = self._descend(residual[live], goal[live], self.max_iter - iterations)
+            most = self.max_iter - iterations
+            step, used = self._descend(total, residual[live], goal[live], most)
             solution[live] += step
             iterations += used
-            residual[live] = target[live] - self.total.multiply(solution[live])
+            residual[live] = target[live] - total.multiply(solution[live])
             before, left[live] = left[live], _norms(residual[live])
             # Where rounding keeps the residual up, another round does not help.
             live = live[(left[live] > goal[live]) & (left[live] < 0.5 * before)]
-        self._report(left, goal, iterations)
-        return solution.astype(gradients.dtype, copy=False)
+        return solution, left / np.where(goal > 0, goal, 1), iterations
 
-    def _descend(self, residual, goal, max_iter):
-        """Steps from 0 towards the solutions for some residuals, and how many were taken."""
+    def _descend(self, total, residual, goal, max_iter):
+        """Steps from 0 towards the solutions for some residuals, and how many were taken.
+
+        ``residual`` is overwritten.
+        """
         solution = np.zeros_like(residual)
         live = np.arange(len(residual))
         direction = self._precondition(residual)
@@ -87,7 +104,7 @@ class ConjugateGradients:
         used = 0
         while used < max_iter:
             used += 1
-            product = self.total.multiply(direction)
+            product = total.multiply(direction)
             bend = _dot(direction, product)
             if not np.all(bend > 0):
                 raise ValueError(
@@ -95,9 +112,9 @@ class ConjugateGradients:
                     f"gradients took: its form there is {bend.min():.2g}. Set a positive damping "
                     "(for example damping=1e-3), or fit the model with more regularisation."
                 )
-            length = (slope / bend)[:, None]
-            solution[live] += length * direction
-            residual = residual - length * product
+            length = slope / bend
+            _add_multiples(residual, -length, product)
+            _add_multiples(solution, length, direction, live)
             on_the_way = _norms(residual) > goal
             if not on_the_way.any():
                 break
@@ -107,22 +124,22 @@ class ConjugateGradients:
                 slope = slope[on_the_way]
             preconditioned = self._precondition(residual)
             before, slope = slope, _dot(residual, preconditioned)
-            direction = preconditioned + (slope / before)[:, None] * direction
+            _add_multiples(preconditioned, slope / before, direction)
+            direction = preconditioned
         return solution, used
 
     def _precondition(self, residual):
         own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))
         return own.astype(np.float64, copy=False)
 
-    def _report(self, left, goal, iterations):
-        late = left > goal
+    def _report(self, left, iterations):
+        late = left > 1
         if late.any():
-            worst = np.max(left[late] / (goal[late] / self.tol))
             warnings.warn(
                 f"Conjugate gradients stopped after {iterations} iterations with a relative "
-                f"residual of {worst:.1g}, for {late.sum()} of {len(late)} right-hand sides above "
-                f"the tolerance of {self.tol:.1g}. A larger damping or a model with more "
-                "regularisation converges faster.",
+                f"residual of {self.tol * left.max():.1g}, for {late.sum()} of {len(late)} "
+                f"right-hand sides above the tolerance of {self.tol:.1g}. A larger damping or a "
+                "model with more regularisation converges faster.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -312,6 +329,13 @@ class SplitCurvature:
 
 def _norms(vectors):
     return np.sqrt(_dot(vectors, vectors))
+
+
+def _add_multiples(vectors, factors, others, places=None):
+    """Add to each of some vectors a multiple of another one, in place and without temporaries."""
+    places = range(len(vectors)) if places is None else places
+    for place, factor, other in zip(places, factors, others, strict=True):
+        blas.daxpy(other, vectors[place], a=factor)
 
 
 def _dot(a, b):

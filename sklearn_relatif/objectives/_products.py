@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from scipy import sparse
 
 from ._linear import add_gram, block_budget, mirror_lower
 from ._rows import DENSE_ABOVE, row_blocks
+
+#: Blocks whose memory the ``B_i`` of all rows may take, to be held.
+MOST_HELD = 8
 
 
 class CurvatureSum:
@@ -42,6 +47,18 @@ class CurvatureSum:
             "fisher": self.objective.weighted_fisher,
             "empirical_fisher": self.objective.weighted_square,
         }[self.curvature](rows)
+
+    def held(self) -> CurvatureSum:
+        """The same sum, to be multiplied with many times: it holds all ``B_i``, if they are few."""
+        n_outputs = len(self.ridge)
+        bytes_per_row = self.inner(slice(1)).nbytes
+        if self.objective.n_rows * bytes_per_row > MOST_HELD * block_budget():
+            return self
+        blocks = self.objective.blocks(4 * n_outputs**2)
+        inner = np.concatenate([self.inner(rows) for rows in blocks])
+        held = copy(self)
+        held.inner = inner.__getitem__
+        return held
 
     @property
     def n_params(self):
