@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from ._explanation import Explanation, TrainingRows
-from .curvature import CholeskyCurvature, SoftmaxWoodburyCurvature, SplitCurvature
+from .curvature import CholeskyCurvature
 from .objectives import Design, GradientRows, LinearObjective
 
 #: Precision in which a compact explainer keeps its training rows.
@@ -200,7 +200,7 @@ def check_compactable(objective, curvature) -> None:
 
 def check_factored(name, curvature) -> None:
     """Raise a ValueError if a curvature has no factor that applies to queries."""
-    if isinstance(curvature, (SplitCurvature, SoftmaxWoodburyCurvature)):
+    if getattr(curvature, "is_iterative", False):
         raise ValueError(
             f"{name} needs a curvature that is factored: the solvers 'cg' and 'lissa', and "
             "'woodbury' for a large softmax regression on sparse features, go through "

@@ -16,7 +16,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -37,6 +37,7 @@ from ._validation import (
     place_sample_weight,
     warn_if_not_stationary,
 )
+from ._wrapped import WrappedEstimatorMixin
 from .audit import AuditMixin
 from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import (
@@ -49,16 +50,6 @@ from .curvature import (
 )
 from .objectives import reduce_to_row_space
 from .support_vectors import ActiveSetCurvature, ActiveSetObjective
-
-
-def _estimator_has(method):
-    """Check for ``available_if``: the wrapped estimator has the method."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
 
 
 def _has_coordinates(self):
@@ -94,6 +85,7 @@ class RelatIFExplainer(
     RemovalMixin,
     PersistenceMixin,
     CallbackSupportMixin,
+    WrappedEstimatorMixin,
     ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
@@ -657,73 +649,6 @@ class RelatIFExplainer(
         if getattr(self._curvature, "lacks_forms", False):
             return leverages(*self._coordinates())
         return leverages(self._objective, self._curvature)
-
-    # --- the wrapped estimator in its place in a pipeline ---------------------------------
-
-    @property
-    def n_features_in_(self):
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        return self.estimator_.feature_names_in_
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X) -> np.ndarray:
-        """Predictions of the wrapped estimator.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
-    @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X) -> np.ndarray:
-        """Class probabilities of the wrapped estimator.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes)
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict_proba(X)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X) -> np.ndarray:
-        """Decision function of the wrapped estimator.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_classes)
-        """
-        check_is_fitted(self)
-        return self.estimator_.decision_function(X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        wrapped = get_tags(self.estimator)
-        tags.estimator_type = wrapped.estimator_type
-        tags.classifier_tags = wrapped.classifier_tags
-        tags.regressor_tags = wrapped.regressor_tags
-        tags.target_tags = wrapped.target_tags
-        tags.input_tags = wrapped.input_tags
-        if not hasattr(self, "transform"):
-            tags.transformer_tags = None
-        return tags
 
     def _check_params(self):
         check_choice("criterion", self.criterion, CRITERIA)

@@ -12,7 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from benchmarks.bench_solvers import fidelity
-from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif import RelatIFExplainer, _threads
 from sklearn_relatif.curvature import (
     BlockDiagonalCurvature,
     ConjugateGradients,
@@ -20,11 +20,12 @@ from sklearn_relatif.curvature import (
     KroneckerCurvature,
     Lissa,
     SplitCurvature,
+    _iterative,
     _prepare,
     build_curvature,
     prepare_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum, reduce_estimator
+from sklearn_relatif.objectives import CurvatureSum, _products, reduce_estimator
 from tests import cases
 
 CURVATURES = ("hessian", "fisher", "empirical_fisher")
@@ -111,6 +112,7 @@ def test_products_without_the_matrix(name, curvature):
     if name == "L1":
         vectors = total.restrict(gradients_of(objective))
     assert_allclose(total.multiply(vectors), vectors @ matrix, atol=1e-12)
+    assert_allclose(total.held().multiply(vectors), vectors @ matrix, atol=1e-12)
     if name != "L1":
         assert_allclose(total.diagonal(), np.diag(matrix), atol=1e-12)
         n_outputs, n_columns = objective.shape
@@ -138,6 +140,29 @@ def test_conjugate_gradients_agree_with_cholesky(structure, name, curvature):
     unchanged = gradients.copy()
     assert cases.relative_error(solver.solve(gradients), expected) < 1e-8
     assert_array_equal(gradients, unchanged)
+
+
+def test_second_derivatives_are_not_held_beyond_a_budget(monkeypatch):
+    total = CurvatureSum(softmax(), "hessian", 0.0)
+    assert total.held() is not total
+    monkeypatch.setattr(_products, "MOST_HELD", 0)
+    assert total.held() is total
+
+
+def test_conjugate_gradients_of_sparse_features_in_one_thread_and_in_several(monkeypatch):
+    objective = softmax(is_sparse=True)
+    total = CurvatureSum(objective, "hessian", 1e-3)
+    gradients = gradients_of(objective)
+    solver = ConjugateGradients(total, DiagonalCurvature(total.diagonal()), tol=1e-12)
+    found = []
+    for n_threads in (1, 3):
+        monkeypatch.setattr(_threads, "n_blas_threads", lambda n=n_threads: n)
+        monkeypatch.setattr(_iterative, "n_blas_threads", lambda n=n_threads: n)
+        found.append(solver.solve(gradients))
+        assert solver.solve(gradients[:0]).shape == (0, total.n_params)
+    assert cases.relative_error(*found) < 1e-9
+    expected = build_curvature(objective, "hessian", 1e-3).solve(gradients.copy())
+    assert cases.relative_error(found[1], expected) < 1e-8
 
 
 def test_conjugate_gradients_in_single_precision():

@@ -98,6 +98,20 @@ class Sliceable:
         return block
 
 
+@pytest.mark.parametrize("data", [cases.breast_cancer, cases.wine])
+def test_how_often_stored_features_are_read(data):
+    """Once for the checks, predictor, gradient, Hessian and scales each; then once to explain."""
+    X, y = data()
+    source = Sliceable(X)
+    model = LogisticRegression(max_iter=5000).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, source, y, criterion="theta_relative")
+    # A row tells the type of the features, and another one whether they are sparse.
+    assert source.n_reads == 5 * len(X) + 2
+    before = source.n_reads
+    explainer.explain(X[:2], criterion=cases.CRITERIA, n_examples=1)
+    assert source.n_reads < before + 1.1 * len(X)
+
+
 def pipelines():
     logistic = LogisticRegression(max_iter=2000)
     selected = SelectKBest(k=5)

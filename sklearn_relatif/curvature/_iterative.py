@@ -303,6 +303,8 @@ class SplitCurvature:
 
     #: Queries are solved for with the training rows, which come with the curvature.
     holds_rows = True
+    #: They are solved for by iteration: there is no factor that applies to them.
+    is_iterative = True
 
     def __init__(self, solver, norms):
         self.solver = solver

@@ -67,6 +67,8 @@ class SoftmaxWoodburyCurvature:
 
     #: Queries are solved for with the training rows, which come with the curvature.
     holds_rows = True
+    #: They are solved for by iteration: there is no factor that applies to them.
+    is_iterative = True
     #: Gradients are never written down, and there is no factor to whiten them with.
     lacks_coordinates = True
     #: The forms of single outputs, which leverages are made of, never exist either.
