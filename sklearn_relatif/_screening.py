@@ -31,6 +31,8 @@ BLOCKS_AT_ONCE = 8
 BLOCK_SCORES = 10**6
 #: Roundings of the operands and of the criterion, on top of those of a product's summation.
 FURTHER_ROUNDINGS = 16
+#: Parts of the queries whose final scores are computed at a time, for threads to share.
+PARTS_OF_QUERIES = 16
 #: Smallest weight of a row, of the largest in its block.
 LEAST_WEIGHT = 2.0**-20
 #: Bytes that a candidate takes: a query, a row and a cosine.
@@ -315,14 +317,16 @@ def _products_of_pairs(solved, rows, queries, indices):
     products = np.empty(len(queries), solved.dtype)
     design, first = rows.design, np.searchsorted(queries, np.arange(len(solved) + 1))
 
-    def score(query):
-        pairs = slice(first[query], first[query + 1])
-        X, unit = design.X[indices[pairs]], rows.unit[indices[pairs]]
-        vector = solved[query].reshape(rows.n_outputs, -1)
-        eta = np.einsum("nd,kd->nk", X, vector[:, : X.shape[1]])
-        if design.fit_intercept:
-            eta += vector[:, -1]
-        products[pairs] = np.einsum("nk,nk->n", eta, unit)
+    def score(asked):
+        for query in asked:
+            pairs = slice(first[query], first[query + 1])
+            X, unit = design.X[indices[pairs]], rows.unit[indices[pairs]]
+            vector = solved[query].reshape(rows.n_outputs, -1)
+            eta = np.einsum("nd,kd->nk", X, vector[:, : X.shape[1]])
+            if design.fit_intercept:
+                eta += vector[:, -1]
+            products[pairs] = np.einsum("nk,nk->n", eta, unit)
 
-    for_each(score, np.flatnonzero(np.diff(first)))
+    asked = np.flatnonzero(np.diff(first))
+    for_each(score, np.array_split(asked, PARTS_OF_QUERIES))
     return products

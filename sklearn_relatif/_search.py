@@ -14,7 +14,7 @@ import numpy as np
 from ._distribute import map_parts, part_slices, split
 from ._screening import screened_best
 from ._selection import BestRows, merge_parts, merge_signs
-from ._threads import for_each
+from ._threads import FEW_COLUMNS, for_each
 from .objectives import GradientRows, block_budget, row_blocks
 
 #: Signs of the scores that are searched for, and what they are multiplied with to be positive.
@@ -153,7 +153,13 @@ def _score_matrices(queries, rows, curvature, factors):
             np.matmul(solved, rows.block(some).T, out=block)
             _scale(block, factors, scores, asked, some)
 
-        for_each(fill, list(_score_blocks(rows, len(solved))))
+        if rows.n_params > FEW_COLUMNS:
+            for_each(fill, list(_score_blocks(rows, len(solved))))
+            continue
+        # Gradients that are formed at no cost leave the threads to BLAS, which writes each of the
+        # scores' pages in one go.
+        for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+            fill(some)
     return scores
 
 
