@@ -76,7 +76,7 @@ class ConjugateGradients:
 
     def _solve(self, total, gradients):
         """Solutions, their residuals relative to ``tol``, and how many steps were taken."""
-        target = total.restrict(gradients.astype(np.float64))
+        target = total.restrict(gradients.astype(np.float64, order="C"))
         goal = self.tol * _norms(target)
         solution = np.zeros_like(target)
         residual, left, iterations = target.copy(), _norms(target), 0
@@ -130,7 +130,7 @@ class ConjugateGradients:
 
     def _precondition(self, residual):
         own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))
-        return own.astype(np.float64, copy=False)
+        return own.astype(np.float64, order="C", copy=False)
 
     def _report(self, left, iterations):
         late = left > 1
@@ -334,7 +334,10 @@ def _norms(vectors):
 
 
 def _add_multiples(vectors, factors, others, places=None):
-    """Add to each of some vectors a multiple of another one, in place and without temporaries."""
+    """Add to each of some vectors a multiple of another one, in place and without temporaries.
+
+    The numbers of a vector must lie one after the other.
+    """
     places = range(len(vectors)) if places is None else places
     for place, factor, other in zip(places, factors, others, strict=True):
         blas.daxpy(other, vectors[place], a=factor)

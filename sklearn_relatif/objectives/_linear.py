@@ -118,11 +118,11 @@ class LinearObjective:
         n_rows, n_outputs = self.design.n_rows, self.shape[0]
         unit = np.empty((n_rows, n_outputs), self.design.dtype)
         norm = np.empty(n_rows, self.design.dtype)
+        eta = self.training_predictor
 
         def direct(rows):
-            eta = self.training_predictor[rows]
             weight = None if self.output_weight is None else self.output_weight[rows]
-            norm[rows], unit[rows] = self._direction(self.y[rows], eta, weight)
+            norm[rows], unit[rows] = self._direction(self.y[rows], eta[rows], weight)
 
         for_each(direct, self.cached_blocks(4 * n_outputs))
         absent = self.sample_weight == 0
@@ -350,7 +350,9 @@ class LinearObjective:
         return residual[:, :, None] * residual[:, None, :]
 
     def _weighted(self, second_derivative, rows):
-        inner = second_derivative(self.y[rows], self.training_predictor[rows])
+        return self._weigh(second_derivative(self.y[rows], self.training_predictor[rows]), rows)
+
+    def _weigh(self, inner, rows):
         if self.output_weight is not None:
             inner = inner * self.output_weight[rows]
         weight = self.sample_weight[rows].astype(inner.dtype)
@@ -361,9 +363,11 @@ class LinearObjective:
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
         if n_columns <= FEW_COLUMNS and not self.design.is_sparse:
+            # Known before the threads start, of which each would compute it otherwise.
+            eta = self.training_predictor
 
             def grams(rows):
-                roots = np.sqrt(self._weighted(second_derivative, rows))
+                roots = np.sqrt(self._weigh(second_derivative(self.y[rows], eta[rows]), rows))
                 scaled = (self.design.scaled_block(rows, root) for root in roots.T)
                 return np.stack([x.T @ x for x in scaled])
 
