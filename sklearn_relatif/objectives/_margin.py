@@ -60,9 +60,7 @@ class HingeObjective(LinearObjective):
         counted = np.where(self._shares > 0, np.abs(weight), 0).sum(axis=1)
         square = 0.0
         for rows in self.blocks(2 * self.design.n_columns):
-            x = self.design.block(rows)
-            squares = x.power(2) if sparse.issparse(x) else x**2
-            square += float(np.asarray(squares.sum(axis=1)).ravel() @ counted[rows])
+            square += float(self.design[rows].squared_lengths() @ counted[rows])
         shortest = float(np.sum(gradient**2))
         return float(np.sqrt(shortest / (square * self.total_weight))) if square else 0.0
 
