@@ -28,7 +28,7 @@ from ._persistence import PersistenceMixin
 from ._removal import RemovalMixin
 from ._search import SIGNS, best_rows, score_matrices
 from ._targets import ClassTargets, RealTargets, flat_labels
-from ._threads import results_of_each
+from ._threads import for_each
 from ._validation import (
     check_choice,
     check_non_negative,
@@ -366,8 +366,9 @@ class RelatIFExplainer(
             own = loss.probabilities(eta)
             return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
 
-        blocks = list(objective.blocks(4 * loss.n_outputs))
-        described = results_of_each(describe, blocks)
+        described: list[tuple] = []
+        blocks = objectives.value_blocks(len(labels), loss.n_outputs)
+        for_each(describe, blocks, described.append)
         predictions, probabilities = zip(*described, strict=True)
         predictions = np.concatenate(predictions)
         return TrainingRows(

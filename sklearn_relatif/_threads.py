@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -22,7 +23,9 @@ FEW_COLUMNS = 256
 CACHED_BYTES = 2**20
 
 
-def for_each(function: Callable, items: Sequence) -> None:
+def for_each(
+    function: Callable, items: Sequence, then: Callable[[Any], None] | None = None
+) -> None:
     """Call a function on each item, in as many threads as BLAS may use.
 
     Threads take items in order, but may finish them in any. An exception of the function is
@@ -33,22 +36,63 @@ def for_each(function: Callable, items: Sequence) -> None:
     function : callable
         Only what releases the GIL gains by threads: NumPy's products do, SciPy's do not.
     items : sequence
+    then : callable, default=None
+        Called with each result, in the order of the items and by one thread at a time: sums over
+        the results are the same however many threads there are.
     """
-    for _ in results_of_each(function, items):
-        pass
-
-
-def results_of_each(function: Callable, items: Sequence) -> Iterator:
-    """What :func:`for_each` leaves unused: the results, in the order of the items."""
+    loop = _Loop(function, items, then)
     if len(items) <= 1:
-        yield from map(function, items)
+        loop.run()
         return
     with _one_thread_each.hold() as n_threads:
+        n_threads = min(n_threads, len(items))
         if n_threads == 1:
-            yield from map(function, items)
+            loop.run()
             return
-        with ThreadPoolExecutor(min(n_threads, len(items))) as pool:
-            yield from pool.map(function, items)
+        with ThreadPoolExecutor(n_threads) as pool:
+            # A task for each thread, not for each item, of which there may be thousands.
+            for running in [pool.submit(loop.run) for _ in range(n_threads)]:
+                running.result()
+
+
+class _Loop:
+    """What the threads of :func:`for_each` share; each of them calls :meth:`run`."""
+
+    def __init__(self, function, items, then):
+        self._function = function
+        self._items = iter(enumerate(items))
+        self._then = then
+        self._lock, self._then_lock = Lock(), Lock()
+        #: Results that wait for those of the items before them.
+        self._results = {}
+        self._n_handed_over = 0
+
+    def run(self):
+        """Work on items until none is left."""
+        while (numbered := self._take()) is not None:
+            index, item = numbered
+            try:
+                result = self._function(item)
+                if self._then is not None:
+                    self._hand_over(index, result)
+            except BaseException:
+                self._drop_the_rest()
+                raise
+
+    def _take(self):
+        with self._lock:
+            return next(self._items, None)
+
+    def _drop_the_rest(self):
+        with self._lock:
+            self._items = iter(())
+
+    def _hand_over(self, index, result):
+        with self._then_lock:
+            self._results[index] = result
+            while self._n_handed_over in self._results:
+                self._then(self._results.pop(self._n_handed_over))
+                self._n_handed_over += 1
 
 
 class _SharedLimit:

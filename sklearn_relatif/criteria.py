@@ -37,6 +37,8 @@ def unit_scales(criterion, rows, curvature):
         return curvature.row_scales(criterion, rows)
     parts = split(rows) if isinstance(rows, GradientRows) else [rows]
     norms = getattr(curvature, "norms", curvature)
+    if criterion == "theta_relative" and hasattr(norms, "for_lengths"):
+        norms = norms.for_lengths(rows.n_rows)
     found = map_parts(_unit_scales, parts, criterion, norms)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 

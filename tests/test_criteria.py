@@ -162,3 +162,13 @@ def test_many_classes_with_concentrated_probabilities():
     for criterion, explanation in explanations.items():
         best = np.argsort(-expected[criterion], axis=1, kind="stable")[:, :5]
         assert_array_equal(explanation.indices, best)
+
+
+def test_scales_of_many_rows_for_each_parameter():
+    X, y = cases.noisy_classes(2, n_rows=3000)
+    model = logistic(C=0.5).fit(X, y)
+    g, inverse = brute_force_quantities(model, X, y, np.ones(len(y)), "hessian", 0.0)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="theta_relative")
+    assert explainer._curvature.for_lengths(len(y)) is not explainer._curvature
+    assert_allclose(explainer.scale_, np.linalg.norm(g @ inverse, axis=1), rtol=1e-9)
+    assert_allclose(explainer.self_influence_, ((g @ inverse) * g).sum(axis=1), rtol=1e-9)

@@ -76,6 +76,32 @@ def test_masked_parameters_take_no_part():
     assert_allclose(curvature.whiten(gradients.copy())[:, ~kept], 0)
 
 
+@pytest.mark.parametrize("mask", [None, np.array([1.0, 0.0, 1.0, 1.0, 1.0, 0.0])])
+def test_lengths_of_many_rows_come_from_one_product(mask):
+    """As long as the unrotated ones, in columns of scales from 1 to 1e10."""
+    (block,) = regular(1, 6)
+    kept = np.ones(6, bool) if mask is None else mask > 0
+    scales = np.logspace(0, 10, 6)
+    x = np.random.default_rng(1).normal(size=(50, 6))
+    solved = np.zeros_like(x)
+    solved[:, kept] = np.linalg.solve(block[np.ix_(kept, kept)], x[:, kept].T).T
+
+    whole = np.where(np.outer(kept, kept), block, np.diag(1.0 - kept)) * np.outer(scales, scales)
+    curvature = CholeskyCurvature(whole[None].copy(), np.float64, no_null_space, mask)
+    rotated = curvature.for_lengths(n_rows=10**6)
+    whitened = rotated.whiten(x * scales)
+    squares = np.einsum("ij,ij->i", whitened, whitened)
+    assert_allclose(squares, (x * solved).sum(axis=1), rtol=1e-11)
+    lengths = np.linalg.norm(rotated.unwhiten(whitened), axis=1)
+    assert_allclose(lengths, np.linalg.norm(solved / scales, axis=1), rtol=1e-11)
+
+
+@pytest.mark.parametrize(("n_blocks", "n_rows"), [(1, 100), (3, 10**6)])
+def test_few_rows_are_not_worth_a_rotation(n_blocks, n_rows):
+    curvature = CholeskyCurvature(regular(n_blocks, 5), np.float64, no_null_space)
+    assert curvature.for_lengths(n_rows) is curvature
+
+
 def test_diagonal_curvature():
     """Parameters with 0 on the diagonal are held fixed."""
     diagonal = np.array([4.0, 0.0, 1.0, 0.25, 9.0, 0.0])

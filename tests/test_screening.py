@@ -1,15 +1,12 @@
 """Rows found in single precision, against a comparison of all products in double precision."""
 
-import threading
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from sklearn_relatif._screening import screened_best
 from sklearn_relatif._selection import BestRows
-from sklearn_relatif._threads import for_each
 from sklearn_relatif.objectives import Design, GradientRows
 
 
@@ -106,34 +103,3 @@ def test_a_query_without_a_direction_finds_nothing():
     solved, rows, factors = problem()
     solved[3] = 0
     assert_found(solved, rows, factors)
-
-
-def blas_threads():
-    return [library["num_threads"] for library in threadpool_info()]
-
-
-def test_loops_share_one_limit_of_blas():
-    before, seen = blas_threads(), []
-    loops = [
-        threading.Thread(target=for_each, args=(lambda _: seen.append(blas_threads()), range(20)))
-        for _ in range(4)
-    ]
-    for loop in loops:
-        loop.start()
-    for loop in loops:
-        loop.join()
-    assert len(seen) == 80
-    assert blas_threads() == before
-
-
-def test_blas_has_one_thread_in_a_loop():
-    seen = []
-    for_each(lambda _: seen.append(set(blas_threads())), range(5))
-    assert seen == [{1}] * 5
-
-
-def test_exceptions_leave_the_loop_and_undo_the_limit():
-    before = blas_threads()
-    with pytest.raises(ZeroDivisionError):
-        for_each(lambda item: 1 / item, [1, 0, 2])
-    assert blas_threads() == before

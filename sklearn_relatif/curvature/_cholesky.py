@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import linalg
 from scipy.linalg import blas
 
 from .._threads import FEW_COLUMNS
 from ._lapack import cholesky, invert_triangle
+
+#: From so many rows for each parameter on, products with all rows cost more than a singular value
+#: decomposition of the factor, which saves one of them.
+ROWS_PER_ROTATION = 256
 
 
 class CholeskyCurvature:
@@ -78,6 +83,12 @@ class CholeskyCurvature:
         """``M^-1 g`` for each row g, shape (n, n_params). ``gradients`` is overwritten."""
         return self.unwhiten(self.whiten(gradients))
 
+    def for_lengths(self, n_rows):
+        """What gives the lengths of ``L^-1 g`` and ``M^-1 g`` of so many rows fastest."""
+        if self.n_blocks > 1 or self.size > FEW_COLUMNS or n_rows < ROWS_PER_ROTATION * self.size:
+            return self
+        return _RotatedCurvature(self.inverse_factors[0])
+
     def quadratic_form(self, n_outputs):
         """A function of features x (n, n_columns) to the forms ``x^T [M^-1]_kl x``.
 
@@ -102,6 +113,34 @@ class CholeskyCurvature:
             part = np.ascontiguousarray(rows[:, own])
             rows[:, own] = _triangular_product(factor, part, transpose)
         return rows
+
+
+class _RotatedCurvature:
+    """A small curvature, with whitened rows in coordinates in which unwhitening is a scaling.
+
+    With ``L^-1 = U S V^T``, a row's ``U^T L^-1 g`` is as long as ``L^-1 g``, and ``S U^T L^-1 g``
+    as long as ``M^-1 g``: one product with each row, not two. Multiplied out from ``L^-1``, the
+    rotated factor is as accurate as that is in every column, however the columns are scaled.
+
+    Parameters
+    ----------
+    inverse_factor : ndarray of shape (size, size)
+    """
+
+    def __init__(self, inverse_factor):
+        exact = inverse_factor.astype(np.float64)
+        rotation, scales, _ = linalg.svd(exact)
+        self.factor = (rotation.T @ exact).astype(inverse_factor.dtype)
+        self.scales = scales.astype(inverse_factor.dtype)
+
+    def whiten(self, gradients):
+        """``U^T L^-1 g`` for each row g, shape (n, n_params)."""
+        return gradients @ self.factor.T
+
+    def unwhiten(self, whitened):
+        """What is as long as ``M^-1 g``, for each row ``U^T L^-1 g``. Overwrites."""
+        whitened *= self.scales
+        return whitened
 
 
 def _factorise(block):

@@ -13,7 +13,7 @@ from scipy.linalg import blas
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._threads import n_blas_threads, results_of_each
+from .._threads import for_each, n_blas_threads
 
 #: A vector this many times longer than the gradient that LiSSA started from has diverged.
 DIVERGED = 1e8
@@ -69,7 +69,8 @@ class ConjugateGradients:
         # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
         n_parts = n_blas_threads() if total.objective.design.is_sparse else 1
         parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
-        found = results_of_each(lambda part: self._solve(total, part), parts)
+        found: list[tuple] = []
+        for_each(lambda part: self._solve(total, part), parts, found.append)
         solutions, left, iterations = zip(*found, strict=True)
         self._report(np.concatenate(left), max(iterations))
         return np.concatenate(solutions).astype(gradients.dtype, copy=False)

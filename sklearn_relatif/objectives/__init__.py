@@ -21,7 +21,7 @@ from ._registry import (
     with_score_weights,
 )
 from ._row_space import reduce_to_row_space, row_space_obstacle
-from ._rows import Design, GradientRows, row_blocks
+from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
     "CurvatureSum",
@@ -43,5 +43,6 @@ __all__ = [
     "score_weights",
     "split_pipeline",
     "unsupported_message",
+    "value_blocks",
     "with_score_weights",
 ]

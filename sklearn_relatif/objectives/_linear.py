@@ -17,9 +17,9 @@ from scipy.linalg import blas
 from sklearn import get_config
 
 from .._distribute import map_parts, split
-from .._threads import FEW_COLUMNS, for_each, results_of_each
+from .._threads import FEW_COLUMNS, for_each
 from ._pairs import PairGrams
-from ._rows import Design, GradientRows, row_blocks
+from ._rows import Design, GradientRows, row_blocks, value_blocks
 from ._stored import take_columns
 
 MIB = 2.0**20
@@ -124,7 +124,7 @@ class LinearObjective:
             weight = None if self.output_weight is None else self.output_weight[rows]
             norm[rows], unit[rows] = self._direction(self.y[rows], eta[rows], weight)
 
-        for_each(direct, self.cached_blocks(4 * n_outputs))
+        for_each(direct, value_blocks(n_rows, n_outputs))
         absent = self.sample_weight == 0
         unit[absent] = 0
         norm[absent] = 0
@@ -177,19 +177,21 @@ class LinearObjective:
 
     def relative_gradient(self) -> float:
         """Norm of the gradient of J over the root mean square norm of the row gradients."""
-        residual = self.rows.norm * np.sqrt(self.sample_weight)
+        weighted = (self.rows.norm * self.sample_weight).astype(self.dtype)[:, None]
+        weighted = weighted * self.rows.unit
+        squares = (self.rows.norm * np.sqrt(self.sample_weight)) ** 2
         gradient, square = np.zeros(self.shape), 0.0
 
         def sums(rows):
-            weight = self.rows.norm[rows] * self.sample_weight[rows]
-            weighted = (self.rows.unit[rows] * weight[:, None]).astype(self.dtype, copy=False)
             design = self.design[rows]
-            square = float(design.squared_lengths() @ residual[rows] ** 2)
-            return design.contract(weighted), square
+            return design.contract(weighted[rows]), design.squared_lengths() @ squares[rows]
 
-        for of_block, square_of_block in results_of_each(sums, self.cached_blocks(0)):
-            gradient += of_block
-            square += square_of_block
+        def add(sums):
+            nonlocal square
+            gradient[:] += sums[0]
+            square += float(sums[1])
+
+        for_each(sums, self.cached_blocks(0), add)
         gradient += self.penalty * self.weights + self.slope
         if self.mask is not None:
             gradient *= self.mask
@@ -363,16 +365,16 @@ class LinearObjective:
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
         if n_columns <= FEW_COLUMNS and not self.design.is_sparse:
-            # Known before the threads start, of which each would compute it otherwise.
-            eta = self.training_predictor
+            roots = self._roots(second_derivative)
 
             def grams(rows):
-                roots = np.sqrt(self._weigh(second_derivative(self.y[rows], eta[rows]), rows))
-                scaled = (self.design.scaled_block(rows, root) for root in roots.T)
+                scaled = (self.design.scaled_block(rows, root[rows]) for root in roots)
                 return np.stack([x.T @ x for x in scaled])
 
-            for of_block in results_of_each(grams, self.cached_blocks(0)):
-                blocks += of_block
+            def add(grams):
+                blocks[:] += grams
+
+            for_each(grams, self.cached_blocks(0), add)
             return blocks
         for rows in self.blocks(n_columns + n_outputs):
             x = self.design.product_block(rows)
@@ -383,6 +385,19 @@ class LinearObjective:
         for block in blocks:
             mirror_lower(block)
         return blocks
+
+    def _roots(self, second_derivative):
+        """``sqrt(s_i A_ik)``, shape (n_outputs, n_rows)."""
+        # Known before the threads start, of which each would compute it otherwise.
+        eta = self.training_predictor
+        roots = np.empty((self.shape[0], self.n_rows), self.dtype)
+
+        def fill(rows):
+            bends = self._weigh(second_derivative(self.y[rows], eta[rows]), rows)
+            np.sqrt(bends.T, out=roots[:, rows])
+
+        for_each(fill, value_blocks(self.n_rows, self.shape[0]))
+        return roots
 
     def _coupled_gram(self, neglect=0.0):
         """``sum_i s_i A_i ⊗ x~_i x~_i^T`` of the softmax, shape (1, n_params, n_params)."""

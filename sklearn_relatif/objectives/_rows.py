@@ -18,6 +18,8 @@ from ._stored import READ_BYTES, StoredRows, stored
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
 #: BLAS does some eighty multiplications in the time that a sparse product does one.
 DENSE_ABOVE = 0.0125
+#: Temporaries for each row and output in what is computed of predictors, in double precision.
+VALUES_AT_WORK = 4
 
 
 class Design:
@@ -196,3 +198,8 @@ def row_blocks(n_rows: int, bytes_per_row: float, max_bytes: float) -> Iterator[
     n_blocks = max(1, int(np.ceil(n_rows * bytes_per_row / max_bytes)))
     size = max(1, int(np.ceil(n_rows / n_blocks)))
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def value_blocks(n_rows: int, n_outputs: int) -> list[slice]:
+    """Slices for threads that work on a few values of each row, and not on its features."""
+    return list(row_blocks(n_rows, VALUES_AT_WORK * 8 * n_outputs, CACHED_BYTES))

@@ -1,0 +1,71 @@
+"""Loops in several threads, and the limit of BLAS that they share."""
+
+import threading
+import time
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from sklearn_relatif._threads import for_each
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def test_loops_share_one_limit_of_blas():
+    before, seen = blas_threads(), []
+    loops = [
+        threading.Thread(target=for_each, args=(lambda _: seen.append(blas_threads()), range(20)))
+        for _ in range(4)
+    ]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    assert len(seen) == 80
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_a_loop():
+    seen = []
+    for_each(lambda _: seen.append(set(blas_threads())), range(5))
+    assert seen == [{1}] * 5
+
+
+def test_exceptions_leave_the_loop_and_undo_the_limit():
+    before = blas_threads()
+    with pytest.raises(ZeroDivisionError):
+        for_each(lambda item: 1 / item, [1, 0, 2])
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 4])
+def test_results_are_handed_over_in_the_order_of_their_items(n_threads):
+    def late_if_first(item):
+        time.sleep(0.01 * (item % 3 == 0))
+        return item**2
+
+    found = []
+    with threadpool_limits(n_threads, "blas"):
+        for_each(late_if_first, range(20), found.append)
+    assert found == [item**2 for item in range(20)]
+
+
+def test_an_exception_ends_the_loop_in_all_threads():
+    seen = []
+
+    def fail_at_three(item):
+        seen.append(item)
+        if item == 3:
+            raise KeyError(item)
+        time.sleep(0.001)
+
+    with threadpool_limits(2, "blas"), pytest.raises(KeyError):
+        for_each(fail_at_three, range(1000))
+    assert len(seen) < 100
+
+
+def test_an_exception_where_results_go_leaves_the_loop():
+    with threadpool_limits(2, "blas"), pytest.raises(ZeroDivisionError):
+        for_each(lambda item: item, [1, 0, 2], lambda result: 1 / result)
