@@ -27,12 +27,12 @@ from .objectives import GradientRows, block_budget, row_blocks
 #: the one before it, up to a size at which what is done once a block costs nothing.
 FIRST_ROWS = 32
 BLOCKS_AT_ONCE = 8
+#: Blocks of more than one product are so many that no thread has much to do when others are done.
+LEAST_BLOCKS = 16
 #: Scores that are computed at once: so many that they are searched while they are in cache.
 BLOCK_SCORES = 10**6
 #: Roundings of the operands and of the criterion, on top of those of a product's summation.
 FURTHER_ROUNDINGS = 16
-#: Parts of the queries whose final scores are computed at a time, for threads to share.
-PARTS_OF_QUERIES = 16
 #: Smallest weight of a row, of the largest in its block.
 LEAST_WEIGHT = 2.0**-20
 #: Bytes that a candidate takes: a query, a row and a cosine.
@@ -131,14 +131,17 @@ class _Search:
             return
         if not scales:
             return
-        gradients = self._gradients(X, unit, weight, lengths)
-        n_queries = len(self.vectors)
+        factor = np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0)
+        unit = unit * factor[:, None].astype(unit.dtype)
+        parts = list(row_blocks(len(unit), len(self.vectors), BLOCK_SCORES))
         # Memory that is fresh for each product would cost as much as looking at it does.
-        memory = np.empty(min(n_queries * len(gradients), BLOCK_SCORES + n_queries), np.float32)
-        for some in row_blocks(len(gradients), n_queries, BLOCK_SCORES):
-            some_gradients = gradients[some].T
-            products = memory[: n_queries * some_gradients.shape[1]].reshape(n_queries, -1)
-            np.matmul(self.vectors, some_gradients, out=products)
+        n_at_once = parts[0].stop
+        gradients = np.empty((n_at_once, self.rows.n_params), np.float32)
+        memory = np.empty(len(self.vectors) * n_at_once, np.float32)
+        for some in parts:
+            own = self._write_gradients(X[some], unit[some], gradients).T
+            products = memory[: len(self.vectors) * own.shape[1]].reshape(len(self.vectors), -1)
+            np.matmul(self.vectors, own, out=products)
             queries, rows, products = _hits(products, bounds)
             if len(queries):
                 rows += some.start
@@ -159,17 +162,16 @@ class _Search:
             bounds[direction] = np.nextafter(low.astype(np.float32), np.float32(-np.inf))
         return weight, bounds
 
-    def _gradients(self, X, unit, weight, lengths):
-        """Gradients of some rows in single precision, of the lengths ``weight``."""
+    def _write_gradients(self, X, unit, memory):
+        """Gradients of some rows in single precision, in as much of some memory as they take."""
         design = self.rows.design
-        factor = np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0)
-        factor = unit * factor[:, None].astype(unit.dtype)
-        gradients = np.empty((*unit.shape, design.n_columns), np.float32)
-        columns = gradients[:, :, : X.shape[1]]
-        np.multiply(factor[:, :, None], X[:, None, :], out=columns, casting="same_kind")
+        gradients = memory[: len(unit)]
+        cells = gradients.reshape(*unit.shape, design.n_columns)
+        columns = cells[:, :, : X.shape[1]]
+        np.multiply(unit[:, :, None], X[:, None, :], out=columns, casting="same_kind")
         if design.fit_intercept:
-            gradients[:, :, -1] = factor
-        return gradients.reshape(len(unit), -1)
+            cells[:, :, -1] = unit
+        return gradients
 
     def _keep(self, *pairs):
         with self.lock:
@@ -251,7 +253,10 @@ def _hits(products, bounds):
         peak = products.max(axis=1) if direction > 0 else -products.min(axis=1)
         is_asked |= peak > bound
     asked = np.flatnonzero(is_asked)
-    products = products[asked]
+    if len(asked) < len(products) / 2:
+        products = products[asked]
+    else:  # A copy would cost more than to look at all of them again.
+        asked = np.arange(len(products))
     is_hit = np.zeros(products.shape, bool)
     for direction, bound in bounds.items():
         bound = bound[asked, None]
@@ -301,7 +306,9 @@ def _is_in_range(scales):
 def _growing_blocks(rows, n_queries):
     """Slices of the rows, few at first; the blocks of all threads share half the budget."""
     budget = block_budget() / 2 / n_blas_threads()
-    most = min(BLOCKS_AT_ONCE * BLOCK_SCORES // n_queries, budget // (4 * rows.n_params))
+    at_once = BLOCK_SCORES // n_queries
+    most = max(at_once, min(BLOCKS_AT_ONCE * at_once, rows.n_rows // LEAST_BLOCKS))
+    most = min(most, budget // (4 * rows.n_params))
     start, size = 0, FIRST_ROWS
     while start < rows.n_rows:
         stop = min(start + max(1, min(size, int(most))), rows.n_rows)
@@ -315,18 +322,16 @@ def _products_of_pairs(solved, rows, queries, indices):
     All are summed by the same loop, so that the products of equal rows are equal.
     """
     products = np.empty(len(queries), solved.dtype)
-    design, first = rows.design, np.searchsorted(queries, np.arange(len(solved) + 1))
+    design = rows.design
+    vectors = solved.reshape(len(solved), rows.n_outputs, -1)
 
-    def score(asked):
-        for query in asked:
-            pairs = slice(first[query], first[query + 1])
-            X, unit = design.X[indices[pairs]], rows.unit[indices[pairs]]
-            vector = solved[query].reshape(rows.n_outputs, -1)
-            eta = np.einsum("nd,kd->nk", X, vector[:, : X.shape[1]])
-            if design.fit_intercept:
-                eta += vector[:, -1]
-            products[pairs] = np.einsum("nk,nk->n", eta, unit)
+    def score(pairs):
+        X, unit = design.X[indices[pairs]], rows.unit[indices[pairs]]
+        vector = vectors[queries[pairs]]
+        eta = np.einsum("nkd,nd->nk", vector[:, :, : X.shape[1]], X)
+        if design.fit_intercept:
+            eta += vector[:, :, -1]
+        products[pairs] = np.einsum("nk,nk->n", eta, unit)
 
-    asked = np.flatnonzero(np.diff(first))
-    for_each(score, np.array_split(asked, PARTS_OF_QUERIES))
+    for_each(score, list(row_blocks(len(queries), solved[0].nbytes, CACHED_BYTES)))
     return products

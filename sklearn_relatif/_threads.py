@@ -55,6 +55,15 @@ def for_each(
                 running.result()
 
 
+def one_blas_thread():
+    """A context in which BLAS has one thread, for small products between large ones of SciPy.
+
+    NumPy and SciPy each bring a BLAS, whose threads wait for more work for a tenth of a second,
+    and keep the cores busy meanwhile: those of one slow down the other.
+    """
+    return _one_thread_each.hold()
+
+
 class _Loop:
     """What the threads of :func:`for_each` share; each of them calls :meth:`run`."""
 

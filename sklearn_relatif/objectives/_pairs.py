@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .._threads import for_each
+from .._threads import for_each, one_blas_thread
 from ._rows import row_blocks
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
@@ -82,7 +82,8 @@ class PairGrams:
         contrasts = self.contrasts.T.astype(self.matrix.dtype)
         coupling = np.zeros((n_classes, n_classes, n_columns), self.matrix.dtype)
         each = np.arange(n_classes)
-        for feature in range(n_columns):
+
+        def combine(feature):
             cells = self.cells[:, feature]
             coupling[each, each] = 0
             coupling[later, earlier] = coupling[earlier, later] = -cells[
@@ -92,6 +93,10 @@ class PairGrams:
             half = contrasts @ coupling.reshape(n_classes, -1)
             half = half.reshape(n_outputs, n_classes, n_columns)
             self.cells[:, feature] = np.matmul(contrasts, half)
+
+        with one_blas_thread():
+            for feature in range(n_columns):
+                combine(feature)
         return self.matrix
 
 
