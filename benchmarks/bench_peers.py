@@ -18,7 +18,7 @@ What is timed is what a user with a fitted model must run for that, from the Hes
 - NumPy, by hand: gradients in memory, one Cholesky factorisation, solved for all rows (of
   "influence": for the queries only), one product, ``argpartition``.
 - pyDVL: ``DirectInfluence.fit``, then ``influences``. It has no relative criteria; "matrices" takes
-  all three from its ``influence_factors`` of the rows, by hand.
+  all three from its ``influence_factors`` of the rows, by hand, and "explain" their ``topk``.
 - dattri: ``IFAttributorExplicit``, ``cache`` and ``attribute``, the last once per criterion. It
   forms the Hessian anew in each call; only a single batch of all rows is exact.
 - captum: ``NaiveInfluenceFunction`` in full rank, and ``influence``. It has no relative criteria.
@@ -27,7 +27,7 @@ What is timed is what a user with a fitted model must run for that, from the Hes
   product with the queries' gradients. Binary, no penalty (its own case), no relative criteria.
 
 Not timed: fitting the model (statsmodels refits it to have its results object), making tensors and
-modules, imports. The other packages are not charged for selecting five rows.
+modules, imports.
 
 Every package and task has a process of its own, which stays idle between the rounds; in a round,
 each runs once, and every second round goes backwards. The first round is not timed: it gives the
@@ -73,9 +73,10 @@ def open_sessions(case, envs, problem, n_threads):
     ]
     for package in case.peers:
         python = interpreter(package, envs)
-        sessions.append(Session(python, package, "influence", problem, n_threads))
-        if len(sessions[-1].criteria) > 1:
-            sessions.append(Session(python, package, "matrices", problem, n_threads))
+        first = Session(python, package, "influence", problem, n_threads)
+        others = [task for task in first.tasks if task != first.task]
+        sessions.append(first)
+        sessions += [Session(python, package, task, problem, n_threads) for task in others]
     return sessions
 
 

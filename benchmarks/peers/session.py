@@ -16,8 +16,8 @@ class Session:
 
     Attributes
     ----------
-    criteria : tuple of str
-        What the package can compute.
+    tasks : list of str
+        What the package can do.
     """
 
     def __init__(self, python, package, task, problem, n_threads):
@@ -32,7 +32,7 @@ class Session:
             stderr=self._log,
             text=True,
         )
-        self.criteria = tuple(self._answer()["criteria"])
+        self.tasks = self._answer()["tasks"]
 
     def run(self, save_to="-"):
         """Return {"seconds": ..., "memory": MB above the data}; save the results as asked."""

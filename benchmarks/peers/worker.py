@@ -24,6 +24,16 @@ def peak_memory():
     return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
 
 
+def tasks_of(attributor):
+    """Return the tasks that the package can do."""
+    possible = {
+        "influence": True,
+        "matrices": len(attributor.criteria) > 1,
+        "explain": hasattr(attributor, "explain"),
+    }
+    return [task for task, is_possible in possible.items() if is_possible]
+
+
 def run(attributor, task):
     """Return {name: array} of a task."""
     if task == "explain":
@@ -36,7 +46,7 @@ def main(package, task, path):
     os.dup2(2, 1)  # what the package prints must not be taken for an answer
     attributor = import_module(f".with_{package}", __package__).Attributor(load(path))
     baseline = peak_memory()
-    print(json.dumps({"criteria": attributor.criteria}), file=answers, flush=True)
+    print(json.dumps({"tasks": tasks_of(attributor)}), file=answers, flush=True)
     for line in sys.stdin:
         start = time.perf_counter()
         result = run(attributor, task)
