@@ -50,9 +50,12 @@ def for_each(
             loop.run()
             return
         with ThreadPoolExecutor(n_threads) as pool:
-            # A task for each thread, not for each item, of which there may be thousands.
-            for running in [pool.submit(loop.run) for _ in range(n_threads)]:
-                running.result()
+            try:
+                # A task for each thread, not for each item, of which there may be thousands.
+                for running in [pool.submit(loop.run) for _ in range(n_threads)]:
+                    running.result()
+            finally:  # Where the user interrupts, threads end with the items that they are at.
+                loop.drop_the_rest()
 
 
 def one_blas_thread():
@@ -85,14 +88,14 @@ class _Loop:
                 if self._then is not None:
                     self._hand_over(index, result)
             except BaseException:
-                self._drop_the_rest()
+                self.drop_the_rest()
                 raise
 
     def _take(self):
         with self._lock:
             return next(self._items, None)
 
-    def _drop_the_rest(self):
+    def drop_the_rest(self):
         with self._lock:
             self._items = iter(())
 

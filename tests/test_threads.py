@@ -69,3 +69,16 @@ def test_an_exception_ends_the_loop_in_all_threads():
 def test_an_exception_where_results_go_leaves_the_loop():
     with threadpool_limits(2, "blas"), pytest.raises(ZeroDivisionError):
         for_each(lambda item: item, [1, 0, 2], lambda result: 1 / result)
+
+
+def test_an_interrupt_ends_the_loop(monkeypatch):
+    """Ctrl-C is raised where the main thread waits for the others."""
+
+    def interrupt(self, timeout=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupt)
+    seen = []
+    with threadpool_limits(2, "blas"), pytest.raises(KeyboardInterrupt):
+        for_each(lambda item: seen.append(time.sleep(0.001)), range(1000))
+    assert len(seen) < 100
