@@ -23,6 +23,8 @@ SCALE = [
     ("bench_solvers", "--mnist", "{mnist}"),
     ("bench_serving",),
     ("bench_distributed",),
+    # An hour, which is more than all of the others take together.
+    ("bench_text", "--names", "{names}", "--only", "languages"),
 ]
 
 
