@@ -187,10 +187,10 @@ class LinearObjective:
             design = self.design[rows]
             return design.contract(weighted[rows]), design.squared_lengths() @ squares[rows]
 
-        def add(sums):
+        def add(of_block):
             nonlocal square
-            gradient[:] += sums[0]
-            square += float(sums[1])
+            gradient[:] += of_block[0]
+            square += float(of_block[1])
 
         for_each(sums, self.cached_blocks(0), add)
         gradient += self.penalty * self.weights + self.slope
@@ -372,8 +372,8 @@ class LinearObjective:
                 scaled = (self.design.scaled_block(rows, root[rows]) for root in roots)
                 return np.stack([x.T @ x for x in scaled])
 
-            def add(grams):
-                blocks[:] += grams
+            def add(of_block):
+                blocks[:] += of_block
 
             for_each(grams, self.cached_blocks(0), add)
             return blocks

@@ -82,21 +82,16 @@ class PairGrams:
         contrasts = self.contrasts.T.astype(self.matrix.dtype)
         coupling = np.zeros((n_classes, n_classes, n_columns), self.matrix.dtype)
         each = np.arange(n_classes)
-
-        def combine(feature):
-            cells = self.cells[:, feature]
-            coupling[each, each] = 0
-            coupling[later, earlier] = coupling[earlier, later] = -cells[
-                later - self.first, earlier
-            ]
-            coupling[each, each] = -coupling.sum(axis=1)
-            half = contrasts @ coupling.reshape(n_classes, -1)
-            half = half.reshape(n_outputs, n_classes, n_columns)
-            self.cells[:, feature] = np.matmul(contrasts, half)
-
         with one_blas_thread():
             for feature in range(n_columns):
-                combine(feature)
+                cells = self.cells[:, feature]
+                coupling[each, each] = 0
+                shared = -cells[later - self.first, earlier]
+                coupling[later, earlier] = coupling[earlier, later] = shared
+                coupling[each, each] = -coupling.sum(axis=1)
+                half = contrasts @ coupling.reshape(n_classes, -1)
+                half = half.reshape(n_outputs, n_classes, n_columns)
+                self.cells[:, feature] = np.matmul(contrasts, half)
         return self.matrix
 
 
