@@ -20,7 +20,9 @@ SCALE = [
     ("bench_memmap",),
     ("bench_text", "--names", "{names}", "--only", "binary"),
     ("bench_solvers",),
-    ("bench_solvers", "--mnist", "{mnist}"),
+    ("bench_solvers", "--mnist", "{mnist}", "--solvers", "cg", "block_diagonal", "ekfac", "kfac"),
+    # Of LiSSA's thousands of products, each with a tenth of the rows, 500 queries take hours.
+    ("bench_solvers", "--mnist", "{mnist}", "--solvers", "lissa", "--queries", "20"),
     ("bench_serving",),
     ("bench_distributed",),
     # An hour, which is more than all of the others take together.
