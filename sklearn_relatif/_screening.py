@@ -19,7 +19,7 @@ from threading import Lock
 
 import numpy as np
 
-from ._selection import BestRows
+from ._selection import BestRows, BestScores
 from ._threads import CACHED_BYTES, for_each, n_blas_threads
 from .objectives import GradientRows, block_budget, row_blocks
 
@@ -102,7 +102,7 @@ class _Search:
         self.tolerance = np.where(has_direction, error, 0.0)
         #: Lower ends of the intervals of the best rows so far.
         self.least = {
-            (name, direction): BestRows(len(solved), n_best, np.float64)
+            (name, direction): BestScores(len(solved), n_best)
             for name in factors
             for direction in directions
         }
@@ -191,8 +191,8 @@ class _Search:
         for (name, direction), best in self.least.items():
             scale = self.factors[name][rows] * self.lengths[rows]
             lower = (direction * cosines - self.tolerance[queries]) * scale
-            better = np.flatnonzero(lower > best.scores[queries, -1])
-            best.insert(queries[better], lower[better], rows[better])
+            better = np.flatnonzero(lower > best.worst[queries])
+            best.insert(queries[better], lower[better])
         self.thresholds = _Thresholds(self.least)
         self.new_pairs, self.n_new = [], 0
         self._add(queries, rows, cosines)
@@ -203,7 +203,7 @@ class _Search:
         for (name, direction), best in self.least.items():
             scale = self.factors[name][rows] * self.lengths[rows]
             upper = (direction * cosines + self.tolerance[queries]) * scale
-            is_candidate |= (upper > 0) & (upper >= best.scores[queries, -1])
+            is_candidate |= (upper > 0) & (upper >= best.worst[queries])
         self.pairs.append((queries[is_candidate], rows[is_candidate], cosines[is_candidate]))
         self.n_pairs += np.count_nonzero(is_candidate)
 
@@ -239,7 +239,7 @@ class _Thresholds:
     """
 
     def __init__(self, least):
-        worst = {key: best.scores[:, -1] for key, best in least.items()}
+        worst = {key: best.worst for key, best in least.items()}
         means = {name: worst[name, direction].mean() for name, direction in worst}
         self.units = {name: mean if mean > 0 else 1.0 for name, mean in means.items()}
         self.in_units = {key: scores / self.units[key[0]] for key, scores in worst.items()}

@@ -44,18 +44,62 @@ class BestRows:
         queries, scores, indices : ndarrays of shape (n,)
             The query and the row that each score belongs to.
         """
-        first = np.flatnonzero(np.diff(queries, prepend=-1))
-        affected, counts = queries[first], np.diff(first, append=len(queries))
+        affected, cells = _side_by_side(queries)
         n_best = self.scores.shape[1]
-        slot = n_best + np.arange(len(queries)) - np.repeat(first, counts)
-        group = np.repeat(np.arange(len(affected)), counts)
-        merged = np.zeros((len(affected), n_best + counts.max(initial=0)), self.scores.dtype)
-        positions = np.full(merged.shape, -1, np.intp)
-        merged[:, :n_best], positions[:, :n_best] = self.scores[affected], self.indices[affected]
-        merged[group, slot], positions[group, slot] = scores, indices
+        merged = _beside(self.scores[affected], cells, scores, 0)
+        positions = _beside(self.indices[affected], cells, indices, -1)
         order = np.argsort(-merged, axis=1, kind="stable")[:, :n_best]
         self.scores[affected] = np.take_along_axis(merged, order, axis=1)
         self.indices[affected] = np.take_along_axis(positions, order, axis=1)
+
+
+class BestScores:
+    """Keeps the ``n_best`` highest positive scores of each query, but not where they were.
+
+    Parameters
+    ----------
+    n_queries, n_best : int
+    """
+
+    def __init__(self, n_queries, n_best):
+        #: The worst of them stands first.
+        self.scores = np.zeros((n_queries, n_best))
+
+    @property
+    def worst(self):
+        """The worst of the scores of each query, shape (n_queries,)."""
+        return self.scores[:, 0]
+
+    def insert(self, queries, scores):
+        """Take in scores (n,) of the queries (n,) that they belong to, which are sorted."""
+        if not len(queries):
+            return
+        affected, cells = _side_by_side(queries)
+        merged = _beside(self.scores[affected], cells, scores, 0)
+        n_best = self.scores.shape[1]
+        self.scores[affected] = np.partition(merged, -n_best, axis=1)[:, -n_best:]
+
+
+def _side_by_side(queries):
+    """The queries that occur in a sorted list, and for each entry its row and column in a table.
+
+    The table has a row for each query that occurs, in which the entries that it has stand side by
+    side.
+    """
+    first = np.flatnonzero(np.diff(queries, prepend=-1))
+    counts = np.diff(first, append=len(queries))
+    row = np.repeat(np.arange(len(first)), counts)
+    return queries[first], (row, np.arange(len(queries)) - first[row])
+
+
+def _beside(table, cells, values, empty):
+    """A table with values to the right of what it has, each in a cell of its own."""
+    n_rows, n_columns = table.shape
+    row, column = cells
+    wide = np.full((n_rows, n_columns + column.max(initial=-1) + 1), empty, table.dtype)
+    wide[:, :n_columns] = table
+    wide[row, n_columns + column] = values
+    return wide
 
 
 def merge_signs(found):

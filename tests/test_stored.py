@@ -265,3 +265,35 @@ def test_memory_does_not_hold_the_features(tmp_path):
     )
     # The file has 400 MB; blocks take up to 32 MB each, and vectors of n_rows 8 MB each.
     assert float(done.stdout) < 300
+
+
+SCATTERED_ROWS_OF_A_FILE = """
+import sys
+from pathlib import Path
+import numpy as np
+from sklearn_relatif.objectives._stored import stored
+
+def peak():
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in status if line.startswith("VmHWM"))
+
+X = np.load(sys.argv[1], mmap_mode="r")
+rows, before = stored(X), peak()
+read = rows[np.arange(0, len(X), len(X) // 3000)]
+assert (read[:, 0] == np.arange(0, len(X), len(X) // 3000)).all()
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads peak memory from /proc")
+def test_scattered_rows_do_not_bring_in_what_lies_around_them(tmp_path):
+    """The system maps up to megabytes around each row that is read of a mapping."""
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (300_000, 200))
+    X[:, 0] = np.arange(len(X))
+    X.flush()
+    arguments = [SCATTERED_ROWS_OF_A_FILE, str(tmp_path / "X.npy")]
+    done = subprocess.run(
+        [sys.executable, "-c", *arguments], check=True, capture_output=True, text=True
+    )
+    # Of a file of 240 MB; the rows themselves have 2.4 MB.
+    assert float(done.stdout) < 120

@@ -12,6 +12,9 @@ from scipy import sparse
 
 #: What is read at a time, in bytes.
 READ_BYTES = 32 * 2**20
+#: Rows here and there that are read of a mapping before its pages are given back: the system may
+#: bring in megabytes around each.
+SCATTERED_ROWS = 32
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -86,12 +89,19 @@ class StoredRows:
         if positions.dtype == bool:
             positions = np.flatnonzero(positions)
         rising, places = np.unique(positions, return_inverse=True)
-        return self._copy(rising.astype(np.intp) + self.first)[places]
+        return self._copy_scattered(rising.astype(np.intp) + self.first)[places]
 
     def _copy(self, rows):
         block = np.array(self.source[rows])
         give_back(self.source, rows)
         return block
+
+    def _copy_scattered(self, rising):
+        """Rows at rising positions."""
+        if not is_mapped(_array(self.source)) or len(rising) <= SCATTERED_ROWS:
+            return self._copy(rising)
+        starts = range(0, len(rising), SCATTERED_ROWS)
+        return np.concatenate([self._copy(rising[start:][:SCATTERED_ROWS]) for start in starts])
 
     def product(self, rows, matrix):
         """``self[rows] @ matrix``. A slice of rows need not fit into memory."""
@@ -192,7 +202,7 @@ def held(X):
 
 def give_back(source, rows) -> None:
     """Give the pages that were read of a memory-mapped array back to the system."""
-    array = source.array if isinstance(source, MappedFile) else source
+    array = _array(source)
     # A mapping that is copied on write would lose what was written to it.
     if not is_mapped(array) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return
@@ -207,6 +217,10 @@ def give_back(source, rows) -> None:
     last = min(start + rows.stop * row_bytes, len(mapping))
     if last > first:
         mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _array(source):
+    return source.array if isinstance(source, MappedFile) else source
 
 
 def _whole(array) -> np.memmap:
