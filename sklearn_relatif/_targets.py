@@ -22,8 +22,12 @@ class ClassTargets:
 
     def of_training(self, labels, sample_weight):
         """Positions of the training labels; every class must have a row that counts."""
-        check_classification_targets(labels)
-        positions = class_positions(labels, self.classes, "y")
+        try:
+            positions = class_positions(labels, self.classes, "y")
+        except (TypeError, ValueError):
+            # Numbers that are no labels at all have a message of their own.
+            check_classification_targets(labels)
+            raise
         check_all_classes(positions, sample_weight, self.classes)
         return positions
 
