@@ -8,8 +8,8 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
-from .._threads import FEW_COLUMNS
-from ._lapack import cholesky, invert_triangle
+from .._threads import FEW_COLUMNS, one_blas_thread
+from ._lapack import blas_threads_for, cholesky, invert_triangle
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
 #: decomposition of the factor, which saves one of them.
@@ -129,8 +129,10 @@ class _RotatedCurvature:
 
     def __init__(self, inverse_factor):
         exact = inverse_factor.astype(np.float64)
-        rotation, scales, _ = linalg.svd(exact)
-        self.factor = (rotation.T @ exact).astype(inverse_factor.dtype)
+        with blas_threads_for(exact):
+            rotation, scales, _ = linalg.svd(exact)
+            factor = rotation.T @ exact
+        self.factor = factor.astype(inverse_factor.dtype)
         self.scales = scales.astype(inverse_factor.dtype)
 
     def whiten(self, gradients):
@@ -186,9 +188,10 @@ def _triangular_product(factor, rows, transpose):
     """``rows @ factor.T`` (or ``rows @ factor``), in place on C-ordered rows if there are many.
 
     A small factor has zeros above its diagonal, and is multiplied by NumPy: unlike SciPy, it lets
-    other threads work at the same time.
+    other threads work at the same time. One thread of BLAS does, as those others come next.
     """
     if len(factor) <= FEW_COLUMNS:
-        return rows @ (factor if transpose else factor.T)
+        with one_blas_thread():
+            return rows @ (factor if transpose else factor.T)
     (trmm,) = blas.get_blas_funcs(("trmm",), (factor, rows))
     return trmm(1.0, factor, rows.T, lower=1, trans_a=transpose, overwrite_b=1).T
