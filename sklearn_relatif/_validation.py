@@ -74,14 +74,19 @@ def place_sample_weight(prefix, sample_weight, fit_params):
 
 def class_positions(labels, classes, name):
     """Position of each label in ``classes``, shape (n,)."""
-    positions = np.searchsorted(classes, labels)
-    if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
-        return positions
+    labels = np.asarray(labels)
+    # Text and numbers do not compare.
+    if (classes.dtype.kind in "US") == (labels.dtype.kind in "US"):
+        positions = np.searchsorted(classes, labels)
+        if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
+            return positions
     unseen = set(np.unique(labels).tolist()) - set(classes.tolist())
-    raise ValueError(
-        f"{name} contains labels that the model was not trained on: "
-        f"{sorted(unseen, key=repr)[:5]}. Its classes are {classes.tolist()}."
-    )
+    if unseen:
+        raise ValueError(
+            f"{name} contains labels that the model was not trained on: "
+            f"{sorted(unseen, key=repr)[:5]}. Its classes are {classes.tolist()}."
+        )
+    return np.searchsorted(classes, labels)
 
 
 def check_all_classes(positions, sample_weight, classes):
