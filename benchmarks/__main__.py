@@ -25,7 +25,7 @@ SCALE = [
     ("bench_solvers", "--mnist", "{mnist}", "--solvers", "lissa", "--queries", "20"),
     ("bench_serving",),
     ("bench_distributed",),
-    # An hour, which is more than all of the others take together.
+    # The last, because it takes another hour.
     ("bench_text", "--names", "{names}", "--only", "languages"),
 ]
 

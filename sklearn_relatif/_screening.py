@@ -133,14 +133,15 @@ class _Search:
             return
         factor = np.divide(weight, lengths, out=np.zeros_like(weight), where=lengths > 0)
         unit = unit * factor[:, None].astype(unit.dtype)
-        parts = list(row_blocks(len(unit), len(self.vectors), BLOCK_SCORES))
+        n_queries = len(self.vectors)
+        parts = list(row_blocks(len(unit), n_queries, BLOCK_SCORES))
         # Memory that is fresh for each product would cost as much as looking at it does.
         n_at_once = parts[0].stop
         gradients = np.empty((n_at_once, self.rows.n_params), np.float32)
-        memory = np.empty(len(self.vectors) * n_at_once, np.float32)
+        memory = np.empty(n_queries * n_at_once, np.float32)
         for some in parts:
             own = self._write_gradients(X[some], unit[some], gradients).T
-            products = memory[: len(self.vectors) * own.shape[1]].reshape(len(self.vectors), -1)
+            products = memory[: n_queries * own.shape[1]].reshape(n_queries, -1)
             np.matmul(self.vectors, own, out=products)
             queries, rows, products = _hits(products, bounds)
             if len(queries):

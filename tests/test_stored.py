@@ -21,6 +21,12 @@ from sklearn_relatif.objectives import _stored
 from sklearn_relatif.objectives._stored import StoredRows
 from tests import cases
 
+PEAK_MEMORY = """
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1e3 for line in status if line.startswith("VmHWM"))
+
+"""
 EXPLAIN_FROM_A_FILE = """
 import sys
 import warnings
@@ -28,12 +34,6 @@ import warnings
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn_relatif import RelatIFExplainer
-
-
-def peak():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) / 1e3 for line in status if line.startswith("VmHWM"))
-
 
 X, y = np.load(sys.argv[1], mmap_mode="r"), np.load(sys.argv[2])
 model = LogisticRegression(tol=1e-6).fit(np.array(X[:5000]), y[:5000])
@@ -249,7 +249,18 @@ def test_whole_numbers_are_converted(on_disk):
     assert_array_equal(mapped.explain(X[:20]).indices, held.explain(X[:20]).indices)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads peak memory from /proc")
+def memory_of(script, *paths):
+    """What a script, given some paths, says that it needed, in MB."""
+    command = [sys.executable, "-c", PEAK_MEMORY + script, *map(str, paths)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+reads_peak_memory = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads peak memory from /proc"
+)
+
+
+@reads_peak_memory
 def test_memory_does_not_hold_the_features(tmp_path):
     n_rows, n_features, n_parts = 500_000, 200, 10
     rng = np.random.default_rng(0)
@@ -259,23 +270,15 @@ def test_memory_does_not_hold_the_features(tmp_path):
         X[start : start + len(part)] = part
     labels = part[:, 0] + rng.standard_normal(len(part)) > 0
     np.save(tmp_path / "y.npy", np.tile(labels, n_parts))
-    arguments = [EXPLAIN_FROM_A_FILE, str(tmp_path / "X.npy"), str(tmp_path / "y.npy")]
-    done = subprocess.run(
-        [sys.executable, "-c", *arguments], check=True, capture_output=True, text=True
-    )
     # The file has 400 MB; blocks take up to 32 MB each, and vectors of n_rows 8 MB each.
-    assert float(done.stdout) < 300
+    assert memory_of(EXPLAIN_FROM_A_FILE, tmp_path / "X.npy", tmp_path / "y.npy") < 300
 
 
 SCATTERED_ROWS_OF_A_FILE = """
 import sys
-from pathlib import Path
+
 import numpy as np
 from sklearn_relatif.objectives._stored import stored
-
-def peak():
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1e3 for line in status if line.startswith("VmHWM"))
 
 X = np.load(sys.argv[1], mmap_mode="r")
 rows, before = stored(X), peak()
@@ -285,15 +288,11 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads peak memory from /proc")
+@reads_peak_memory
 def test_scattered_rows_do_not_bring_in_what_lies_around_them(tmp_path):
     """The system maps up to megabytes around each row that is read of a mapping."""
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (300_000, 200))
     X[:, 0] = np.arange(len(X))
     X.flush()
-    arguments = [SCATTERED_ROWS_OF_A_FILE, str(tmp_path / "X.npy")]
-    done = subprocess.run(
-        [sys.executable, "-c", *arguments], check=True, capture_output=True, text=True
-    )
     # Of a file of 240 MB; the rows themselves have 2.4 MB.
-    assert float(done.stdout) < 120
+    assert memory_of(SCATTERED_ROWS_OF_A_FILE, tmp_path / "X.npy") < 120

@@ -9,7 +9,7 @@ from scipy import linalg
 from scipy.linalg import blas
 
 from .._threads import FEW_COLUMNS, one_blas_thread
-from ._lapack import blas_threads_for, cholesky, invert_triangle
+from ._lapack import cholesky, invert_triangle
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
 #: decomposition of the factor, which saves one of them.
@@ -129,7 +129,7 @@ class _RotatedCurvature:
 
     def __init__(self, inverse_factor):
         exact = inverse_factor.astype(np.float64)
-        with blas_threads_for(exact):
+        with one_blas_thread():
             rotation, scales, _ = linalg.svd(exact)
             factor = rotation.T @ exact
         self.factor = factor.astype(inverse_factor.dtype)

@@ -20,7 +20,7 @@ LARGE = 12_000
 BLOCK = 2048
 
 
-def blas_threads_for(matrix):
+def _blas_threads_for(matrix):
     """A context of one BLAS thread for a small matrix.
 
     More of them would gain nothing, and wait for work in the way of NumPy's.
@@ -40,7 +40,7 @@ def cholesky(matrix):
     """
     (potrf,) = lapack.get_lapack_funcs(("potrf",), (matrix,))
     if len(matrix) < LARGE:
-        with blas_threads_for(matrix):
+        with _blas_threads_for(matrix):
             return potrf(matrix, lower=1, clean=0, overwrite_a=1)
     for start in range(0, len(matrix), BLOCK):
         own, done = slice(start, start + BLOCK), slice(0, start)
@@ -64,7 +64,7 @@ def invert_triangle(factor):
     """
     (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
     if len(factor) < LARGE:
-        with blas_threads_for(factor):
+        with _blas_threads_for(factor):
             return trtri(factor, lower=1, overwrite_c=1)[0]
     for start in range(0, len(factor), BLOCK):
         rows = slice(start, start + BLOCK)
