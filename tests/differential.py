@@ -476,7 +476,7 @@ def draw_data(rng, n_classes):
     elif look == "duplicate" and d > 1:
         X[:, -1] = X[:, 0]
     elif look == "binary":
-        X = (X > rng.normal(size=d)) * 1.0
+        X = (rng.normal(size=d) < X) * 1.0
     elif look == "counts":
         X = rng.poisson(1.5, size=(n, d)) * 1.0
     is_sparse = look == "sparse" or rng.random() < 0.15
