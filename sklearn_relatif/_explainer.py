@@ -41,6 +41,8 @@ from ._validation import (
     check_non_negative,
     check_positive_int,
     check_sample_weight,
+    check_training_labels,
+    label_array,
     place_sample_weight,
     warn_if_not_stationary,
 )
@@ -304,9 +306,8 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         if not objectives.is_searched(self.estimator):
             objectives.check_supported(model)
-        if y is None:
-            raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
-        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params)
+        check_training_labels(y)
+        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), TrainingData()
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
         fitted = copy(self)
@@ -619,7 +620,7 @@ class RelatIFExplainer(
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         design = self._objective.query_design(features)
-        labels = None if y is None else column_or_1d(y, warn=True)
+        labels = None if y is None else column_or_1d(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
         targets = self._targets.of_queries(labels, self._objective, design)

@@ -28,8 +28,11 @@ MAX_BLOCK = 32 * MIB
 
 
 def block_budget() -> float:
-    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it)."""
-    return min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4)
+    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it).
+
+    At least one: a block has at least one row, with no memory to work with too.
+    """
+    return max(1.0, min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4))
 
 
 @dataclass(frozen=True)

@@ -166,10 +166,15 @@ def model_rows(transformers, model, X):
 # --- and back: from parameters to a fitted estimator -----------------------------------------
 
 
+def coefficients(model) -> np.ndarray:
+    """Coefficients of a fitted linear model, sparse or not, a row a class score."""
+    coef = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
+    return np.atleast_2d(coef)
+
+
 def score_weights(model) -> np.ndarray:
     """Coefficients of a fitted linear model, a row a class score, with the intercept last."""
-    coef = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
-    coef = np.atleast_2d(coef)
+    coef = coefficients(model)
     return np.column_stack([coef, model.intercept_]) if model.fit_intercept else coef
 
 
@@ -183,9 +188,9 @@ def with_score_weights(model, table):
         ]
         return changed
     changed = copy(model)
-    n_features = model.coef_.shape[-1]
+    n_scores, n_features = coefficients(model).shape
     # A softmax of two classes keeps the scores of the second (scikit-learn before 1.8).
-    table = table[-len(np.atleast_2d(model.coef_)) :] if not sparse.issparse(model.coef_) else table
+    table = table[-n_scores:]
     changed.coef_ = table[:, :n_features].reshape(model.coef_.shape).astype(model.coef_.dtype)
     if model.fit_intercept:
         changed.intercept_ = table[:, -1].astype(np.asarray(model.intercept_).dtype)
