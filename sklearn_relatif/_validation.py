@@ -44,9 +44,10 @@ def check_sample_weight(sample_weight, n_rows):
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        if np.iscomplexobj(sample_weight):
-            raise TypeError("complex numbers")
-        weight = np.asarray(sample_weight, dtype=np.float64)
+        weight = np.asarray(sample_weight)
+        if weight.dtype.kind == "c":
+            raise TypeError("NumPy would drop the imaginary part.")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"sample_weight must hold real numbers; got {reprlib.repr(sample_weight)}."
@@ -70,7 +71,7 @@ def check_sample_weight(sample_weight, n_rows):
             "Use 0 to leave a row out."
         )
     if not weight.any():
-        raise ValueError("sample_weight is 0 for every row; at least one row must count.")
+        raise ValueError("sample_weight is zero for every row; at least one row must count.")
     return weight
 
 
