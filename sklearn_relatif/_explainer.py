@@ -240,7 +240,9 @@ class RelatIFExplainer(
         estimator : fitted estimator
             Of a supported kind, see ``estimator`` of the class.
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            The rows that it was fitted on. A linear model's X may be larger than memory: a
+            The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
+            them is computed by ``transform``; a UserWarning says where that is known not to be
+            what the model was trained on. A linear model's X may be larger than memory: a
             ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
             ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
             and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
@@ -276,25 +278,31 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Training rows, as the estimator takes them.
+            Training rows, as the estimator takes them. Explained are the rows that reach the
+            model in it, where a transformer gives training rows other values than later ones
+            (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
+            ``training_rows_.index`` has the row behind each of those drawn.
         y : array-like of shape (n_rows,)
             Training labels.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights, handed to the model itself when the estimator is a Pipeline or a search.
+            Weights, handed to the model itself when the estimator is a Pipeline or a search;
+            with metadata routing enabled, to whatever has requested them. One number counts for
+            all rows.
         **fit_params
             Further arguments of the estimator's ``fit``.
 
         Returns
         -------
         RelatIFExplainer
-            The fitted explainer.
+            The fitted explainer. One whose ``fit`` raises stays as it was.
 
         Raises
         ------
         TypeError
             If the estimator is of an unsupported kind.
         ValueError
-            If a parameter or the data are invalid, or the curvature is not positive definite.
+            If a parameter or the data are invalid, the curvature is not positive definite, or
+            the model was trained on rows that are none of X (those that SMOTE makes up).
 
         Warns
         -----

@@ -87,7 +87,6 @@ class WrappedEstimatorMixin:
         tags.target_tags = wrapped.target_tags
         # A row has one label or number to explain, whatever else the estimator could be fitted to.
         tags.target_tags.multi_output = False
-        tags.target_tags.single_output = True
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = False
         tags.input_tags = wrapped.input_tags

@@ -254,6 +254,7 @@ SPARSIFIED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of SGD
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("model", SPARSIFIED.values(), ids=SPARSIFIED.keys())
 def test_sparsified_coefficients(model, n_classes):

@@ -25,7 +25,7 @@ def test_scikit_learn_checks(estimator, check):
 def test_tags_promise_one_label_a_row():
     """One-vs-rest could be fitted to several, but such a model cannot be explained."""
     estimator = OneVsRestClassifier(LogisticRegression())
-    assert get_tags(estimator).classifier_tags.multi_label
+    assert get_tags(estimator).target_tags.multi_output
     tags = get_tags(RelatIFExplainer(estimator))
     assert not tags.classifier_tags.multi_label
     assert not tags.target_tags.multi_output

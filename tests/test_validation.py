@@ -238,7 +238,7 @@ def test_missing_labels_of_pandas():
 
 
 def test_targets_that_are_no_numbers():
-    X, y = cases.noisy_classes(2)
+    X, _ = cases.noisy_classes(2)
     regressor = SGDRegressor(average=True, tol=None, max_iter=1000, random_state=0)
     explainer = RelatIFExplainer(regressor).fit(X[:, 1:], X[:, 0])
     with pytest.raises(ValueError, match="y contains what is no number"):
@@ -343,10 +343,10 @@ def test_one_query_as_a_vector(explainer):
         (np.r_[-1.5, np.ones(N_ROWS - 1)], "must not be negative; its smallest entry is -1.5"),
         (np.r_[np.nan, np.ones(N_ROWS - 1)], "contains NaN"),
         (np.r_[np.inf, np.ones(N_ROWS - 1)], "contains .*infinity"),
-        (np.zeros(N_ROWS), "is 0 for every row"),
+        (np.zeros(N_ROWS), "is zero for every row"),
         (np.ones(N_ROWS - 1), rf"has {N_ROWS - 1} entries for {N_ROWS} rows"),
         (-2.0, "must not be negative; its smallest entry is -2"),
-        (0, "is 0 for every row"),
+        (0, "is zero for every row"),
         (np.nan, "contains NaN"),
         (np.ones((N_ROWS, 2)), rf"must be one number for each row.*shape \({N_ROWS}, 2\)"),
         (["heavy"] * N_ROWS, "must hold real numbers; got \\['heavy', "),
