@@ -549,7 +549,8 @@ class RelatIFExplainer(
         X : array-like or sparse matrix of shape (n_rows, n_features)
         y : array-like of shape (n_rows,), default=None
             Pass the training labels to embed training rows: by the gradient of the loss of that
-            label. None: the rows are embedded as queries that ask for the label that the model
+            label, at what preprocessing makes of later rows. None: the rows are embedded as
+            queries that ask for the label that the model
             predicts. For hinge losses that is by the gradient of the margin.
 
         Returns
