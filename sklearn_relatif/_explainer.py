@@ -550,8 +550,8 @@ class RelatIFExplainer(
         y : array-like of shape (n_rows,), default=None
             Pass the training labels to embed training rows: by the gradient of the loss of that
             label, at what preprocessing makes of later rows. None: the rows are embedded as
-            queries that ask for the label that the model
-            predicts. For hinge losses that is by the gradient of the margin.
+            queries that ask for the label that the model predicts. For hinge losses that is by
+            the gradient of the margin.
 
         Returns
         -------
