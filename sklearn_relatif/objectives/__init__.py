@@ -9,15 +9,18 @@ from ._kernel import is_kernel_machine
 from ._linear import LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
+    check_supported,
     innermost_path,
-    is_supported,
+    is_sampler,
+    is_search,
+    is_searched,
     model_rows,
     rebuild,
     reduce_estimator,
     refit_reweights,
+    samplers,
     score_weights,
     split_pipeline,
-    unsupported_message,
     with_score_weights,
 )
 from ._row_space import reduce_to_row_space, row_space_obstacle
@@ -29,9 +32,12 @@ __all__ = [
     "GradientRows",
     "LinearObjective",
     "block_budget",
+    "check_supported",
     "innermost_path",
     "is_kernel_machine",
-    "is_supported",
+    "is_sampler",
+    "is_search",
+    "is_searched",
     "mirror_lower",
     "model_rows",
     "rebuild",
@@ -40,9 +46,9 @@ __all__ = [
     "refit_reweights",
     "row_blocks",
     "row_space_obstacle",
+    "samplers",
     "score_weights",
     "split_pipeline",
-    "unsupported_message",
     "value_blocks",
     "with_score_weights",
 ]

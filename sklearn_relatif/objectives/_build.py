@@ -6,10 +6,10 @@ import inspect
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._linear import LinearObjective
+from ._registry import coefficients
 from ._rows import Design
 from ._stored import take_columns
 
@@ -77,8 +77,7 @@ def linear_parameters(estimator, l2, l1, intercept_scaling=np.inf) -> Parameters
         liblinear treats the intercept as the coefficient of a column of this value, and
         penalises it. Infinity: no penalty on the intercept.
     """
-    coef = estimator.coef_.toarray() if sparse.issparse(estimator.coef_) else estimator.coef_
-    coef = np.atleast_2d(coef)
+    coef = coefficients(estimator)
     l2, l1 = (np.broadcast_to(np.reshape(p, (-1, 1)), coef.shape) for p in (l2, l1))
     if not estimator.fit_intercept:
         return Parameters(coef, l2, l1)
@@ -122,6 +121,11 @@ def build_objective(
     slope = 0.0
     if l1.any():
         active = (weights != 0) | (l1 == 0)
+        if not active.any():
+            raise ValueError(
+                "The L1 penalty holds every parameter of the model at zero, so that no training "
+                "row has an influence on it. Weaken the penalty (a larger C, a smaller alpha)."
+            )
         full_design, inactive_bound = Design(X, fit_intercept), np.where(active, np.inf, l1)
         columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
         kept = np.append(columns, X.shape[1]) if fit_intercept else columns
