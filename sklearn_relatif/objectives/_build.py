@@ -16,6 +16,9 @@ from ._stored import take_columns
 #: Newer releases of scikit-learn let "balanced" class weights count sample weights.
 BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
 
+#: Share of its upper bound within which a dual coefficient counts as being at one of its bounds.
+BOUND = 1e-6
+
 
 def class_weight_of_rows(class_weight, classes, y, sample_weight):
     """Class weight of each row, shape (n_rows,).
@@ -118,11 +121,12 @@ def build_objective(
         ``sample_weight``.
     kind : type, default=LinearObjective
     """
-    columns = mask = full_design = inactive_bound = None
+    columns = mask = full_design = inactive_bound = full_penalty = None
     slope = 0.0
     if l1.any():
         active = (weights != 0) | (l1 == 0)
         full_design, inactive_bound = Design(X, fit_intercept), np.where(active, np.inf, l1)
+        full_penalty = l2
         columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
         kept = np.append(columns, X.shape[1]) if fit_intercept else columns
         weights, l2, l1, active = (table[:, kept] for table in (weights, l2, l1, active))
@@ -149,6 +153,7 @@ def build_objective(
         columns=columns,
         full_design=full_design,
         inactive_bound=inactive_bound,
+        full_penalty=full_penalty,
     )
 
 
