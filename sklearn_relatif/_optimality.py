@@ -25,6 +25,8 @@ from .objectives import CurvatureSum, block_budget, row_blocks
 LIMIT = 0.3
 #: Up to so many parameters, a Hessian is computed in standardised features if none is at hand.
 FEW_PARAMETERS = 1000
+#: Deviations from the mean of a column, over the mean, that are nothing but rounding.
+CONSTANT = 1e-13
 #: Random gradients whose mean form estimates the effective number of parameters, and their seed.
 N_PROBES = 8
 SEED = 0
@@ -231,9 +233,10 @@ def _moments(objective):
             mean[:-1] += weight[rows] @ design.dense_block(rows)[:, :-1]
     for rows in blocks:
         square += weight[rows] @ (design.dense_block(rows).astype(np.float64) - mean) ** 2
-    # What is constant but for rounding has no scale of its own.
-    is_constant = np.sqrt(square) <= 4 * np.finfo(float).eps * np.abs(mean)
-    return mean, np.where(is_constant, 1.0, np.sqrt(square))
+    # What is constant but for rounding is like the column of ones, and is not centred.
+    is_constant = np.sqrt(square) <= CONSTANT * np.abs(mean)
+    scale = np.where(is_constant, np.abs(mean), np.sqrt(square))
+    return np.where(is_constant, 0.0, mean), np.where(scale > 0, scale, 1.0)
 
 
 # --- by products alone -----------------------------------------------------------------------
@@ -350,8 +353,8 @@ def inverse_forms(multiply, precondition, vectors):
 
 def _over(numbers, divisors):
     """Quotients of positive numbers; infinite for a divisor that is not positive, 0 for 0."""
-    quotients = np.divide(numbers, np.maximum(divisors, 0.0))
-    return np.where(numbers > 0, quotients, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(numbers > 0, numbers / np.maximum(divisors, 0.0), 0.0)
 
 
 def _dot(a, b):

@@ -8,8 +8,8 @@ from string import Template
 
 import numpy as np
 
-from .._explanation import clip, text_of
 from .._convergence import is_at_optimum
+from .._explanation import clip, text_of
 from . import _svg
 from ._meanings import FACTS, GROUP, PREDICTION, ROW
 from ._sentences import about_conditioning

@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
-from ._build import BOUND, DualForm, class_weight_of_rows
+from ._build import BOUND, DualForm, class_weight_of_rows, hinge_parameters
 from ._linear import block_budget
 from ._registry import reduce_estimator
 from ._rows import row_blocks
@@ -325,9 +325,8 @@ class KernelObjective:
         gap = primal - _best_multiple(alpha, upper, norm)
         effective = present.sum(axis=0) / np.square(present).sum(axis=0)
         free = (alpha > BOUND * upper) & (alpha < (1 - BOUND) * upper)
-        # The intercept is a parameter too.
-        n_free = np.maximum(free.sum(axis=0), 1)
-        return float(np.sum(2 * gap / self._bounds * effective)), int(n_free.sum())
+        n_params = hinge_parameters(margin, present, free.sum(axis=0))
+        return float(np.sum(2 * gap / self._bounds * effective)), float(n_params.sum())
 
     @property
     def _bounds(self):

@@ -248,18 +248,19 @@ class LinearObjective:
         own = np.append(self.columns, n_features) if self.design.fit_intercept else self.columns
 
         def widen(table):
-            full = np.zeros(violated.shape)
+            full = np.zeros(self.full_penalty.shape)
             full[:, own] = table
             return full[:, places]
 
-        violated, bound = violated[:, places], np.where(violated, self.inactive_bound, 0.0)
+        bound = np.where(violated, self.inactive_bound, 0.0)[:, places]
+        violated, pull = violated[:, places], pull[:, places]
         design = Design(take_columns(self.full_design.X, kept), self.design.fit_intercept)
         return replace(
             self,
             weights=widen(self.weights),
             design=design,
             penalty=self.full_penalty[:, places],
-            slope=widen(self.slope) - np.sign(pull[:, places]) * bound[:, places],
+            slope=widen(self.slope) - np.sign(pull) * bound,
             mask=np.maximum(widen(self.mask), violated).astype(design.dtype),
             columns=kept,
         )

@@ -21,7 +21,14 @@ from ..losses import (
     binary_codebook,
     one_vs_rest_codebook,
 )
-from ._build import BOUND, DualForm, build_objective, class_weight_of_rows, linear_parameters
+from ._build import (
+    BOUND,
+    DualForm,
+    build_objective,
+    class_weight_of_rows,
+    hinge_parameters,
+    linear_parameters,
+)
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
 
@@ -77,9 +84,12 @@ class HingeObjective(LinearObjective):
         slack = np.maximum(1 - signs * self.training_predictor, 0)
         primal = np.sum(self.penalty * self.weights**2 / 2 + self.slope * self.weights, axis=1)
         gap = primal + np.sum(weight * slack, axis=0) - dual
-        n_free = np.sum((share > BOUND) & (share < 1 - BOUND) & (weight > 0), axis=0)
+        free = (share > BOUND) & (share < 1 - BOUND) & (weight > 0)
+        # More than there are parameters are between their bounds only far from the optimum.
+        n_free = np.minimum(free.sum(axis=0), self.design.n_columns)
+        n_params = hinge_parameters(signs * self.training_predictor, weight, n_free)
         unit = self.effective_rows() / self.total_weight
-        return float(np.sum(2 * gap * unit)), int(np.maximum(n_free, 1).sum())
+        return float(np.sum(2 * gap * unit)), float(n_params.sum())
 
     def _balanced(self, share):
         """Shares of which both classes have the same weight, where an intercept asks for it."""
@@ -114,9 +124,8 @@ class HingeObjective(LinearObjective):
             return pull @ own / 2 - size @ share, weight * predictor - size
 
         size, start, bounds = np.abs(weight), self._shares[:, k], Bounds(0, 1)
-        options = {"maxiter": MAX_STEPS}
-        found = minimize(negative_dual, start, None, "L-BFGS-B", True, bounds=bounds, options=options)
-        return found.x
+        options = {"method": "L-BFGS-B", "options": {"maxiter": MAX_STEPS}}
+        return minimize(negative_dual, start, jac=True, bounds=bounds, **options).x
 
     @property
     def _is_penalised(self):
