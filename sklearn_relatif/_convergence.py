@@ -58,8 +58,8 @@ def warn_if_not_optimal(distance, model, X, transformers, has_weights, is_frozen
         )
     else:
         found = (
-            f"distance_to_optimum_ is {in_standard_errors(distance)} of its parameters, and a model "
-            f"that is fitted closely enough has at most {LIMIT:g}"
+            f"distance_to_optimum_ is {in_standard_errors(distance)} of its parameters, and one "
+            f"of a model that is fitted closely enough is at most {LIMIT:g}"
         )
     causes = list(_causes(model, X, transformers, has_weights, is_frozen))
     warnings.warn(

@@ -387,7 +387,8 @@ def _best_multiple(alpha, upper, norm):
     total = alpha.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(alpha > 0, upper / alpha, np.where(alpha < 0, 0.0, np.inf)).min(axis=0)
-        best = np.where(norm > 0, total / norm, 0.0)
+        # A kernel that is not positive definite has no dual to look for better multiples in.
+        best = np.where(norm > 0, total / norm, 1.0)
     multiple = np.clip(best, 0, room)
     return multiple * total - multiple**2 * norm / 2
 

@@ -43,9 +43,9 @@ ROUNDING = 1e3
 #: Twice the duality gap for each row on the margin, above which another dual point is looked for.
 TOO_FAR = 0.01
 #: Of which part of the penalty an unpenalised intercept is given, to find it.
-WEAK = 1e3
+WEAK = 1e2
 #: Steps that are made towards it.
-MAX_STEPS = 200
+MAX_STEPS = 300
 
 SGD_REGRESSION_LOSSES = {
     "squared_error": lambda epsilon: SquaredError(),
@@ -111,21 +111,24 @@ class HingeObjective(LinearObjective):
 
     def _dual_share(self, k):
         weight, penalty = self._signed_weights[:, k], self.penalty[k]
-        ridge = np.where(self._is_penalised[k], penalty, np.inf)
+        ridge, centre = np.where(self._is_penalised[k], penalty, np.inf), np.zeros_like(penalty)
         if self.design.fit_intercept and penalty[-1] == 0:
-            # It balances the classes; a weak penalty stands for that.
-            ridge[-1] = penalty.max() / WEAK
+            # It balances the classes. A weak penalty on its change stands for that.
+            ridge[-1], centre[-1] = penalty.max() / WEAK, self.weights[k, -1]
         slope = np.broadcast_to(self.slope, self.shape)[k]
 
         def negative_dual(share):
             pull = self._sum((weight * share)[:, None])[0] - slope
-            own = pull / ridge
-            predictor = self.design.predictor(own[None], slice(None))[:, 0]
-            return pull @ own / 2 - size @ share, weight * predictor - size
+            change = pull / ridge
+            predictor = self.design.predictor((centre + change)[None], slice(None))[:, 0]
+            return pull @ (centre + change / 2) - size @ share, weight * predictor - size
 
         size, start, bounds = np.abs(weight), self._shares[:, k], Bounds(0, 1)
-        options = {"method": "L-BFGS-B", "options": {"maxiter": MAX_STEPS}}
-        return minimize(negative_dual, start, jac=True, bounds=bounds, **options).x
+        options = {"maxiter": MAX_STEPS, "ftol": 1e-12, "gtol": 1e-8}
+        found = minimize(
+            negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        )
+        return found.x
 
     @property
     def _is_penalised(self):
