@@ -93,7 +93,7 @@ def main():
     size = 4e-6 * options.rows * options.columns
     print(f"{options.rows:,} x {options.columns} float32, {options.queries:,} queries, 3 criteria")
     print(
-        "| file, MB | peak memory, MB | before, MB | from_fitted, s | explain, s | distance to optimum |"
+        "| file, MB | peak memory, MB | before, MB | from_fitted, s | explain, s | to optimum |"
     )
     print("|---:|---:|---:|---:|---:|---:|")
     print(
