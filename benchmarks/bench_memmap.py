@@ -92,9 +92,7 @@ def main():
         found = in_child(measure, folder, model, options.queries)
     size = 4e-6 * options.rows * options.columns
     print(f"{options.rows:,} x {options.columns} float32, {options.queries:,} queries, 3 criteria")
-    print(
-        "| file, MB | peak memory, MB | before, MB | from_fitted, s | explain, s | to optimum |"
-    )
+    print("| file, MB | peak memory, MB | before, MB | from_fitted, s | explain, s | to optimum |")
     print("|---:|---:|---:|---:|---:|---:|")
     print(
         f"| {size:,.0f} | {found.memory_peak:,.0f} | {found.memory_before:,.0f} "
