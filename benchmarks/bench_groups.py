@@ -67,7 +67,8 @@ def main():
     n_features = model[:-1].fit_transform(X).shape[1]
     print(
         f"{len(y):,} rows, {n_features} columns, {len(y_test):,} queries; fit "
-        f"{time.perf_counter() - start:.1f} s, stationarity {explainer.stationarity_:.1e}\n"
+        f"{time.perf_counter() - start:.1f} s, {explainer.distance_to_optimum_:.1e} standard "
+        "errors from the optimum\n"
     )
     print("| groups | share of the rows | Pearson | slope | relative error | newton | retrain |")
     print("|---|--:|--:|--:|--:|--:|--:|")

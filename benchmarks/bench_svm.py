@@ -78,7 +78,7 @@ class FullGram(QueryGram):
         alpha = np.abs(self.coefficients)
         gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
         gap = np.where(alpha < model.C, gap, np.minimum(gap, 0))
-        self.stationarity = np.sqrt(np.mean(gap**2))
+        self.violation = np.sqrt(np.mean(gap**2))
 
 
 METHODS = {"sklearn_relatif": Relatif, "query Gram": QueryGram, "full Gram": FullGram}

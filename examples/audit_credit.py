@@ -159,8 +159,8 @@ def print_model(explainer, X_test, y_test):
         f"test accuracy {np.mean(predicted == y_test):.3f}; "
         f"'good' for everyone would give {np.mean(y_test == 'good'):.3f}\n"
         f"{np.sum(predicted == 'bad')} applicants refused\n"
-        f"stationarity {explainer.stationarity_:.1e}: 0 at the exact optimum, "
-        "above 1e-2 the scores mislead"
+        f"fit {explainer.distance_to_optimum_:.1e} standard errors from its optimum; above 0.3 "
+        "the scores mislead"
     )
 
 

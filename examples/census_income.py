@@ -52,7 +52,8 @@ def main():
     explainer = RelatIFExplainer(income_model()).fit(X_train, train["income"])
     accuracy = np.mean(explainer.predict(check) == check["income"])
     print(f"{len(train)} rows to train on; accuracy {accuracy:.3f} on {len(check)} others")
-    print(f"stationarity {explainer.stationarity_:.1e}: above 1e-2 the numbers below mislead")
+    distance = explainer.distance_to_optimum_
+    print(f"fit {distance:.1e} standard errors from its optimum; above 0.3 the numbers mislead")
 
     # 2. The gap is a number that depends on predictions: removal_effect_on tells how it changes
     #    without each row, by one Newton step of the model without it.

@@ -33,7 +33,8 @@ model = make_pipeline(StandardScaler(), LogisticRegression())
 #    (A model that is fitted already: RelatIFExplainer.from_fitted(model, X_train, y_train).)
 explainer = RelatIFExplainer(model).fit(X_train, y_train)
 accuracy = np.mean(explainer.predict(X_test) == y_test)
-print(f"test accuracy {accuracy:.3f}, stationarity {explainer.stationarity_:.1e}")
+distance = explainer.distance_to_optimum_
+print(f"test accuracy {accuracy:.3f}, {distance:.1e} standard errors from the optimum")
 
 # 3. Explain the prediction that the model is least certain of: the rows that support the
 #    predicted label, and the rows that oppose it.

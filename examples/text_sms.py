@@ -50,7 +50,7 @@ def main():
     predicted = explainer.predict(text_test)
     print(
         f"{len(text_train)} training messages, test accuracy {np.mean(predicted == y_test):.3f}, "
-        f"stationarity {explainer.stationarity_:.1e}"
+        f"{explainer.distance_to_optimum_:.1e} standard errors from the optimum"
     )
 
     # One pass over the training messages explains all predictions by both criteria.

@@ -23,8 +23,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import objectives
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ._convergence import warn_if_not_optimal
 from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
+from ._optimality import distance_to_optimum
 from ._persistence import PersistenceMixin
 from ._recording import (
     TrainingData,
@@ -44,7 +46,6 @@ from ._validation import (
     check_training_labels,
     label_array,
     place_sample_weight,
-    warn_if_not_stationary,
 )
 from ._wrapped import WrappedEstimatorMixin
 from .audit import AuditMixin
@@ -52,6 +53,7 @@ from .criteria import CRITERIA, leverages, row_factors, unit_scales
 from .curvature import (
     CURVATURES,
     SOLVERS,
+    Prepared,
     SolverChoice,
     build_curvature,
     has_exact_factor,
@@ -169,10 +171,14 @@ class RelatIFExplainer(
         Names of the features, where the training data had any.
     solver_ : SolverChoice
         The solver's ``name``, and the ``reason`` for which it was chosen.
-    stationarity_ : float
-        Norm of the gradient of the objective at the fitted coefficients, relative to the root
-        mean square norm of the row gradients. Close to 0 if the model is at its optimum on
-        exactly these rows and weights; above 0.01 a ConvergenceWarning is given.
+    distance_to_optimum_ : float
+        Root mean square distance of the fitted parameters from the optimum of the training
+        objective on exactly these rows and weights, in standard errors of the parameters:
+        ``sqrt(n g^T H^-1 g / p)`` with the gradient and the Hessian of the objective, the
+        effective number of rows ``n`` and of parameters ``p``. Neither the units of features or
+        weights nor the number of rows matter to it. Above 0.3, or where numbers overflow, a
+        ConvergenceWarning names the cause that it can tell. Below, the fit is close enough to
+        its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
         Index, labels, predictions and probabilities of the training rows.
     scale_ : ndarray of shape (n_rows,)
@@ -266,7 +272,7 @@ class RelatIFExplainer(
         >>> X, y = load_iris(return_X_y=True)
         >>> model = LogisticRegression(max_iter=1000).fit(X, y)
         >>> explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="influence")
-        >>> bool(explainer.stationarity_ < 0.01)
+        >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
         """
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
@@ -307,7 +313,7 @@ class RelatIFExplainer(
         Warns
         -----
         ConvergenceWarning
-            If ``stationarity_`` is above 0.01.
+            If ``distance_to_optimum_`` is above 0.3 or cannot be computed.
         """
         self._check_params()
         prefix, model = objectives.innermost_path(self.estimator)
@@ -351,9 +357,20 @@ class RelatIFExplainer(
         targets = self._targets.of_training(labels, sample_weight)
 
         self._objective = objectives.reduce_estimator(self._model, design, targets, sample_weight)
-        self.stationarity_ = self._objective.relative_gradient()
-        warn_if_not_stationary(self.stationarity_)
+        fitted = self._objective
         self._prepare_curvature()
+        prepared = Prepared(self._objective, self._curvature, self.solver_)
+        self.distance_to_optimum_ = distance_to_optimum(
+            fitted, prepared, self.curvature, self.damping
+        )
+        warn_if_not_optimal(
+            self.distance_to_optimum_,
+            self._model,
+            design,
+            self._transformers,
+            self._training_data[2] is not None,
+            isinstance(self.estimator, FrozenEstimator),
+        )
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
         self.training_rows_ = self._describe_training_rows(index, labels)

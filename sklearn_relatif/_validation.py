@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from contextlib import suppress
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn import get_config
-from sklearn.exceptions import ConvergenceWarning
 
 from ._explanation import row_index
-
-#: A relative gradient above this means that the model is not at the optimum of these rows.
-STATIONARITY_LIMIT = 1e-2
 
 
 def check_choice(name, value, choices):
@@ -190,17 +185,3 @@ def group_labels(groups, n_rows):
 def _is_missing(label):
     """None, NaN, NaT, or the missing value of pandas, whose comparisons are missing too."""
     return label is None or type(label).__name__ == "NAType" or label != label
-
-
-def warn_if_not_stationary(relative_gradient):
-    """Warn when a model is not at the optimum of the rows it is said to be trained on."""
-    if relative_gradient > STATIONARITY_LIMIT:
-        warnings.warn(
-            f"The model is not at the optimum of these training rows: stationarity_ is "
-            f"{relative_gradient:.2g}, and explanations are reliable below "
-            f"{STATIONARITY_LIMIT:g}. If the model was fitted before, check that X, y and "
-            "sample_weight are what it was fitted on. Otherwise fit it more closely: a smaller "
-            "tol, a larger max_iter, standardised features, or a stronger penalty.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )

@@ -96,6 +96,22 @@ def influence_matrices(
     }
 
 
+def distance_to_optimum(W, X, y, s, penalty, link, active=None, slope=0.0):
+    """Return the Newton decrement in standard errors, and the effective number of parameters.
+
+    ``active`` is as in :func:`influence_matrices`, ``slope`` the gradient of an L1 penalty there.
+    """
+    free = np.ones(W.size, bool) if active is None else np.ravel(active)
+    g = s @ gradients(W, X, y, link) + np.ravel(penalty * W + slope)
+    g = g[free] / np.sum(s)
+    H = hessian(W, X, s, penalty, link)[np.ix_(free, free)]
+    of_data = hessian(W, X, s, 0.0, link)[np.ix_(free, free)]
+    scale = np.where(np.diag(H) > 0, 1 / np.sqrt(np.maximum(np.diag(H), 1e-300)), 1.0)
+    inverse = scale[:, None] * _pseudo_inverse(H * np.outer(scale, scale)) * scale
+    n_rows, n_params = np.sum(s) ** 2 / np.sum(np.square(s)), np.sum(inverse * of_data)
+    return np.sqrt(n_rows * (g @ inverse @ g) / n_params), n_params
+
+
 def _targets(y, n_predictors):
     """Return which of the binary problems each row is a positive of, (n, K) bool."""
     positives = [1] if n_predictors == 1 else range(n_predictors)

@@ -197,7 +197,7 @@ def test_features_of_very_different_scale():
     model = LogisticRegression().fit(X[:, [3]], y)
     model.coef_, model.intercept_, model.n_features_in_ = W[:, :-1], W[:, -1], 7
     explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
-    assert explainer.stationarity_ < 1e-10
+    assert explainer.distance_to_optimum_ < 1e-10
 
     H = reference.hessian(W, D, weight, penalty, "sigmoid")
     g = reference.gradients(W, D, y, "sigmoid")
@@ -224,7 +224,7 @@ def test_nearly_separable_rows(n_classes):
     model = logistic(C=1e3, max_iter=1000).fit(X, y)
     assert model.score(X, y) > 0.98
     explainer = RelatIFExplainer.from_fitted(model, X, y)
-    assert explainer.stationarity_ < 1e-6
+    assert explainer.distance_to_optimum_ < 1e-6
     expected = cases.brute_force(model, X, y, X[:30], y[:30])
     assert_close(explain_all(explainer, X[:30], y[:30]), expected, EXACT)
 
@@ -247,7 +247,7 @@ def test_rows_that_the_model_fits_perfectly(n_classes, dtype):
     # Far rows exert no force, so the model of the others is the model of all.
     model = logistic().fit(X, y)
     explainer = RelatIFExplainer.from_fitted(model, X_all, y_all)
-    assert explainer.stationarity_ < 1e-5
+    assert explainer.distance_to_optimum_ < 1e-5
     assert_array_equal(explainer.self_influence_[len(y) :], 0)
     influence = explainer.pairwise_influence(X[:20], y[:20], criterion="influence")
     assert_array_equal(influence[:, len(y) :], 0)
@@ -479,7 +479,7 @@ def test_frozen_is_refitted(n_classes):
     refitted = RelatIFExplainer(logistic(), **params).fit(X, y, weight)
     frozen = RelatIFExplainer.from_fitted(logistic().fit(X, y, weight), X, y, weight, **params)
     assert_array_equal(frozen.pairwise_influence(X), refitted.pairwise_influence(X))
-    assert frozen.stationarity_ == refitted.stationarity_
+    assert frozen.distance_to_optimum_ == refitted.distance_to_optimum_
     assert frozen.get_params(deep=False).keys() == refitted.get_params(deep=False).keys()
 
 
@@ -543,7 +543,7 @@ def test_working_memory_does_not_change_what_fit_computes(working_memory):
         frugal = RelatIFExplainer(logistic(), criterion="theta_relative").fit(X, y)
         assert_allclose(frugal.scale_, plain.scale_, rtol=1e-10)
         assert_allclose(frugal.leverage_, plain.leverage_, rtol=1e-10)
-        assert_allclose(frugal.stationarity_, plain.stationarity_, atol=1e-12)
+        assert_allclose(frugal.distance_to_optimum_, plain.distance_to_optimum_, atol=1e-12)
 
 
 @pytest.mark.parametrize("model", [logistic(), SVC()], ids=["logistic", "kernel"])

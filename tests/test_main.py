@@ -82,8 +82,9 @@ def test_describes_the_model(study):
     text = "\n".join(demonstration.describe_model(study))
     accuracy = np.mean(study.explainer.predict(study.X_test) == study.y_test)
     assert f"test accuracy {accuracy:.3f}" in text
-    assert f"{study.explainer.stationarity_:.1e}" in text
-    assert study.explainer.stationarity_ < 0.01
+    distance = study.explainer.distance_to_optimum_
+    assert f"Fit           {distance:.2g} standard errors from its optimum" in text
+    assert distance < 0.3
 
 
 def test_queries_are_chosen_by_probability(study):

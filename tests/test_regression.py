@@ -66,7 +66,7 @@ def test_no_target_asks_for_the_prediction():
 
 
 def test_the_reduction_is_that_of_scikit_learn(explainer):
-    assert explainer.stationarity_ < 5e-3
+    assert explainer.distance_to_optimum_ < 0.05
 
 
 def test_curvature_and_influence_in_closed_form(data):

@@ -389,13 +389,13 @@ def test_weight_that_one_versus_rest_does_not_take():
         RelatIFExplainer(estimator).fit(X, Y, weight)
     with config_context(enable_metadata_routing=True):
         estimator.estimator.set_fit_request(sample_weight=True)
-        assert RelatIFExplainer(estimator).fit(X, Y, weight).stationarity_ < 1e-7
+        assert RelatIFExplainer(estimator).fit(X, Y, weight).distance_to_optimum_ < 1e-7
 
 
 def test_wrong_weights_are_told_by_the_gradient():
     model = LogisticRegression().fit(X, Y)
     weight = np.where(Y == 0, 5.0, 1.0)
-    with pytest.warns(ConvergenceWarning, match=r"stationarity_ is 0\.\d+.*sample_weight.*tol"):
+    with pytest.warns(ConvergenceWarning, match=r"optimum_ is 2\.\d+ standard.*sample_weight"):
         RelatIFExplainer.from_fitted(model, X, Y, weight)
 
 

@@ -8,8 +8,8 @@ from string import Template
 
 import numpy as np
 
+from .._convergence import is_at_optimum
 from .._explanation import clip, text_of
-from .._validation import STATIONARITY_LIMIT
 from . import _svg
 from ._meanings import FACTS, GROUP, PREDICTION, ROW
 from ._sentences import about_conditioning
@@ -73,7 +73,7 @@ def render(report, X=None, n_rows=20):
 
 
 def _header(report):
-    is_off = report.model["stationarity"] > STATIONARITY_LIMIT
+    is_off = not is_at_optimum(report.model["distance_to_optimum"])
     style = ' class="warning"' if is_off else ""
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes)
     return f"<p{style}>{escape(report.verdict())}</p>{notes}"

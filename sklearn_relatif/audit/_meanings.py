@@ -125,10 +125,11 @@ FACTS = {
     "effective_parameters": Meaning(
         "effective parameters", "The sum of the leverages: what regularisation leaves free."
     ),
-    "stationarity": Meaning(
-        "stationarity",
-        "How far the fit is from the exact optimum of the training objective: the relative norm "
-        "of its gradient. 0 at the optimum; above 0.01 the numbers of this report mislead.",
+    "distance_to_optimum": Meaning(
+        "distance to the optimum",
+        "How far the fitted parameters are from those that minimise the training objective, in "
+        "standard errors of the parameters: at 1, they are off by as much as they would change "
+        "with another sample of rows. Above 0.3 the numbers of this report mislead.",
     ),
     "accuracy": Meaning("training accuracy", "The share of training rows that are predicted."),
     "loo_accuracy": Meaning(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._convergence import in_standard_errors, is_at_optimum
 from .._explanation import clip, text_of
-from .._validation import STATIONARITY_LIMIT
 from ._sentences import percent, why
 
 if TYPE_CHECKING:
@@ -173,20 +173,29 @@ class AuditReport:
             file.write(page)
 
     def verdict(self) -> str:
-        """A line on the model, and whether the numbers can be relied on.
+        """A line on the model, and how far its fit is from the optimum of its objective.
 
         Returns
         -------
         str
         """
-        value = self.model["stationarity"]
-        trust = "the fit is at its optimum, so that the numbers can be relied on"
-        if value > STATIONARITY_LIMIT:
-            trust = "THE FIT IS NOT AT ITS OPTIMUM, and the numbers mislead: fit it more closely"
+        distance = self.model["distance_to_optimum"]
+        if np.isnan(distance):
+            fit = "IT IS NOT KNOWN HOW FAR THE FIT IS FROM ITS OPTIMUM: numbers overflow"
+        elif is_at_optimum(distance):
+            fit = (
+                f"the fit is close to its optimum, {in_standard_errors(distance)} of the "
+                "parameters from it"
+            )
+        else:
+            fit = (
+                f"THE FIT IS NOT AT ITS OPTIMUM, but {in_standard_errors(distance)} of the "
+                "parameters from it: the numbers below mislead"
+            )
         return (
             f"{self.model['model']}, trained on {self.model['n_rows']} rows, "
             f"{self.model['n_features']} features, {len(self.model['classes'])} classes; "
-            f"stationarity {value:.1e}: {trust}."
+            f"{fit}."
         )
 
     def _accuracy_line(self) -> str:

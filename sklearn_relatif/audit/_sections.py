@@ -30,7 +30,7 @@ def describe_model(explainer, columns, X_test, y_test):
         "n_rows": len(label),
         "n_features": int(explainer._training_data[0].shape[1]),
         "n_parameters": int(objective.rows.n_params),
-        "stationarity": explainer.stationarity_,
+        "distance_to_optimum": explainer.distance_to_optimum_,
         "accuracy": float(np.mean(columns["prediction"] == label)),
     }
     if "loo_prediction" in columns:

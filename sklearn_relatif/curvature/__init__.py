@@ -13,6 +13,7 @@ from ._kfac import KroneckerCurvature
 from ._prepare import (
     CURVATURES,
     SOLVERS,
+    Prepared,
     SolverChoice,
     build_curvature,
     check_room_for_factor,
@@ -35,6 +36,7 @@ __all__ = [
     "DiagonalCurvature",
     "KroneckerCurvature",
     "Lissa",
+    "Prepared",
     "SoftmaxWoodburyCurvature",
     "SolverChoice",
     "SplitCurvature",

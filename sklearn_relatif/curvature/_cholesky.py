@@ -9,11 +9,14 @@ from scipy import linalg
 from scipy.linalg import blas
 
 from .._threads import FEW_COLUMNS, in_one_blas_thread
+from ..objectives import row_blocks
 from ._lapack import cholesky, invert_triangle
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
 #: decomposition of the factor, which saves one of them.
 ROWS_PER_ROTATION = 256
+#: Columns of a factor that are looked at together.
+TILE = 512
 
 
 class CholeskyCurvature:
@@ -48,7 +51,7 @@ class CholeskyCurvature:
         self.dtype = np.dtype(dtype)
         tolerance = 10 * np.sqrt(self.size) * np.finfo(dtype).eps
         diagonals = np.einsum("bii->bi", blocks).copy()
-        factors = [_factorise(block) for block in blocks]
+        factors, n_null = [_factorise(block) for block in blocks], 0
         if min(pivot for _, pivot in factors) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
@@ -56,8 +59,10 @@ class CholeskyCurvature:
                 least = np.finfo(float).eps * diagonal.max(initial=0)
                 scale = np.maximum(diagonal, least if least > 0 else 1.0)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
+                n_null += null.shape[1]
             factors = [_factorise(block) for block in blocks]
-        smallest = min(pivot for _, pivot in factors)
+        #: 1 - R^2 of the parameter that the ones before it determine best.
+        self.smallest_pivot = smallest = min(pivot for _, pivot in factors)
         if smallest < tolerance:
             raise ValueError(
                 "The curvature is not positive definite: its smallest relative pivot is "
@@ -65,6 +70,9 @@ class CholeskyCurvature:
                 "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
                 "with more regularisation."
             )
+        n_active = self.n_blocks * self.size if mask is None else int(np.sum(mask))
+        #: Number of directions that have curvature of their own.
+        self.n_free = n_active - n_null
         self.inverse_factors = [_invert(factor, dtype) for factor, _ in factors]
         if mask is not None:
             by_block = mask.reshape(self.n_blocks, -1)
@@ -100,6 +108,10 @@ class CholeskyCurvature:
         (factor,) = self.inverse_factors
         inverse = _triangular_product(factor, np.tril(factor).T.copy(), True)
         return lambda x: _coupled_forms(inverse, x, n_outputs)
+
+    def inverse_diagonal(self):
+        """Diagonal of ``M^-1``, shape (n_params,), in double precision."""
+        return np.concatenate([_column_squares(factor) for factor in self.inverse_factors])
 
     def _separate_forms(self, x):
         whitened = (_triangular_product(f, x.copy(), False) for f in self.inverse_factors)
@@ -171,6 +183,16 @@ def _invert(factor, dtype):
     if len(inverse) <= FEW_COLUMNS:
         inverse = np.tril(inverse)
     return inverse.astype(dtype, order="F", copy=False)
+
+
+def _column_squares(factor):
+    """Squared lengths of the columns of a lower triangle, whatever is above its diagonal."""
+    squares = np.empty(len(factor))
+    for rows in row_blocks(len(factor), 1, TILE):
+        squares[rows] = np.square(np.tril(factor[rows, rows]), dtype=np.float64).sum(axis=0)
+        below = factor[rows.stop :, rows]
+        squares[rows] += np.einsum("ij,ij->j", below, below, dtype=np.float64)
+    return squares
 
 
 def _coupled_forms(inverse, x, n_outputs):

@@ -16,6 +16,13 @@ from ._stored import take_columns
 #: Newer releases of scikit-learn let "balanced" class weights count sample weights.
 BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
 
+#: Share of its upper bound within which a dual coefficient counts as being at one of its bounds.
+BOUND = 1e-6
+#: Rows near the margin, and their share of all, besides those on it, that tell the density there.
+NEAR, NEAR_SHARE = 10, 0.05
+#: Where almost all rows are on the margin, their density there says little.
+LEAST_QUOTIENT = 0.1
+
 
 def class_weight_of_rows(class_weight, classes, y, sample_weight):
     """Class weight of each row, shape (n_rows,).
@@ -55,6 +62,29 @@ class DualForm(NamedTuple):
     alpha: np.ndarray
     upper: np.ndarray
     has_intercept: bool
+
+
+def hinge_parameters(margin, weight, n_free):
+    """Effective number of parameters of hinge machines, shape (n_problems,).
+
+    A free coefficient of the dual, which keeps a row on the margin, is a free parameter. How far
+    another sample moves it goes by the share of the rows that pull at it, inside the margin,
+    over the density of rows that resist, near the margin; in log losses that quotient is 1.
+
+    Parameters
+    ----------
+    margin, weight : ndarray of shape (n_rows, n_problems)
+    n_free : ndarray of shape (n_problems,)
+        Free coefficients. The intercept is a parameter too, if there is none.
+    """
+    quotients = []
+    for m, w, n in zip(margin.T, weight.T, n_free, strict=True):
+        m, w = m[w > 0], w[w > 0]
+        n_near = min(len(m), n + max(NEAR, int(NEAR_SHARE * len(m))))
+        near = np.argpartition(np.abs(m - 1), n_near - 1)[:n_near]
+        width = 2 * np.abs(m[near] - 1).max()
+        quotients.append(w[m < 1].sum() * width / w[near].sum())
+    return np.maximum(n_free, 1) * np.clip(quotients, LEAST_QUOTIENT, 1)
 
 
 class Parameters(NamedTuple):
@@ -117,7 +147,7 @@ def build_objective(
         ``sample_weight``.
     kind : type, default=LinearObjective
     """
-    columns = mask = full_design = inactive_bound = None
+    columns = mask = full_design = inactive_bound = full_penalty = None
     slope = 0.0
     if l1.any():
         active = (weights != 0) | (l1 == 0)
@@ -127,6 +157,7 @@ def build_objective(
                 "row has an influence on it. Weaken the penalty (a larger C, a smaller alpha)."
             )
         full_design, inactive_bound = Design(X, fit_intercept), np.where(active, np.inf, l1)
+        full_penalty = l2
         columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
         kept = np.append(columns, X.shape[1]) if fit_intercept else columns
         weights, l2, l1, active = (table[:, kept] for table in (weights, l2, l1, active))
@@ -153,6 +184,7 @@ def build_objective(
         columns=columns,
         full_design=full_design,
         inactive_bound=inactive_bound,
+        full_penalty=full_penalty,
     )
 
 

@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
-from ._build import DualForm, class_weight_of_rows
+from ._build import BOUND, DualForm, class_weight_of_rows, hinge_parameters
 from ._linear import block_budget
 from ._registry import reduce_estimator
 from ._rows import row_blocks
@@ -202,6 +202,8 @@ class KernelObjective:
     intercept : ndarray of shape (n_outputs,)
     C : float or None
         Upper bound of a coefficient of weight 1. None where the machine has another.
+    nu : float or None
+        What it has instead: the least share of support vectors.
     """
 
     loss: Hinge
@@ -212,6 +214,7 @@ class KernelObjective:
     dual_coef: np.ndarray
     intercept: np.ndarray
     C: float | None
+    nu: float | None = None
 
     #: A hinge has no second derivative that says something.
     is_smooth = False
@@ -304,21 +307,35 @@ class KernelObjective:
         """Refused: the feature space of a kernel has no finite matrix."""
         raise ValueError(NO_CURVATURE.format("empirical_fisher"))
 
-    def relative_gradient(self) -> float:
-        """Root mean square violation of the optimality conditions, in units of the margin.
+    def squared_distance(self):
+        """Twice the duality gap in effective rows, and the number of free coefficients.
 
-        A row without a coefficient should have a margin of at least 1, a row at its upper
-        bound one of at most 1, and any other a margin of 1.
+        The gap between the machine and the best multiple of its coefficients that is feasible for
+        these rows: there may be none but 0 if the coefficients were found for others.
         """
-        bound = self.C
-        if bound is None:  # NuSVC: a bound of its own in each problem, which its rows show.
-            bound = (np.abs(self.dual_coef) / self.sample_weight[self.support, None]).max(axis=0)
-        weight = self.sample_weight[:, None]
-        signs, alpha = self.loss.codebook[self.y], self._alpha
-        gap = 1 - signs * self.training_predictor
-        gap = np.where(alpha > 0, gap, np.maximum(gap, 0))
-        gap = np.where(alpha < bound * weight * (1 - 1e-9), gap, np.minimum(gap, 0))
-        return float(np.sqrt(np.sum(weight * (signs != 0) * gap**2) / self.total_weight))
+        signs, weight = self.loss.codebook[self.y], self.sample_weight[:, None]
+        present = weight * (signs != 0)
+        upper = self._bounds * present
+        coefficients = np.zeros(signs.shape)
+        coefficients[self.support] = self.dual_coef
+        alpha = signs * coefficients
+        margin = signs * self.training_predictor
+        norm = np.sum(coefficients * self.training_predictor, axis=0)
+        primal = norm / 2 + np.sum(upper * np.maximum(1 - margin, 0), axis=0)
+        gap = primal - _best_multiple(alpha, upper, norm)
+        effective = present.sum(axis=0) / np.square(present).sum(axis=0)
+        free = (alpha > BOUND * upper) & (alpha < (1 - BOUND) * upper)
+        n_params = hinge_parameters(margin, present, free.sum(axis=0))
+        return float(np.sum(2 * gap / self._bounds * effective)), float(n_params.sum())
+
+    @property
+    def _bounds(self):
+        """Upper bound of a coefficient of weight 1 in each problem, shape (n_outputs,)."""
+        if self.C is not None:
+            return np.full(self.loss.n_outputs, self.C)
+        # libsvm scales a NuSVC to margins of 1, which takes the share nu of all weight to its sum.
+        present = self.sample_weight[:, None] * (self.loss.codebook[self.y] != 0)
+        return np.abs(self.dual_coef).sum(axis=0) / (self.nu * present.sum(axis=0))
 
 
 @reduce_estimator.register
@@ -334,10 +351,10 @@ def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
 
     libsvm takes no notice of class weights here.
     """
-    return _reduce(estimator, X, y, sample_weight, 1.0, None)
+    return _reduce(estimator, X, y, sample_weight, 1.0, None, estimator.nu)
 
 
-def _reduce(estimator, X, y, sample_weight, by_class, C):
+def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
     X = held(X).astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
     return KernelObjective(
@@ -349,7 +366,31 @@ def _reduce(estimator, X, y, sample_weight, by_class, C):
         dual_coef=_problem_coefficients(estimator, y[support]),
         intercept=estimator.intercept_,
         C=C,
+        nu=nu,
     )
+
+
+def _best_multiple(alpha, upper, norm):
+    """Largest value of the duals of hinge machines at the feasible multiples of a point.
+
+    Parameters
+    ----------
+    alpha, upper : ndarray of shape (n_rows, n_problems)
+        Coefficients, which need not be feasible, and their upper bounds.
+    norm : ndarray of shape (n_problems,)
+        The squared norm of the machine that they make.
+
+    Returns
+    -------
+    ndarray of shape (n_problems,)
+    """
+    total = alpha.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(alpha > 0, upper / alpha, np.where(alpha < 0, 0.0, np.inf)).min(axis=0)
+        # A kernel that is not positive definite has no dual to look for better multiples in.
+        best = np.where(norm > 0, total / norm, 1.0)
+    multiple = np.clip(best, 0, room)
+    return multiple * total - multiple**2 * norm / 2
 
 
 def _support_rows(estimator, sample_weight):

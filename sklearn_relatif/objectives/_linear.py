@@ -25,6 +25,8 @@ from ._stored import take_columns
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
 MAX_BLOCK = 32 * MIB
+#: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
+VIOLATION = 1e-9
 
 
 def block_budget() -> float:
@@ -67,6 +69,8 @@ class LinearObjective:
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
         How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
         the strength of its L1 penalty; infinite for active parameters.
+    full_penalty : ndarray of shape (n_outputs, n_full_columns) or None
+        ``Lambda`` of all parameters, where there is an L1 penalty.
     """
 
     loss: Any
@@ -81,6 +85,7 @@ class LinearObjective:
     columns: np.ndarray | None = None
     full_design: Design | None = None
     inactive_bound: np.ndarray | None = None
+    full_penalty: np.ndarray | None = None
 
     @property
     def is_smooth(self):
@@ -178,28 +183,89 @@ class LinearObjective:
             output_weight=None if weight is None else weight.astype(dtype, copy=False),
         )
 
-    def relative_gradient(self) -> float:
-        """Norm of the gradient of J over the root mean square norm of the row gradients."""
-        weighted = (self.rows.norm * self.sample_weight).astype(self.dtype)[:, None]
-        weighted = weighted * self.rows.unit
-        squares = (self.rows.norm * np.sqrt(self.sample_weight)) ** 2
-        gradient, square = np.zeros(self.shape), 0.0
+    def gradient(self) -> np.ndarray:
+        """Gradient of J at the parameters, shape (n_outputs, n_columns), in double precision.
 
-        def sums(rows):
-            design = self.design[rows]
-            return design.contract(weighted[rows]), design.squared_lengths() @ squares[rows]
-
-        def add(of_block):
-            nonlocal square
-            gradient[:] += of_block[0]
-            square += float(of_block[1])
-
-        for_each(sums, self.cached_blocks(0), add)
-        gradient += self.penalty * self.weights + self.slope
+        0 for parameters that an L1 penalty holds at zero.
+        """
+        gradient = self._pull(self.design) + self.penalty * self.weights + self.slope
         if self.mask is not None:
             gradient *= self.mask
-        scale = np.sqrt(square * self.total_weight)
-        return float(np.linalg.norm(gradient) / scale) if scale > 0 else 0.0
+        return gradient / self.total_weight
+
+    def _pull(self, design):
+        """``sum_i s_i r_i ⊗ x~_i`` with the features of a design, shape (n_outputs, n_columns)."""
+        weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
+        total = np.zeros((self.shape[0], design.n_columns))
+
+        def add(of_block):
+            total[:] += of_block
+
+        bytes_per_row = design.n_columns * design.dtype.itemsize
+        blocks = list(row_blocks(self.n_rows, bytes_per_row, design.bytes_at_once))
+        for_each(lambda rows: design[rows].contract(weighted[rows]), blocks, add)
+        return total
+
+    def relative_gradient(self) -> float:
+        """Norm of the gradient of J over the root mean square norm of the row gradients.
+
+        It tells how far a retraining has come. It depends on the units of the features, so that
+        it cannot tell how far a model is from its optimum.
+        """
+        squares = (self.rows.norm * np.sqrt(self.sample_weight)) ** 2
+        square = sum(
+            float(self.design[rows].squared_lengths() @ squares[rows])
+            for rows in self.cached_blocks(0)
+        )
+        norm = np.linalg.norm(self.gradient())
+        return float(norm / np.sqrt(square / self.total_weight)) if square > 0 else 0.0
+
+    def effective_rows(self) -> np.ndarray:
+        """Effective number of rows of each output, ``(sum s)^2 / sum s^2``, shape (n_outputs,).
+
+        In the unit of J: where the problems of a one-vs-rest model weigh rows differently, a
+        problem's own sum of weights takes the place of one of the two S.
+        """
+        weight = np.broadcast_to(self.sample_weight[:, None], (self.n_rows, self.shape[0]))
+        if self.output_weight is not None:
+            weight = weight * self.output_weight.astype(np.float64)
+        return self.total_weight * weight.sum(axis=0) / np.square(weight).sum(axis=0)
+
+    def with_violated(self) -> LinearObjective:
+        """The same objective, with the parameters that should not be at zero among the active.
+
+        A parameter may be held at zero by an L1 penalty where the rest of J is less steep than
+        the penalty. Where it is steeper, the parameter belongs to the active ones.
+        """
+        if self.inactive_bound is None:
+            return self
+        pull = self._pull(self.full_design)
+        violated = np.abs(pull) > self.inactive_bound * (1 + VIOLATION)
+        if not violated.any():
+            return self
+        n_features = self.full_design.X.shape[1]
+        kept = np.flatnonzero(violated[:, :n_features].any(axis=0))
+        kept = np.union1d(kept, self.columns).astype(np.intp)
+        places = np.append(kept, n_features) if self.design.fit_intercept else kept
+        own = np.append(self.columns, n_features) if self.design.fit_intercept else self.columns
+
+        def widen(table):
+            full = np.zeros(self.full_penalty.shape)
+            full[:, own] = table
+            return full[:, places]
+
+        bound = np.where(violated, self.inactive_bound, 0.0)[:, places]
+        violated, pull = violated[:, places], pull[:, places]
+        design = Design(take_columns(self.full_design.X, kept), self.design.fit_intercept)
+        return replace(
+            self,
+            weights=widen(self.weights),
+            design=design,
+            penalty=self.full_penalty[:, places],
+            slope=widen(self.slope) - np.sign(pull) * bound,
+            mask=np.maximum(widen(self.mask), violated).astype(design.dtype),
+            columns=kept,
+        )
 
     def score_weights(self, weights=None) -> np.ndarray:
         """Parameters as the estimator exposes them: a row a class score, the intercept last.
@@ -287,6 +353,12 @@ class LinearObjective:
         if curvature == "fisher":
             return self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
         return self._separate_grams(self.loss.second_derivative)
+
+    def row_sum_in(self, curvature, design) -> np.ndarray:
+        """The same sum with other features, for the residuals and weights that the rows have."""
+        changed = replace(self, design=design)
+        changed.__dict__["training_predictor"] = self.training_predictor
+        return changed.row_sum(curvature)
 
     def _gradient_gram(self):
         matrix = np.zeros((self.rows.n_params,) * 2)

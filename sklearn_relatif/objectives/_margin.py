@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import lsq_linear
+from scipy.optimize import Bounds, lsq_linear, minimize
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.svm import LinearSVC
 
@@ -21,7 +21,14 @@ from ..losses import (
     binary_codebook,
     one_vs_rest_codebook,
 )
-from ._build import DualForm, build_objective, class_weight_of_rows, linear_parameters
+from ._build import (
+    BOUND,
+    DualForm,
+    build_objective,
+    class_weight_of_rows,
+    hinge_parameters,
+    linear_parameters,
+)
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
 
@@ -33,7 +40,12 @@ LOSSES = {
 }
 #: What the rounding of the features makes of a margin, in units of their precision.
 ROUNDING = 1e3
-
+#: Twice the duality gap for each row on the margin, above which another dual point is looked for.
+TOO_FAR = 0.01
+#: Of which part of the penalty an unpenalised intercept is given, to find it.
+WEAK = 1e2
+#: Steps that are made towards it.
+MAX_STEPS = 300
 
 SGD_REGRESSION_LOSSES = {
     "squared_error": lambda epsilon: SquaredError(),
@@ -50,19 +62,79 @@ class HingeObjective(LinearObjective):
         diagonal = self.identity_diagonal() * (self.penalty / self.total_weight).ravel()
         return diagonal.astype(self.dtype, copy=False)
 
-    def relative_gradient(self) -> float:
-        """Norm of the shortest subgradient of J, relative as in :class:`LinearObjective`.
+    def squared_distance(self):
+        """Twice the duality gap in effective rows, and the number of rows on the margin.
 
-        A row on the margin contributes between none and all of its gradient.
+        The dual coefficients are those of the shares of the rows that make the gradient shortest.
+        Where the machine is too far from its optimum for these to say how far, better ones are
+        searched for.
         """
-        weight = self._signed_weights
-        gradient = self._gradient(weight * self._shares)
-        counted = np.where(self._shares > 0, np.abs(weight), 0).sum(axis=1)
-        square = 0.0
-        for rows in self.blocks(2 * self.design.n_columns):
-            square += float(self.design[rows].squared_lengths() @ counted[rows])
-        shortest = float(np.sum(gradient**2))
-        return float(np.sqrt(shortest / (square * self.total_weight))) if square else 0.0
+        found = self._gap(self._shares)
+        if found[0] > TOO_FAR * found[1]:
+            found = min(found, self._gap(self._dual_shares()))
+        return found
+
+    def _gap(self, share):
+        weight, signs = np.abs(self._signed_weights), self.loss.codebook[self.y]
+        share = self._balanced(share)
+        pull, penalised = self._gradient(share * self._signed_weights), self._is_penalised
+        # The gradient is what the parameters lack of those that the coefficients make.
+        own = self.weights - np.divide(pull, self.penalty, out=0 * pull, where=penalised)
+        dual = np.sum(share * weight, axis=0) - np.sum(self.penalty * own**2, axis=1) / 2
+        slack = np.maximum(1 - signs * self.training_predictor, 0)
+        primal = np.sum(self.penalty * self.weights**2 / 2 + self.slope * self.weights, axis=1)
+        gap = primal + np.sum(weight * slack, axis=0) - dual
+        free = (share > BOUND) & (share < 1 - BOUND) & (weight > 0)
+        # More than there are parameters are between their bounds only far from the optimum.
+        n_free = np.minimum(free.sum(axis=0), self.design.n_columns)
+        n_params = hinge_parameters(signs * self.training_predictor, weight, n_free)
+        unit = self.effective_rows() / self.total_weight
+        return float(np.sum(2 * gap * unit)), float(n_params.sum())
+
+    def _balanced(self, share):
+        """Shares of which both classes have the same weight, where an intercept asks for it."""
+        if not self.design.fit_intercept:
+            return share
+        pull = share * self._signed_weights
+        gains, losses = np.maximum(pull, 0).sum(axis=0), np.maximum(-pull, 0).sum(axis=0)
+        least = np.minimum(gains, losses)
+        shrink = [np.divide(least, s, out=np.zeros_like(s), where=s > 0) for s in (gains, losses)]
+        balanced = share * np.where(pull > 0, shrink[0], shrink[1])
+        return np.where(self.penalty[:, -1] > 0, share, balanced)
+
+    def _dual_shares(self):
+        """Shares near those that solve the dual problems, shape (n_rows, n_outputs)."""
+        shares = np.empty(self._shares.shape)
+        for k in range(shares.shape[1]):
+            shares[:, k] = self._dual_share(k)
+        return shares
+
+    def _dual_share(self, k):
+        weight, penalty = self._signed_weights[:, k], self.penalty[k]
+        ridge, centre = np.where(self._is_penalised[k], penalty, np.inf), np.zeros_like(penalty)
+        if self.design.fit_intercept and penalty[-1] == 0:
+            # It balances the classes. A weak penalty on its change stands for that.
+            ridge[-1], centre[-1] = penalty.max() / WEAK, self.weights[k, -1]
+        slope = np.broadcast_to(self.slope, self.shape)[k]
+
+        def negative_dual(share):
+            pull = self._sum((weight * share)[:, None])[0] - slope
+            change = pull / ridge
+            predictor = self.design.predictor((centre + change)[None], slice(None))[:, 0]
+            return pull @ (centre + change / 2) - size @ share, weight * predictor - size
+
+        size, start, bounds = np.abs(weight), self._shares[:, k], Bounds(0, 1)
+        options = {"maxiter": MAX_STEPS, "ftol": 1e-12, "gtol": 1e-8}
+        found = minimize(
+            negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        )
+        return found.x
+
+    @property
+    def _is_penalised(self):
+        """The active coefficients, and the intercept if it is penalised."""
+        is_penalised = self.penalty > 0
+        return is_penalised if self.mask is None else is_penalised & (self.mask > 0)
 
     @cached_property
     def _shares(self):
@@ -82,10 +154,14 @@ class HingeObjective(LinearObjective):
 
     def _gradient(self, pull):
         """Gradient of the sum if rows contribute ``-pull_i x~_i``, shape (n_outputs, n_columns)."""
-        gradient = self.penalty * self.weights
+        return self.penalty * self.weights + self.slope - self._sum(pull)
+
+    def _sum(self, pull):
+        """``sum_i pull_i x~_i``, shape (n_outputs, n_columns)."""
+        total = np.zeros((pull.shape[1], self.design.n_columns))
         for rows in self.blocks(self.design.n_columns):
-            gradient -= np.asarray(self.design.block(rows).T @ pull[rows]).T
-        return gradient
+            total += np.asarray(self.design.block(rows).T @ pull[rows]).T
+        return total
 
     @property
     def _signed_weights(self):
