@@ -82,9 +82,10 @@ def _causes(model, X, transformers, has_weights, is_frozen):
     yield from (sentence for sentence in (early, unlike) if sentence)
     if is_frozen:
         converged = "" if early else "Its solver reported convergence, so that "
+        given = "X, y, sample_weight" if has_weights else "X, y"
         yield _capital(
-            f"{converged}X, y or the order of either may not be what it was fitted on: pass "
-            "exactly the rows that it was fitted on."
+            f"{converged}{given} or their order may not be what it was fitted on: pass exactly "
+            "the rows that it was fitted on."
         )
         if not has_weights:
             yield "If it was fitted with sample_weight, pass that too."
