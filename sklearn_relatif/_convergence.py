@@ -108,12 +108,11 @@ def _early_stop(model):
     limits = [getattr(part, "max_iter", -1) for part in inner]
     steps = [np.max(getattr(part, "n_iter_", 0)) for part in inner]
     if isinstance(model, (SGDClassifier, SGDRegressor)):
-        if model.tol is None and not model.early_stopping:
+        if model.tol is None:
             return f"SGD made {model.n_iter_} epochs, which are too few: {_closer(model)}."
-        kind = "early_stopping=True" if model.early_stopping else f"tol={model.tol:g}"
         return (
-            f"SGD stopped after {model.n_iter_} epochs by {kind}, which is when the loss falls "
-            f"slowly and not at the optimum: {_closer(model)}."
+            f"SGD stopped after {model.n_iter_} epochs by tol={model.tol:g}, which is when the "
+            f"loss falls slowly and not at the optimum: {_closer(model)}."
         )
     if any(0 < limit <= n for limit, n in zip(limits, steps, strict=True)):
         return (
@@ -130,9 +129,7 @@ def _closer(model):
     return "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
 
 
-SGD_RECIPE = (
-    "set tol=None and max_iter to many epochs, early_stopping=False, and standardise the features"
-)
+SGD_RECIPE = "set tol=None and max_iter to many epochs, and standardise the features"
 
 
 def _unlike_columns(X):
