@@ -7,6 +7,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import class_positions
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -88,6 +89,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
         if X_test is None:
             raise ValueError("y_test was given without X_test; pass the test rows too.")
         y_test = column_or_1d(y_test)
+        class_positions(y_test, explainer.classes_, "y_test")  # or an error that says what is wrong
 
     columns, notes = model_columns(explainer)
     predictions = {}
@@ -97,7 +99,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
         first = explain_first_rows(explainer, X_test)
         columns["hub_if"] = times_first(first["if"])
         columns["hub_relatif"] = times_first(first["relatif"])
-        predictions = support(explainer, X_test, y_test, first["loss_relative"])
+        predictions = support(explainer, X_test, y_test, first["loss_relative"], index)
         if y_test is None:
             notes.append(NO_TEST_LABELS)
         else:
