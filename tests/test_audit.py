@@ -305,6 +305,17 @@ def test_sparse_rows_of_the_user_stay_as_they_are():
     assert X.indices.tolist() == [5, 3]
 
 
+@pytest.mark.parametrize("name", ["logistic", "hinge"])
+@pytest.mark.parametrize("kind", ["coo_array", "dia_matrix"])
+def test_sparse_rows_of_any_kind_give_the_same_report(name, kind, data, tmp_path):
+    X, y, X_test, y_test = data
+    explainer = RelatIFExplainer(MODELS[name]).fit(sparse.csr_matrix(X), y)
+    expected = explainer.audit(X_test, y_test).columns["test_influence"]
+    report = explainer.audit(getattr(sparse, kind)(X_test), y_test)
+    np.testing.assert_allclose(report.columns["test_influence"], expected)
+    report.to_html(tmp_path / "report.html", getattr(sparse, kind)(X))
+
+
 def test_report_of_texts_shows_them(tmp_path):
     pd = pytest.importorskip("pandas")
     texts = pd.Series([f"{text} {place}" for place in range(20) for text in TEXTS], name="message")
