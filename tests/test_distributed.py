@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from sklearn_relatif._threads import n_blas_threads
 from tests import cases
 
 N_WORKERS = 2
+#: Seconds to wait for a worker.
+PATIENCE = 120
 SIGNS = ("positive", "negative", "absolute")
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def client():
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
@@ -34,8 +37,20 @@ def cluster():
 
 
 @pytest.fixture
+def cluster(client):
+    """The cluster with all of its workers: one that a test has killed takes a while to come back.
+
+    The scheduler is asked, as joblib asks it; what the client knows of workers may be old.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while sum(client.ncores().values()) < N_WORKERS:
+        assert time.monotonic() < deadline, f"no {N_WORKERS} workers after {PATIENCE} s"
+        time.sleep(0.05)
+    return client
+
+
+@pytest.fixture
 def dask(cluster):
-    cluster.wait_for_workers(N_WORKERS)
     with parallel_config(backend="dask"):
         yield cluster
 
