@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._text import printable
-from ._validation import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -372,6 +371,15 @@ def score_color(score: float, sign: str | None) -> str:
     if sign is None or score == 0:
         return NEUTRAL_COLOR
     return SUPPORTING_COLOR if score > 0 else OPPOSING_COLOR
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT, masked, or the missing value of pandas."""
+    if value is None or value is np.ma.masked or type(value).__name__ == "NAType":
+        return True
+    differs = value != value
+    # An array, as a cell may hold one, differs from itself entry by entry.
+    return isinstance(differs, bool | np.bool_) and bool(differs)
 
 
 def text_of(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import reprlib
 import warnings
-from contextlib import suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -76,30 +75,18 @@ def place_sample_weight(prefix, sample_weight, fit_params):
 def class_positions(labels, classes, name):
     """Position of each label in ``classes``, shape (n,)."""
     labels = np.asarray(labels)
-    # Text and numbers do not compare, nor do labels that are missing among strings.
+    # Text and numbers do not compare.
     if (classes.dtype.kind in "US") == (labels.dtype.kind in "US"):
-        with suppress(TypeError):
-            positions = np.searchsorted(classes, labels)
-            if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
-                return positions
-    check_none_missing(labels, name)
-    unseen = set(labels.tolist()) - set(classes.tolist())
+        positions = np.searchsorted(classes, labels)
+        if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
+            return positions
+    unseen = set(np.unique(labels).tolist()) - set(classes.tolist())
     if unseen:
         raise ValueError(
             f"{name} contains labels that the model was not trained on: "
             f"{sorted(unseen, key=repr)[:5]}. Its classes are {classes.tolist()}."
         )
     return np.searchsorted(classes, labels)
-
-
-def check_none_missing(labels, name):
-    """Raise a ValueError if labels are None or NaN."""
-    missing = np.array([is_missing(label) for label in labels.tolist()], bool)
-    if missing.any():
-        raise ValueError(
-            f"{name} has no label (None or NaN) in {missing.sum()} of its {len(labels)} rows, "
-            f"first at position {missing.argmax()}. Leave these rows out, or give them labels."
-        )
 
 
 def check_all_classes(positions, sample_weight, classes):
@@ -142,7 +129,7 @@ def group_labels(groups, n_rows):
             f"groups must have one label for each of the {n_rows} training rows; got an array of "
             f"shape {groups.shape}."
         )
-    assigned = np.array([not is_missing(label) for label in groups.tolist()])
+    assigned = np.array([not _is_missing(label) for label in groups.tolist()])
     if not assigned.any():
         raise ValueError("groups assigns no row to a group; give at least one row a label.")
     try:
@@ -156,12 +143,9 @@ def group_labels(groups, n_rows):
     return labels, members
 
 
-def is_missing(value):
-    """Whether it is None, NaN, NaT, or the missing value of pandas, with which none compares."""
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    differs = value != value
-    return isinstance(differs, bool | np.bool_) and bool(differs)
+def _is_missing(label):
+    """None, NaN, NaT, or the missing value of pandas, whose comparisons are missing too."""
+    return label is None or type(label).__name__ == "NAType" or label != label
 
 
 def warn_if_not_stationary(relative_gradient):

@@ -138,6 +138,8 @@ def test_bad_arguments_are_refused(data):
     explainer = RelatIFExplainer(LogisticRegression()).fit(*data[:2])
     with pytest.raises(ValueError, match="without X_test"):
         explainer.audit(y_test=data[3])
+    with pytest.raises(ValueError, match=r"y_test contains labels .* not trained on: \[7\]"):
+        explainer.audit(data[2], np.full(60, 7))
     with pytest.raises(ValueError, match="inconsistent"):
         explainer.audit(sample_names=["one"])
     with pytest.raises(ValueError, match="60 rows"):
@@ -199,6 +201,22 @@ def test_why_counts_the_rows_that_pull_harder(data):
     for row, rows in ((first, "any other row"), (second, "all other rows but one")):
         assert f"it pulls the model towards itself harder than {rows}." in report.why(row)
     assert "harder than" not in report.why(third)  # beyond one per cent of the 200 rows
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("as_table", [list, np.array, "frame"])
+def test_missing_test_labels_are_named(missing, as_table, data):
+    X, y, X_test, y_test = data
+    names = np.array(["good", "bad"], object)
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, names[y])
+    labels = list(names[y_test])
+    labels[3] = labels[17] = missing
+    if as_table == "frame":
+        labels = pytest.importorskip("pandas").Series(labels)
+    elif as_table is np.array:
+        labels = np.array(labels, object)
+    with pytest.raises(ValueError, match=r"y_test has no label .* 2 of its 60 rows.* position 3\."):
+        explainer.audit(X_test, labels)
 
 
 @pytest.fixture(scope="module")
