@@ -353,6 +353,7 @@ def _table(options) -> Table:
         _say(f"reading {options.data}")
         table = make_table(read_frame(options.data, notes), options.target, notes, options.drop)
     notes.append(describe_features(table))
+    notes.append("Rows are numbered from 0, the first one below the header.")
     return table
 
 

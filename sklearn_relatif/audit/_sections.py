@@ -32,10 +32,10 @@ def describe_model(explainer, columns, X_test, y_test):
         "stationarity": explainer.stationarity_,
         "accuracy": float(np.mean(columns["prediction"] == label)),
     }
-    if isinstance(objective, LinearObjective):
-        facts["n_parameters"] = int(objective.rows.n_params)
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
+    if isinstance(objective, LinearObjective):
+        facts["n_parameters"] = int(objective.rows.n_params)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
     facts["largest_class"] = _largest_share(label)
