@@ -169,7 +169,7 @@ def print_refusal(explainer, X_train, applicant):
     explanations = explainer.explain(applicant, n_examples=3, criterion=list(CRITERIA))
     blocks = {"applicant": readable(applicant).T}
     for criterion, name in CRITERIA.items():
-        found = explanations[criterion].frame().set_index("train_index")
+        found = explanations[criterion].frame().set_index("row")
         cases = X_train.loc[found.index]
         block = readable(cases)
         block["same columns"] = same_columns(cases, applicant)
@@ -188,10 +188,10 @@ def print_first_cases(first, X_train, X_test):
     """Do the explanations resemble what they explain, and do they differ between applicants?"""
     lines = {}
     for name, frame in first.items():
-        cases, applicants = X_train.loc[frame["train_index"]], X_test.loc[frame["query"]]
+        cases, applicants = X_train.loc[frame["row"]], X_test.loc[frame["query"]]
         lines[name] = {
-            "distinct cases": str(frame["train_index"].nunique()),
-            "mean p(outcome)": frame.drop_duplicates("train_index")["probability"].mean(),
+            "distinct cases": str(frame["row"].nunique()),
+            "mean p(outcome)": frame.drop_duplicates("row")["probability"].mean(),
             "mean of same columns": same_columns(cases, applicants).mean(),
             "outcome as predicted": f"{np.mean(frame['label'] == frame['target']):.0%}",
         }
@@ -214,9 +214,9 @@ def print_second_look(explainer, X_train, y_train):
 
 def print_hubs(first, X_train):
     """Cases that explain many applicants under influence, and what RelatIF makes of them."""
-    times = {name: frame["train_index"].value_counts() for name, frame in first.items()}
+    times = {name: frame["row"].value_counts() for name, frame in first.items()}
     hubs = times["IF"].index[:5]
-    known = first["IF"].drop_duplicates("train_index").set_index("train_index").loc[hubs]
+    known = first["IF"].drop_duplicates("row").set_index("row").loc[hubs]
     table = brief(X_train.loc[hubs]).rename_axis(None)
     table["outcome"] = known["label"]
     table["p(outcome)"] = known["probability"].round(2)

@@ -48,7 +48,7 @@ print(explainer.explain(query, sign="negative"))
 # 4. The same as a data frame, and from there to the rows themselves.
 frame = explainer.explain(query).frame()
 columns = ["mean radius", "mean texture", "mean concavity", "worst area"]
-supporting = X_train.loc[frame["train_index"], columns]
+supporting = X_train.loc[frame["row"], columns]
 print("\nThe query, and under it the rows that support its prediction:\n")
 print(pd.concat([query[columns], supporting]).to_string())
 
@@ -59,11 +59,11 @@ both = explainer.explain(X_test, criterion=["influence", "loss_relative"])
 print(f"\nThe row that comes first, over {len(X_test)} test rows:\n")
 for criterion, explanation in both.items():
     first = explanation.frame().query("rank == 1")
-    rows = first.drop_duplicates("train_index")
+    rows = first.drop_duplicates("row")
     print(
         f"{criterion:>13}: {len(rows):3d} distinct rows, "
         f"mean probability of their own labels {rows['probability'].mean():.3f}; "
-        f"one of them {first['train_index'].value_counts().max()} times"
+        f"one of them {first['row'].value_counts().max()} times"
     )
 
 # 6. A picture: the strongest rows of both signs as bars.

@@ -120,7 +120,7 @@ def explain_false_alarm(explainer, train, test):
     )
     print(person[SHOWN].to_string())
     print("\nPast cases that explain it, by relative influence\n")
-    found = explainer.explain(person, n_examples=5).frame().set_index("train_index")
+    found = explainer.explain(person, n_examples=5).frame().set_index("row")
     table = train.loc[found.index, SHOWN].rename_axis(None)
     table["arrested"] = found["label"].map({0: "no", 1: "yes"})
     table["p(that)"] = found["probability"].round(2)

@@ -72,9 +72,9 @@ def main():
 
     report = explainer.audit(text_test, y_test)
     print("\n=== The messages whose labels the model contradicts most")
-    for place in report.first_rows(5):
-        print(f"    {y_train.iloc[place]:4}  {fit_line(text_train.iloc[place], indent=10)}")
-    report.to_html(arguments.output, text_train.to_frame())
+    for row in report.first_rows(5):
+        print(f"    {y_train[row]:4}  {fit_line(text_train[row], indent=10)}")
+    report.to_html(arguments.output, text_train)
     print(f"\nReport: {arguments.output}")
 
 
@@ -91,13 +91,13 @@ def interesting(values, is_wrong):
 
 def print_messages(rows, text):
     for _, row in rows.iterrows():
-        line = fit_line(text[row["train_index"]], indent=22)
+        line = fit_line(text[row["row"]], indent=22)
         print(f"    {row['score']:10.2f}  {row['label']:4}  {line}")
 
 
 def print_first_messages(name, frame, text):
     """How many messages come first for a query, and the one that does so most often."""
-    first = frame.loc[frame["rank"] == 1, "train_index"]
+    first = frame.loc[frame["rank"] == 1, "row"]
     counts = first.value_counts()
     print(f"{name:>7}: {len(counts)} distinct messages; one of them {counts.iloc[0]} times:")
     print(f"         {fit_line(text[counts.index[0]], indent=9)}")

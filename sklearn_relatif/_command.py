@@ -198,14 +198,13 @@ def _n_test_rows(n_rows, share):
 
 
 def _write_json(report, table, options):
-    rows = report.first_rows(options.top)
     content = {
         "model": report.model,
         "curvature": report.curvature,
         "rows": [
-            {"row": report.index[row], "why": report.why(row)}
-            | {name: values[row] for name, values in report.columns.items()}
-            for row in rows
+            {"row": report.index[place], "why": report.why(report.index[place])}
+            | {name: values[place] for name, values in report.columns.items()}
+            for place in report.first_positions(options.top)
         ],
         "groups": {name: list(values) for name, values in report.groups.items()},
         "notes": [*table.notes, *report.notes],
@@ -354,6 +353,7 @@ def _table(options) -> Table:
         _say(f"reading {options.data}")
         table = make_table(read_frame(options.data, notes), options.target, notes, options.drop)
     notes.append(describe_features(table))
+    notes.append("Rows are numbered from 0, the first one below the header.")
     return table
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ._text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +26,9 @@ __all__ = ["Explanation", "TrainingRows", "row_index"]
 # and both stand out against a white and against a black background.
 SUPPORTING_COLOR, OPPOSING_COLOR, NEUTRAL_COLOR = "#0072B2", "#D55E00", "#808080"
 
+#: Characters of a number that was computed, above which it is rounded.
+MAX_NUMBER = 12
+
 NO_ROWS = "no training row of this sign"
 
 # What a notebook or a terminal shows; `Explanation.frame` holds everything.
@@ -30,7 +36,7 @@ MAX_QUERIES_TEXT, MAX_QUERIES_HTML, MAX_ROWS = 5, 20, 20
 
 _HEADINGS = {
     "rank": "rank",
-    "train_index": "row",
+    "row": "row",
     "score": "score",
     "label": "label",
     "prediction": "prediction",
@@ -85,6 +91,11 @@ def row_index(X: Any) -> NDArray[Any]:
     return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
 
 
+def rows_at(index: NDArray[Any], positions: NDArray[np.integer]) -> np.ma.MaskedArray:
+    """The index labels at some positions, masked where these are -1, which stands for no row."""
+    return np.ma.MaskedArray(index[np.maximum(positions, 0)], mask=positions < 0)
+
+
 class Explanation:
     """The training rows that explain each query, best first.
 
@@ -95,8 +106,9 @@ class Explanation:
     Parameters
     ----------
     indices : array-like of shape (n_queries, n_examples), int
-        Positions of the explaining rows in the training data, best first. -1 where fewer than
-        `n_examples` rows have the asked sign.
+        Positions of the explaining rows in the training data, best first, for ``X_train.iloc`` or
+        an array: as of ``kneighbors`` of scikit-learn, and unlike `rows` no labels of an index.
+        -1 where fewer than `n_examples` rows have the asked sign.
     scores : array-like of shape (n_queries, n_examples), float
         The rows' scores in the `criterion`, NaN where `indices` is -1. Positive: the row
         supports the explained label (removing it raises the query's loss), negative: it
@@ -228,6 +240,30 @@ class Explanation:
             solver=self.solver,
         )
 
+    @property
+    def rows(self) -> np.ma.MaskedArray:
+        """The explaining rows by the user's index labels, shape (n_queries, n_examples).
+
+        Masked where `indices` is -1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_relatif._explanation import Explanation, TrainingRows
+        >>> explanation = Explanation(
+        ...     indices=[[2, -1]],
+        ...     scores=[[0.75, np.nan]],
+        ...     targets=[1],
+        ...     criterion="influence",
+        ...     sign="positive",
+        ...     training_rows=TrainingRows(index=np.array(["ann", "bob", "cid"])),
+        ...     query_index=["dan"],
+        ... )
+        >>> explanation.rows.tolist()
+        [['cid', None]]
+        """
+        return rows_at(self.training_rows.index, self.indices)
+
     def frame(self) -> pd.DataFrame:
         """One line a query and explaining row, best rows first.
 
@@ -235,10 +271,10 @@ class Explanation:
         -------
         pandas.DataFrame
             With the columns `query` (the user's index label), `target` (the explained label),
-            `rank` (from 1), `index` (the row's position in the training data), `train_index` (the
-            user's index label of the row), `score`, `label`, `prediction` and `probability` (the
-            model's, of the row's own label). Columns of which nothing is known are left out, and
-            so are the places for which there was no row.
+            `rank` (from 1), `row` (the user's index label of the training row), `position` (the
+            row's position in the training data), `score`, `label`, `prediction` and `probability`
+            (the model's, of the row's own label). Columns of which nothing is known are left out,
+            and so are the places for which there was no row.
 
         Raises
         ------
@@ -280,25 +316,25 @@ class Explanation:
     def _columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `frame`, without pandas."""
         query, place = np.nonzero(self.indices >= 0)
-        index = self.indices[query, place]
+        position = self.indices[query, place]
         rows = self.training_rows
         columns = {
             "query": self.query_index[query],
             "target": None if self.targets is None else self.targets[query],
             "rank": place + 1,
-            "index": index,
-            "train_index": rows.index[index],
+            "row": rows.index[position],
+            "position": position,
             "score": self.scores[query, place],
-            "label": None if rows.labels is None else rows.labels[index],
-            "prediction": None if rows.predictions is None else rows.predictions[index],
-            "probability": None if rows.probabilities is None else rows.probabilities[index],
+            "label": None if rows.labels is None else rows.labels[position],
+            "prediction": None if rows.predictions is None else rows.predictions[position],
+            "probability": None if rows.probabilities is None else rows.probabilities[position],
         }
         return {name: values for name, values in columns.items() if values is not None}
 
     def __repr__(self) -> str:
         shown = self[:MAX_QUERIES_TEXT]
         header = _header(self)
-        tables = [[[clip(cell) for cell in line] for line in _lines(query)] for query in shown]
+        tables = [_clipped(_lines(query)) for query in shown]
         widths = [
             max(map(len, column))
             for column in zip(header, *(line for table in tables for line in table), strict=True)
@@ -337,20 +373,60 @@ def score_color(score: float, sign: str | None) -> str:
     return SUPPORTING_COLOR if score > 0 else OPPOSING_COLOR
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT, masked, or the missing value of pandas."""
+    if value is None or value is np.ma.masked or type(value).__name__ == "NAType":
+        return True
+    differs = value != value
+    # An array, as a cell may hold one, differs from itself entry by entry.
+    return isinstance(differs, bool | np.bool_) and bool(differs)
+
+
 def text_of(value: Any) -> str:
-    """A label or an index entry on one line."""
+    """A value of the user's, exactly as it was given, on one line.
+
+    Parameters
+    ----------
+    value : object
+        A label, an index label or a cell of a table.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sklearn_relatif._explanation import text_of
+    >>> [text_of(value) for value in (40817203, 40817203.0, 0.1, 1e-9, True, None)]
+    ['40817203', '40817203', '0.1', '1e-09', 'True', 'missing']
+    """
+    if is_missing(value):
+        return "missing"
     if isinstance(value, float | np.floating):
-        return f"{value:.6g}"
+        # Python and NumPy write the fewest digits that tell a number from all others.
+        return str(value).removesuffix(".0")
     if isinstance(value, np.datetime64):
         return str(np.datetime_as_string(value, unit="auto"))
-    return " ".join(str(value).split())
+    if isinstance(value, datetime):
+        return str(value).removesuffix(" 00:00:00")
+    if isinstance(value, tuple):
+        return f"({', '.join(map(text_of, value))})"
+    return printable(" ".join(str(value).split()))
+
+
+def short_text(value: Any) -> str:
+    """A prediction, which is no value of the user's: six digits of a number that has many."""
+    text = text_of(value)
+    if isinstance(value, float | np.floating) and len(text) > MAX_NUMBER:
+        return f"{value:.6g}"
+    return text
 
 
 def query_title(query: Explanation, separator: str = ", ") -> str:
     """Name and explained label of the query of a one-query explanation."""
     parts = [f"query {clip(text_of(query.query_index[0]), 25)}"]
     if query.targets is not None:
-        parts.append(f"target {clip(text_of(query.targets[0]), 25)}")
+        parts.append(f"target {clip(short_text(query.targets[0]), 25)}")
     return separator.join(parts)
 
 
@@ -377,13 +453,23 @@ def _lines(query: Explanation) -> list[list[str]]:
         return format(score, "#.4g" if query.sign is None else "+#.4g").removesuffix(".")
 
     columns = query._columns()
-    formats = {"score": score_text, "probability": "{:.3f}".format}
+    formats = {
+        "score": score_text,
+        "prediction": short_text,
+        "probability": "{:.3f}".format,
+    }
     cells = [
         map(formats.get(name, text_of), columns[name][:MAX_ROWS])
         for name in _HEADINGS
         if name in columns
     ]
     return [list(line) for line in zip(*cells, strict=True)]
+
+
+def _clipped(lines: list[list[str]]) -> list[list[str]]:
+    """Lines of cells, clipped column by column so that different cells stay different."""
+    columns = [clip_apart(list(column)) for column in zip(*lines, strict=True)]
+    return [list(line) for line in zip(*columns, strict=True)]
 
 
 def _row_notes(query: Explanation) -> list[str]:
@@ -407,6 +493,14 @@ def clip(text: str, width: int = 30) -> str:
         return text
     head, tail = (width - 2) // 2, (width - 3) // 2
     return f"{text[:head].rstrip()}...{text[-tail:].lstrip()}"
+
+
+def clip_apart(texts: list[str], width: int = 30) -> list[str]:
+    """Clip texts, but not so far that different ones look the same."""
+    longest = max(map(len, texts), default=0)
+    while width < longest and len({clip(text, width) for text in texts}) < len(set(texts)):
+        width *= 2
+    return [clip(text, width) for text in texts]
 
 
 def _html_line(cells: list[str], *, tag: str = "td", color: str = "transparent") -> str:

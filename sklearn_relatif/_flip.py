@@ -21,6 +21,7 @@ from sklearn.base import is_classifier
 from sklearn.svm import NuSVC
 
 from . import retraining
+from ._explanation import text_of
 from ._validation import check_positive_int
 from .models_without import RefittedModel, newton_models
 from .objectives import GradientRows
@@ -42,10 +43,11 @@ class FlipSet:
 
     Attributes
     ----------
-    rows : ndarray of int, shape (size,)
-        Positions of the training rows; empty if no set was found.
-    train_index : ndarray of shape (size,)
-        The user's index labels of the rows.
+    rows : ndarray of shape (size,)
+        The user's index labels of the training rows; empty if no set was found.
+    positions : ndarray of int, shape (size,)
+        Their positions in the training data, as :meth:`RelatIFExplainer.retrain_without` takes
+        them.
     max_size : int
         Largest size that was looked for.
     label : label
@@ -59,7 +61,7 @@ class FlipSet:
     """
 
     rows: np.ndarray
-    train_index: np.ndarray
+    positions: np.ndarray
     max_size: int
     label: Any
     new_label: Any = None
@@ -82,12 +84,13 @@ class FlipSet:
             return (
                 f"No set of at most {self.max_size} training "
                 f"{'row' if self.max_size == 1 else 'rows'} was found whose removal would "
-                f"change the predicted label {self.label!s}{_probability(self.probability_before)}."
+                f"change the predicted label {text_of(self.label)}"
+                f"{_probability(self.probability_before)}."
             )
-        rows = ", ".join(map(str, self.train_index[:10])) + (", ..." if self.size > 10 else "")
+        rows = ", ".join(map(text_of, self.rows[:10])) + (", ..." if self.size > 10 else "")
         changed = (
             f"Without {self.size} training {'row' if self.size == 1 else 'rows'} ({rows}) the "
-            f"model predicts {self.new_label!s} in place of {self.label!s}"
+            f"model predicts {text_of(self.new_label)} in place of {text_of(self.label)}"
         )
         if self.probability_before is None:
             return f"{changed}."
@@ -264,8 +267,8 @@ class _Search:
         """The rows as the user knows them, and what the model without them says."""
         explainer, classes = self.explainer, self.explainer.classes_
         found = FlipSet(
-            rows=rows,
-            train_index=explainer.training_rows_.index[rows],
+            rows=explainer.training_rows_.index[rows],
+            positions=rows,
             max_size=max_size,
             label=classes[self.label],
             probability_before=self.probability(self.eta),

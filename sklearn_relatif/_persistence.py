@@ -11,13 +11,22 @@ from sklearn.utils.validation import check_is_fitted
 from ._compact import CompactExplainer, check_compactable, compact_curvature, compact_objective
 
 VERSION_KEY = "_sklearn_relatif_version"
-#: What explainers hold that skops does not know and that does nothing but hold data.
-OF_OTHERS = (
-    "functools.partial",
-    "numpy.dtype",
-    "scipy.sparse._csr.csr_array",
-    "scipy.sparse._csr.csr_matrix",
+#: Modules and packages of this one whose classes saved explainers consist of.
+MODULES_OF_STATE = (
+    "_compact",
+    "_explainer",
+    "_explanation",
+    "_neighbors",
+    "_targets",
+    "curvature",
+    "losses",
+    "objectives",
+    "support_vectors",
 )
+#: Classes of these modules that do more than hold and compute: this one opens a file.
+NOT_OF_STATE = ("objectives._stored.MappedFile",)
+#: What explainers hold that skops does not know and that does nothing but hold data.
+OF_OTHERS = ("numpy.dtype", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix")
 
 
 class PersistenceMixin:
@@ -104,12 +113,13 @@ def check_release(saved: str | None) -> None:
 
 
 def trusted_types() -> list[str]:
-    """Names of the types and functions that a saved explainer consists of, for skops.
+    """Names of the types that a saved explainer consists of, for skops.
 
     ``skops.io.load(file, trusted=trusted_types())`` loads an explainer around scikit-learn's own
-    estimators. The list has everything of this package, and a few containers of NumPy, SciPy and
-    the standard library. Whatever else a file holds, such as other packages' preprocessing,
-    ``skops.io.get_untrusted_types`` lists, and it is yours to judge.
+    estimators. A file can have whatever is listed called, with arguments of its own. So the list
+    has types of data alone, which neither write nor open anything when they are made: no function,
+    no method, no ``functools.partial``, no report. Whatever else a file holds, such as other
+    packages' preprocessing, ``skops.io.get_untrusted_types`` lists, and it is yours to judge.
 
     Returns
     -------
@@ -123,15 +133,15 @@ def trusted_types() -> list[str]:
     True
     """
     package = __name__.partition(".")[0]
-    names = set(OF_OTHERS)
-    for module in [m for name, m in sys.modules.items() if name.partition(".")[0] == package]:
-        for member in vars(module).values():
-            is_named = inspect.isclass(member) or inspect.isfunction(member)
-            if is_named and member.__module__.partition(".")[0] == package:
-                name = f"{member.__module__}.{member.__qualname__}"
-                methods = filter(inspect.isfunction, vars(member).values())
-                names |= {name, *(f"{name}.{method.__name__}" for method in methods)}
-    return sorted(names)
+    places = tuple(f"{package}.{name}." for name in MODULES_OF_STATE)
+    of_state = {
+        f"{kind.__module__}.{kind.__qualname__}"
+        for name, module in sys.modules.items()
+        if f"{name}.".startswith(places)
+        for kind in filter(inspect.isclass, vars(module).values())
+        if f"{kind.__module__}.".startswith(places)
+    }
+    return sorted({*OF_OTHERS, *of_state} - {f"{package}.{name}" for name in NOT_OF_STATE})
 
 
 def _blank(kind, saved):

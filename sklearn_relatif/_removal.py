@@ -200,7 +200,8 @@ class RemovalMixin:
         Parameters
         ----------
         rows : sequence
-            Each item is a row position or an array of row positions to train without.
+            Each item is a row position, not a label of an index, or an array of row positions, to
+            train without.
 
         Returns
         -------
@@ -238,7 +239,8 @@ class RemovalMixin:
         Parameters
         ----------
         rows : sequence
-            Each item is a row position or an array of row positions to train without.
+            Each item is a row position, not a label of an index, or an array of row positions, to
+            train without.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,), default=None
             Labels of the queries. None: the labels that the model predicts.
@@ -408,9 +410,9 @@ class RemovalMixin:
         Returns
         -------
         FlipSet
-            ``rows``, ``train_index``, ``size``, ``label``, ``new_label`` and the probability of
-            the label before and after, predicted and verified. Without any rows if none were
-            found; printed, it says which.
+            ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
+            the probability of the label before and after, predicted and verified. Without any rows
+            if none were found; printed, it says which.
 
         Raises
         ------

@@ -8,7 +8,6 @@ the binary problems of a machine are put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +82,7 @@ class HingeMachine:
         for signs, alpha, upper in zip(dual.signs.T, dual.alpha.T, dual.upper.T, strict=True):
             rows = np.flatnonzero(signs)
             solution = ActiveSetSVM(
-                partial(_gram_rows, objective.kernel, rows),
+                ProblemGram(objective.kernel, rows),
                 signs[rows],
                 alpha[rows],
                 upper[rows],
@@ -118,8 +117,22 @@ class HingeMachine:
         return DualChange(self.objective, touched, coefficients, np.stack(intercepts, axis=1))
 
 
-def _gram_rows(kernel, rows, local):
-    return np.asarray(kernel.gram(rows[local], rows))
+@dataclass(frozen=True)
+class ProblemGram:
+    """Computes rows of the Gram matrix of one binary problem.
+
+    Attributes
+    ----------
+    kernel : TrainingKernel, PairGrams or LinearKernel
+    rows : ndarray of int, shape (n,)
+        The training rows that take part in the problem.
+    """
+
+    kernel: object
+    rows: np.ndarray
+
+    def __call__(self, local):
+        return np.asarray(self.kernel.gram(self.rows[local], self.rows))
 
 
 @dataclass(frozen=True)

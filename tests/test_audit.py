@@ -1,5 +1,6 @@
 """The audit: its numbers against retraining and the full matrices, and its page."""
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, SGDRegressor
 from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit._html import number
+from sklearn_relatif.audit._html import _cells, number
 from sklearn_relatif.audit._sentences import about_conditioning
 
 MODELS = {
@@ -60,7 +63,7 @@ def test_columns_are_those_of_the_explainer(audited, data):
 
 def test_rows_are_ranked_by_their_losses(audited):
     columns = audited[1].columns
-    order = audited[1].first_rows(200)
+    order = audited[1].first_positions(200)
     assert (np.diff(columns["loss"][order]) <= 0).all()
     alone = np.argsort(columns["loo_rank"])
     assert (np.diff(columns["loo_probability"][alone]) >= 0).all()
@@ -135,6 +138,8 @@ def test_bad_arguments_are_refused(data):
     explainer = RelatIFExplainer(LogisticRegression()).fit(*data[:2])
     with pytest.raises(ValueError, match="without X_test"):
         explainer.audit(y_test=data[3])
+    with pytest.raises(ValueError, match=r"y_test contains labels .* not trained on: \[7\]"):
+        explainer.audit(data[2], np.full(60, 7))
     with pytest.raises(ValueError, match="inconsistent"):
         explainer.audit(sample_names=["one"])
     with pytest.raises(ValueError, match="60 rows"):
@@ -193,9 +198,182 @@ def test_why_counts_the_rows_that_pull_harder(data):
     report = RelatIFExplainer(MODELS["logistic"]).fit(*data[:2]).audit()
     first, second, third = np.argsort(-report.columns["self_influence"])[:3]
     assert "itself harder than any other row" not in report.why(second)
-    for row, rows in ((first, "any other row"), (second, "all rows but one")):
+    for row, rows in ((first, "any other row"), (second, "all other rows but one")):
         assert f"it pulls the model towards itself harder than {rows}." in report.why(row)
     assert "harder than" not in report.why(third)  # beyond one per cent of the 200 rows
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("as_table", [list, np.array, "frame"])
+def test_missing_test_labels_are_named(missing, as_table, data):
+    X, y, X_test, y_test = data
+    names = np.array(["good", "bad"], object)
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, names[y])
+    labels = list(names[y_test])
+    labels[3] = labels[17] = missing
+    if as_table == "frame":
+        labels = pytest.importorskip("pandas").Series(labels)
+    elif as_table is np.array:
+        labels = np.array(labels, object)
+    with pytest.raises(ValueError, match=r"y_test has no label .* 2 of its 60 rows.* position 3\."):
+        explainer.audit(X_test, labels)
+
+
+@pytest.fixture(scope="module")
+def named():
+    """A frame whose index is in another order than its rows, its explainer and its report."""
+    pd = pytest.importorskip("pandas")
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.index = pd.Index(np.random.default_rng(0).permutation(len(X)) + 1000)
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    return X, explainer, explainer.audit(X[:10], y[:10])
+
+
+def test_rows_go_by_their_index_labels(named):
+    X, _, report = named
+    rows, positions = report.first_rows(5), report.first_positions(5)
+    assert X.loc[rows].equals(X.iloc[positions])
+    assert (report.columns["suspicion_rank"][positions] == [1, 2, 3, 4, 5]).all()
+    assert list(report.frame().index[positions]) == list(rows)
+    for rank, row in enumerate(rows, 1):
+        assert f"  {rank}. row {row}: {report.why(row)}" in report.summary()
+
+
+def test_best_rows_go_by_their_index_labels(named):
+    X, explainer, report = named
+    expected = explainer.explain(X[:10], n_examples=1, criterion="loss_relative").rows[:, 0]
+    np.testing.assert_array_equal(report.predictions["best_row"], expected)
+    assert set(expected) <= set(X.index)
+
+
+def test_why_wants_the_name_of_one_row(named, data):
+    _, explainer, report = named
+    with pytest.raises(KeyError, match="No training row is called 3"):
+        report.why(3)
+    with pytest.raises(TypeError, match="by its name"):
+        report.why(report.first_rows(2))
+    twice = explainer.audit(sample_names=["a", "b"] * 75)
+    with pytest.raises(ValueError, match=r"75 .* rows are called b, .*\[1, 3, 5,.*sample_names"):
+        twice.why("b")
+    pd = pytest.importorskip("pandas")
+    days = pd.date_range("2020-01-01", periods=150)
+    dated = explainer.audit(sample_names=days)
+    assert dated.why(days[7]) == dated.why(np.datetime64("2020-01-08"))
+
+
+@pytest.mark.parametrize("kind", ["frame", "polars", "pyarrow"])
+def test_cells_are_shown_as_they_were_given(kind):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {
+            "account": [40817203, 40817204],
+            "large": [2**60 + 1, 0],
+            "amount": [0.1, 1234567.891],
+            "single": np.array([0.1, 0.2], np.float32),
+            "opened": pd.to_datetime(["2020-02-29", "2021-01-01"]),
+            "paid": [True, False],
+            "note": ["<b>\x1b[2J", None],
+            "rate": [np.nan, 2.5],
+        }
+    )
+    if kind != "frame":
+        module = pytest.importorskip(kind)
+        columns = {name: list(frame[name]) for name in frame}
+        columns |= {"single": frame["single"].to_numpy(), "note": ["<b>\x1b[2J", None]}
+        frame = module.DataFrame(columns) if kind == "polars" else module.table(columns)
+    cells = _cells(frame, 2)
+    assert [text for _, text in cells(np.int64(0))] == [
+        "40817203",
+        "1152921504606846977",
+        "0.1",
+        "0.1",
+        "2020-02-29",
+        "True",
+        r"<b>\x1b[2J",
+        "missing",
+    ]
+    shown = dict(cells(1))
+    assert shown["amount"] == "1234567.891" and shown["note"] == "missing"
+
+
+TEXTS = ["free money now", "meeting at noon"]
+
+
+@pytest.mark.parametrize(
+    "X, expected",
+    [
+        (TEXTS, [("value", "meeting at noon")]),
+        (np.array(TEXTS), [("value", "meeting at noon")]),
+        ([[1, "a"], [2, "b"]], [("0", "2"), ("1", "b")]),
+        (np.array([[0.5, 1], [2, 40817203]]), [("0", "2"), ("1", "40817203")]),
+        (sparse.csr_matrix([[0.0, 1], [0, 0]]), []),
+        (sparse.coo_matrix(([0.5, 3.0], ([1, 1], [7, 2]))), [("2", "3"), ("7", "0.5")]),
+        (sparse.csc_array([[1, 0, 0], [0, 0, 7]]), [("2", "7")]),
+    ],
+)
+def test_cells_of_any_table(X, expected):
+    assert _cells(X, 2)(1) == expected
+    with pytest.raises(ValueError, match="X has 2 rows; the model was trained on 3"):
+        _cells(X, 3)
+
+
+def test_sparse_rows_of_the_user_stay_as_they_are():
+    X = sparse.csr_array((np.array([1.0, 2.0]), np.array([5, 3]), np.array([0, 2])), shape=(1, 9))
+    assert _cells(X, 1)(0) == [("3", "2"), ("5", "1")]
+    assert X.indices.tolist() == [5, 3]
+
+
+@pytest.mark.parametrize("name", ["logistic", "hinge"])
+@pytest.mark.parametrize("kind", ["coo_array", "lil_matrix"])
+def test_sparse_rows_of_any_kind_give_the_same_report(name, kind, data, tmp_path):
+    X, y, X_test, y_test = data
+    explainer = RelatIFExplainer(MODELS[name]).fit(sparse.csr_matrix(X), y)
+    expected = explainer.audit(X_test, y_test).columns["test_influence"]
+    report = explainer.audit(getattr(sparse, kind)(X_test), y_test)
+    np.testing.assert_allclose(report.columns["test_influence"], expected)
+    report.to_html(tmp_path / "report.html", getattr(sparse, kind)(X))
+
+
+def test_report_of_texts_shows_them(tmp_path):
+    pd = pytest.importorskip("pandas")
+    texts = pd.Series([f"{text} {place}" for place in range(20) for text in TEXTS], name="message")
+    spam = np.tile([1, 0], 20)
+    explainer = RelatIFExplainer(make_pipeline(CountVectorizer(), LogisticRegression()))
+    for X in (texts, list(texts)):
+        report = explainer.fit(X, spam).audit(X[:4], spam[:4])
+        report.to_html(tmp_path / "report.html", X)
+        page = (tmp_path / "report.html").read_text("utf-8")
+        name = "message" if X is texts else "value"
+        assert f"<b>{name}</b> {texts[report.first_positions(1)[0]]}" in page
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(data, tmp_path):
+    X, y, X_test, y_test = data
+    labels = np.array(["\x1b[2Jgood", "bad\x9b31m"])
+    names = [f"row \x1b]0;title\x07 {place}" for place in range(len(y))]
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, labels[y])
+    groups = np.where(y, "\x1b[1mall", "none")
+    report = explainer.audit(X_test, labels[y_test], sample_names=names, groups=groups)
+    explanation = explainer.explain(X_test[:2])
+    for text in (report.summary(), report.why(names[3]), *report.notes, repr(explanation)):
+        assert text.replace("\n", "").isprintable()
+    assert r"\x1b[2Jgood" in report.summary() and "they stay" in report.notes[-1]
+    report.to_html(tmp_path / "report.html", X)
+    page = (tmp_path / "report.html").read_text("utf-8") + explanation._repr_html_()
+    assert "\x1b" not in page and "\x9b" not in page
+
+
+def test_the_page_tells_how_many_labels_the_model_contradicts(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    for rows, count in (slice(100), "none"), (slice(50, 150), r"\d+"):
+        explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X[rows], y[rows])
+        report = explainer.audit()
+        report.to_html(tmp_path / "report.html", n_rows=7)
+        page = (tmp_path / "report.html").read_text("utf-8")
+        assert re.search(f"Of these 7, the model contradicts the labels of {count}\\.", page)
+        agrees = "contradicts none of the labels" in report.summary()
+        assert agrees == (count == "none")
+        assert ("n_parameters" in report.model) and report.model["n_parameters"] == 5
 
 
 class Page(HTMLParser):

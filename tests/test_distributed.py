@@ -5,6 +5,7 @@ import pickle
 import signal
 import sys
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -25,19 +26,32 @@ N_WORKERS = 2
 SIGNS = ("positive", "negative", "absolute")
 
 
-@pytest.fixture(scope="module")
-def cluster():
+@contextmanager
+def local_cluster():
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        client.wait_for_workers(N_WORKERS)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with local_cluster() as client:
         yield client
 
 
 @pytest.fixture
 def dask(cluster):
-    cluster.wait_for_workers(N_WORKERS)
-    with parallel_config(backend="dask"):
+    with parallel_config(backend="dask", client=cluster):
         yield cluster
+
+
+@pytest.fixture
+def mortal():
+    """Workers of which a test may kill some: others would have to wait until they are replaced."""
+    with local_cluster() as client, parallel_config(backend="dask", client=client):
+        yield
 
 
 def text_like(rng):
@@ -92,7 +106,7 @@ def assert_same(model, X, y, options, signs=("absolute",), **backend):
 
 @pytest.mark.parametrize("name", list(problems()))
 def test_a_cluster_gives_what_one_process_gives(cluster, name):
-    assert_same(*problems()[name], SIGNS, backend="dask")
+    assert_same(*problems()[name], SIGNS, backend="dask", client=cluster)
 
 
 def test_processes_of_this_machine_give_what_one_process_gives():
@@ -101,7 +115,7 @@ def test_processes_of_this_machine_give_what_one_process_gives():
 
 
 def test_a_backend_is_followed_only_as_far_as_n_jobs_says(cluster):
-    with parallel_config(backend="dask"):
+    with parallel_config(backend="dask", client=cluster):
         assert len(part_slices(10)) == N_WORKERS
         explainer = RelatIFExplainer(LogisticRegression(), n_jobs=1)
         assert with_n_jobs(lambda self: len(part_slices(10)))(explainer) == 1
@@ -190,9 +204,8 @@ def threads_of(part):
 
 @pytest.mark.parametrize("backend", ["dask", "loky"])
 def test_workers_do_not_oversubscribe_the_cores(request, backend):
-    if backend == "dask":
-        request.getfixturevalue("cluster")
-    with parallel_config(backend=backend, n_jobs=N_WORKERS):
+    options = {"client": request.getfixturevalue("cluster")} if backend == "dask" else {}
+    with parallel_config(backend=backend, n_jobs=N_WORKERS, **options):
         found = dict(map_parts(threads_of, [None] * N_WORKERS))
     assert os.getpid() not in found
     assert max(found.values()) * N_WORKERS <= max(joblib.cpu_count(), N_WORKERS)
@@ -240,14 +253,14 @@ class DeadlyKernel:
         return a @ b.T
 
 
-def test_data_that_are_lost_with_a_worker_are_sent_again(dask, tmp_path):
+def test_data_that_are_lost_with_a_worker_are_sent_again(mortal, tmp_path):
     parts = [np.full(10_000, part) for part in range(4)]
     sums = map_parts(die_or_add, parts, tmp_path / "died")
     assert (tmp_path / "died").exists()
     assert_array_equal(sums, [0, 10_000, 20_000, 30_000])
 
 
-def test_an_explanation_survives_the_death_of_a_worker(dask, tmp_path):
+def test_an_explanation_survives_the_death_of_a_worker(mortal, tmp_path):
     X, y = cases.wine()
     model = SVC(kernel=DeadlyKernel(tmp_path / "died")).fit(X, y)
     explainer = RelatIFExplainer.from_fitted(model, X, y)

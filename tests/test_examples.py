@@ -83,7 +83,7 @@ def test_quickstart_finds_the_same_rows_by_cosine(run):
 def test_quickstart_shows_the_rows_of_the_frame(run):
     names, printed = run("quickstart.py")
     shown = printed[printed.index("The query, and under it") :]
-    for row in [names["query"].index[0], *names["frame"]["train_index"]]:
+    for row in [names["query"].index[0], *names["frame"]["row"]]:
         radius = names["X"].loc[row, "mean radius"]
         assert f"\n{row:<5}" in shown and f"{radius:.2f}" in shown
 
@@ -112,7 +112,7 @@ def test_audit_counts_first_cases_right(run, capsys):
     first = {
         name: pd.DataFrame(
             {
-                "train_index": rows,
+                "row": rows,
                 "query": [0, 1, 2, 3],
                 "label": ["bad", "good", "bad", "bad"],
                 "target": ["bad", "good", "good", "bad"],

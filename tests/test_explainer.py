@@ -468,7 +468,7 @@ def test_frame_is_array():
     explanation = by_frame.explain(frame[3:5], pd.Series(y[3:5]))
     assert_array_equal(explanation.query_index, frame.index[3:5])
     shown = explanation.frame()
-    assert_array_equal(shown["train_index"], frame.index[explanation.indices.ravel()])
+    assert_array_equal(shown["row"], frame.index[explanation.indices.ravel()])
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -1,5 +1,6 @@
 """Explanation: data, selection of queries, and its forms as a frame, text and HTML."""
 
+import datetime
 import pickle
 import sys
 from html.parser import HTMLParser
@@ -16,7 +17,10 @@ from sklearn_relatif._explanation import (
     SUPPORTING_COLOR,
     Explanation,
     TrainingRows,
+    clip,
+    clip_apart,
     row_index,
+    text_of,
 )
 
 ROWS = TrainingRows(
@@ -188,8 +192,8 @@ def test_frame_holds_every_row_and_no_missing_place():
             "query": [10, 10, 20],
             "target": ["yes", "yes", "no"],
             "rank": [1, 2, 1],
-            "index": [2, 0, 3],
-            "train_index": ["cid", "ann", "dee"],
+            "row": ["cid", "ann", "dee"],
+            "position": [2, 0, 3],
             "score": [0.5, -0.25, 2.0],
             "label": ["yes", "no", "no"],
             "prediction": ["yes", "no", "no"],
@@ -203,7 +207,7 @@ def test_frame_leaves_out_what_is_not_known():
     pytest.importorskip("pandas")
     rows = TrainingRows(index=np.arange(4), labels=None)
     frame = make_explanation(targets=None, training_rows=rows).frame()
-    assert list(frame.columns) == ["query", "rank", "index", "train_index", "score"]
+    assert list(frame.columns) == ["query", "rank", "row", "position", "score"]
 
 
 def test_frame_of_no_query_keeps_its_columns():
@@ -229,7 +233,7 @@ def test_frame_keeps_types_of_labels_and_index():
     rows = TrainingRows(index=row_index(pd.DataFrame(index=days)), labels=np.arange(4) % 2 == 0)
     frame = make_explanation(training_rows=rows).frame()
     assert frame["label"].dtype == bool
-    assert frame["train_index"].tolist() == [days[2], days[0], days[3]]
+    assert frame["row"].tolist() == [days[2], days[0], days[3]]
     assert frame["score"].dtype == np.float64
 
 
@@ -320,16 +324,67 @@ def test_scores_have_four_digits_and_their_sign(score, text):
     assert lines[4].split()[2] == text
 
 
-def test_numbers_and_dates_as_names_are_short():
+def test_names_and_labels_are_shown_as_given_and_predictions_short():
     rows = TrainingRows(
         index=np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]"),
-        labels=np.array([152.13348416, 1.0]),
+        labels=np.array([40817203.0, 0.1]),
+        predictions=np.array([152.13348416289, 40817203.0]),
     )
     lines = repr(
         make_explanation(indices=[[0, 1]] * 3, scores=np.ones((3, 2)), training_rows=rows)
     ).splitlines()
-    assert lines[4].split() == ["1", "2020-01-01", "+1.000", "152.133"]
-    assert lines[5].split() == ["2", "2020-01-02", "+1.000", "1"]
+    assert lines[4].split() == ["1", "2020-01-01", "+1.000", "40817203", "152.133"]
+    assert lines[5].split() == ["2", "2020-01-02", "+1.000", "0.1", "40817203"]
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (2**60 + 1, "1152921504606846977"),
+        (np.int64(40817203), "40817203"),
+        (40817203.0, "40817203"),
+        (np.float32(0.1), "0.1"),
+        (1234567.891, "1234567.891"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1e-9, "1e-09"),
+        (1e22, "1e+22"),
+        (-0.5, "-0.5"),
+        (True, "True"),
+        (np.False_, "False"),
+        (None, "missing"),
+        (float("nan"), "missing"),
+        (np.datetime64("NaT"), "missing"),
+        (np.datetime64("2020-02-29"), "2020-02-29"),
+        (datetime.datetime(2020, 2, 29), "2020-02-29"),
+        (datetime.datetime(2020, 2, 29, 12, 30), "2020-02-29 12:30:00"),
+        (datetime.date(2020, 2, 29), "2020-02-29"),
+        ((np.int64(3), "b", 0.5), "(3, b, 0.5)"),
+        (" a\n b ", "a b"),
+        ("\x1b[2J\u202etxt", "\\x1b[2J\\u202etxt"),
+    ],
+)
+def test_values_are_shown_as_they_were_given(value, text):
+    assert text_of(value) == text
+
+
+def test_rows_are_labels_of_the_index_and_masked_where_there_is_none():
+    rows = make_explanation().rows
+    assert rows.tolist() == [["cid", "ann"], ["dee", None], [None, None]]
+    assert rows.dtype == ROWS.index.dtype
+
+
+def test_rows_lead_to_the_rows_of_a_frame():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"x": range(4)}, index=[30, 20, 10, 0])
+    found = make_explanation(training_rows=TrainingRows(index=row_index(frame)))[0]
+    assert frame.loc[found.rows[0]].equals(frame.iloc[found.indices[0]])
+
+
+def test_long_names_that_differ_in_the_middle_stay_apart():
+    names = [f"customer-{place}-{'x' * 40}-of-berlin" for place in "abcdefgh"]
+    texts = clip_apart(names, 20)
+    assert len(set(texts)) == 8 and max(map(len, texts)) < max(map(len, names))
+    assert clip_apart(["same" * 20] * 3, 20) == [clip("same" * 20, 20)] * 3
 
 
 # --- HTML -----------------------------------------------------------------------------------

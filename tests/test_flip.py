@@ -78,13 +78,13 @@ def test_the_flip_is_that_of_a_refit_and_needs_every_row(model):
         x = X[[query]]
         found = explainer.flip_set(x)
         assert found.found and found.label == explainer.predict(x)[0]
-        assert refit(model, X, y, found.rows).predict(x)[0] == found.new_label != found.label
+        assert refit(model, X, y, found.positions).predict(x)[0] == found.new_label != found.label
         assert str(found.new_label) in str(found)
         if found.size > 1:
-            for fewer in combinations(found.rows, found.size - 1):
+            for fewer in combinations(found.positions, found.size - 1):
                 assert refit(model, X, y, fewer).predict(x)[0] == found.label
         if found.probability_after is not None:
-            p = refit(model, X, y, found.rows).predict_proba(x)[0, found.label]
+            p = refit(model, X, y, found.positions).predict_proba(x)[0, found.label]
             np.testing.assert_allclose(found.probability_after, p, atol=1e-6)
 
 
@@ -95,7 +95,7 @@ def test_sparse_rows_give_the_same_set(model):
     thin = RelatIFExplainer(model).fit(sparse.csr_matrix(X), y)
     found = thin.flip_set(sparse.csr_matrix(X[[77]]), max_size=5)
     assert found.found
-    np.testing.assert_array_equal(found.rows, dense.flip_set(X[[77]], max_size=5).rows)
+    np.testing.assert_array_equal(found.positions, dense.flip_set(X[[77]], max_size=5).positions)
 
 
 @with_every_model
@@ -113,3 +113,16 @@ def test_one_row_of_a_classifier():
         explainer.flip_set(X[:2])
     with pytest.raises(ValueError, match="max_size"):
         explainer.flip_set(X[:1], max_size=0)
+
+
+def test_rows_are_labels_of_the_index_and_positions_their_places():
+    pd = pytest.importorskip("pandas")
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.index = [f"plant\x1b[2J {place}" for place in range(len(X))[::-1]]
+    explainer = RelatIFExplainer(MODELS["logistic"]).fit(X, y)
+    found = explainer.flip_set(X.iloc[[77]])
+    pd.testing.assert_frame_equal(X.loc[found.rows], X.iloc[found.positions])
+    (model,) = explainer.retrain_without([found.positions])
+    assert model.predict(X.iloc[[77]])[0] == found.new_label
+    # Nothing that a terminal would obey.
+    assert str(found).isprintable() and rf"plant\x1b[2J {149 - found.positions[0]}" in str(found)

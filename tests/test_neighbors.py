@@ -144,7 +144,7 @@ def test_data_frames_keep_their_index():
     frame = explainer.explain(queries, n_examples=1).frame()
     _, order = sorted_distances(X_train, X, 1)
     assert frame["query"].tolist() == [70, 80]
-    assert frame["train_index"].tolist() == train.index[order[:, 0]].tolist()
+    assert frame["row"].tolist() == train.index[order[:, 0]].tolist()
     assert frame["label"].tolist() == y_train.iloc[order[:, 0]].tolist()
 
 

@@ -1,20 +1,27 @@
 """Explainers survive being saved, fail clearly across releases, and can be made compact."""
 
+import importlib
+import inspect
 import io
+import json
 import pickle
+import zipfile
+from functools import partial
 
 import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import sklearn_relatif
 from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from sklearn_relatif.objectives._stored import MappedFile
 from tests import cases
 
 SINGLE_PRECISION = 10 * np.finfo(np.float32).eps
@@ -39,15 +46,28 @@ def fitted(case):
         model = LinearSVC(loss="hinge", max_iter=1_000_000, random_state=0)
     elif case == "conjugate gradients":
         options = {"solver": "cg"}
-    elif case == "kernel":
+    elif case in ("kernel", "followed removal"):
         model = SVC()
-    elif case == "active set":
+    elif case in ("active set", "several machines"):
         model, options = SVC(), {"curvature": "active_set"}
-    return RelatIFExplainer(model, **options).fit(X, y), X[:20]
+    elif case == "descent":
+        model, options = SGDClassifier(loss="modified_huber", random_state=0), {"damping": 1e-3}
+    elif case == "classes apart":
+        model = OneVsRestClassifier(model)
+    elif case in APPROXIMATE:
+        options = {"solver": case, "damping": 1e-2, "random_state": 0}
+    if case in ("several machines", "classes apart"):
+        X, y = load_iris(return_X_y=True)
+    explainer = RelatIFExplainer(model, **options).fit(X, y)
+    if case == "followed removal":
+        explainer.removal_effect(X[:2], y[:2], groups=np.arange(len(y)) % 40)
+    return explainer, X[:20]
 
 
 LINEAR = ["binary", "softmax", "sparse", "sparse, row space", "pipeline", "lasso", "hinge"]
 UNCOMPACTABLE = ["conjugate gradients", "kernel", "active set"]
+APPROXIMATE = ["lissa", "block_diagonal", "kfac", "ekfac"]
+OTHERS = ["several machines", "followed removal", "descent", "classes apart", *APPROXIMATE]
 
 
 def by_pickle(explainer, folder):
@@ -77,6 +97,87 @@ def test_saved_explainer_explains_the_same(case, reload, tmp_path):
     assert_array_equal(loaded.pairwise_influence(X), explainer.pairwise_influence(X))
     assert_array_equal(loaded.explain(X).indices, explainer.explain(X).indices)
     assert_array_equal(loaded.predict(X), explainer.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_is_saved_is_trusted(case, tmp_path):
+    explainer, X = fitted(case)
+    loaded = by_skops(explainer, tmp_path)
+    assert_array_equal(loaded.pairwise_influence(X), explainer.pairwise_influence(X))
+
+
+def by_method(report, victim):
+    """A dictionary whose key, the name of a file, is made by a report's `to_html`."""
+    return {"made by": report.to_html}, crafted_key(victim)
+
+
+def by_partial(report, victim):
+    """The same by a function with some of its arguments."""
+    return {"made by": partial(report.to_html, n_rows=1)}, crafted_key(victim)
+
+
+def by_function(report, victim):
+    """An object that is made by a function: here, the command line."""
+    arguments = (["audit", "--test-size", "0", "--output", str(victim)],)
+
+    def craft(state):
+        return {
+            "__class__": "main",
+            "__module__": "sklearn_relatif._command",
+            "__loader__": "ConstructorFromReduceNode",
+            "content": state["content"]["arguments"],
+        }
+
+    return {"arguments": arguments}, craft
+
+
+def crafted_key(name):
+    def craft(state):
+        number = {
+            "__class__": "int",
+            "__module__": "builtins",
+            "__loader__": "JsonNode",
+            "content": "0",
+        }
+        state["key_types"]["content"] = [state["content"]["made by"]]
+        state["content"] = {str(name): number}
+        return state
+
+    return craft
+
+
+@pytest.mark.parametrize("attack", [by_method, by_partial, by_function])
+def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
+    skops = pytest.importorskip("skops.io")
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    content, craft = attack(fitted("binary")[0].audit(), victim)
+    with zipfile.ZipFile(io.BytesIO(skops.dumps(content))) as saved:
+        files = {name: saved.read(name) for name in saved.namelist()}
+    state = json.loads(files["schema.json"])
+    about = {name: state[name] for name in ("protocol", "_skops_version")}
+    files["schema.json"] = json.dumps(craft(state) | about)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as crafted:
+        for name, bytes_of_file in files.items():
+            crafted.writestr(name, bytes_of_file)
+    data = written.getvalue()
+
+    with pytest.raises(TypeError, match="Untrusted types"):
+        skops.loads(data, trusted=trusted_types())
+    assert victim.read_text() == "untouched"
+    # The file is what it is taken for: whoever trusted all of it would lose theirs.
+    skops.loads(data, trusted=skops.get_untrusted_types(data=data))
+    assert victim.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_only_types_of_data_are_trusted():
+    for name in trusted_types():
+        module, _, kind = name.rpartition(".")
+        kind = getattr(importlib.import_module(module), kind)
+        assert inspect.isclass(kind) and not issubclass(kind, partial)
+        assert not hasattr(kind, "to_html") and kind is not MappedFile
 
 
 def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):

@@ -39,7 +39,8 @@ def regressor(loss):
 @pytest.fixture(scope="module", params=LOSSES)
 def explainer(request, data):
     X, y, _, _ = data
-    return RelatIFExplainer(regressor(request.param), criterion="influence").fit(X, y)
+    explainer = RelatIFExplainer(regressor(request.param), criterion="influence", random_state=0)
+    return explainer.fit(X, y)
 
 
 def ridge(X, y, n_rows):

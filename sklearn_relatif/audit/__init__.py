@@ -7,6 +7,8 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from .._explanation import is_missing
+from .._validation import class_positions
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -87,7 +89,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
     if y_test is not None:
         if X_test is None:
             raise ValueError("y_test was given without X_test; pass the test rows too.")
-        y_test = column_or_1d(y_test)
+        y_test = _check_labels(y_test, explainer.classes_)
 
     columns, notes = model_columns(explainer)
     predictions = {}
@@ -97,7 +99,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
         first = explain_first_rows(explainer, X_test)
         columns["hub_if"] = times_first(first["if"])
         columns["hub_relatif"] = times_first(first["relatif"])
-        predictions = support(explainer, X_test, y_test, first["loss_relative"])
+        predictions = support(explainer, X_test, y_test, first["loss_relative"], index)
         if y_test is None:
             notes.append(NO_TEST_LABELS)
         else:
@@ -118,3 +120,17 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
         groups=table,
         notes=tuple(notes),
     )
+
+
+def _check_labels(y_test, classes):
+    """Labels of test rows as an array; or an error if some are missing or unknown to the model."""
+    labels = column_or_1d(y_test)
+    # As they were given: among strings, NumPy makes the label "nan" of NaN.
+    missing = [place for place, label in enumerate(y_test) if is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"y_test has no label (None or NaN) for {len(missing)} of its {len(labels)} rows, the "
+            f"first at position {missing[0]}. Leave these rows out."
+        )
+    class_positions(labels, classes, "y_test")
+    return labels

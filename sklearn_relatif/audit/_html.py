@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from importlib import resources
+from itertools import islice
 from string import Template
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from .._convergence import is_at_optimum
 from .._explanation import clip, text_of
 from . import _svg
+from ._cells import cell_reader
 from ._meanings import FACTS, GROUP, PREDICTION, ROW
-from ._sentences import about_conditioning
+from ._sentences import about_conditioning, why
 
 SUSPECT_COLUMNS = (
     "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
@@ -40,7 +42,7 @@ def render(report, X=None, n_rows=20):
     Parameters
     ----------
     report : AuditReport
-    X : data frame or array-like of shape (n_rows, n_features), default=None
+    X : data frame, array-like, sparse matrix or sequence of texts, default=None
     n_rows : int, default=20
     """
     cells = _cells(X, len(report.index))
@@ -83,12 +85,15 @@ def _suspects(report, cells, n_rows):
     columns = _present(report, SUSPECT_COLUMNS)
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
-    rows = report.first_rows(n_rows)
+    rows = report.first_positions(n_rows)
+    n_contradicted = np.sum(report.columns["label"][rows] != report.columns["prediction"][rows])
+    more = [_more(why(report.columns, row, report.n_test), cells(row)) for row in rows]
     return (
-        "<p>The labels that the model contradicts most, by its loss: of the rankings tried, it "
-        "found planted label errors best on most data. A suspect need not be an error: it may be "
-        "a rare case, or a case that the features do not tell.</p>"
-        + _row_table(report, rows, columns, [_more(report.why(row), cells(row)) for row in rows])
+        "<p>The rows that the model fits worst, by its loss: of the rankings tried, it found "
+        "planted label errors best on most data. Of these "
+        f"{len(rows)}, the model contradicts the labels of {n_contradicted or 'none'}. A suspect "
+        "need not be an error: it may be a rare case, or a case that the features do not tell.</p>"
+        + _row_table(report, rows, columns, more)
         + _pictures(report, rows)
     )
 
@@ -161,9 +166,10 @@ def _groups(report):
 
 def _predictions(report, n_rows):
     found = dict(report.predictions)
-    best = found["best_row"]
-    index = report.index[np.maximum(best, 0)]
-    found["best_row"] = np.where(best >= 0, index.astype(object), "none")
+    found["best_row"] = [
+        "none" if is_none else name
+        for name, is_none in zip(found["best_row"].data, found["best_row"].mask, strict=True)
+    ]
     order = np.argsort(np.nan_to_num(found["support"], nan=-np.inf), kind="stable")
     headings = [(name, PREDICTION[name]) for name in found]
 
@@ -311,16 +317,10 @@ def _cells(X, n_rows):
     """A function from the position of a row to the names and texts of its cells."""
     if X is None:
         return lambda row: []
-    table = X if hasattr(X, "shape") else np.asarray(X)
-    if table.shape[0] != n_rows:
-        raise ValueError(f"X has {table.shape[0]} rows; the model was trained on {n_rows}.")
-    names = [str(name) for name in getattr(X, "columns", range(table.shape[1]))]
-    at = table.iloc if hasattr(table, "iloc") else table
+    read = cell_reader(X, n_rows)
 
     def cells(row):
-        values = at[row]
-        values = values.toarray().ravel() if hasattr(values, "toarray") else np.asarray(values)
-        shown = zip(names, values.tolist(), strict=True)
-        return [(name, clip(text_of(value), 200)) for name, value in shown][:MAX_CELLS]
+        shown = islice(read(int(row)), MAX_CELLS)
+        return [(text_of(name), clip(text_of(value), 200)) for name, value in shown]
 
     return cells

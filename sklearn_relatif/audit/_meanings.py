@@ -97,7 +97,7 @@ GROUP = {
     "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows."),
     "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5 % of all rows."),
     "test_influence": Meaning(
-        "test influence", "The mean test influence of the group's rows. Positive: they help."
+        "test influence a row", "The mean test influence of the group's rows. Positive: they help."
     ),
     "predictions_changed": Meaning(
         "changed", "The share of test rows predicted otherwise by the model retrained without."
@@ -121,7 +121,12 @@ FACTS = {
     "classes": Meaning("classes", "The labels that the model knows."),
     "n_rows": Meaning("training rows", "The rows that the model was trained on."),
     "n_features": Meaning("features", "The columns that reach the model, after preprocessing."),
-    "n_parameters": Meaning("parameters", "The number of coefficients and intercepts."),
+    "n_parameters": Meaning(
+        "free parameters",
+        "The number of coefficients and intercepts that can differ: none that an L1 penalty holds "
+        "at 0, of softmax regression one set fewer than there are labels, and with more features "
+        "than rows the directions in which the rows lie.",
+    ),
     "effective_parameters": Meaning(
         "effective parameters", "The sum of the leverages: what regularisation leaves free."
     ),
@@ -131,19 +136,24 @@ FACTS = {
         "standard errors of the parameters: at 1, they are off by as much as they would change "
         "with another sample of rows. Above 0.3 the numbers of this report mislead.",
     ),
-    "accuracy": Meaning("training accuracy", "The share of training rows that are predicted."),
+    "accuracy": Meaning(
+        "training accuracy", "The share of the training rows that the model predicts as labelled."
+    ),
     "loo_accuracy": Meaning(
         "leave-one-out accuracy",
-        "The share of training rows predicted by the model trained without each, by one Newton "
-        "step: as honest as cross-validation.",
+        "The share of the training rows that the model trained without each predicts as labelled, "
+        "by one Newton step.",
     ),
     "largest_class": Meaning(
-        "most frequent label", "The share of the training rows with the most frequent label."
+        "most frequent label, training",
+        "The share of the training rows with the most frequent label.",
     ),
     "n_test": Meaning("test rows", "The rows whose predictions were explained."),
-    "test_accuracy": Meaning("test accuracy", "The share of test rows that are predicted."),
+    "test_accuracy": Meaning(
+        "test accuracy", "The share of the test rows that the model predicts as labelled."
+    ),
     "test_largest_class": Meaning(
-        "always the most frequent",
+        "most frequent label, test",
         "The test accuracy of always predicting the most frequent label of the training rows.",
     ),
     "curvature": Meaning("curvature", "The matrix H of the influence g' H^-1 g."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .. import retraining
@@ -153,7 +154,9 @@ def _mean_loss(loss, classes):
 
 
 def _sliceable(X):
-    """A table whose rows ``X[start:stop]`` are, which a data frame's are too; a list's also."""
+    """A table whose rows are ``X[start:stop]``, as they are those of arrays and data frames."""
+    if sparse.issparse(X):
+        return X.tocsr()
     return X if hasattr(X, "shape") else np.asarray(X)
 
 

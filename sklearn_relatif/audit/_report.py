@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._convergence import in_standard_errors, is_at_optimum
-from .._explanation import clip, text_of
+from .._explanation import clip_apart, text_of
 from ._sentences import percent, why
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class AuditReport:
     Attributes
     ----------
     index : ndarray of shape (n_rows,)
-        The names of the training rows.
+        The names of the training rows: their index labels, or the names given to ``audit``.
     columns : dict of str to ndarray of shape (n_rows,)
         The numbers of each training row, as in :meth:`frame`.
     model : dict of str to object
@@ -42,6 +44,7 @@ class AuditReport:
         How the curvature was inverted, and how well it can be.
     predictions : dict of str to ndarray of shape (n_test,)
         The predictions on the test rows, and how they are supported; empty without test rows.
+        ``best_row`` is the name of a training row, masked where none supports the prediction.
     groups : dict of str to ndarray of shape (n_groups,)
         Groups of training rows, and what removing each does; empty without groups.
     notes : tuple of str
@@ -75,7 +78,22 @@ class AuditReport:
         return self.model.get("n_test")
 
     def first_rows(self, n_rows: int = N_SHOWN) -> np.ndarray:
-        """Positions of the rows with the most suspicious labels, the most suspicious first.
+        """Names of the rows with the most suspicious labels, the most suspicious first.
+
+        Of a data frame they are labels of its index: ``X_train.loc[report.first_rows()]``.
+
+        Parameters
+        ----------
+        n_rows : int, default=20
+
+        Returns
+        -------
+        ndarray of shape (min(n_rows, n_train),)
+        """
+        return self.index[self.first_positions(n_rows)]
+
+    def first_positions(self, n_rows: int = N_SHOWN) -> np.ndarray:
+        """Positions of the same rows in the training data: ``X_train.iloc[...]``, and in `columns`.
 
         Parameters
         ----------
@@ -87,19 +105,28 @@ class AuditReport:
         """
         return np.argsort(self.columns["suspicion_rank"])[:n_rows]
 
-    def why(self, row: int) -> str:
+    def why(self, row: Any) -> str:
         """One sentence on why a row is worth a look.
 
         Parameters
         ----------
-        row : int
-            Its position in the training data.
+        row : label
+            Its name in :attr:`index`.
 
         Returns
         -------
         str
+
+        Raises
+        ------
+        KeyError
+            If no row has this name.
+        TypeError
+            If it is no name but a list or an array.
+        ValueError
+            If several rows have it.
         """
-        return why(self.columns, row, self.n_test)
+        return why(self.columns, _position(self.index, row), self.n_test)
 
     def frame(self) -> pd.DataFrame:
         """One line a training row, in the order of the training data.
@@ -142,10 +169,17 @@ class AuditReport:
         hubs = self.hub_line()
         if hubs:
             lines.append(hubs)
-        lines.append("Labels to look at first:")
+        first = self.first_positions(N_SUMMARISED)
+        is_contradicted = self.columns["label"][first] != self.columns["prediction"][first]
+        lines.append(
+            "Labels to look at first:"
+            if is_contradicted.any()
+            else "The model contradicts none of the labels that fit it least:"
+        )
+        names = clip_apart([text_of(name) for name in self.index[first]])
         lines += [
-            f"  {rank}. row {clip(text_of(self.index[row]))}: {self.why(row)}"
-            for rank, row in enumerate(self.first_rows(N_SUMMARISED), 1)
+            f"  {rank}. row {name}: {why(self.columns, position, self.n_test)}"
+            for rank, (name, position) in enumerate(zip(names, first, strict=True), 1)
         ]
         return "\n".join(lines)
 
@@ -156,8 +190,9 @@ class AuditReport:
         ----------
         path : str or path-like
             The file, which is overwritten if it exists.
-        X : data frame or array-like of shape (n_rows, n_features), default=None
-            The training rows, to show the cells of those that are listed.
+        X : data frame, array-like, sparse matrix or sequence of texts, default=None
+            The training rows, to show the cells of those that are listed: of pandas, Polars or
+            PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0.
         n_rows : int, default=20
             Length of the lists.
 
@@ -202,7 +237,7 @@ class AuditReport:
         parts = [f"{self.model['accuracy']:.1%} of the training rows"]
         if "loo_accuracy" in self.model:
             parts.append(f"{self.model['loo_accuracy']:.1%} when each is left out")
-        line = f"The model predicts {', '.join(parts)}"
+        line = f"The model is right about {', '.join(parts)}"
         if "test_accuracy" in self.model:
             line += (
                 f", and {self.model['test_accuracy']:.1%} of {self.n_test} test rows (always "
@@ -225,9 +260,27 @@ class AuditReport:
             counts = np.sort(self.columns[name])[::-1]
             shares[name] = counts[:N_HUBS].sum() / max(1, counts.sum())
         return (
-            f"The {N_HUBS} most frequent first rows explain {percent(shares['hub_if'])} of the "
-            f"test rows by influence, {percent(shares['hub_relatif'])} by relative influence."
+            f"The {N_HUBS} training rows that come first most often do so for "
+            f"{percent(shares['hub_if'])} of the test rows by influence, for "
+            f"{percent(shares['hub_relatif'])} by relative influence."
         )
 
     def __repr__(self) -> str:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
+
+
+def _position(index, row):
+    """The position of the one row of a name."""
+    if not isinstance(row, Hashable):
+        raise TypeError(f"A row is asked for by its name, a label of the index; got {row!r}.")
+    # Python's own objects compare whatever they are, but times would lose their unit.
+    names = index if index.dtype.kind in "mM" else index.tolist()
+    places = [place for place, name in enumerate(names) if name == row]
+    if not places:
+        raise KeyError(f"No training row is called {text_of(row)}: rows go by their index labels.")
+    if len(places) > 1:
+        raise ValueError(
+            f"{len(places)} training rows are called {text_of(row)}, at the positions "
+            f"{reprlib.repr(places)}: give each row a name of its own by audit(sample_names=...)."
+        )
+    return places[0]

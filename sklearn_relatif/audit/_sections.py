@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from .._explanation import row_index
+from .._explanation import row_index, rows_at, text_of
 from .._validation import group_labels
 from ..objectives import CurvatureSum, GradientRows, LinearObjective, block_budget, row_blocks
 from ._quantities import of_own_class
@@ -29,12 +29,13 @@ def describe_model(explainer, columns, X_test, y_test):
         "classes": explainer.classes_,
         "n_rows": len(label),
         "n_features": int(explainer._training_data[0].shape[1]),
-        "n_parameters": int(objective.rows.n_params),
         "distance_to_optimum": explainer.distance_to_optimum_,
         "accuracy": float(np.mean(columns["prediction"] == label)),
     }
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
+    if isinstance(objective, LinearObjective):
+        facts["n_parameters"] = int(objective.rows.n_params)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
     facts["largest_class"] = _largest_share(label)
@@ -69,7 +70,7 @@ def _largest_share(labels):
 # --- predictions ----------------------------------------------------------------------------
 
 
-def support(explainer, X_test, y_test, explanation):
+def support(explainer, X_test, y_test, explanation, index):
     """Each prediction on the test rows, and how near its best explaining row comes to it.
 
     The support is the cosine between the gradients of the query and of the row in the metric
@@ -84,6 +85,8 @@ def support(explainer, X_test, y_test, explanation):
     y_test : array-like of shape (n_test,) or None
     explanation : Explanation
         The loss-relative one of the predicted labels.
+    index : ndarray of shape (n_rows,)
+        The names of the training rows.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def support(explainer, X_test, y_test, explanation):
         columns["probability"] = of_own_class(probabilities, query.y)
     if y_test is not None:
         columns["label"] = np.asarray(y_test)
-    return columns | {"support": cosine, "best_row": explanation.indices[:, 0]}
+    best = rows_at(index, explanation.indices[:, 0])
+    return columns | {"support": cosine, "best_row": best}
 
 
 def _lengths(queries, curvature):
@@ -159,7 +163,7 @@ def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_susp
         return table, notes
     removable = np.array([_leaves_all_classes(explainer, some) for some in rows])
     if not removable.all():
-        names = ", ".join(map(str, labels[shown][~removable][:5]))
+        names = ", ".join(map(text_of, labels[shown][~removable][:5]))
         notes.append(f"Without these groups a class would have no rows, so they stay: {names}.")
     models = explainer.retrain_without(
         [some for some, can in zip(rows, removable, strict=True) if can]

@@ -42,15 +42,17 @@ def _about_label(columns, row):
         if is_right and columns["loo_prediction"][row] != columns["label"][row]:
             return f"Its label {label} has {own} only because of the row itself: {alone} without it"
         if is_right:
-            return f"The model agrees with its label {label}, but gives it only {alone} without it"
+            return (
+                f"The model agrees with its label {label}, which it gives {alone} without the row"
+            )
         return f"Its label is {label}, which the model without it gives {alone}; {verdict}"
     if "loo_prediction" in columns:
         alone = name_of(columns["loo_prediction"][row])
         return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
     place = int(columns["suspicion_rank"][row])
-    where = "has the largest loss of all rows" if place == 1 else f"has loss number {place} in size"
+    where = "the largest" if place == 1 else f"number {place} by size"
     agrees = "as labelled" if is_right else f"not its label {label}"
-    return f"The row {where}; {verdict}, {agrees}"
+    return f"Its loss is {where} of {len(columns['loss'])}; {verdict}, {agrees}"
 
 
 def _pull(columns, row):
@@ -58,8 +60,8 @@ def _pull(columns, row):
     if share < 1 - OUTSTANDING:
         return None
     n_harder = int(np.sum(columns["self_influence"] > columns["self_influence"][row]))
-    others = {0: "any other row", 1: "all rows but one"}
-    rows = others.get(n_harder, f"all rows but {n_harder}")
+    others = {0: "any other row", 1: "all other rows but one"}
+    rows = others.get(n_harder, f"{percent(share)} of the other rows")
     return f"it pulls the model towards itself harder than {rows}"
 
 
@@ -124,5 +126,5 @@ def percent(share):
         return "less than 0.1%"
     if 99.9 < value < 100:
         return "more than 99.9%"
-    digits = 1 if value < 1 or 99 < value < 100 else 0
+    digits = 1 if 0 < value < 1 or 99 < value < 100 else 0
     return f"{value:.{digits}f}%"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._explanation import Explanation, clip, text_of
+from .._explanation import Explanation, clip, short_text, text_of
 from ..metrics import at_explainer
 from ._shared import MARK_COLOR, name_of, new_axes, plain
 
@@ -314,7 +314,7 @@ def _caption(label, prediction):
     if label is None:
         return "", False
     name, is_marked = text_of(label), prediction is not None and label != prediction
-    both = f"{name}→{text_of(prediction)}"
+    both = f"{name}→{short_text(prediction)}"
     # Of two long names the label stays, whose colour says that the model takes it for another.
     is_short = is_marked and len(both) <= CAPTION_LENGTH
     return both if is_short else clip(name, CAPTION_LENGTH), is_marked

@@ -13,7 +13,7 @@ from .._explanation import (
     OPPOSING_COLOR,
     SUPPORTING_COLOR,
     Explanation,
-    clip,
+    clip_apart,
     query_title,
     score_color,
     text_of,
@@ -134,9 +134,9 @@ class InfluenceDisplay:
         return self
 
     def _names(self) -> list[str]:
-        names = [clip(text_of(row), 20) for row in self.rows]
+        names = clip_apart([text_of(row) for row in self.rows], 20)
         if self.labels is not None:
-            labels = [clip(text_of(label), 20) for label in self.labels]
+            labels = clip_apart([text_of(label) for label in self.labels], 20)
             names = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
         return [plain(name) for name in names]
 
@@ -169,7 +169,7 @@ class InfluenceDisplay:
         columns = one._columns()
         display = cls(
             columns["score"],
-            columns["train_index"],
+            columns["row"],
             columns.get("label"),
             criterion=one.criterion,
             sign=one.sign,
