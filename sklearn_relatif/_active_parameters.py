@@ -16,6 +16,8 @@ import numpy as np
 
 from ._descent import TOLERANCE, Models, minimise
 
+#: Relative gradient at which an active set is judged.
+CLOSE = TOLERANCE / 100
 #: Changes of the active set in which all wrong signs leave together.
 EAGER_CHANGES = 20
 #: Changes after which the search is given up.
@@ -66,18 +68,18 @@ def settle(objective):
             continue
         excess, gradient = (parts[0] for parts in _alone(part).excess(part.weights[None]))
         if (excess <= 0).all():
-            return part, True
+            return _minimum(part, goal=0.0)[0], True
         enters = excess >= ENTERING * excess.max()
         signs[enters] = -np.sign(gradient[enters])
         n_changes += 1
     return part, False
 
 
-def _minimum(objective):
+def _minimum(objective, goal=CLOSE):
     """A smooth objective at or nearer to its optimum, and whether it has got there."""
     if not objective.weights.size:
         return objective, True
-    point = minimise(objective, goal=0.0)
+    point = minimise(objective, goal=goal)
     if point.relative[0] <= TOLERANCE:
         return replace(objective, weights=point.weights[0]), True
     # Some way leads down for ever: the active parameters leave all predictors as they are there,
@@ -85,7 +87,7 @@ def _minimum(objective):
     size = LEAST_CURVATURE * objective.total_weight * _largest_curvature(objective)
     held = objective.penalty + size, objective.slope - size * objective.weights
     near = replace(objective, penalty=held[0], slope=held[1])
-    return replace(objective, weights=minimise(near, goal=0.0).weights[0]), False
+    return replace(objective, weights=minimise(near, goal=CLOSE).weights[0]), False
 
 
 def _largest_curvature(objective):

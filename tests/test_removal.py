@@ -7,13 +7,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_expit, log_softmax
 from scipy.stats import pearsonr, spearmanr
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.curvature import _prepare
@@ -37,6 +45,13 @@ def saga(**options):
 
 def squared_hinge():
     return LinearSVC(C=0.1, dual=True, tol=1e-10, max_iter=100_000, random_state=0)
+
+
+def l1_model(solver, l1_ratio, **options):
+    """A logistic regression with an L1 penalty, whichever way scikit-learn is asked for it."""
+    if cases.HAS_MULTI_CLASS:
+        options["penalty"] = "l1" if l1_ratio == 1 else "elasticnet"
+    return LogisticRegression(solver=solver, l1_ratio=l1_ratio, **options)
 
 
 def small_wine(n_rows=60):
@@ -420,13 +435,14 @@ def test_retrained_models_are_those_of_scikit_learn(name):
     assert_array_equal(explainer.pairwise_influence(X), explained)
 
 
-def test_balanced_class_weights_are_computed_anew():
+def test_balanced_class_weights_are_held():
     X, y, weight = overlapping(3)
-    model = logistic(class_weight="balanced")
-    explainer = RelatIFExplainer(model).fit(X, y, weight)
+    explainer = RelatIFExplainer(logistic(class_weight="balanced")).fit(X, y, weight)
+    held = explainer._objective.sample_weight
     models = explainer.retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(model, X, y, REMOVALS, weight), strict=True):
-        assert_same_model(actual, expected, 1e-9)
+    for actual, expected in zip(models, refits(logistic(), X, y, REMOVALS, held), strict=True):
+        assert actual.class_weight == "balanced"
+        assert_allclose(cases.parameters(actual), cases.parameters(expected), rtol=0, atol=1e-9)
 
 
 def test_strings_as_labels_and_two_class_softmax():
@@ -475,32 +491,118 @@ def test_wrappers_are_taken_off_and_preprocessing_is_held_fixed(kind):
         assert_allclose(actual.predict_proba(X), expected.predict_proba(design), rtol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        SVC(C=0.7, tol=1e-6),
-        LinearSVC(loss="hinge", tol=1e-6, max_iter=100_000, random_state=0),
-        SGDClassifier(alpha=0.01, max_iter=2000, tol=1e-5, average=True, random_state=0),
-        SGDClassifier("log_loss", alpha=0.01, max_iter=2000, tol=1e-5, random_state=0),
-    ],
-    ids=["svc", "linear svc", "sgd hinge", "sgd log loss"],
-)
-@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
-def test_other_models_are_fitted_again_by_scikit_learn(model):
+def held_balance(y):
+    return compute_sample_weight("balanced", y)
+
+
+@pytest.mark.parametrize("balance", [None, "balanced"])
+@pytest.mark.parametrize("machine", [SVC, NuSVC])
+def test_kernel_machines_keep_their_kernel_and_their_weights(machine, balance):
     X, y, weight = overlapping(3)
-    models = RelatIFExplainer(model).fit(X, y, weight).retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(model, X, y, REMOVALS, weight), strict=True):
-        assert str(actual) == str(expected)
-        assert_allclose(actual.decision_function(X), expected.decision_function(X), rtol=1e-12)
+    explainer = RelatIFExplainer(machine(class_weight=balance)).fit(X, y, weight)
+    gamma = 1 / (X.shape[1] * X.var())
+    if balance and machine is SVC:
+        weight = weight * held_balance(y)
+    closely = machine(gamma=gamma, tol=1e-8)
+    models = explainer.retrain_without(REMOVALS)
+    for actual, expected in zip(models, refits(closely, X, y, REMOVALS, weight), strict=True):
+        assert actual.gamma == gamma and actual.class_weight is None
+        assert_array_equal(actual.decision_function(X), expected.decision_function(X))
+
+
+def liblinear(loss, **options):
+    return LinearSVC(loss=loss, C=0.3, tol=1e-11, max_iter=10**6, random_state=0, **options)
+
+
+@pytest.mark.parametrize("balance", [None, "balanced"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_linear_svc_from_a_loose_fit(loss, n_classes, balance):
+    """The weights of the classes are those that all rows had."""
+    X, y, weight = overlapping(n_classes)
+    loose = liblinear(loss, class_weight=balance).set_params(tol=1e-2)
+    explainer = RelatIFExplainer(loose).fit(X, y, weight)
+    held = None
+    if balance:
+        counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
+        held = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)
+        held = dict(enumerate(held))
+    models = explainer.retrain_without([[], *REMOVALS])
+    tight = liblinear(loss, class_weight=held)
+    expected = refits(tight, X, y, [[], *map(np.atleast_1d, REMOVALS)], weight)
+    for one, other in zip(models, expected, strict=True):
+        assert_allclose(cases.parameters(one), cases.parameters(other), rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("loss", ["hinge", "log_loss"])
+def test_sgd_keeps_the_penalty_that_all_rows_gave_it(loss):
+    """The same problem for solvers that reach its optimum: the penalty is alpha times n."""
+    X, y, weight = overlapping(2)
+    model = SGDClassifier(loss, alpha=0.01, max_iter=50, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    C = 1 / (0.01 * len(y))
+    models = RelatIFExplainer.from_fitted(model, X, y, weight).retrain_without(REMOVALS)
+    tight = logistic(C) if loss == "log_loss" else SVC(kernel="linear", C=C, tol=1e-9)
+    for actual, expected in zip(models, refits(tight, X, y, REMOVALS, weight), strict=True):
+        assert isinstance(actual, SGDClassifier)
+        assert_allclose(
+            actual.decision_function(X), expected.decision_function(X), rtol=0, atol=1e-5
+        )
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_sgd_regression_keeps_its_penalty():
+    X, _, weight = overlapping(2)
+    y = X @ [1.0, -2.0, 0.5, 0.0] + np.sin(9 * X[:, 0])
+    model = SGDRegressor(alpha=0.01, max_iter=50, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
+    models = explainer.retrain_without(REMOVALS)
+    for actual, expected in zip(
+        models, refits(Ridge(0.01 * len(y)), X, y, REMOVALS, weight), strict=True
+    ):
+        assert_allclose(actual.predict(X), expected.predict(X), rtol=0, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_a_hinge_with_an_l1_penalty_is_fitted_again_with_a_warning():
+    X, y, _ = overlapping(2)
+    model = SGDClassifier(penalty="elasticnet", alpha=0.01, class_weight="balanced", random_state=0)
+    explainer = RelatIFExplainer(model).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="hinge loss and an L1 penalty"):
+        (without,) = explainer.retrain_without([REMOVALS[-1]])
+    weight = np.ones(len(y))
+    weight[REMOVALS[-1]] = 0
+    expected = clone(model).set_params(class_weight=None)
+    expected.fit(X, y, sample_weight=weight * held_balance(y))
+    assert_allclose(without.coef_, expected.coef_)
+    with pytest.raises(ValueError, match="for an L2 penalty only"):
+        explainer.removal_effect(X[:2])
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_searched_penalty_is_not_searched_again():
+    X, y, _ = overlapping(2)
+    options = {"Cs": [0.02, 0.1, 0.5], "cv": 3, "solver": "newton-cholesky", "tol": 1e-4}
+    model = LogisticRegressionCV(class_weight="balanced", **options).fit(X, y)
+    models = RelatIFExplainer.from_fitted(model, X, y).retrain_without(REMOVALS)
+    C = float(np.ravel(model.C_)[0])
+    expected = refits(logistic(C), X, y, REMOVALS, held_balance(y))
+    for actual, other in zip(models, expected, strict=True):
+        assert isinstance(actual, LogisticRegressionCV)
+        assert_array_equal(actual.C_, model.C_)
+        assert_allclose(cases.parameters(actual), cases.parameters(other), rtol=0, atol=1e-9)
 
 
 def test_refits_in_parallel():
     X, y, _ = overlapping(2)
-    explainer = RelatIFExplainer(SVC(), n_jobs=2).fit(X, y)
+    explainer = RelatIFExplainer(SVC(gamma=0.2), n_jobs=2).fit(X, y)
     with parallel_backend("threading"):
         models = explainer.retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(SVC(), X, y, REMOVALS), strict=True):
-        assert_array_equal(actual.dual_coef_, expected.dual_coef_)
+    expected = refits(SVC(gamma=0.2, tol=1e-8), X, y, REMOVALS)
+    for actual, other in zip(models, expected, strict=True):
+        assert_array_equal(actual.dual_coef_, other.dual_coef_)
 
 
 def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
@@ -509,8 +611,62 @@ def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
     explainer = RelatIFExplainer(SVC(kernel="precomputed")).fit(gram, y)
     without = explainer.retrain_without([[0, 5]])[0]
     kept = np.delete(np.arange(len(y)), [0, 5])
-    expected = SVC(kernel="precomputed").fit(gram[np.ix_(kept, kept)], y[kept])
+    expected = SVC(kernel="precomputed", tol=1e-8).fit(gram[np.ix_(kept, kept)], y[kept])
     assert_allclose(without.dual_coef_, expected.dual_coef_)
+
+
+# --- where the fit has stopped before its optimum --------------------------------------------
+
+
+def exact(model):
+    """The same model, fitted to rounding."""
+    if getattr(model, "solver", "") == "lbfgs":
+        return logistic(model.C)
+    return clone(model).set_params(tol=1e-11, max_iter=100_000)
+
+
+LOOSE = {
+    "binary": (LogisticRegression(C=3.0, tol=1e-2), 2, log_losses),
+    "multinomial": (LogisticRegression(C=3.0, tol=1e-2), 3, log_losses),
+    "squared hinge": (liblinear("squared_hinge"), 3, squared_hinge_losses),
+    "L1": (l1_model("liblinear", 1.0, C=0.3, tol=1e-1, random_state=0), 2, log_losses),
+    "L1, multinomial": (l1_model("saga", 1.0, C=0.1, tol=1e-2, random_state=0), 3, log_losses),
+    "elastic net": (l1_model("saga", 0.5, C=0.1, tol=1e-2, random_state=0), 2, log_losses),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("name", LOOSE)
+@pytest.mark.parametrize("balance", [None, "balanced"])
+def test_effects_are_differences_between_two_optima(name, balance):
+    """Every row and some groups, of which many change the active set of an L1 penalty."""
+    model, n_classes, losses = LOOSE[name]
+    X, y, weight = overlapping(n_classes, n_rows=60)
+    X = np.column_stack([X, np.random.default_rng(7).normal(size=(60, 4))])
+    model = clone(model).set_params(class_weight=balance)
+    explainer = RelatIFExplainer(model).fit(X, y, weight)
+    removals = [*np.arange(0, 60, 4)[:, None], np.arange(15), np.arange(20, 45)]
+    tight = exact(model).set_params(class_weight=None)
+    if explainer._objective.output_weight is None:
+        held = explainer._objective.sample_weight
+    else:
+        counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
+        by_class = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)
+        tight, held = tight.set_params(class_weight=dict(enumerate(by_class))), weight
+    queries, labels = X[:N_QUERIES] + 0.1, y[:N_QUERIES]
+    before, *after = (
+        losses(m, queries, labels) for m in refits(tight, X, y, [[], *removals], held)
+    )
+    expected = np.transpose(after) - before[:, None]
+    found = explainer.removal_statistics(removals, queries, labels)
+    scale = np.abs(expected).max()
+    query_value = losses is log_losses
+    if query_value:
+        assert_allclose(found.loss_change, expected, rtol=0, atol=1e-6 * scale)
+    groups = np.full(60, None)
+    groups[removals[-1]] = 0
+    effect = explainer.removal_effect(queries, labels, groups, order="retrain")
+    assert_allclose(effect[:, 0], expected[:, -1], rtol=0, atol=1e-6 * scale)
 
 
 # --- removal_statistics --------------------------------------------------------------------
