@@ -54,10 +54,12 @@ def settle(objective):
         target = part.score_weights()
         is_wrong = target * signs < 0
         if is_wrong.any():
-            if n_changes >= EAGER_CHANGES or not is_minimum:
+            if n_changes >= EAGER_CHANGES:
                 ways = table[is_wrong] / (table - target)[is_wrong]
                 target = table + ways.min() * (target - table)
                 is_wrong[is_wrong] = ways == ways.min()
+            elif not is_minimum:  # What else has moved on the way down for ever means nothing.
+                target = table
             table = np.where(is_wrong, 0, target)
             signs[is_wrong] = 0
             n_changes += 1

@@ -125,7 +125,8 @@ def _row_positions(item, n_rows):
 def group_labels(groups, n_rows):
     """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
     if np.ma.isMaskedArray(groups):
-        groups = groups.astype(object).filled(None)
+        groups, is_masked = groups.data.astype(object), np.ma.getmaskarray(groups)
+        groups[is_masked] = None
     # In an array of strings, NaN would turn into the label "nan".
     groups = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
     if groups.shape != (n_rows,):

@@ -304,6 +304,16 @@ def group_forms(pd):
         "pd.NA": [pd.NA if label is None else label for label in plain],
         "dates": pd.to_datetime(pd.Series(dates)),
         "datetime64": np.array(dates, dtype="datetime64[ns]"),
+        "masked": np.ma.array(
+            [label or 0 for label in plain], mask=[label is None for label in plain]
+        ),
+        "masked strings": np.ma.array(
+            [name or "" for name in names], mask=[name is None for name in names]
+        ),
+        "masked values": [np.ma.masked if label is None else label for label in plain],
+        "Series of Int64": pd.Series(plain, dtype="Int64"),
+        "categories of Int64": pd.Categorical(pd.array(plain, dtype="Int64")),
+        "Float64": pd.array(plain, dtype="Float64"),
     }
 
 
@@ -667,6 +677,105 @@ def test_effects_are_differences_between_two_optima(name, balance):
     groups[removals[-1]] = 0
     effect = explainer.removal_effect(queries, labels, groups, order="retrain")
     assert_allclose(effect[:, 0], expected[:, -1], rtol=0, atol=1e-6 * scale)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(C=3.0, tol=1e-2),
+        l1_model("saga", 1.0, C=0.3, tol=1e-2, random_state=0),
+        OneVsRestClassifier(LogisticRegression(C=3.0, tol=1e-2)),
+        SVC(tol=0.1),
+        LinearSVC(loss="hinge", tol=1e-2, max_iter=1000, random_state=0),
+    ],
+    ids=["smooth", "L1", "one vs rest", "kernel", "hinge"],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_removing_what_does_not_count_changes_nothing_at_all(model, dtype):
+    X, y, _ = overlapping(3)
+    weight = cases.weights_with_zeros(len(y))
+    if isinstance(model, OneVsRestClassifier):
+        weight = None
+    explainer = RelatIFExplainer(model).fit(X.astype(dtype), y, weight)
+    queries = X[:N_QUERIES].astype(dtype)
+    rows = [] if weight is None else np.flatnonzero(weight == 0)
+    found = explainer.removal_statistics([[], rows], queries)
+    for part in found:
+        assert_array_equal(part, np.zeros_like(part))
+    if weight is not None:
+        groups = np.where(weight == 0, "absent", None)
+        for order in ("newton", "retrain"):
+            assert_array_equal(explainer.removal_effect(queries, groups=groups, order=order), 0)
+    # Rows that hardly count hardly change anything, whatever the fit lacks of its optimum.
+    if isinstance(model, LogisticRegression):
+        light = np.where(np.arange(len(y)) < 5, 1e-9, 1.0)
+        explainer = RelatIFExplainer(model).fit(X.astype(dtype), y, light)
+        few = np.where(np.arange(len(y)) < 5, "light", None)
+        for order in ("newton", "retrain"):
+            assert np.abs(explainer.removal_effect(queries, groups=few, order=order)).max() < 1e-7
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_newton_steps_do_not_depend_on_where_the_fit_has_stopped():
+    X, y, weight = overlapping(3)
+    loose, tight = (
+        RelatIFExplainer(model).fit(X, y, weight)
+        for model in (LogisticRegression(tol=1e-2), logistic())
+    )
+    groups = np.arange(len(y)) // 3
+    for options in ({}, {"groups": groups}):
+        expected = tight.removal_effect(X[:N_QUERIES], y[:N_QUERIES], **options)
+        effect = loose.removal_effect(X[:N_QUERIES], y[:N_QUERIES], **options)
+        assert_allclose(effect, expected, rtol=0, atol=1e-9)
+    assert_allclose(loose.loo_proba(), tight.loo_proba(), rtol=0, atol=1e-9)
+
+
+def kkt_violation(model, X, y, weight):
+    """How far a binary L1 model is from its optimum, relative to the terms that are added up."""
+    p = model.predict_proba(X)[:, 1]
+    residual, strength, ratio = weight * (p - y), 1 / model.C, model.l1_ratio
+    coef = model.coef_[0]
+    slope = residual @ X + strength * (1 - ratio) * coef
+    terms = np.abs(residual) @ np.abs(X) + strength
+    l1 = strength * ratio
+    excess = np.where(coef == 0, np.abs(slope) - l1, np.abs(slope + l1 * np.sign(coef)))
+    return max((excess / terms).max(), abs(residual.sum()) / weight.sum())
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.filterwarnings("ignore:The max_iter was reached")
+@pytest.mark.parametrize("seed", range(12))
+def test_an_l1_penalty_finds_its_active_set(seed):
+    """From a fit of a few steps: more columns than rows, columns twice, of other units, weights."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(40, (6, 60)[seed % 2])) * 10.0 ** rng.uniform(-1, 1)
+    X[:, 1] = X[:, 0]
+    y = (X @ rng.normal(size=X.shape[1]) / X.std() + 3 * rng.logistic(size=40) > 0).astype(int)
+    weight = rng.uniform(0.3, 2, 40)
+    model = l1_model("saga", (1.0, 0.7)[seed % 3 == 0], C=10 ** rng.uniform(-1, 0.5), max_iter=20)
+    models = RelatIFExplainer(model).fit(X, y, weight).retrain_without([[], 3, np.arange(12)])
+    for rows, without in zip([[], [3], range(12)], models, strict=True):
+        left = weight.copy()
+        left[list(rows)] = 0
+        assert kkt_violation(without, X, y, left) < 1e-9
+
+
+def test_without_any_coefficient_the_intercept_is_the_log_odds():
+    rng = np.random.default_rng(38)
+    X = rng.normal(size=(60, 2))
+    y = (X[:, 0] + rng.logistic(size=60) * 2 > 0.3).astype(int)
+    model = l1_model("saga", 1.0, C=0.06, tol=1e-10, max_iter=30_000, random_state=0).fit(X, y)
+    assert model.coef_.any()
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    (without,) = explainer.retrain_without([np.arange(15)])
+    assert not without.coef_.any()
+    share = y[15:].mean()
+    assert_allclose(without.intercept_, np.log(share / (1 - share)), rtol=1e-9)
+    groups = [0] * 15 + [None] * 45
+    effect = explainer.removal_effect(X[:1], [1], groups=groups, order="retrain")
+    expected = -np.log(share) - log_losses(model, X[:1], np.array([1]))
+    assert_allclose(effect[:, 0], expected, rtol=0, atol=1e-8)
 
 
 # --- removal_statistics --------------------------------------------------------------------
