@@ -7,7 +7,8 @@ whole group (effects of single rows do not add up). Support vector machines have
 their rows are removed along the path of the solution, exactly or, where there are many, by one step
 on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
 removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
-is cut down until every row of it is needed.
+is cut down until every row of it is needed. The label is that of the model of all rows at its
+optimum, because that of a model which has stopped before it may flip without any row removed.
 """
 
 from __future__ import annotations
