@@ -47,6 +47,8 @@ def settle(objective):
     table = objective.score_weights().astype(np.float64)
     # Those whose sign is not that of the slope that led here are on their way to zero.
     table = np.where(table * objective.score_weights(objective.slope) < 0, 0, table)
+    if not objective.loss.separable:
+        table = _centred(objective, table)
     signs = np.where(objective.full_l1 > 0, np.sign(table), 0)
     n_changes = n_stalls = 0
     while n_changes < MAX_CHANGES and n_stalls < MAX_STALLS:
@@ -75,6 +77,16 @@ def settle(objective):
         signs[enters] = -np.sign(gradient[enters])
         n_changes += 1
     return part, False
+
+
+def _centred(objective, table):
+    """Parameters of the least L1 penalty of all that a softmax takes for the same.
+
+    Those are the coefficients of one feature with a number added to that of each class.
+    """
+    is_free = (objective.full_l1 > 0).all(axis=0) & (objective.full_l2 == 0).all(axis=0)
+    middle = np.sort(table, axis=0)[len(table) // 2]
+    return np.where(is_free & (table != 0).all(axis=0), table - middle, table)
 
 
 def _minimum(objective, goal=CLOSE):

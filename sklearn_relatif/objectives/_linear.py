@@ -25,6 +25,8 @@ from ._stored import take_columns
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
 MAX_BLOCK = 32 * MIB
+#: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
+SEEN = 1e-8
 #: What objectives without an L1 penalty lack.
 WITHOUT_L1 = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
 
@@ -461,7 +463,7 @@ class LinearObjective:
             mask = self.mask.reshape(n_blocks, size)
             blocks *= mask[:, :, None] * mask[:, None, :]
             if not self.loss.separable:
-                _fix_gauge(blocks[0], self.mask)
+                _fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks
 
@@ -502,8 +504,8 @@ def mirror_lower(matrix):
         matrix[start:stop, stop:] = matrix[stop:, start:stop].T
 
 
-def _fix_gauge(matrix, mask):
-    """Give curvature to the directions that the softmax does not see.
+def _fix_gauge(matrix, mask, penalty):
+    """Give curvature to the directions that neither the softmax nor the penalty sees.
 
     Adding a number to one feature's weight in every class changes nothing, and no row gradient
     points that way, so any curvature there leaves every solution as it is. With an L1 penalty
@@ -511,9 +513,11 @@ def _fix_gauge(matrix, mask):
     """
     n_outputs, n_columns = mask.shape
     diagonal = np.diag(matrix).reshape(n_outputs, n_columns)
+    size = diagonal.mean(axis=0)
     cells = matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
-    for column in np.flatnonzero(mask.all(axis=0)):
-        cells[:, column, :, column] += diagonal[:, column].mean() / n_outputs
+    is_seen = np.broadcast_to(penalty, mask.shape).min(axis=0) > SEEN * size
+    for column in np.flatnonzero(mask.all(axis=0) & ~is_seen):
+        cells[:, column, :, column] += size[column] / n_outputs
 
 
 def _gram_null_space(gram):
