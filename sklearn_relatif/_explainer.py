@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,12 @@ from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._distribute import with_n_jobs
 from ._explanation import Explanation, TrainingRows, row_index
 from ._persistence import PersistenceMixin
+from ._recording import (
+    TrainingData,
+    positions_of_resampled,
+    recording,
+    warn_if_transform_differs,
+)
 from ._removal import RemovalMixin
 from ._search import SIGNS, best_rows, score_matrices
 from ._targets import ClassTargets, RealTargets, flat_labels
@@ -34,6 +41,8 @@ from ._validation import (
     check_non_negative,
     check_positive_int,
     check_sample_weight,
+    check_training_labels,
+    label_array,
     place_sample_weight,
     warn_if_not_stationary,
 )
@@ -54,7 +63,7 @@ from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 
 def _has_coordinates(self):
     """Check for ``available_if``: the gradients are vectors that can be written down."""
-    model = objectives.innermost_path(self.estimator)[1]
+    model = self.__dict__.get("_model", objectives.innermost_path(self.estimator)[1])
     if objectives.is_kernel_machine(model):
         raise AttributeError(
             f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
@@ -231,7 +240,9 @@ class RelatIFExplainer(
         estimator : fitted estimator
             Of a supported kind, see ``estimator`` of the class.
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            The rows that it was fitted on. A linear model's X may be larger than memory: a
+            The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
+            them is computed by ``transform``; a UserWarning says where that is known not to be
+            what the model was trained on. A linear model's X may be larger than memory: a
             ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
             ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
             and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
@@ -267,25 +278,31 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Training rows, as the estimator takes them.
+            Training rows, as the estimator takes them. Explained are the rows that reach the
+            model in it, where a transformer gives training rows other values than later ones
+            (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
+            ``training_rows_.index`` has the row behind each of those drawn.
         y : array-like of shape (n_rows,)
             Training labels.
         sample_weight : array-like of shape (n_rows,), default=None
-            Weights, handed to the model itself when the estimator is a Pipeline or a search.
+            Weights, handed to the model itself when the estimator is a Pipeline or a search;
+            with metadata routing enabled, to whatever has requested them. One number counts for
+            all rows.
         **fit_params
             Further arguments of the estimator's ``fit``.
 
         Returns
         -------
         RelatIFExplainer
-            The fitted explainer.
+            The fitted explainer. One whose ``fit`` raises stays as it was.
 
         Raises
         ------
         TypeError
             If the estimator is of an unsupported kind.
         ValueError
-            If a parameter or the data are invalid, or the curvature is not positive definite.
+            If a parameter or the data are invalid, the curvature is not positive definite, or
+            the model was trained on rows that are none of X (those that SMOTE makes up).
 
         Warns
         -----
@@ -294,30 +311,40 @@ class RelatIFExplainer(
         """
         self._check_params()
         prefix, model = objectives.innermost_path(self.estimator)
-        if not objectives.is_supported(model):
-            raise TypeError(objectives.unsupported_message(model))
-        if y is None:
-            raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
-        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params)
-        estimator = clone(self.estimator)
+        # A search may put another model in the place of the one in its template.
+        if not objectives.is_searched(self.estimator):
+            objectives.check_supported(model)
+        check_training_labels(y)
+        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
+        estimator, seen = clone(self.estimator), TrainingData()
+        # All that is fitted is put in its place at once, and nothing of a fit that fails.
+        fitted = copy(self)
         with fit_task(self, 2, X, y) as step:
-            with step("fit estimator", estimator):
-                self.estimator_ = estimator.fit(X, y, **fit_params)
+            with step("fit estimator", estimator), recording(estimator, seen):
+                fitted.estimator_ = estimator.fit(X, y, **fit_params)
             with step("factor curvature"):
-                self._prepare(X, y, weight)
+                fitted._prepare(X, y, weight, seen)
+        vars(self).update(vars(fitted))
         return self
 
     @with_n_jobs
-    def _prepare(self, X, y, sample_weight):
+    def _prepare(self, X, y, sample_weight, seen):
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = objectives.split_pipeline(self.estimator_)
-        design = objectives.model_rows(self._transformers, self._model, X)
+        objectives.check_supported(self._model)
+        index = row_index(X)
+        if seen.X is None:
+            warn_if_transform_differs(self.estimator_)
+            design = objectives.model_rows(self._transformers, self._model, X)
+        else:
+            design = objectives.model_rows([], self._model, seen.X)
+            y, sample_weight = seen.y, seen.sample_weight
+            index = index[positions_of_resampled(self.estimator_, len(index), design.shape[0])]
         labels = column_or_1d(y)
         check_consistent_length(design, labels)
-        self._training_data = (design, labels, sample_weight)
-        sample_weight = check_sample_weight(sample_weight, len(labels))
+        given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
+        self._training_data = (design, labels, None if given is None else sample_weight)
         if is_classifier(self._model):
-            self.classes_ = self._model.classes_
             self._targets = ClassTargets(self.classes_)
         else:
             self._targets = RealTargets()
@@ -329,7 +356,7 @@ class RelatIFExplainer(
         self._prepare_curvature()
         self._scales: dict[str, np.ndarray] = {}
         self._row_factors(self.criterion)
-        self.training_rows_ = self._describe_training_rows(X, labels)
+        self.training_rows_ = self._describe_training_rows(index, labels)
 
     def _prepare_curvature(self):
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
@@ -356,7 +383,7 @@ class RelatIFExplainer(
         if self.verbose:
             print(f"solver: {self.solver_.name}, because {self.solver_.reason}", file=sys.stderr)
 
-    def _describe_training_rows(self, X, labels):
+    def _describe_training_rows(self, index, labels):
         objective, loss = self._objective, self._objective.loss
 
         def describe(rows):
@@ -372,7 +399,7 @@ class RelatIFExplainer(
         predictions, probabilities = zip(*described, strict=True)
         predictions = np.concatenate(predictions)
         return TrainingRows(
-            index=row_index(X),
+            index=index,
             labels=labels.copy(),
             predictions=self._targets.shown(predictions, lambda: predictions),
             probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
@@ -522,8 +549,9 @@ class RelatIFExplainer(
         X : array-like or sparse matrix of shape (n_rows, n_features)
         y : array-like of shape (n_rows,), default=None
             Pass the training labels to embed training rows: by the gradient of the loss of that
-            label. None: the rows are embedded as queries that ask for the label that the model
-            predicts. For hinge losses that is by the gradient of the margin.
+            label, at what preprocessing makes of later rows. None: the rows are embedded as
+            queries that ask for the label that the model predicts. For hinge losses that is by
+            the gradient of the margin.
 
         Returns
         -------
@@ -601,7 +629,7 @@ class RelatIFExplainer(
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         design = self._objective.query_design(features)
-        labels = None if y is None else column_or_1d(y, warn=True)
+        labels = None if y is None else column_or_1d(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
         targets = self._targets.of_queries(labels, self._objective, design)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, g
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._explanation import Explanation, TrainingRows, row_index
+from ._validation import label_array
 
 __all__ = ["NearestNeighborsExplainer"]
 
@@ -97,11 +99,13 @@ class NearestNeighborsExplainer(BaseEstimator):
                 "metric='precomputed' is not supported: explanations are computed from the "
                 "features. Give the name of a metric or a function of two rows."
             )
-        index = row_index(X)
-        X = _checked_rows(self, X)
+        # All that is fitted is put in its place at once, and nothing of a fit that fails.
+        fitted, index = copy(self), row_index(X)
+        X = _checked_rows(fitted, X)
         labels = _checked_labels(y, X)
-        self.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
-        self.training_rows_ = TrainingRows(index=index, labels=labels)
+        fitted.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
+        fitted.training_rows_ = TrainingRows(index=index, labels=labels)
+        vars(self).update(vars(fitted))
         return self
 
     def explain(self, X: Any, y: ArrayLike | None = None, *, n_examples: int = 5) -> Explanation:
@@ -164,7 +168,7 @@ def _checked_rows(explainer: NearestNeighborsExplainer, X: Any, reset: bool = Tr
 def _checked_labels(y: ArrayLike | None, X: Any) -> NDArray[Any] | None:
     if y is None:
         return None
-    labels = np.array(column_or_1d(y, warn=True))
+    labels = np.array(column_or_1d(label_array(y), warn=True))
     check_consistent_length(X, labels)
     return labels
 

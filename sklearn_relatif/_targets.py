@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._validation import check_all_classes, class_positions
+from ._validation import check_all_classes, class_positions, label_array
 
 
 class ClassTargets:
@@ -26,7 +26,8 @@ class ClassTargets:
             positions = class_positions(labels, self.classes, "y")
         except (TypeError, ValueError):
             # Numbers that are no labels at all have a message of their own.
-            check_classification_targets(labels)
+            if labels.dtype.kind == "f" and np.isfinite(labels).all():
+                check_classification_targets(labels)
             raise
         check_all_classes(positions, sample_weight, self.classes)
         return positions
@@ -50,7 +51,10 @@ class RealTargets:
 
     def of_training(self, labels, sample_weight):
         """The training targets as numbers."""
-        values = np.asarray(labels, np.float64)
+        try:
+            values = np.asarray(labels, np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError("y contains what is no number; give every row a target.") from error
         if not np.isfinite(values).all():
             raise ValueError("y contains NaN or infinity; give every row a finite target.")
         return values
@@ -82,7 +86,7 @@ def flat_labels(X, y):
     """
     if np.ndim(y) != 2:
         return y, 1
-    labels = np.asarray(y)
+    labels = label_array(y)
     check_consistent_length(X, labels)
     if labels.shape[1] == 0:
         raise ValueError("y has no columns; give each query at least one label to explain.")

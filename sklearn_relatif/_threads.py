@@ -7,9 +7,8 @@ more threads at work than BLAS was allowed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -44,27 +43,16 @@ def for_each(
     if len(items) <= 1:
         loop.run()
         return
-    with _one_thread_each.hold() as n_threads:
-        n_threads = min(n_threads, len(items))
-        if n_threads == 1:
-            loop.run()
-            return
-        with ThreadPoolExecutor(n_threads) as pool:
-            try:
-                # A task for each thread, not for each item, of which there may be thousands.
-                for running in [pool.submit(loop.run) for _ in range(n_threads)]:
-                    running.result()
-            finally:  # Where the user interrupts, threads end with the items that they are at.
-                loop.drop_the_rest()
+    _one_thread_each.hold_while(loop.run_in_threads)
 
 
-def one_blas_thread():
-    """A context in which BLAS has one thread, for small products between large ones of SciPy.
+def in_one_blas_thread(function: Callable, *args, **kwargs) -> Any:
+    """Call a function while BLAS has one thread, for small products between large ones of SciPy.
 
     NumPy and SciPy each bring a BLAS, whose threads wait for more work for a tenth of a second,
     and keep the cores busy meanwhile: those of one slow down the other.
     """
-    return _one_thread_each.hold()
+    return _one_thread_each.hold_while(lambda n_threads: function(*args, **kwargs))
 
 
 class _Loop:
@@ -72,12 +60,26 @@ class _Loop:
 
     def __init__(self, function, items, then):
         self._function = function
-        self._items = iter(enumerate(items))
+        self._items, self._n_items = iter(enumerate(items)), len(items)
         self._then = then
         self._lock, self._then_lock = Lock(), Lock()
         #: Results that wait for those of the items before them.
         self._results = {}
         self._n_handed_over = 0
+
+    def run_in_threads(self, n_threads):
+        """Work on the items in so many threads, of which this one only waits for others."""
+        n_threads = min(n_threads, self._n_items)
+        if n_threads == 1:
+            self.run()
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            try:
+                # A task for each thread, not for each item, of which there may be thousands.
+                for running in [pool.submit(self.run) for _ in range(n_threads)]:
+                    running.result()
+            finally:  # Where the user interrupts, threads end with the items that they are at.
+                self.drop_the_rest()
 
     def run(self):
         """Work on items until none is left."""
@@ -116,37 +118,59 @@ class _SharedLimit:
 
     def __init__(self):
         self._lock = Lock()
-        self._n_holders = 0
-        self._limit = None
+        self._holders = set()
+        #: The libraries, and how many threads each had before.
+        self._before = []
 
-    @contextmanager
-    def hold(self) -> Iterator[int]:
-        """Set the limit, and give the number of threads that the holder may start."""
-        with self._lock:
-            n_threads = 1
-            if self._n_holders == 0:
-                n_threads = n_blas_threads()
-                self._limit = _controller().limit(limits=1, user_api="blas")
-            self._n_holders += 1
+    def hold_while(self, function: Callable[[int], Any]) -> Any:
+        """Call a function under the limit, with the number of threads that it may start.
+
+        An interrupt can be raised wherever Python enters or leaves a function. So this is no
+        context manager, whose end would be one more function to enter, and the limit is undone
+        twice, should an interrupt keep the first attempt from its work.
+        """
+        holder = object()
         try:
-            yield n_threads
+            try:
+                return function(self._take(holder))
+            finally:
+                self._drop(holder)
         finally:
-            with self._lock:
-                self._n_holders -= 1
-                if self._n_holders == 0:
-                    self._limit.restore_original_limits()
+            self._drop(holder)
+
+    def _take(self, holder):
+        with self._lock:
+            is_first = not self._holders
+            self._holders.add(holder)
+            if not is_first:
+                return 1
+            n_threads = n_blas_threads()
+            self._before = [(library, library.num_threads) for library in _blas_libraries()]
+            for library, _ in self._before:
+                library.set_num_threads(1)
+            return n_threads
+
+    def _drop(self, holder):
+        """Undo what :meth:`_take` did or began; nothing if that is done."""
+        if holder not in self._holders:
+            return
+        with self._lock:
+            if len(self._holders) == 1:
+                for library, n_threads in self._before:
+                    library.set_num_threads(n_threads)
+                self._before = []
+            self._holders.discard(holder)
 
 
 _one_thread_each = _SharedLimit()
 
 
 @cache
-def _controller():
+def _blas_libraries():
     """The BLAS libraries of this process, which take milliseconds to find."""
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def n_blas_threads() -> int:
     """Threads of the products, and so of :func:`for_each`."""
-    libraries = _controller().select(user_api="blas").info()
-    return max((library["num_threads"] for library in libraries), default=1)
+    return max((library.num_threads for library in _blas_libraries()), default=1)

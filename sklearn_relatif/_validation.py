@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import reprlib
 import warnings
+from contextlib import suppress
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import column_or_1d
+
+from ._explanation import row_index
 
 #: A relative gradient above this means that the model is not at the optimum of these rows.
 STATIONARITY_LIMIT = 1e-2
@@ -41,7 +43,22 @@ def check_sample_weight(sample_weight, n_rows):
     """Sample weights as float64, shape (n_rows,); ones where there are none."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weight = column_or_1d(sample_weight, dtype=np.float64)
+    try:
+        weight = np.asarray(sample_weight)
+        if weight.dtype.kind == "c":
+            raise TypeError("NumPy would drop the imaginary part.")
+        weight = weight.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight must hold real numbers; got {reprlib.repr(sample_weight)}."
+        ) from error
+    if weight.ndim == 0:
+        weight = np.full(n_rows, weight)
+    if weight.ndim > 1:
+        raise ValueError(
+            f"sample_weight must be one number for each row, or for all rows; got an array of "
+            f"shape {weight.shape}."
+        )
     if len(weight) != n_rows:
         raise ValueError(
             f"sample_weight has {len(weight)} entries for {n_rows} rows; it needs one a row."
@@ -54,37 +71,64 @@ def check_sample_weight(sample_weight, n_rows):
             "Use 0 to leave a row out."
         )
     if not weight.any():
-        raise ValueError("sample_weight is 0 for every row; at least one row must count.")
+        raise ValueError("sample_weight is zero for every row; at least one row must count.")
     return weight
 
 
-def place_sample_weight(prefix, sample_weight, fit_params):
-    """Arguments for the estimator's ``fit``, and the weights that reach the model.
+def place_sample_weight(prefix, sample_weight, fit_params, X):
+    """Arguments for the estimator's ``fit``, and the weights of the rows among them.
 
     ``prefix`` is the path of the model in a pipeline ("logisticregression__"), which its
     ``fit`` wants in front of the argument unless metadata routing is enabled.
     """
     key = "sample_weight" if get_config()["enable_metadata_routing"] else f"{prefix}sample_weight"
     if sample_weight is None:
-        return fit_params, fit_params.get(key)
-    if fit_params.get(key) is not None:
+        sample_weight = fit_params.get(key)
+    elif fit_params.get(key) is not None:
         raise ValueError(f"sample_weight was given twice, also as {key!r}; give it once.")
-    return {**fit_params, key: sample_weight}, sample_weight
+    if sample_weight is None:
+        return fit_params, None
+    weight = check_sample_weight(sample_weight, len(row_index(X)))
+    return {**fit_params, key: weight}, weight
+
+
+def label_array(y):
+    """Labels as an array, in which what is missing among texts is not a text itself."""
+    labels = np.asarray(y)
+    # NaN in a list of strings would turn into the label "nan".
+    return np.asarray(y, dtype=object) if labels.dtype.kind in "US" and y is not labels else labels
+
+
+def check_training_labels(y):
+    """Raise a ValueError if there is no y, or no label for one of the rows."""
+    if y is None:
+        raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
+    labels = label_array(y)
+    if labels.dtype.kind != "O" or labels.ndim != 1:
+        return
+    missing = [row for row, label in enumerate(labels.tolist()) if _is_missing(label)]
+    if missing:
+        raise ValueError(
+            f"y has no label (None or NaN) for {len(missing)} of {len(labels)} rows, the first at "
+            f"position {missing[0]}. Leave those rows out."
+        )
 
 
 def class_positions(labels, classes, name):
     """Position of each label in ``classes``, shape (n,)."""
     labels = np.asarray(labels)
-    # Text and numbers do not compare.
+    # Text and numbers do not compare, nor does either with what stands for no label.
     if (classes.dtype.kind in "US") == (labels.dtype.kind in "US"):
-        positions = np.searchsorted(classes, labels)
-        if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
-            return positions
-    unseen = set(np.unique(labels).tolist()) - set(classes.tolist())
+        with suppress(TypeError):
+            positions = np.searchsorted(classes, labels)
+            if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
+                return positions
+    known = set(classes.tolist())
+    unseen = sorted({repr(label) for label in labels.tolist() if label not in known})
     if unseen:
         raise ValueError(
             f"{name} contains labels that the model was not trained on: "
-            f"{sorted(unseen, key=repr)[:5]}. Its classes are {classes.tolist()}."
+            f"[{', '.join(unseen[:5])}]. Its classes are {classes.tolist()}."
         )
     return np.searchsorted(classes, labels)
 

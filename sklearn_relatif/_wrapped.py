@@ -22,6 +22,10 @@ class WrappedEstimatorMixin:
     """Predictions, features and tags of :class:`RelatIFExplainer`, which are its estimator's."""
 
     @property
+    def classes_(self):
+        return self._model.classes_
+
+    @property
     def n_features_in_(self):
         return self.estimator_.n_features_in_
 
@@ -81,6 +85,10 @@ class WrappedEstimatorMixin:
         tags.classifier_tags = wrapped.classifier_tags
         tags.regressor_tags = wrapped.regressor_tags
         tags.target_tags = wrapped.target_tags
+        # A row has one label or number to explain, whatever else the estimator could be fitted to.
+        tags.target_tags.multi_output = False
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False
         tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):
             tags.transformer_tags = None

@@ -19,7 +19,7 @@ from ._active_parameters import settle
 from ._descent import PRECISION, TOLERANCE, minimise
 from ._downdate import without
 from .curvature import hessian_inverse
-from .objectives import LinearObjective
+from .objectives import NO_PARAMETERS, LinearObjective
 
 #: Models that are retrained, and held, at a time.
 MODELS_AT_A_TIME = 256
@@ -115,6 +115,8 @@ def trained(objective, curvature=None):
         is_optimal = point.relative[0] <= TOLERANCE
     else:
         optimum, is_optimal = settle(objective)
+        if not optimum.weights.size:
+            raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
         _warn_of_no_optimum("all rows", "It is taken as it is")
         optimum = objective

@@ -535,14 +535,46 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
         assert_array_equal(together[criterion].targets, model.predict(queries))
 
 
-def test_working_memory_does_not_change_what_fit_computes():
+@pytest.mark.parametrize("working_memory", [0.005, 0])
+def test_working_memory_does_not_change_what_fit_computes(working_memory):
     X, y = cases.noisy_classes(3)
     plain = RelatIFExplainer(logistic(), criterion="theta_relative").fit(X, y)
-    with config_context(working_memory=0.005):
+    with config_context(working_memory=working_memory):
         frugal = RelatIFExplainer(logistic(), criterion="theta_relative").fit(X, y)
         assert_allclose(frugal.scale_, plain.scale_, rtol=1e-10)
         assert_allclose(frugal.leverage_, plain.leverage_, rtol=1e-10)
         assert_allclose(frugal.stationarity_, plain.stationarity_, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [logistic(), SVC()], ids=["logistic", "kernel"])
+def test_no_working_memory_is_one_row_at_a_time(model):
+    X, y = cases.noisy_classes(3, n_rows=60)
+    plain = RelatIFExplainer(model).fit(X, y)
+    with config_context(working_memory=0):
+        frugal = RelatIFExplainer(model).fit(X, y)
+        for method in ("explain", "pairwise_influence", "removal_effect"):
+            one, other = (getattr(explainer, method)(X[:5]) for explainer in (plain, frugal))
+            if method == "explain":
+                one, other = one.scores, other.scores
+            assert_allclose(other, one, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["coo", "dia", "lil", "dok", "bsr", "csc"])
+@pytest.mark.parametrize("container", ["matrix", "array"])
+@pytest.mark.parametrize("model", [logistic(solver="lbfgs"), SVC()], ids=["logistic", "kernel"])
+def test_sparse_rows_of_every_format(kind, container, model):
+    X, y = cases.noisy_classes(3, n_rows=60)
+    X, labels = sparse.csr_matrix(X * (X > 0)), np.column_stack([y, (y + 1) % 3])
+    other = getattr(sparse, f"{kind}_{container}")(X)
+    expected = RelatIFExplainer(model).fit(X, y)
+    for explainer in (
+        RelatIFExplainer(model).fit(other, y),
+        RelatIFExplainer.from_fitted(expected.estimator_, other, y),
+    ):
+        assert_array_equal(explainer.pairwise_influence(other), expected.pairwise_influence(X))
+        found = explainer.explain(other, labels)
+        assert_array_equal(found.scores, expected.explain(X, labels).scores)
+        assert_array_equal(explainer.removal_effect(other), expected.removal_effect(X))
 
 
 def test_more_examples_than_rows_of_the_sign():

@@ -11,15 +11,22 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.objectives import LinearObjective
@@ -233,6 +240,34 @@ def test_boolean_labels():
     assert explanation.targets.dtype == bool
     assert_array_equal(explanation.indices, numbered.explain(X).indices)
     assert_array_equal(explainer.pairwise_influence(X, y == 1), numbered.pairwise_influence(X, y))
+
+
+# --- coefficients in a sparse matrix -----------------------------------------------------------
+
+
+SPARSIFIED = {
+    "logistic": logistic(),
+    "SVM": LinearSVC(tol=1e-10, max_iter=20_000, random_state=0),
+    "SGD": SGDClassifier(loss="log_loss", tol=None, max_iter=1000, average=True, random_state=0),
+    "SGD regression": SGDRegressor(tol=None, max_iter=1000, average=True, random_state=0),
+    "one vs rest": OneVsRestClassifier(logistic()),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of SGD
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("model", SPARSIFIED.values(), ids=SPARSIFIED.keys())
+def test_sparsified_coefficients(model, n_classes):
+    X, y = cases.noisy_classes(n_classes)
+    y = X[:, 0] + y if isinstance(model, SGDRegressor) else y
+    dense, thin = clone(model).fit(X, y), clone(model).fit(X, y)
+    for part in getattr(thin, "estimators_", [thin]):
+        assert sparse.issparse(part.sparsify().coef_)
+    dense, thin = (RelatIFExplainer.from_fitted(m, X, y) for m in (dense, thin))
+    assert_array_equal(thin.pairwise_influence(X), dense.pairwise_influence(X))
+    assert_array_equal(thin.removal_effect(X[:3]), dense.removal_effect(X[:3]))
+    models = [explainer.retrain_without([[3, 4]])[0] for explainer in (dense, thin)]
+    assert_array_equal(*(model.predict(X) for model in models))
 
 
 # --- searches over the strength -------------------------------------------------------------

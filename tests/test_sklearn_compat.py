@@ -3,6 +3,8 @@
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
@@ -18,6 +20,16 @@ def checks_of(*estimators, **options):
 @checks_of(RelatIFExplainer(LogisticRegression()), NearestNeighborsExplainer())
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+def test_tags_promise_one_label_a_row():
+    """One-vs-rest could be fitted to several, but such a model cannot be explained."""
+    estimator = OneVsRestClassifier(LogisticRegression())
+    assert get_tags(estimator).target_tags.multi_output
+    tags = get_tags(RelatIFExplainer(estimator))
+    assert not tags.classifier_tags.multi_label
+    assert not tags.target_tags.multi_output
+    assert tags.classifier_tags.multi_class
 
 
 @pytest.mark.parametrize("criterion", ["influence", "theta_relative"])

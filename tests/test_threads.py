@@ -1,12 +1,14 @@
 """Loops in several threads, and the limit of BLAS that they share."""
 
+import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_relatif._threads import for_each
+from sklearn_relatif._threads import for_each, in_one_blas_thread
 
 
 def blas_threads():
@@ -82,3 +84,45 @@ def test_an_interrupt_ends_the_loop(monkeypatch):
     with threadpool_limits(2, "blas"), pytest.raises(KeyboardInterrupt):
         for_each(lambda item: seen.append(time.sleep(0.001)), range(1000))
     assert len(seen) < 100
+
+
+def interrupted(function, moment):
+    """Call a function, and interrupt it at a moment; False if it is done before.
+
+    Moments are those at which Python looks for signals: it enters or leaves a function.
+    """
+    passed = 0
+
+    def profile(frame, event, _):
+        nonlocal passed
+        files = ("_threads.py", "threadpoolctl.py")
+        if event != "c_call" and frame.f_code.co_filename.endswith(files):
+            passed += 1
+            if passed == moment:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    sys.setprofile(profile)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize(
+    "function",
+    [partial(for_each, str, range(4)), partial(in_one_blas_thread, sum, [1, 2])],
+    ids=["loop", "call"],
+)
+def test_no_interrupt_leaves_blas_at_one_thread(function):
+    with threadpool_limits(2, "blas"):
+        function()
+        before, moment = blas_threads(), 1
+        while interrupted(function, moment):
+            assert blas_threads() == before, moment
+            moment += 1
+        assert moment > 40
+        assert blas_threads() == before

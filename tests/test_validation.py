@@ -8,12 +8,19 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import RelatIFExplainer
@@ -95,6 +102,34 @@ def test_methods_that_the_model_does_not_have():
     assert hasattr(wrapper, "predict_proba")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of scikit-learn, about its defaults
+def test_average_over_models_of_folds():
+    model = LogisticRegressionCV(Cs=2, cv=2, refit=False).fit(X, Y)
+    message = "LogisticRegressionCV with refit=False cannot be explained.*average.*refit=True"
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer.from_fitted(model, X, Y)
+
+
+@pytest.mark.parametrize("kind", [SGDClassifier, SGDRegressor])
+def test_rows_that_are_held_out(kind):
+    """Which of them never were trained on is not told by the model."""
+    model = kind(early_stopping=True, validation_fraction=0.2, random_state=0)
+    message = rf"{kind.__name__} with early_stopping=True .*share of 0\.2.*early_stopping=False"
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer(model).fit(X, Y)
+
+
+@pytest.mark.parametrize("solver", ["auto", "cg", "woodbury"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+def test_no_parameter_is_active(container, solver):
+    how = {"penalty": "l1"} if cases.HAS_MULTI_CLASS else {"l1_ratio": 1.0}
+    model = LogisticRegression(C=1e-3, solver="saga", fit_intercept=False, **how)
+    hinge = LinearSVC(penalty="l1", dual=False, C=1e-6)
+    for estimator in (model, hinge):
+        with pytest.raises(ValueError, match=r"L1 penalty holds every parameter .*larger C"):
+            RelatIFExplainer(estimator, solver=solver).fit(container(X), Y)
+
+
 # --- parameters -----------------------------------------------------------------------------
 
 
@@ -160,6 +195,54 @@ def test_labels_of_another_kind(explainer):
         explainer.explain(X[:2], ["a", "a"])
     with pytest.raises(ValueError, match=r"y contains labels .*not trained on"):
         explainer.explain(X[:2], [0.0, np.nan])
+
+
+MISSING = pytest.mark.parametrize("missing", [None, np.nan, float("nan"), 1])
+
+
+@MISSING
+@pytest.mark.parametrize("container", [list, lambda labels: np.array(labels, dtype=object)])
+def test_labels_that_are_missing_among_texts(missing, container):
+    """Not even if a class has the name that NumPy writes for them."""
+    texts = np.array(["nan", "None", "1"])
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, texts[Y])
+    labels = container(["nan", missing, "1"])
+    message = rf"y contains labels that the model was not trained on: \[{missing}\]"
+    with pytest.raises(ValueError, match=message):
+        explainer.explain(X[:3], labels)
+    with pytest.raises(ValueError, match=message):
+        explainer.explain(X[:1], [["nan", missing]])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_training_labels_that_are_missing(missing):
+    texts = ["a", "b", "c"]
+    labels = [texts[k] for k in Y]
+    model = LogisticRegression().fit(X, labels)
+    labels[7] = missing
+    message = rf"y has no label \(None or NaN\) for 1 of {N_ROWS} rows, the first at position 7"
+    for explainer in (
+        RelatIFExplainer(LogisticRegression()),
+        RelatIFExplainer(FrozenEstimator(model)),
+    ):
+        for given in (labels, np.array(labels, dtype=object)):
+            with pytest.raises(ValueError, match=message):
+                explainer.fit(X, given)
+
+
+def test_missing_labels_of_pandas():
+    pd = pytest.importorskip("pandas")
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, np.array(["a", "b", "c"])[Y])
+    with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \[<NA>\]"):
+        explainer.explain(X[:2], pd.Series(["a", pd.NA], dtype="string"))
+
+
+def test_targets_that_are_no_numbers():
+    X, _ = cases.noisy_classes(2)
+    regressor = SGDRegressor(average=True, tol=None, max_iter=1000, random_state=0)
+    explainer = RelatIFExplainer(regressor).fit(X[:, 1:], X[:, 0])
+    with pytest.raises(ValueError, match="y contains what is no number"):
+        explainer.explain(X[:2, 1:], ["low", "high"])
 
 
 def test_training_label_that_the_model_does_not_know():
@@ -260,14 +343,28 @@ def test_one_query_as_a_vector(explainer):
         (np.r_[-1.5, np.ones(N_ROWS - 1)], "must not be negative; its smallest entry is -1.5"),
         (np.r_[np.nan, np.ones(N_ROWS - 1)], "contains NaN"),
         (np.r_[np.inf, np.ones(N_ROWS - 1)], "contains .*infinity"),
-        (np.zeros(N_ROWS), "is 0 for every row"),
+        (np.zeros(N_ROWS), "is zero for every row"),
         (np.ones(N_ROWS - 1), rf"has {N_ROWS - 1} entries for {N_ROWS} rows"),
+        (-2.0, "must not be negative; its smallest entry is -2"),
+        (0, "is zero for every row"),
+        (np.nan, "contains NaN"),
+        (np.ones((N_ROWS, 2)), rf"must be one number for each row.*shape \({N_ROWS}, 2\)"),
+        (["heavy"] * N_ROWS, "must hold real numbers; got \\['heavy', "),
+        (["heavy", 1] * (N_ROWS // 2), "must hold real numbers; got \\['heavy', "),
+        ([None] * N_ROWS, "contains NaN"),
+        (np.ones(N_ROWS) * 1j, "must hold real numbers; got array"),
     ],
 )
 def test_weights(weight, message):
     model = LogisticRegression().fit(X, Y)
     with pytest.raises(ValueError, match=f"sample_weight {message}"):
         RelatIFExplainer.from_fitted(model, X, Y, weight)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    for estimator in (LogisticRegression(), SVC(), LinearSVC()):
+        with pytest.raises(ValueError, match=f"sample_weight {message}"):
+            RelatIFExplainer(estimator).fit(X, Y, weight)
+    with pytest.raises(ValueError, match=f"sample_weight {message}"):
+        RelatIFExplainer(pipeline).fit(X, Y, logisticregression__sample_weight=weight)
 
 
 def test_negative_weights_that_the_estimator_itself_accepts():

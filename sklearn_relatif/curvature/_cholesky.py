@@ -8,7 +8,7 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
-from .._threads import FEW_COLUMNS, one_blas_thread
+from .._threads import FEW_COLUMNS, in_one_blas_thread
 from ._lapack import cholesky, invert_triangle
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
@@ -129,9 +129,8 @@ class _RotatedCurvature:
 
     def __init__(self, inverse_factor):
         exact = inverse_factor.astype(np.float64)
-        with one_blas_thread():
-            rotation, scales, _ = linalg.svd(exact)
-            factor = rotation.T @ exact
+        rotation, scales, _ = in_one_blas_thread(linalg.svd, exact)
+        factor = in_one_blas_thread(np.matmul, rotation.T, exact)
         self.factor = factor.astype(inverse_factor.dtype)
         self.scales = scales.astype(inverse_factor.dtype)
 
@@ -191,7 +190,6 @@ def _triangular_product(factor, rows, transpose):
     other threads work at the same time. One thread of BLAS does, as those others come next.
     """
     if len(factor) <= FEW_COLUMNS:
-        with one_blas_thread():
-            return rows @ (factor if transpose else factor.T)
+        return in_one_blas_thread(np.matmul, rows, factor if transpose else factor.T)
     (trmm,) = blas.get_blas_funcs(("trmm",), (factor, rows))
     return trmm(1.0, factor, rows.T, lower=1, trans_a=transpose, overwrite_b=1).T

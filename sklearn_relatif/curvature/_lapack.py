@@ -7,12 +7,10 @@ are therefore factorised by blocks, of which LAPACK only sees the diagonal ones.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import numpy as np
 from scipy.linalg import lapack
 
-from .._threads import FEW_COLUMNS, one_blas_thread
+from .._threads import FEW_COLUMNS, in_one_blas_thread
 
 #: From this size on, a matrix is worked on by blocks.
 LARGE = 12_000
@@ -20,12 +18,14 @@ LARGE = 12_000
 BLOCK = 2048
 
 
-def _blas_threads_for(matrix):
-    """A context of one BLAS thread for a small matrix.
+def _call(function, matrix, **options):
+    """Call a function of LAPACK; in one BLAS thread on a small matrix.
 
     More of them would gain nothing, and wait for work in the way of NumPy's.
     """
-    return one_blas_thread() if len(matrix) <= FEW_COLUMNS else nullcontext()
+    if len(matrix) <= FEW_COLUMNS:
+        return in_one_blas_thread(function, matrix, **options)
+    return function(matrix, **options)
 
 
 def cholesky(matrix):
@@ -40,8 +40,7 @@ def cholesky(matrix):
     """
     (potrf,) = lapack.get_lapack_funcs(("potrf",), (matrix,))
     if len(matrix) < LARGE:
-        with _blas_threads_for(matrix):
-            return potrf(matrix, lower=1, clean=0, overwrite_a=1)
+        return _call(potrf, matrix, lower=1, clean=0, overwrite_a=1)
     for start in range(0, len(matrix), BLOCK):
         own, done = slice(start, start + BLOCK), slice(0, start)
         left = matrix[own, done]
@@ -64,8 +63,7 @@ def invert_triangle(factor):
     """
     (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
     if len(factor) < LARGE:
-        with _blas_threads_for(factor):
-            return trtri(factor, lower=1, overwrite_c=1)[0]
+        return _call(trtri, factor, lower=1, overwrite_c=1)[0]
     for start in range(0, len(factor), BLOCK):
         rows = slice(start, start + BLOCK)
         inverse = np.tril(trtri(np.tril(factor[rows, rows]), lower=1)[0])

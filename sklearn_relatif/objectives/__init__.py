@@ -5,33 +5,41 @@ the structured gradients of its rows and the curvature summed over them; it know
 """
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
+from ._build import NO_PARAMETERS
 from ._kernel import is_kernel_machine
 from ._linear import WITHOUT_L1, LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
+    check_supported,
     innermost_path,
-    is_supported,
+    is_sampler,
+    is_search,
+    is_searched,
     model_rows,
     rebuild,
     reduce_estimator,
+    samplers,
     score_weights,
     split_pipeline,
-    unsupported_message,
     with_score_weights,
 )
 from ._row_space import reduce_to_row_space, row_space_obstacle
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
+    "NO_PARAMETERS",
     "WITHOUT_L1",
     "CurvatureSum",
     "Design",
     "GradientRows",
     "LinearObjective",
     "block_budget",
+    "check_supported",
     "innermost_path",
     "is_kernel_machine",
-    "is_supported",
+    "is_sampler",
+    "is_search",
+    "is_searched",
     "mirror_lower",
     "model_rows",
     "rebuild",
@@ -39,9 +47,9 @@ __all__ = [
     "reduce_to_row_space",
     "row_blocks",
     "row_space_obstacle",
+    "samplers",
     "score_weights",
     "split_pipeline",
-    "unsupported_message",
     "value_blocks",
     "with_score_weights",
 ]

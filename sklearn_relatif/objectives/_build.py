@@ -7,12 +7,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._linear import LinearObjective
+from ._registry import coefficients
 from ._rows import Design
 
+NO_PARAMETERS = (
+    "The L1 penalty holds every parameter of the model at zero, so that no training row has an "
+    "influence on it. Weaken the penalty (a larger C, a smaller alpha)."
+)
 #: Newer releases of scikit-learn let "balanced" class weights count sample weights.
 BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
 
@@ -77,8 +81,7 @@ def linear_parameters(estimator, l2, l1, intercept_scaling=np.inf) -> Parameters
         liblinear treats the intercept as the coefficient of a column of this value, and
         penalises it. Infinity: no penalty on the intercept.
     """
-    coef = estimator.coef_.toarray() if sparse.issparse(estimator.coef_) else estimator.coef_
-    coef = np.atleast_2d(coef)
+    coef = coefficients(estimator)
     l2, l1 = (np.broadcast_to(np.reshape(p, (-1, 1)), coef.shape) for p in (l2, l1))
     if not estimator.fit_intercept:
         return Parameters(coef, l2, l1)
@@ -118,6 +121,8 @@ def build_objective(
         ``sample_weight``.
     kind : type, default=LinearObjective
     """
+    if l1.any() and not np.any((weights != 0) | (l1 == 0)):
+        raise ValueError(NO_PARAMETERS)
     if hasattr(loss, "contrasts") and l1.shape[0] > loss.n_outputs:
         weights = loss.contrasts.T @ weights
         l2 = l2[: loss.n_outputs]

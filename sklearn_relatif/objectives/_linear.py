@@ -17,7 +17,7 @@ from scipy.linalg import blas
 from sklearn import get_config
 
 from .._distribute import map_parts, split
-from .._threads import FEW_COLUMNS, for_each, one_blas_thread
+from .._threads import FEW_COLUMNS, for_each, in_one_blas_thread
 from ._pairs import PairGrams
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 from ._stored import take_columns
@@ -32,8 +32,11 @@ WITHOUT_L1 = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound
 
 
 def block_budget() -> float:
-    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it)."""
-    return min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4)
+    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it).
+
+    At least one: a block has at least one row, with no memory to work with too.
+    """
+    return max(1.0, min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4))
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,7 @@ class LinearObjective:
 
     def predictor(self, design: Design):
         """Linear predictor of all rows of a design, shape (n_rows, n_outputs)."""
-        with one_blas_thread():
-            return design.predictor(self.weights, slice(None))
+        return in_one_blas_thread(design.predictor, self.weights, slice(None))
 
     def astype(self, dtype) -> LinearObjective:
         """The same objective, with its features (and so its products) in another precision."""

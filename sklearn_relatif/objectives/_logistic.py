@@ -15,6 +15,12 @@ from ._registry import reduce_estimator
 @reduce_estimator.register(LogisticRegressionCV)
 def reduce_logistic_regression(estimator, X, y, sample_weight):
     """LogisticRegression and LogisticRegressionCV, binary and multinomial, all solvers."""
+    if isinstance(estimator, LogisticRegressionCV) and not estimator.refit:
+        raise ValueError(
+            "LogisticRegressionCV with refit=False cannot be explained: its coefficients are an "
+            "average over models of the folds, none of which was trained on all rows. Fit it with "
+            "refit=True."
+        )
     n_classes = len(estimator.classes_)
     parameters = _parameters(estimator)
     if _is_one_vs_rest(estimator):
@@ -66,7 +72,7 @@ def reduce_one_vs_rest(estimator: OneVsRestClassifier, X, y, sample_weight):
 
 
 def _parameters(estimator) -> Parameters:
-    strength, ratio = _penalty(estimator, len(estimator.coef_))
+    strength, ratio = _penalty(estimator, estimator.coef_.shape[0])
     return linear_parameters(
         estimator, strength * (1 - ratio), strength * ratio, _intercept_scaling(estimator)
     )
@@ -77,8 +83,7 @@ def _intercept_scaling(estimator):
     if estimator.solver != "liblinear":
         return np.inf
     # The final fit of a search does not pass `intercept_scaling` on.
-    refitted = isinstance(estimator, LogisticRegressionCV) and estimator.refit
-    return 1.0 if refitted else estimator.intercept_scaling
+    return 1.0 if isinstance(estimator, LogisticRegressionCV) else estimator.intercept_scaling
 
 
 def _penalty(estimator, n_scores):

@@ -155,7 +155,7 @@ def reduce_linear_svc(estimator: LinearSVC, X, y, sample_weight):
             "LinearSVC with multi_class='crammer_singer' cannot be explained: its loss couples "
             "the classes. Fit it with multi_class='ovr'."
         )
-    codebook = _codebook(len(estimator.coef_))
+    codebook = _codebook(estimator.coef_.shape[0])
     loss = _margin_loss(estimator, codebook, X.dtype)
     l2, l1 = (1 / estimator.C, 0.0) if estimator.penalty == "l2" else (0.0, 1 / estimator.C)
     by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, sample_weight)
@@ -181,7 +181,8 @@ def reduce_sgd_classifier(estimator: SGDClassifier, X, y, sample_weight):
             f"SGDClassifier with loss={estimator.loss!r} cannot be explained; the losses are "
             f"{', '.join(map(repr, LOSSES))}."
         )
-    codebook = _codebook(len(estimator.coef_))
+    check_trained_on_all_rows(estimator)
+    codebook = _codebook(estimator.coef_.shape[0])
     loss = _margin_loss(estimator, codebook, X.dtype)
     by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, None)
     return _one_vs_rest_objective(
@@ -203,6 +204,7 @@ def reduce_sgd_regressor(estimator: SGDRegressor, X, y, sample_weight):
             f"SGDRegressor with loss={estimator.loss!r} cannot be explained; the losses are "
             f"{', '.join(map(repr, SGD_REGRESSION_LOSSES))}."
         )
+    check_trained_on_all_rows(estimator)
     return build_objective(
         SGD_REGRESSION_LOSSES[estimator.loss](estimator.epsilon),
         *linear_parameters(estimator, *sgd_penalty(estimator, len(y))),
@@ -211,6 +213,16 @@ def reduce_sgd_regressor(estimator: SGDRegressor, X, y, sample_weight):
         sample_weight,
         estimator.fit_intercept,
     )
+
+
+def check_trained_on_all_rows(estimator) -> None:
+    """Refuse an SGD estimator that held rows out, which it does not tell."""
+    if estimator.early_stopping:
+        raise ValueError(
+            f"{type(estimator).__name__} with early_stopping=True cannot be explained: it never "
+            f"trains on the share of {estimator.validation_fraction:g} of the rows by whose score "
+            "it stops, and does not tell which they are. Fit it with early_stopping=False."
+        )
 
 
 def sgd_penalty(estimator, n_rows):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .._threads import for_each, one_blas_thread
+from .._threads import for_each, in_one_blas_thread
 from ._rows import row_blocks
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
@@ -76,23 +76,26 @@ class PairGrams:
 
     def total(self):
         """The sum over all rows, shape (n_params, n_params). Nothing can be added after it."""
+        in_one_blas_thread(self._couple)
+        return self.matrix
+
+    def _couple(self):
+        """Turn the sums of pairs of classes into those of pairs of outputs, in their place."""
         n_classes, n_outputs = self.contrasts.shape
         later, earlier = np.tril_indices(n_classes, -1)
         n_columns = self.cells.shape[1]
         contrasts = self.contrasts.T.astype(self.matrix.dtype)
         coupling = np.zeros((n_classes, n_classes, n_columns), self.matrix.dtype)
         each = np.arange(n_classes)
-        with one_blas_thread():
-            for feature in range(n_columns):
-                cells = self.cells[:, feature]
-                coupling[each, each] = 0
-                shared = -cells[later - self.first, earlier]
-                coupling[later, earlier] = coupling[earlier, later] = shared
-                coupling[each, each] = -coupling.sum(axis=1)
-                half = contrasts @ coupling.reshape(n_classes, -1)
-                half = half.reshape(n_outputs, n_classes, n_columns)
-                self.cells[:, feature] = np.matmul(contrasts, half)
-        return self.matrix
+        for feature in range(n_columns):
+            cells = self.cells[:, feature]
+            coupling[each, each] = 0
+            shared = -cells[later - self.first, earlier]
+            coupling[later, earlier] = coupling[earlier, later] = shared
+            coupling[each, each] = -coupling.sum(axis=1)
+            half = contrasts @ coupling.reshape(n_classes, -1)
+            half = half.reshape(n_outputs, n_classes, n_columns)
+            self.cells[:, feature] = np.matmul(contrasts, half)
 
 
 def _chunks(share, neglect):

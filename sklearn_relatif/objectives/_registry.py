@@ -45,8 +45,10 @@ def unsupported_message(estimator) -> str:
     supported = ", ".join(
         sorted(kind.__name__ for kind in reduce_estimator.registry if kind is not object)
     )
+    is_placeholder = _is_placeholder(estimator)
+    name = f"The placeholder {estimator!r}" if is_placeholder else type(estimator).__name__
     return (
-        f"{type(estimator).__name__} cannot be explained. Supported estimators: {supported}; "
+        f"{name} cannot be explained. Supported estimators: {supported}; "
         "also as the last step of a Pipeline, as the best estimator of a search with "
         "refit=True, or in a FrozenEstimator."
     )
@@ -57,19 +59,53 @@ def is_supported(estimator) -> bool:
     return reduce_estimator.dispatch(type(estimator)) is not reduce_estimator.dispatch(object)
 
 
+def check_supported(estimator) -> None:
+    """Raise a TypeError if an unwrapped estimator is of no kind that can be explained."""
+    if not is_supported(estimator):
+        raise TypeError(unsupported_message(estimator))
+
+
+def is_searched(estimator) -> bool:
+    """Whether the model at the core of an (unfitted) estimator is chosen by a search."""
+    if isinstance(estimator, Pipeline):
+        return is_searched(estimator.steps[-1][1])
+    return not isinstance(estimator, FrozenEstimator) and is_search(estimator)
+
+
 def split_pipeline(estimator):
     """Transformers in order of application, and the model at the core of a fitted estimator.
 
-    Looks through Pipeline, FrozenEstimator and fitted searches, in any nesting.
+    Looks through Pipeline, FrozenEstimator and fitted searches, in any nesting. Samplers of
+    imbalanced-learn are left out: they take part in training only.
     """
+    *steps, model = _steps(estimator)
+    return [step for step in steps if not is_sampler(step)], model
+
+
+def samplers(estimator) -> list:
+    """The steps of a fitted estimator that choose or make the rows to train on, in order."""
+    return [step for step in _steps(estimator)[:-1] if is_sampler(step)]
+
+
+def is_sampler(step) -> bool:
+    """Whether a step of a pipeline of imbalanced-learn changes the rows to train on."""
+    return hasattr(step, "fit_resample")
+
+
+def _steps(estimator):
+    """All steps of a fitted estimator in order, of which the model is the last."""
     if isinstance(estimator, FrozenEstimator):
-        return split_pipeline(estimator.estimator)
+        return _steps(estimator.estimator)
     if hasattr(estimator, "best_estimator_"):
-        return split_pipeline(estimator.best_estimator_)
+        return _steps(estimator.best_estimator_)
     if isinstance(estimator, Pipeline):
-        transformers, model = split_pipeline(estimator[-1])
-        return ([estimator[:-1]] if len(estimator) > 1 else []) + transformers, model
-    return [], estimator
+        *steps, (_, last) = estimator.steps
+        return [*(step for _, step in steps if not _is_placeholder(step)), *_steps(last)]
+    return [estimator]
+
+
+def _is_placeholder(step):
+    return step is None or isinstance(step, str)
 
 
 def innermost_path(estimator) -> tuple[str, object]:
@@ -129,10 +165,15 @@ def model_rows(transformers, model, X):
 # --- and back: from parameters to a fitted estimator -----------------------------------------
 
 
+def coefficients(model) -> np.ndarray:
+    """Coefficients of a fitted linear model, sparse or not, a row a class score."""
+    coef = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
+    return np.atleast_2d(coef)
+
+
 def score_weights(model) -> np.ndarray:
     """Coefficients of a fitted linear model, a row a class score, with the intercept last."""
-    coef = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
-    coef = np.atleast_2d(coef)
+    coef = coefficients(model)
     return np.column_stack([coef, model.intercept_]) if model.fit_intercept else coef
 
 
@@ -146,9 +187,9 @@ def with_score_weights(model, table):
         ]
         return changed
     changed = copy(model)
-    n_features = model.coef_.shape[-1]
+    n_scores, n_features = coefficients(model).shape
     # A softmax of two classes keeps the scores of the second (scikit-learn before 1.8).
-    table = table[-(model.coef_.shape[0] if model.coef_.ndim == 2 else 1) :]
+    table = table[-n_scores:]
     changed.coef_ = table[:, :n_features].reshape(model.coef_.shape).astype(model.coef_.dtype)
     if model.fit_intercept:
         changed.intercept_ = table[:, -1].astype(np.asarray(model.intercept_).dtype)
