@@ -463,8 +463,10 @@ class RemovalMixin:
         if self._optimum is None:
             objective, own = self._coordinates()
             is_hessian = self.curvature == "hessian" and self.damping == 0
-            known = own if is_hessian and isinstance(own, CholeskyCurvature) else None
-            self._optimum = trained(objective, known)
+            is_known = is_hessian and isinstance(own, CholeskyCurvature)
+            if objective.dtype != np.float64:  # In which a small difference would be rounding.
+                objective, is_known = objective.astype(np.float64), False
+            self._optimum = trained(objective, own if is_known else None)
         return self._optimum
 
     def _at_optimum(self, query):
