@@ -49,9 +49,13 @@ def squared_hinge():
 
 def l1_model(solver, l1_ratio, **options):
     """A logistic regression with an L1 penalty, whichever way scikit-learn is asked for it."""
-    if cases.HAS_MULTI_CLASS:
-        options["penalty"] = "l1" if l1_ratio == 1 else "elasticnet"
-    return LogisticRegression(solver=solver, l1_ratio=l1_ratio, **options)
+    if not cases.HAS_MULTI_CLASS:
+        options["l1_ratio"] = l1_ratio
+    elif solver == "liblinear":
+        options["penalty"] = "l1"
+    else:
+        options |= {"penalty": "elasticnet", "l1_ratio": l1_ratio}
+    return LogisticRegression(solver=solver, **options)
 
 
 def small_wine(n_rows=60):
