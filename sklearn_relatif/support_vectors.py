@@ -8,6 +8,7 @@ the binary problems of a machine are put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import sparse
 
 from .curvature import ActiveSetSVM
 from .losses import of_models
-from .objectives import row_blocks
+from .objectives import row_blocks, with_score_weights
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
@@ -58,6 +59,17 @@ class DualChange:
         """Change of the decision values of some training rows."""
         return self.of_decision(self.objective.kernel.gram(rows, self.touched))
 
+    def of_parameters(self):
+        """Change of the coefficients of a linear machine, the intercept last.
+
+        Shape (n_removals, n_outputs, n_columns).
+        """
+        kernel, fit_intercept = self.objective.kernel, self.objective.design.fit_intercept
+        tables = [kernel.primal(part, self.touched) for part in self.coefficients]
+        tables = np.stack(tables, axis=1)
+        tables[:, :, -1] += self.intercepts
+        return tables if fit_intercept else tables[:, :, :-1]
+
     def lengths(self):
         """Norm of the change of the parameters in feature space, shape (n_removals,)."""
         square = np.zeros(len(self.intercepts))
@@ -90,6 +102,31 @@ class HingeMachine:
             )
             self._problems.append((rows, solution))
 
+    @cached_property
+    def _whole(self):
+        """The exact machine of all rows, as its change from a machine without coefficients."""
+        coefficients = []
+        signs = self.objective.loss.codebook[self.objective.y]
+        for problem, (rows, solution) in enumerate(self._problems):
+            beta = np.zeros((1, self.objective.n_rows))
+            beta[0, rows] = signs[rows, problem] * solution.alpha
+            coefficients.append(sparse.csr_array(beta))
+        intercepts = np.array([[solution.intercept for _, solution in self._problems]])
+        return _dual_change(self.objective, coefficients, intercepts)
+
+    def predictor(self, design):
+        """Decision values of the exact machine, shape (n, n_outputs)."""
+        kernel = self.objective.kernel_with(design, self._whole.touched)
+        return self._whole.of_decision(kernel)[:, 0]
+
+    def training_predictor(self, rows):
+        """Decision values of the exact machine for some training rows."""
+        return self._whole.of_training_decision(rows)[:, 0]
+
+    def parameters(self):
+        """Coefficients of the exact linear machine, the intercept last."""
+        return self._whole.of_parameters()[0]
+
     def change(self, removals, is_exact) -> DualChange:
         """Follow, or estimate by one step, the removal of rows or groups of rows.
 
@@ -111,10 +148,15 @@ class HingeMachine:
             columns, shape = rows[part.indices], (len(removals), n_rows)
             coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
             intercepts.append(found.intercepts)
-        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
-        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
-        coefficients = [part[:, touched] for part in coefficients]
-        return DualChange(self.objective, touched, coefficients, np.stack(intercepts, axis=1))
+        return _dual_change(self.objective, coefficients, np.stack(intercepts, axis=1))
+
+
+def _dual_change(objective, coefficients, intercepts):
+    """A change by the coefficients (n_removals, n_rows) of all rows, restricted to some."""
+    # Never empty: row 0 stands in where nothing changes, because kernels want a row.
+    touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
+    coefficients = [part[:, touched] for part in coefficients]
+    return DualChange(objective, touched, coefficients, intercepts)
 
 
 @dataclass(frozen=True)
@@ -142,14 +184,17 @@ class SupportVectorModels:
     Attributes
     ----------
     positions : ndarray of int, shape (n_models,)
+    machine : HingeMachine
+        Of all rows.
     change : DualChange
     """
 
     positions: np.ndarray
+    machine: HingeMachine
     change: DualChange
 
     def predictor_before(self, query):
-        return self.change.objective.predictor(query.design)
+        return self.machine.predictor(query.design)
 
     def predictors(self, query):
         kernel = self.change.objective.kernel_with(query.design, self.change.touched)
@@ -162,12 +207,17 @@ class SupportVectorModels:
         objective = self.change.objective
         square = np.zeros(len(self.positions))
         for rows in objective.blocks(2 * len(self.positions) * objective.loss.n_outputs):
-            y, before = objective.y[rows], objective.training_predictor[rows]
+            y, before = objective.y[rows], self.machine.training_predictor(np.r_[rows])
             after = before[:, None] + self.change.of_training_decision(np.r_[rows])
             value = of_models(objective.loss.value, y, after)
             change = value - objective.loss.value(y, before)[:, None]
             square += objective.sample_weight[rows] @ change**2
         return np.sqrt(square)
+
+    def estimators(self, model):
+        """Copies of a fitted linear model with the coefficients of these machines."""
+        tables = self.machine.parameters() + self.change.of_parameters()
+        return [with_score_weights(model, table) for table in tables]
 
 
 def support_vector_models(machine, removals, is_exact):
@@ -175,7 +225,7 @@ def support_vector_models(machine, removals, is_exact):
     for first in range(0, len(removals), REMOVALS_AT_A_TIME):
         chunk = removals[first : first + REMOVALS_AT_A_TIME]
         positions = np.arange(first, first + len(chunk))
-        yield SupportVectorModels(positions, machine.change(chunk, is_exact))
+        yield SupportVectorModels(positions, machine, machine.change(chunk, is_exact))
 
 
 class ActiveSetObjective:

@@ -5,8 +5,9 @@ the structured gradients of its rows and the curvature summed over them; it know
 """
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
+from ._build import NO_PARAMETERS
 from ._kernel import is_kernel_machine
-from ._linear import LinearObjective, block_budget, mirror_lower
+from ._linear import WITHOUT_L1, LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
     check_supported,
@@ -17,7 +18,6 @@ from ._registry import (
     model_rows,
     rebuild,
     reduce_estimator,
-    refit_reweights,
     samplers,
     score_weights,
     split_pipeline,
@@ -27,6 +27,8 @@ from ._row_space import reduce_to_row_space, row_space_obstacle
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
+    "NO_PARAMETERS",
+    "WITHOUT_L1",
     "CurvatureSum",
     "Design",
     "GradientRows",
@@ -43,7 +45,6 @@ __all__ = [
     "rebuild",
     "reduce_estimator",
     "reduce_to_row_space",
-    "refit_reweights",
     "row_blocks",
     "row_space_obstacle",
     "samplers",

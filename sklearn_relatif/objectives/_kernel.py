@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
@@ -25,6 +26,10 @@ from ._registry import reduce_estimator
 from ._rows import row_blocks
 from ._stored import held
 
+#: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
+TIGHT = 1e-8
+#: Steps of libsvm after which such a fit ends with a warning.
+MAX_STEPS = 10**7
 #: Rows whose kernel with themselves is read off one small Gram matrix.
 DIAGONAL_BLOCK = 64
 
@@ -61,6 +66,11 @@ class TrainingKernel:
                 "degree": estimator.degree,
                 "coef0": estimator.coef0,
             }
+
+    @property
+    def parameters(self):
+        """Parameters of the estimator that hold the kernel as it is."""
+        return {"gamma": self._options["gamma"]} if self._options else {}
 
     def between(self, features, positions):
         """Kernel of any rows with training rows, shape (n, len(positions))."""
@@ -260,6 +270,12 @@ class KernelObjective:
     def kernel_with(self, X, positions):
         """Kernel of other rows with some training rows."""
         return self.kernel.between(X, positions)
+
+    def for_refit(self, estimator):
+        """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
+        # A tolerance below the rounding of a large kernel would keep it going for ever.
+        closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
+        return clone(estimator).set_params(class_weight=None, **closely, **self.kernel.parameters)
 
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""

@@ -27,6 +27,10 @@ MIB = 2.0**20
 MAX_BLOCK = 32 * MIB
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
+#: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
+SEEN = 1e-8
+#: What objectives without an L1 penalty lack.
+WITHOUT_L1 = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
 
 
 def block_budget() -> float:
@@ -66,11 +70,11 @@ class LinearObjective:
         active parameter. None: all.
     full_design : Design or None
         Training features with those columns, where there is an L1 penalty.
+    full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
+        L2 and L1 penalties of the parameters of the full design.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
         How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
         the strength of its L1 penalty; infinite for active parameters.
-    full_penalty : ndarray of shape (n_outputs, n_full_columns) or None
-        ``Lambda`` of all parameters, where there is an L1 penalty.
     """
 
     loss: Any
@@ -84,8 +88,9 @@ class LinearObjective:
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
     full_design: Design | None = None
+    full_l2: np.ndarray | None = None
+    full_l1: np.ndarray | None = None
     inactive_bound: np.ndarray | None = None
-    full_penalty: np.ndarray | None = None
 
     @property
     def is_smooth(self):
@@ -183,6 +188,41 @@ class LinearObjective:
             output_weight=None if weight is None else weight.astype(dtype, copy=False),
         )
 
+    # --- the active set of an L1 penalty ---------------------------------------------------
+
+    def with_active_set(self, table, signs) -> LinearObjective:
+        """The same objective on another active set of its L1 penalty.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_outputs, n_full_columns)
+            Parameters of the full design.
+        signs : ndarray of shape (n_outputs, n_full_columns)
+            Signs of the active ones, and 0 for those that are held at zero. Parameters without
+            an L1 penalty are active whatever is said here.
+        """
+        X, fit_intercept = self.full_design.X, self.full_design.fit_intercept
+        active = (signs != 0) | (self.full_l1 == 0)
+        columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
+        kept = np.append(columns, X.shape[1]) if fit_intercept else columns
+        return replace(
+            self,
+            weights=table[:, kept],
+            design=Design(take_columns(X, columns), fit_intercept),
+            penalty=self.full_l2[:, kept],
+            slope=(self.full_l1 * signs)[:, kept],
+            mask=active[:, kept].astype(X.dtype),
+            columns=columns,
+            inactive_bound=np.where(active, np.inf, self.full_l1),
+        )
+
+    def unrestricted(self) -> LinearObjective:
+        """The losses and the L2 penalty in the full design of an objective with an L1 penalty."""
+        table = self.score_weights()
+        restriction = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
+        full = {"weights": table, "design": self.full_design, "penalty": self.full_l2}
+        return replace(self, **full, **restriction)
+
     def gradient(self) -> np.ndarray:
         """Gradient of J at the parameters, shape (n_outputs, n_columns), in double precision.
 
@@ -243,29 +283,8 @@ class LinearObjective:
         violated = np.abs(pull) > self.inactive_bound * (1 + VIOLATION)
         if not violated.any():
             return self
-        n_features = self.full_design.X.shape[1]
-        kept = np.flatnonzero(violated[:, :n_features].any(axis=0))
-        kept = np.union1d(kept, self.columns).astype(np.intp)
-        places = np.append(kept, n_features) if self.design.fit_intercept else kept
-        own = np.append(self.columns, n_features) if self.design.fit_intercept else self.columns
-
-        def widen(table):
-            full = np.zeros(self.full_penalty.shape)
-            full[:, own] = table
-            return full[:, places]
-
-        bound = np.where(violated, self.inactive_bound, 0.0)[:, places]
-        violated, pull = violated[:, places], pull[:, places]
-        design = Design(take_columns(self.full_design.X, kept), self.design.fit_intercept)
-        return replace(
-            self,
-            weights=widen(self.weights),
-            design=design,
-            penalty=self.full_penalty[:, places],
-            slope=widen(self.slope) - np.sign(pull) * bound,
-            mask=np.maximum(widen(self.mask), violated).astype(design.dtype),
-            columns=kept,
-        )
+        signs = np.sign(self.score_weights(self.slope))
+        return self.with_active_set(self.score_weights(), np.where(violated, -np.sign(pull), signs))
 
     def score_weights(self, weights=None) -> np.ndarray:
         """Parameters as the estimator exposes them: a row a class score, the intercept last.
@@ -342,7 +361,7 @@ class LinearObjective:
         design, y, sample_weight = self.design.part(rows), self.y[rows], self.sample_weight[rows]
         weight = None if self.output_weight is None else self.output_weight[rows]
         part = replace(self, design=design, y=y, sample_weight=sample_weight, output_weight=weight)
-        return replace(part, columns=None, full_design=None, inactive_bound=None)
+        return replace(part, columns=None, **WITHOUT_L1)
 
     def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
@@ -494,7 +513,7 @@ class LinearObjective:
             mask = self.mask.reshape(n_blocks, size)
             blocks *= mask[:, :, None] * mask[:, None, :]
             if not self.loss.separable:
-                _fix_gauge(blocks[0], self.mask)
+                _fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks
 
@@ -535,8 +554,8 @@ def mirror_lower(matrix):
         matrix[start:stop, stop:] = matrix[stop:, start:stop].T
 
 
-def _fix_gauge(matrix, mask):
-    """Give curvature to the directions that the softmax does not see.
+def _fix_gauge(matrix, mask, penalty):
+    """Give curvature to the directions that neither the softmax nor the penalty sees.
 
     Adding a number to one feature's weight in every class changes nothing, and no row gradient
     points that way, so any curvature there leaves every solution as it is. With an L1 penalty
@@ -544,9 +563,11 @@ def _fix_gauge(matrix, mask):
     """
     n_outputs, n_columns = mask.shape
     diagonal = np.diag(matrix).reshape(n_outputs, n_columns)
+    size = diagonal.mean(axis=0)
     cells = matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
-    for column in np.flatnonzero(mask.all(axis=0)):
-        cells[:, column, :, column] += diagonal[:, column].mean() / n_outputs
+    is_seen = np.broadcast_to(penalty, mask.shape).min(axis=0) > SEEN * size
+    for column in np.flatnonzero(mask.all(axis=0) & ~is_seen):
+        cells[:, column, :, column] += size[column] / n_outputs
 
 
 def _gram_null_space(gram):

@@ -8,7 +8,6 @@ from functools import singledispatch
 import numpy as np
 from scipy import sparse
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -209,14 +208,3 @@ def rebuild(estimator, model):
         changed.steps = [*estimator.steps[:-1], (name, rebuild(last, model))]
         return changed
     return model
-
-
-def refit_reweights(model) -> bool:
-    """Whether a fit without some rows changes more of the objective than the sum over rows.
-
-    Balanced class weights are computed anew then, and the penalty of SGD counts rows.
-    """
-    inner = model.estimator if isinstance(model, OneVsRestClassifier) else model
-    return getattr(inner, "class_weight", None) == "balanced" or isinstance(
-        inner, (SGDClassifier, SGDRegressor)
-    )
