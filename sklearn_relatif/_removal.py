@@ -22,7 +22,7 @@ from ._validation import check_choice, check_positive_int, check_removals, group
 from .curvature import CholeskyCurvature, hessian_inverse
 from .losses import of_models
 from .models_without import newton_models, retrained_models
-from .support_vectors import ActiveSetObjective, HingeMachine, support_vector_models
+from .support_vectors import ActiveSetObjective, Machine, hinge_machine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -443,12 +443,12 @@ class RemovalMixin:
             return objective, own
         return objective, hessian_inverse(objective)
 
-    def _hinge_machine(self) -> HingeMachine:
+    def _hinge_machine(self) -> Machine:
         """The exact solution on which removals are followed, found when first needed."""
         if isinstance(self._objective, ActiveSetObjective):
             return self._objective.machine
         if self._machine is None:
-            self._machine = HingeMachine(self._objective)
+            self._machine = hinge_machine(self._objective, self.n_jobs)
         return self._machine
 
     def _removals(self, groups) -> list[np.ndarray]:

@@ -7,19 +7,25 @@ the binary problems of a machine are put together.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.parallel import Parallel, delayed
 
-from .curvature import ActiveSetSVM
+from .curvature import ActiveSetSVM, IndefiniteKernelError
 from .losses import of_models
-from .objectives import row_blocks
+from .objectives import UnknownBoundsError, block_budget, row_blocks
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
+
+
+#: An intercept is said to be undetermined where it may lie in an interval wider than this.
+WIDE_INTERVAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class DualChange:
 
     Attributes
     ----------
-    objective : KernelObjective or HingeObjective
+    kernel : TrainingKernel or LinearKernel
     touched : ndarray of int, shape (n_touched,)
         The rows with a coefficient that changes.
     coefficients : list of csr_array of shape (n_removals, n_touched), one a binary problem
@@ -37,15 +43,22 @@ class DualChange:
         Change of the unpenalised intercepts.
     """
 
-    objective: object
+    kernel: object
     touched: np.ndarray
     coefficients: list
     intercepts: np.ndarray
 
+    @classmethod
+    def of(cls, kernel, coefficients, intercepts):
+        """The change whose coefficients are given for all training rows."""
+        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
+        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
+        return cls(kernel, touched, [part[:, touched] for part in coefficients], intercepts)
+
     def take(self, removals):
         """The change by some of the removals."""
         parts = [part[removals] for part in self.coefficients]
-        return DualChange(self.objective, self.touched, parts, self.intercepts[removals])
+        return DualChange(self.kernel, self.touched, parts, self.intercepts[removals])
 
     def of_decision(self, kernel):
         """Change of decision values, shape (n, n_removals, n_outputs).
@@ -57,39 +70,139 @@ class DualChange:
 
     def of_training_decision(self, rows):
         """Change of the decision values of some training rows."""
-        return self.of_decision(self.objective.kernel.gram(rows, self.touched))
+        return self.of_decision(self.kernel.gram(rows, self.touched))
 
     def lengths(self):
         """Norm of the change of the parameters in feature space, shape (n_removals,)."""
         square = np.zeros(len(self.intercepts))
-        gram = self.objective.kernel.gram(self.touched, self.touched)
+        gram = self.kernel.gram(self.touched, self.touched)
         for part in self.coefficients:
             square += part.multiply(part @ gram).sum(axis=1)
         return np.sqrt(np.maximum(square, 0))
 
 
-class HingeMachine:
+class Machine:
+    """A hinge machine at its optimum, by its dual coefficients.
+
+    Parameters
+    ----------
+    objective : KernelObjective or HingeObjective
+    kernel : TrainingKernel or LinearKernel
+    coefficients : ndarray of shape (n_rows, n_outputs)
+        Signed dual coefficients.
+    intercepts : ndarray of shape (n_outputs,)
+        Those that belong to ``kernel``.
+    n_jobs : int or None
+        For refits by scikit-learn.
+
+    Attributes
+    ----------
+    intervals : ndarray of shape (n_outputs, 2) or None
+        The smallest and the largest optimal intercept of each problem, where they are known.
+    """
+
+    intervals = None
+
+    def __init__(self, objective, kernel, coefficients, intercepts, n_jobs):
+        self.objective = objective
+        self.kernel = kernel
+        self.coefficients = coefficients
+        self.intercepts = intercepts
+        self.n_jobs = n_jobs
+        self._support = np.flatnonzero(coefficients.any(axis=1))
+
+    def predictor(self, design, n_rows):
+        """Decision values of the ``n_rows`` rows of a design, shape (n_rows, n_outputs)."""
+        return self._values(lambda rows: self.kernel.between(design[rows], self._support), n_rows)
+
+    @cached_property
+    def training_predictor(self):
+        """Decision values of the training rows, shape (n_rows, n_outputs)."""
+        n_rows = self.objective.n_rows
+        everyone = np.arange(n_rows)
+        return self._values(lambda rows: self.kernel.gram(everyone[rows], self._support), n_rows)
+
+    def _values(self, kernel, n_rows):
+        values = np.empty((n_rows, len(self.intercepts)))
+        coefficients = self.coefficients[self._support]
+        bytes_per_row = 2 * len(self._support) * values.itemsize
+        for rows in row_blocks(n_rows, bytes_per_row, block_budget()):
+            values[rows] = kernel(rows) @ coefficients
+        return values + self.intercepts
+
+    def change_by_refits(self, removals) -> DualChange:
+        """What the machines that scikit-learn fits without rows or groups of rows change."""
+        duals = Parallel(n_jobs=self.n_jobs)(
+            delayed(self.objective.refitted_dual)(rows, self.kernel) for rows in removals
+        )
+        betas, intercepts = zip(*duals, strict=True)
+        parts = [
+            sparse.csr_array(np.stack([beta[:, problem] for beta in betas]) - before)
+            for problem, before in enumerate(self.coefficients.T)
+        ]
+        return DualChange.of(self.kernel, parts, np.stack(intercepts) - self.intercepts)
+
+
+class RefittedMachine(Machine):
+    """A kernel machine that scikit-learn fits again, because its solution cannot be followed.
+
+    Parameters
+    ----------
+    objective : KernelObjective
+    obstacle : str
+        Why it cannot.
+    n_jobs : int or None
+    """
+
+    def __init__(self, objective, obstacle, n_jobs):
+        dual = objective.refitted_dual([], objective.kernel)
+        super().__init__(objective, objective.kernel, *dual, n_jobs)
+        self._obstacle = obstacle
+
+    def change(self, removals, is_exact) -> DualChange:
+        """As :meth:`HingeMachine.change`, but for the estimate."""
+        if not is_exact:
+            raise ValueError(self._obstacle)
+        return self.change_by_refits(removals)
+
+
+class HingeMachine(Machine):
     """A fitted hinge machine with the exact solution of each of its binary problems.
 
     Parameters
     ----------
     objective : KernelObjective or HingeObjective
+    n_jobs : int, default=None
+        For removals that only scikit-learn can answer.
     """
 
-    def __init__(self, objective):
-        self.objective = objective
+    def __init__(self, objective, n_jobs=None):
         dual = objective.dual_form()
+        has_intercept = dual.intercept is not None
+        own = dual.intercept if has_intercept else np.zeros(dual.signs.shape[1])
         self._problems = []
-        for signs, alpha, upper in zip(dual.signs.T, dual.alpha.T, dual.upper.T, strict=True):
+        coefficients = np.zeros_like(dual.alpha)
+        for problem, (signs, alpha, upper, intercept) in enumerate(
+            zip(dual.signs.T, dual.alpha.T, dual.upper.T, own, strict=True)
+        ):
             rows = np.flatnonzero(signs)
             solution = ActiveSetSVM(
-                partial(_gram_rows, objective.kernel, rows),
+                partial(_gram_rows, dual.kernel, rows),
                 signs[rows],
                 alpha[rows],
                 upper[rows],
-                fit_intercept=dual.has_intercept,
+                fit_intercept=has_intercept,
+                intercept=intercept,
             )
+            coefficients[rows, problem] = signs[rows] * solution.alpha
             self._problems.append((rows, solution))
+        solutions = [solution for _, solution in self._problems]
+        intercepts = np.array([solution.intercept for solution in solutions])
+        super().__init__(objective, dual.kernel, coefficients, intercepts, n_jobs)
+        if has_intercept:
+            self.intervals = np.array([solution.intercept_interval for solution in solutions])
+        # Sums of equal bounds have no rounding errors, by which libsvm could choose an intercept.
+        self._bounds_are_equal = len(np.unique(dual.upper[dual.upper > 0])) == 1
 
     def change(self, removals, is_exact) -> DualChange:
         """Follow, or estimate by one step, the removal of rows or groups of rows.
@@ -101,25 +214,76 @@ class HingeMachine:
             True: the whole path, which ends at the machine trained without the rows. False:
             one step, with every other row held in its set.
         """
-        coefficients, intercepts = [], []
+        if not is_exact:
+            return self._change(removals, ActiveSetSVM.removal_step)
+        try:
+            return self._change(removals, ActiveSetSVM.removal_path)
+        except (IndefiniteKernelError, RuntimeError):
+            if not hasattr(self.objective, "refitted_dual"):
+                raise
+            return self.change_by_refits(removals)
+
+    def _change(self, removals, remove):
+        coefficients, intercepts, intervals = [], [], []
         n_rows = self.objective.n_rows
         for rows, solution in self._problems:
             place = np.full(n_rows, -1)
             place[rows] = np.arange(len(rows))
             local = [place[group][place[group] >= 0] for group in removals]
-            found = solution.removal_path(local) if is_exact else solution.removal_step(local)
+            found = remove(solution, local)
             part = found.coefficients
             columns, shape = rows[part.indices], (len(removals), n_rows)
             coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
             intercepts.append(found.intercepts)
-        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
-        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
-        coefficients = [part[:, touched] for part in coefficients]
-        return DualChange(self.objective, touched, coefficients, np.stack(intercepts, axis=1))
+            intervals.append(found.intervals)
+        intervals = np.stack(intervals, axis=1)
+        is_open = np.ptp(intervals, axis=2) > WIDE_INTERVAL
+        intercepts = np.stack(intercepts, axis=1)
+        for removal in np.flatnonzero(is_open.any(axis=1)):
+            self._choose(intercepts[removal], removals[removal], intervals[removal])
+        if self.intervals is not None:
+            _warn_if_open(np.concatenate([self.intervals, *intervals]))
+        return DualChange.of(self.kernel, coefficients, intercepts)
+
+    def _choose(self, change, removed, intervals):
+        """Let libsvm choose intercepts that are not determined, where it does by rounding.
+
+        Where it sees no free row, it takes the middle of the interval; but bounds that add up to
+        the same sum on both sides leave a rounding error, and with it a free row at one end.
+        """
+        if self._bounds_are_equal or not hasattr(self.objective, "refitted_dual"):
+            return
+        _, intercepts = self.objective.refitted_dual(removed, self.kernel)
+        change[:] = np.clip(intercepts, *intervals.T) - self.intercepts
+
+
+def hinge_machine(objective, n_jobs):
+    """The machine that answers to removals: by the path of its solution, or by refits."""
+    try:
+        return HingeMachine(objective, n_jobs)
+    except (IndefiniteKernelError, UnknownBoundsError, RuntimeError) as error:
+        if not hasattr(objective, "refitted_dual"):
+            raise
+        return RefittedMachine(objective, str(error), n_jobs)
 
 
 def _gram_rows(kernel, rows, local):
     return np.asarray(kernel.gram(rows[local], rows))
+
+
+def _warn_if_open(intervals):
+    """Warn where intercepts, before or after removals, are not determined."""
+    width = np.ptp(intervals, axis=1)
+    widest = intervals[width.argmax()]
+    if width.max() > WIDE_INTERVAL:
+        warnings.warn(
+            "The training rows do not determine the intercept of this SVM, with all of them or "
+            f"after a removal: every value from {widest[0]:.3g} to {widest[1]:.3g}, say, is "
+            "optimal, because no support vector lies on the margin. What is reported depends on "
+            "the value that scikit-learn takes. See intercept_interval_; a larger C determines it.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 @dataclass(frozen=True)
@@ -129,27 +293,30 @@ class SupportVectorModels:
     Attributes
     ----------
     positions : ndarray of int, shape (n_models,)
+    machine : Machine
+        The one of all rows, at its optimum.
     change : DualChange
     """
 
     positions: np.ndarray
+    machine: Machine
     change: DualChange
 
     def predictor_before(self, query):
-        return self.change.objective.predictor(query.design)
+        return self.machine.predictor(query.design, query.n_rows)
 
     def predictors(self, query):
-        kernel = self.change.objective.kernel_with(query.design, self.change.touched)
+        kernel = self.machine.kernel.between(query.design, self.change.touched)
         return self.predictor_before(query)[:, None] + self.change.of_decision(kernel)
 
     def parameter_change(self):
         return self.change.lengths()
 
     def training_change(self):
-        objective = self.change.objective
+        objective = self.machine.objective
         square = np.zeros(len(self.positions))
         for rows in objective.blocks(2 * len(self.positions) * objective.loss.n_outputs):
-            y, before = objective.y[rows], objective.training_predictor[rows]
+            y, before = objective.y[rows], self.machine.training_predictor[rows]
             after = before[:, None] + self.change.of_training_decision(np.r_[rows])
             value = of_models(objective.loss.value, y, after)
             change = value - objective.loss.value(y, before)[:, None]
@@ -162,7 +329,7 @@ def support_vector_models(machine, removals, is_exact):
     for first in range(0, len(removals), REMOVALS_AT_A_TIME):
         chunk = removals[first : first + REMOVALS_AT_A_TIME]
         positions = np.arange(first, first + len(chunk))
-        yield SupportVectorModels(positions, machine.change(chunk, is_exact))
+        yield SupportVectorModels(positions, machine, machine.change(chunk, is_exact))
 
 
 class ActiveSetObjective:
@@ -190,14 +357,14 @@ class ActiveSetObjective:
     def query_rows(self, design, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""
         norm, unit = self.loss.query_direction(y, self.predictor(design))
-        return ActiveSetQueries(self.base, design, unit, norm, self.rows.touched)
+        return ActiveSetQueries(self.machine.kernel, design, unit, norm, self.rows.touched)
 
 
 class ActiveSetQueries:
     """Queries by their kernel with the rows whose coefficients a removal changes."""
 
-    def __init__(self, objective, design, unit, norm, touched):
-        self.objective = objective
+    def __init__(self, kernel, design, unit, norm, touched):
+        self.kernel = kernel
         self.design = design
         self.unit = unit
         self.norm = norm
@@ -206,7 +373,7 @@ class ActiveSetQueries:
 
     def block(self, rows):
         """The kernel and the directions of some queries."""
-        kernel = self.objective.kernel_with(self.design[rows], self.touched)
+        kernel = self.kernel.between(self.design[rows], self.touched)
         return ActiveSetBlock(kernel, self.unit[rows])
 
 

@@ -77,6 +77,7 @@ def removal_violations(svm, K, y, upper, has_intercept, removals):
         yield kkt_violation(block, y[kept], upper[kept], beta[kept], b if has_intercept else None)
 
 
+@pytest.mark.filterwarnings("ignore:The support vector machine is ill-conditioned")
 @pytest.mark.parametrize("seed", range(120))
 def test_removals_from_hostile_machines_satisfy_the_kkt_conditions(seed):
     rng, K, y, upper, start, has_intercept = hostile_problem(seed)

@@ -5,7 +5,7 @@ the structured gradients of its rows and the curvature summed over them; it know
 """
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
-from ._kernel import is_kernel_machine
+from ._kernel import UnknownBoundsError, is_kernel_machine
 from ._linear import LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
@@ -28,6 +28,7 @@ __all__ = [
     "Design",
     "GradientRows",
     "LinearObjective",
+    "UnknownBoundsError",
     "block_budget",
     "innermost_path",
     "is_kernel_machine",

@@ -9,13 +9,18 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
+import warnings
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from scipy import sparse
-from sklearn.metrics.pairwise import pairwise_kernels
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics.pairwise import euclidean_distances, pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
@@ -25,14 +30,26 @@ from ._registry import reduce_estimator
 from ._rows import row_blocks
 from ._stored import held
 
+#: What rounding may make of ``gamma`` times a squared distance.
+LOST = 1e-12
+#: The same in scikit-learn's own fit, whose kernels are in single precision.
+LOST_BY_LIBSVM = 1e-5
 #: Rows whose kernel with themselves is read off one small Gram matrix.
 DIAGONAL_BLOCK = 64
+
+#: How far refits go. libsvm keeps kernels in single precision.
+REFIT_TOL = 1e-9
+REFIT_ITERATIONS = 10**7
 
 KERNEL_MACHINES = (SVC, NuSVC)
 
 NO_CURVATURE = (
     "curvature={!r} does not exist for a kernel SVM; use curvature='hessian' or 'identity'."
 )
+
+
+class UnknownBoundsError(ValueError):
+    """The dual coefficients of a machine have bounds that are not known in advance."""
 
 
 def is_kernel_machine(estimator) -> bool:
@@ -43,6 +60,10 @@ def is_kernel_machine(estimator) -> bool:
 class TrainingKernel:
     """The kernel of an SVM between any rows and its training rows.
 
+    Distances are sums of products only where these are small enough: far from the origin the
+    products are nearly equal and what is left of them is rounding. There the rows are moved to
+    their mean, and the columns that are still too large are compared by differences.
+
     Parameters
     ----------
     estimator : SVC or NuSVC
@@ -51,9 +72,11 @@ class TrainingKernel:
     """
 
     def __init__(self, estimator, X):
-        self.X = X
+        self.X = self._rows = X
         self.is_precomputed = estimator.kernel == "precomputed"
         self._metric = estimator.kernel
+        self._offset = None
+        self._far = np.empty(0, np.intp)
         self._options = {}
         if not (callable(estimator.kernel) or self.is_precomputed):
             self._options = {
@@ -61,16 +84,26 @@ class TrainingKernel:
                 "degree": estimator.degree,
                 "coef0": estimator.coef0,
             }
+        if self._metric == "rbf":
+            self._far, lost = self._far_columns()
+            warn_if_lost(lost)
+            if len(self._far) and not sparse.issparse(X):
+                self._move(X.mean(axis=0))
+                self._far, _ = self._far_columns()
 
     def between(self, features, positions):
         """Kernel of any rows with training rows, shape (n, len(positions))."""
         if self.is_precomputed:
             return features[:, positions]
-        return self._evaluate(features, self.X[positions])
+        if self._offset is not None:
+            features = features - self._offset
+        return self._evaluate(features, self._rows[positions])
 
     def gram(self, positions, others):
         """Kernel between training rows, shape (len(positions), len(others))."""
-        return self.between(self.X[positions], others)
+        if self.is_precomputed:
+            return self.X[positions][:, others]
+        return self._evaluate(self._rows[positions], self._rows[others])
 
     def diagonal(self, positions):
         """Kernel of training rows with themselves, shape (len(positions),)."""
@@ -80,11 +113,57 @@ class TrainingKernel:
         ]
         return np.concatenate(parts)
 
+    def around_mean(self):
+        """The same kernel, or, if it is linear and dense, the one of rows around their mean.
+
+        A machine whose coefficients are balanced is the same in both, but for its intercept.
+        """
+        if self._metric != "linear" or sparse.issparse(self.X):
+            return self
+        kernel = copy(self)
+        kernel._move(self.X.mean(axis=0))
+        return kernel
+
+    def _move(self, offset):
+        self._offset, self._rows = offset, self.X - offset
+
+    def _far_columns(self):
+        """Columns without which distances are exact to :data:`LOST`, and what all of them lose."""
+        square = self._rows.multiply(self._rows) if sparse.issparse(self.X) else self._rows**2
+        largest = square.max(axis=0)
+        largest = (largest.toarray() if sparse.issparse(largest) else largest).ravel()
+        order = np.argsort(largest)
+        lost = self._options["gamma"] * np.finfo(float).eps * np.cumsum(largest[order])
+        return np.sort(order[np.searchsorted(lost, LOST, side="right") :]), lost[-1]
+
     def _evaluate(self, a, b):
         if callable(self._metric):
             values = self._metric(a, b)
             return values.toarray() if sparse.issparse(values) else np.asarray(values)
-        return pairwise_kernels(a, b, metric=self._metric, filter_params=True, **self._options)
+        if not len(self._far):
+            return pairwise_kernels(a, b, metric=self._metric, filter_params=True, **self._options)
+        near = np.delete(np.arange(a.shape[1]), self._far)
+        distances = cdist(_dense(a[:, self._far]), _dense(b[:, self._far]), "sqeuclidean")
+        if len(near):
+            distances += euclidean_distances(a[:, near], b[:, near], squared=True)
+        return np.exp(-self._options["gamma"] * distances)
+
+
+def warn_if_lost(lost):
+    """Warn where libsvm has trained on distances that are rounding errors for the most part."""
+    if lost > LOST_BY_LIBSVM:
+        warnings.warn(
+            f"The rows lie so far from the origin that scikit-learn has trained this machine on "
+            f"kernels with errors of about {min(lost, 1):.1g}. It predicts by exact kernels, and "
+            "so do explanations, but it is not at the optimum of these rows. Subtract the mean "
+            "of each column, as StandardScaler does, and fit it again.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def _dense(X):
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def _gamma(estimator, X):
@@ -202,6 +281,8 @@ class KernelObjective:
     intercept : ndarray of shape (n_outputs,)
     C : float or None
         Upper bound of a coefficient of weight 1. None where the machine has another.
+    template : SVC or NuSVC
+        An unfitted machine of the same kernel and strength, for refits.
     """
 
     loss: Hinge
@@ -212,6 +293,7 @@ class KernelObjective:
     dual_coef: np.ndarray
     intercept: np.ndarray
     C: float | None
+    template: object
 
     #: A hinge has no second derivative that says something.
     is_smooth = False
@@ -254,19 +336,56 @@ class KernelObjective:
             values[rows] = self.kernel.between(X[rows], self.support) @ self.dual_coef
         return values + self.intercept
 
-    def kernel_with(self, X, positions):
-        """Kernel of other rows with some training rows."""
-        return self.kernel.between(X, positions)
-
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""
         if self.C is None:
-            raise ValueError(
+            raise UnknownBoundsError(
                 "Removal from a NuSVC is not followed on its active set, because its bounds "
-                "move with it; use retrain_without, or an SVC."
+                "move with it; use order='retrain' or retrain_without, or an SVC."
             )
         upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
-        return DualForm(self.loss.codebook[self.y], self._alpha, upper, has_intercept=True)
+        kernel = self.kernel.around_mean()
+        intercept = self._intercept_in(kernel, self.support, self.dual_coef, self.intercept)
+        return DualForm(self.loss.codebook[self.y], self._alpha, upper, intercept, kernel)
+
+    def refitted_dual(self, removed, kernel):
+        """scikit-learn's machine without some rows.
+
+        Weights, also those of classes, and the kernel are held as they are.
+
+        Parameters
+        ----------
+        removed : ndarray of int
+        kernel : TrainingKernel
+            That of the rows, or of the rows around their mean.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_rows, n_outputs)
+            Signed dual coefficients.
+        intercept : ndarray of shape (n_outputs,)
+            The intercepts that belong to ``kernel``.
+        """
+        counts = self.sample_weight > 0
+        counts[removed] = False
+        kept = np.flatnonzero(counts)
+        X = self.kernel.X[kept]
+        X = X[:, kept] if self.kernel.is_precomputed else X
+        model = clone(self.template).fit(X, self.y[kept], self.sample_weight[kept])
+        support = kept[model.support_]
+        coefficients = np.zeros((self.n_rows, self.loss.n_outputs))
+        coefficients[support] = _problem_coefficients(model, self.y[support])
+        intercept = self._intercept_in(kernel, support, coefficients[support], model.intercept_)
+        return coefficients, intercept
+
+    def _intercept_in(self, kernel, support, dual_coef, intercept):
+        """The intercept of a machine in a kernel of the rows around their mean."""
+        if kernel is self.kernel:
+            return intercept
+        row = support[:1]
+        return (
+            intercept + (self.kernel.gram(row, support) - kernel.gram(row, support))[0] @ dual_coef
+        )
 
     @property
     def _alpha(self):
@@ -349,7 +468,17 @@ def _reduce(estimator, X, y, sample_weight, by_class, C):
         dual_coef=_problem_coefficients(estimator, y[support]),
         intercept=estimator.intercept_,
         C=C,
+        template=_template(estimator, X),
     )
+
+
+def _template(estimator, X):
+    """An unfitted machine for refits: its kernel and weights as they are, its tolerance tight."""
+    gamma = _gamma(estimator, X) if isinstance(estimator.gamma, str) else estimator.gamma
+    held = {"gamma": gamma, "class_weight": None, "tol": REFIT_TOL, "max_iter": REFIT_ITERATIONS}
+    if estimator.probability is True:
+        held["probability"] = False
+    return clone(estimator).set_params(**held)
 
 
 def _support_rows(estimator, sample_weight):

@@ -24,6 +24,7 @@ from ..losses import (
 from ._build import DualForm, build_objective, class_weight_of_rows, linear_parameters
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
+from ._stored import held
 
 LOSSES = {
     "hinge": Hinge,
@@ -94,25 +95,19 @@ class HingeObjective(LinearObjective):
 
     # --- the dual form ---------------------------------------------------------------------
 
-    @cached_property
-    def kernel(self):
-        """The linear kernel in which this machine is a kernel machine."""
-        strength, of_intercept = self.penalty[0, 0], 0.0
+    def dual_form(self) -> DualForm:
+        """The machine as its dual problems see it, in the linear kernel and double precision."""
+        strength, of_intercept, intercept = self.penalty[0, 0], 0.0, None
         if self.mask is not None and not self.mask[:, : self.design.X.shape[1]].all():
             raise ValueError("Removal is followed on the active set for an L2 penalty only.")
         if self.design.fit_intercept and self.penalty[0, -1]:
             of_intercept = strength / self.penalty[0, -1]
-        return LinearKernel(self.design.X, of_intercept)
-
-    def kernel_with(self, design, positions):
-        """Kernel of other rows with some training rows."""
-        return self.kernel.between(design.X, positions)
-
-    def dual_form(self) -> DualForm:
-        """The machine as its dual problems see it."""
-        upper = np.abs(self._signed_weights) / self.penalty[0, 0]
-        has_intercept = bool(self.design.fit_intercept and self.penalty[0, -1] == 0)
-        return DualForm(self.loss.codebook[self.y], self._shares * upper, upper, has_intercept)
+        elif self.design.fit_intercept:
+            intercept = self.weights[:, -1]
+        upper = np.abs(self._signed_weights) / strength
+        signs = self.loss.codebook[self.y]
+        kernel = LinearKernel(held(self.design.X).astype(np.float64, copy=False), of_intercept)
+        return DualForm(signs, self._shares * upper, upper, intercept, kernel)
 
 
 class LinearKernel:
@@ -122,15 +117,18 @@ class LinearKernel:
         self.X = X
         self.constant = constant
 
-    def between(self, X, positions):
-        """Kernel of any rows with training rows, shape (n, len(positions))."""
-        product = X @ self.X[positions].T
-        product = product.toarray() if sparse.issparse(product) else product
-        return product + self.constant
+    def between(self, design, positions):
+        """Kernel of the rows of a design with training rows, shape (n, len(positions))."""
+        return self._products(held(design.X), positions)
 
     def gram(self, positions, others):
         """Kernel between training rows, shape (len(positions), len(others))."""
-        return self.between(self.X[positions], others)
+        return self._products(self.X[positions], others)
+
+    def _products(self, X, positions):
+        product = X @ self.X[positions].T
+        product = product.toarray() if sparse.issparse(product) else product
+        return product + self.constant
 
 
 @reduce_estimator.register
