@@ -201,8 +201,6 @@ class HingeMachine(Machine):
         super().__init__(objective, dual.kernel, coefficients, intercepts, n_jobs)
         if has_intercept:
             self.intervals = np.array([solution.intercept_interval for solution in solutions])
-        # Sums of equal bounds have no rounding errors, by which libsvm could choose an intercept.
-        self._bounds_are_equal = len(np.unique(dual.upper[dual.upper > 0])) == 1
 
     def change(self, removals, is_exact) -> DualChange:
         """Follow, or estimate by one step, the removal of rows or groups of rows.
@@ -237,24 +235,24 @@ class HingeMachine(Machine):
             intercepts.append(found.intercepts)
             intervals.append(found.intervals)
         intervals = np.stack(intervals, axis=1)
-        is_open = np.ptp(intervals, axis=2) > WIDE_INTERVAL
         intercepts = np.stack(intercepts, axis=1)
-        for removal in np.flatnonzero(is_open.any(axis=1)):
-            self._choose(intercepts[removal], removals[removal], intervals[removal])
+        is_open = (np.ptp(intervals, axis=2) > WIDE_INTERVAL) & (intercepts != 0)
+        if hasattr(self.objective, "refitted_dual"):
+            for removal in np.flatnonzero(is_open.any(axis=1)):
+                chosen = self._choose(removals[removal], intervals[removal])
+                intercepts[removal] = chosen - self.intercepts
         if self.intervals is not None:
             _warn_if_open(np.concatenate([self.intervals, *intervals]))
         return DualChange.of(self.kernel, coefficients, intercepts)
 
-    def _choose(self, change, removed, intervals):
-        """Let libsvm choose intercepts that are not determined, where it does by rounding.
+    def _choose(self, removed, intervals):
+        """The intercepts in some intervals that scikit-learn takes without some rows.
 
-        Where it sees no free row, it takes the middle of the interval; but bounds that add up to
-        the same sum on both sides leave a rounding error, and with it a free row at one end.
+        libsvm takes the middle where no row is free. But bounds whose sums are equal on both
+        sides often leave a rounding error, and with it a row that seems free, at one end.
         """
-        if self._bounds_are_equal or not hasattr(self.objective, "refitted_dual"):
-            return
         _, intercepts = self.objective.refitted_dual(removed, self.kernel)
-        change[:] = np.clip(intercepts, *intervals.T) - self.intercepts
+        return np.clip(intercepts, *intervals.T)
 
 
 def hinge_machine(objective, n_jobs):

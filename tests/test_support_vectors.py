@@ -1,8 +1,11 @@
 """Hinge machines without some rows: their active set against refits and written-out systems."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
@@ -50,11 +53,10 @@ def decisions(model, X):
     return np.reshape(model.decision_function(X), (len(X), -1))
 
 
-def hinge_losses(model, X, y):
-    """Sum over the binary problems in which the class of a row takes part."""
-    scores = decisions(model, X)
+def signs_of(model, y):
+    """Signs of rows in the binary problems, 0 where their class takes no part."""
     n_classes = len(model.classes_)
-    if scores.shape[1] == 1:
+    if n_classes == 2:
         signs = np.array([[-1], [1]])
     elif isinstance(model, SVC):
         first, second = np.triu_indices(n_classes, 1)
@@ -62,7 +64,12 @@ def hinge_losses(model, X, y):
         signs = signs - (second == np.arange(n_classes)[:, None])
     else:
         signs = 2 * np.eye(n_classes) - 1
-    signs = signs[y]
+    return signs[y]
+
+
+def hinge_losses(model, X, y):
+    """Sum over the binary problems in which the class of a row takes part."""
+    scores, signs = decisions(model, X), signs_of(model, y)
     return np.where(signs != 0, np.maximum(1 - signs * scores, 0), 0).sum(axis=1)
 
 
@@ -127,6 +134,76 @@ def test_statistics_and_scores_of_refits(name):
             scaled = np.atleast_1d(without.intercept_ - model.intercept_) / model.intercept_scaling
             length = np.hypot(step, np.linalg.norm(scaled))
             assert_allclose(found.parameter_change[index], length, atol=REFITTED)
+
+
+def rounded_rbf(A, B):
+    """A kernel whose values single precision holds, so that libsvm knows them as they are."""
+    return np.exp(-0.7 * cdist(A, B, "sqeuclidean")).astype(np.float32).astype(float)
+
+
+def random_machine(seed):
+    """A small SVC of any kind, with its rows, labels, weights, and groups of rows to remove."""
+    rng = np.random.default_rng(seed)
+    n_classes = int(rng.choice([2, 2, 3]))
+    n_rows = n_classes * int(rng.integers(4, 14))
+    X = np.round(4 * rng.normal(size=(n_rows, int(rng.integers(1, 4))))) / 4
+    if rng.integers(4) == 0:
+        X = X[rng.integers(n_rows, size=n_rows)]
+    y = np.arange(n_rows) % n_classes
+    if rng.integers(2):
+        y[2 * n_classes :] = rng.integers(n_classes, size=n_rows - 2 * n_classes)
+    weight = [np.ones(n_rows), rng.uniform(0.3, 2.5, n_rows), rng.integers(0, 3, n_rows) * 1.0]
+    weight = weight[rng.integers(3)]
+    weight[: 2 * n_classes] = 1
+    kernel = ["linear", "poly", rounded_rbf, "precomputed"][rng.integers(4)]
+    if kernel == "precomputed":
+        X = (X @ X.T + 1) ** 2
+    if kernel in ("precomputed", rounded_rbf):
+        weight = np.maximum(weight, 0.5)
+    model = SVC(
+        kernel=kernel,
+        degree=2,
+        gamma=0.5,
+        coef0=1.0,
+        C=10 ** rng.uniform(-3, 1),
+        class_weight=[None, "balanced"][rng.integers(2)],
+        tol=1e-10,
+        max_iter=10**6,
+        decision_function_shape="ovo",
+    )
+    sizes = rng.integers(1, n_rows // 2, size=2)
+    # Singles, groups, and a row of each class, which keeps weights as balanced as they are.
+    groups = [rng.choice(n_rows, size, replace=False) for size in (1, *sizes)]
+    groups.append(np.arange(n_classes) + 2 * n_classes)
+    counts = [np.bincount(np.delete(y, g), np.delete(weight, g), n_classes) for g in groups]
+    return model, X, y, weight, [g for g, n in zip(groups, counts, strict=True) if np.all(n > 0)]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_retrained_effects_of_random_machines(seed):
+    """To what libsvm itself finds, also of the intercepts that rows do not determine."""
+    model, X, y, weight, removals = random_machine(seed)
+    of_class = np.ones(len(y))
+    if model.class_weight:
+        of_class = (len(y) / len(np.unique(y)) / np.bincount(y))[y]
+    model.fit(X, y, weight)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
+        found = explainer.removal_statistics(removals, X, y)
+    assert all("do not determine the intercept" in str(w.message) for w in caught)
+    for rows, margins, training in zip(
+        removals, found.loss_change.T, found.training_change, strict=True
+    ):
+        kept = np.setdiff1d(np.flatnonzero(weight), rows)
+        columns = kept if model.kernel == "precomputed" else slice(None)
+        refit = clone(model).set_params(class_weight=None)
+        refit.fit(X[kept][:, columns], y[kept], (weight * of_class)[kept])
+        signs = signs_of(model, y)
+        change = decisions(refit, X[:, columns]) - decisions(model, X)
+        assert_allclose(margins, -(signs * change).sum(axis=1), rtol=1e-6, atol=1e-6)
+        losses = hinge_losses(refit, X[:, columns], y) - hinge_losses(model, X, y)
+        assert_allclose(training, np.sqrt(weight * of_class @ losses**2), rtol=1e-6, atol=1e-6)
 
 
 def test_path_of_an_sgd_machine_is_that_of_its_objective():

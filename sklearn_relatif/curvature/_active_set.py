@@ -264,6 +264,8 @@ class ActiveSetSVM:
         point.side[rows] = 0.0
         for index in np.flatnonzero(np.isin(point.free, rows))[::-1]:
             self._drop(point, index)
+        if not len(point.leaving) and self._interval(point) == self.intercept_interval:
+            return self._solution
         return point
 
     def _step(self, point):

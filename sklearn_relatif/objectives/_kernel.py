@@ -9,6 +9,7 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from copy import copy
 from dataclasses import dataclass, replace
@@ -371,7 +372,13 @@ class KernelObjective:
         kept = np.flatnonzero(counts)
         X = self.kernel.X[kept]
         X = X[:, kept] if self.kernel.is_precomputed else X
-        model = clone(self.template).fit(X, self.y[kept], self.sample_weight[kept])
+        try:
+            model = clone(self.template).fit(X, self.y[kept], self.sample_weight[kept])
+        except ValueError as error:  # For instance a nu that is infeasible without the rows.
+            raise ValueError(
+                f"scikit-learn cannot fit this {type(self.template).__name__} without the rows "
+                f"{reprlib.repr(list(removed))}: {error}."
+            ) from error
         support = kept[model.support_]
         coefficients = np.zeros((self.n_rows, self.loss.n_outputs))
         coefficients[support] = _problem_coefficients(model, self.y[support])
