@@ -132,15 +132,26 @@ class Machine:
 
     def change_by_refits(self, removals) -> DualChange:
         """What the machines that scikit-learn fits without rows or groups of rows change."""
-        duals = Parallel(n_jobs=self.n_jobs)(
-            delayed(self.objective.refitted_dual)(rows, self.kernel) for rows in removals
-        )
-        betas, intercepts = zip(*duals, strict=True)
+        betas, intercepts = self.refits(removals)
         parts = [
             sparse.csr_array(np.stack([beta[:, problem] for beta in betas]) - before)
             for problem, before in enumerate(self.coefficients.T)
         ]
-        return DualChange.of(self.kernel, parts, np.stack(intercepts) - self.intercepts)
+        return DualChange.of(self.kernel, parts, intercepts - self.intercepts)
+
+    def refits(self, removals):
+        """Coefficients and intercepts of scikit-learn's own machines without groups of rows.
+
+        Returns
+        -------
+        coefficients : tuple of ndarray of shape (n_rows, n_outputs), one a removal
+        intercepts : ndarray of shape (n_removals, n_outputs)
+        """
+        duals = Parallel(n_jobs=self.n_jobs)(
+            delayed(self.objective.refitted_dual)(rows, self.kernel) for rows in removals
+        )
+        coefficients, intercepts = zip(*duals, strict=True)
+        return coefficients, np.stack(intercepts)
 
 
 class RefittedMachine(Machine):
@@ -200,7 +211,9 @@ class HingeMachine(Machine):
         intercepts = np.array([solution.intercept for solution in solutions])
         super().__init__(objective, dual.kernel, coefficients, intercepts, n_jobs)
         if has_intercept:
-            self.intervals = np.array([solution.intercept_interval for solution in solutions])
+            shift = self.kernel.intercept_shift(self._support, self.coefficients[self._support])
+            intervals = np.array([solution.intercept_interval for solution in solutions])
+            self.intervals = intervals - shift[:, None]
 
     def change(self, removals, is_exact) -> DualChange:
         """Follow, or estimate by one step, the removal of rows or groups of rows.
@@ -237,22 +250,16 @@ class HingeMachine(Machine):
         intervals = np.stack(intervals, axis=1)
         intercepts = np.stack(intercepts, axis=1)
         is_open = (np.ptp(intervals, axis=2) > WIDE_INTERVAL) & (intercepts != 0)
-        if hasattr(self.objective, "refitted_dual"):
-            for removal in np.flatnonzero(is_open.any(axis=1)):
-                chosen = self._choose(removals[removal], intervals[removal])
-                intercepts[removal] = chosen - self.intercepts
+        some = np.flatnonzero(is_open.any(axis=1))
+        if len(some) and hasattr(self.objective, "refitted_dual"):
+            # libsvm takes the middle where no row is free. But bounds whose sums are equal on both
+            # sides often leave a rounding error, and with it a row that seems free, at one end.
+            _, chosen = self.refits([removals[removal] for removal in some])
+            chosen = np.clip(chosen, intervals[some, :, 0], intervals[some, :, 1])
+            intercepts[some] = chosen - self.intercepts
         if self.intervals is not None:
             _warn_if_open(np.concatenate([self.intervals, *intervals]))
         return DualChange.of(self.kernel, coefficients, intercepts)
-
-    def _choose(self, removed, intervals):
-        """The intercepts in some intervals that scikit-learn takes without some rows.
-
-        libsvm takes the middle where no row is free. But bounds whose sums are equal on both
-        sides often leave a rounding error, and with it a row that seems free, at one end.
-        """
-        _, intercepts = self.objective.refitted_dual(removed, self.kernel)
-        return np.clip(intercepts, *intervals.T)
 
 
 def hinge_machine(objective, n_jobs):
@@ -271,14 +278,13 @@ def _gram_rows(kernel, rows, local):
 
 def _warn_if_open(intervals):
     """Warn where intercepts, before or after removals, are not determined."""
-    width = np.ptp(intervals, axis=1)
-    widest = intervals[width.argmax()]
-    if width.max() > WIDE_INTERVAL:
+    width = np.ptp(intervals, axis=1).max()
+    if width > WIDE_INTERVAL:
         warnings.warn(
             "The training rows do not determine the intercept of this SVM, with all of them or "
-            f"after a removal: every value from {widest[0]:.3g} to {widest[1]:.3g}, say, is "
-            "optimal, because no support vector lies on the margin. What is reported depends on "
-            "the value that scikit-learn takes. See intercept_interval_; a larger C determines it.",
+            f"after a removal: no support vector lies on the margin, and all values of an interval "
+            f"of up to {width:.2g} are optimal (see intercept_interval_). What is reported is for "
+            "the value that scikit-learn takes. A larger C determines it.",
             UserWarning,
             stacklevel=2,
         )

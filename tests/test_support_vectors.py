@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -58,7 +59,7 @@ def signs_of(model, y):
     n_classes = len(model.classes_)
     if n_classes == 2:
         signs = np.array([[-1], [1]])
-    elif isinstance(model, SVC):
+    elif isinstance(model, (SVC, NuSVC)):
         first, second = np.triu_indices(n_classes, 1)
         signs = (first == np.arange(n_classes)[:, None]) * 1
         signs = signs - (second == np.arange(n_classes)[:, None])
@@ -206,6 +207,114 @@ def test_retrained_effects_of_random_machines(seed):
         assert_allclose(training, np.sqrt(weight * of_class @ losses**2), rtol=1e-6, atol=1e-6)
 
 
+def effects_of_refits(model, X, y, weight, removals):
+    """Change of each row's loss by scikit-learn's own fits, ``weight`` times the class weight."""
+    model = clone(model).set_params(class_weight=None)
+    before = hinge_losses(model.fit(X, y, weight), X, y)
+    after = [hinge_losses(m, X, y) for m in refits(model, X, y, removals, weight)]
+    return np.transpose(after) - before[:, None]
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_an_intercept_that_no_row_determines_is_scikit_learn_s_own(kernel):
+    """Balanced weights and a small C: all rows are at their bounds."""
+    X, y = cases.breast_cancer()
+    X, y = X[::3], y[::3]
+    weight = (len(y) / 2 / np.bincount(y))[y]
+    model = svc(kernel=kernel, C=1e-4, gamma=0.03, class_weight="balanced")
+    explainer = RelatIFExplainer(model).fit(X, y)
+
+    # By hand: f + b is at most 1 at the positive rows, and at least -1 at the negative ones.
+    signs = 2.0 * y - 1
+    values = pairwise_kernels(X, metric=kernel, **({} if kernel == "linear" else {"gamma": 0.03}))
+    values = values @ (1e-4 * weight * signs)
+    interval = np.max((-1 - values)[y == 0]), np.min((1 - values)[y == 1])
+    assert_allclose(explainer.intercept_interval_, [interval], rtol=1e-6)
+    assert np.ptp(interval) > 0.5
+    own = explainer.estimator_.intercept_[0]
+    assert interval[0] - 1e-6 <= own <= interval[1] + 1e-6
+
+    for order in ("newton", "retrain"):
+        with pytest.warns(
+            UserWarning, match=r"do not determine the intercept.*intercept_interval_"
+        ):
+            effect = explainer.removal_effect(X, y, order=order)
+    expected = effects_of_refits(model, X, y, weight, np.arange(8)[:, None])
+    assert_allclose(effect[:, :8], expected, rtol=0, atol=REFITTED)
+
+
+def test_intercept_interval_of_other_machines():
+    X, y, weight = problem(3)
+    interval = RelatIFExplainer(svc()).fit(X, y, weight).intercept_interval_
+    assert interval.shape == (3, 2)
+    assert_array_equal(interval[:, 0], interval[:, 1])
+    for model in (linear_svc(), NuSVC(nu=0.3), LogisticRegression()):
+        explainer = RelatIFExplainer(model).fit(X, y, weight)
+        with pytest.raises(AttributeError, match="has no intercept_interval_"):
+            explainer.intercept_interval_  # noqa: B018 (what is tested is the access)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("intercept_scaling", [1.0, 5.0])
+def test_single_precision_of_linear_svc(n_classes, intercept_scaling):
+    X, y, weight = problem(n_classes)
+    X32 = X.astype(np.float32)
+    model = linear_svc(intercept_scaling=intercept_scaling)
+    single = RelatIFExplainer(model).fit(X32, y, weight)
+    expected = effects_of_refits(model, X32.astype(float), y, weight, np.arange(12)[:, None])
+    for curvature in ("hessian", "active_set"):
+        single.set_params(curvature=curvature).fit(X32, y, weight)
+        effect = single.removal_effect(X32, y, order="retrain")
+        assert_allclose(effect[:, :12], expected, rtol=0, atol=REFITTED)
+
+
+def test_effects_do_not_depend_on_how_far_the_fit_has_come():
+    X, y, weight = problem(3)
+    tight, loose = (
+        RelatIFExplainer(svc().set_params(tol=tol)).fit(X, y, weight) for tol in (1e-9, 1e-2)
+    )
+    assert np.abs(tight.decision_function(X) - loose.decision_function(X)).max() > 1e-3
+    for order in ("newton", "retrain"):
+        effects = [e.removal_effect(X, y, order=order) for e in (tight, loose)]
+        assert_allclose(effects[1], effects[0], rtol=0, atol=1e-9)
+
+
+# --- refits, where there is no path --------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", ["NuSVC", "sigmoid"])
+def test_machines_without_a_path_are_fitted_again(name, n_classes):
+    X, y, weight = problem(n_classes)
+    model = {"NuSVC": NuSVC(nu=0.3), "sigmoid": SVC(kernel="sigmoid", C=10.0)}[name]
+    model.set_params(tol=1e-9, gamma=0.5, decision_function_shape="ovo", class_weight={1: 1.5})
+    of_class = np.where((y == 1) & (name == "sigmoid"), 1.5, 1.0)
+    explainer = RelatIFExplainer(model, n_retrainings=8, random_state=0).fit(X, y, weight)
+    removals = [[0], [7], [1, 2, 3], np.arange(20, 40)]
+    expected = effects_of_refits(model, X, y, weight * of_class, removals)
+    groups = np.full(len(y), None)
+    for label, rows in enumerate(removals):
+        groups[rows] = label
+    effect = explainer.removal_effect(X, y, groups, order="retrain")
+    assert_allclose(effect, expected, rtol=0, atol=REFITTED)
+    found = explainer.removal_statistics(removals, X, y)
+    training = np.sqrt(weight * of_class @ expected**2)
+    assert_allclose(found.training_change, training, rtol=0, atol=10 * REFITTED)
+    assert -1 <= explainer.score(X[:9], y[:9]) <= 1
+    if name == "NuSVC":
+        with pytest.raises(ValueError, match=r"NuSVC is not followed .*use order='retrain'"):
+            explainer.removal_effect(X[:2])
+
+
+def test_a_refit_that_does_not_exist_names_the_rows():
+    X, y, _ = problem(2)
+    few = np.r_[np.flatnonzero(y == 0)[:12], np.flatnonzero(y == 1)[:14]]
+    explainer = RelatIFExplainer(NuSVC(nu=0.9)).fit(X[few], y[few])
+    groups = np.where(np.arange(26) < 9, 1, None)
+    with pytest.raises(ValueError, match=r"cannot fit this NuSVC without the rows .*infeasible"):
+        explainer.removal_effect(X[:2], groups=groups, order="retrain")
+
+
 def test_path_of_an_sgd_machine_is_that_of_its_objective():
     """SGD itself never arrives; libsvm solves the same problem at C = 1 / (alpha n)."""
     X, y, weight = problem(2)
@@ -313,6 +422,25 @@ def test_newton_of_linear_svc_by_projection():
     assert_allclose(effect, expected, rtol=0, atol=REFITTED)
 
 
+def test_self_influence_on_the_active_set_of_several_problems():
+    """A row's own margins, of all problems that it supports, by the step that removes it."""
+    X, y, weight = problem(3)
+    model = svc().fit(X, y, weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight, curvature="active_set")
+    signs, scores = signs_of(model, y), decisions(model, X)
+    is_support = (signs != 0) & (signs * scores <= 1 + 1e-6)
+    assert set(is_support.sum(axis=1)) == {0, 1, 2}
+    for row in np.flatnonzero(is_support.any(axis=1))[::4]:
+
+        def own_margin(values, row=row):
+            return (is_support[row] * signs[row] * values[0]).sum(), None
+
+        groups = np.where(np.arange(len(y)) == row, 1, None)
+        fall = -explainer.removal_effect_on(own_margin, X[[row]], groups, order="newton")[0]
+        influence = fall * weight.sum() / weight[row]
+        assert_allclose(explainer.self_influence_[row], influence, rtol=1e-6)
+
+
 @machines
 def test_active_set_explains_by_support_vectors(name):
     model, n_classes = MACHINES[name]
@@ -371,12 +499,8 @@ def test_first_order_does_not_exist(model):
         explainer.removal_effect(X[:2], order="first")
 
 
-def test_machines_without_a_path():
+def test_a_nu_svc_has_no_active_set():
     X, y, _ = problem(2)
-    explainer = RelatIFExplainer(NuSVC(nu=0.4)).fit(X, y)
-    with pytest.raises(ValueError, match="Removal from a NuSVC is not followed"):
-        explainer.removal_effect(X[:2])
-    assert isinstance(explainer.retrain_without([0])[0], NuSVC)
     with pytest.raises(ValueError, match="Removal from a NuSVC is not followed"):
         RelatIFExplainer(NuSVC(nu=0.4), curvature="active_set").fit(X, y)
 

@@ -464,7 +464,6 @@ class ActiveSetSVM:
         y, free = self._y, point.free
         sign = y[row] * (point.side[row] or 1.0)  # Of the change of the row's beta.
         d_free = sign * response[self._has_intercept :]
-        d_free[np.abs(d_free) < np.sqrt(ACCURACY) * np.abs(d_free).max(initial=0.0)] = 0.0
         step, index = self._first_at_bound(point, y[free] * d_free)
         grows = sign == y[row]
         own_step = self._upper[row] - point.alpha[row] if grows else point.alpha[row]

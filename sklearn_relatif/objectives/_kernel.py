@@ -62,8 +62,8 @@ class TrainingKernel:
     """The kernel of an SVM between any rows and its training rows.
 
     Distances are sums of products only where these are small enough: far from the origin the
-    products are nearly equal and what is left of them is rounding. There the rows are moved to
-    their mean, and the columns that are still too large are compared by differences.
+    products are nearly equal, and what is left of them is rounding. Columns that are so large are
+    compared by differences, as libsvm does when it predicts.
 
     Parameters
     ----------
@@ -87,10 +87,7 @@ class TrainingKernel:
             }
         if self._metric == "rbf":
             self._far, lost = self._far_columns()
-            warn_if_lost(lost)
-            if len(self._far) and not sparse.issparse(X):
-                self._move(X.mean(axis=0))
-                self._far, _ = self._far_columns()
+            _warn_if_lost(lost)
 
     def between(self, features, positions):
         """Kernel of any rows with training rows, shape (n, len(positions))."""
@@ -122,17 +119,23 @@ class TrainingKernel:
         if self._metric != "linear" or sparse.issparse(self.X):
             return self
         kernel = copy(self)
-        kernel._move(self.X.mean(axis=0))
+        kernel._offset = self.X.mean(axis=0)
+        kernel._rows = self.X - kernel._offset
         return kernel
 
-    def _move(self, offset):
-        self._offset, self._rows = offset, self.X - offset
+    def intercept_shift(self, positions, coefficients):
+        """What the intercept of a machine is larger by than with the rows as they are.
+
+        Shape (n_problems,), for balanced coefficients of shape (len(positions), n_problems).
+        """
+        if self._offset is None:
+            return np.zeros(coefficients.shape[1])
+        return (self.X[positions] @ self._offset) @ coefficients
 
     def _far_columns(self):
         """Columns without which distances are exact to :data:`LOST`, and what all of them lose."""
-        square = self._rows.multiply(self._rows) if sparse.issparse(self.X) else self._rows**2
-        largest = square.max(axis=0)
-        largest = (largest.toarray() if sparse.issparse(largest) else largest).ravel()
+        extremes = [_dense(self.X.max(axis=0)).ravel(), _dense(self.X.min(axis=0)).ravel()]
+        largest = np.square(extremes).max(axis=0)
         order = np.argsort(largest)
         lost = self._options["gamma"] * np.finfo(float).eps * np.cumsum(largest[order])
         return np.sort(order[np.searchsorted(lost, LOST, side="right") :]), lost[-1]
@@ -150,7 +153,7 @@ class TrainingKernel:
         return np.exp(-self._options["gamma"] * distances)
 
 
-def warn_if_lost(lost):
+def _warn_if_lost(lost):
     """Warn where libsvm has trained on distances that are rounding errors for the most part."""
     if lost > LOST_BY_LIBSVM:
         warnings.warn(
@@ -346,7 +349,7 @@ class KernelObjective:
             )
         upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
         kernel = self.kernel.around_mean()
-        intercept = self._intercept_in(kernel, self.support, self.dual_coef, self.intercept)
+        intercept = self.intercept + kernel.intercept_shift(self.support, self.dual_coef)
         return DualForm(self.loss.codebook[self.y], self._alpha, upper, intercept, kernel)
 
     def refitted_dual(self, removed, kernel):
@@ -382,17 +385,8 @@ class KernelObjective:
         support = kept[model.support_]
         coefficients = np.zeros((self.n_rows, self.loss.n_outputs))
         coefficients[support] = _problem_coefficients(model, self.y[support])
-        intercept = self._intercept_in(kernel, support, coefficients[support], model.intercept_)
-        return coefficients, intercept
-
-    def _intercept_in(self, kernel, support, dual_coef, intercept):
-        """The intercept of a machine in a kernel of the rows around their mean."""
-        if kernel is self.kernel:
-            return intercept
-        row = support[:1]
-        return (
-            intercept + (self.kernel.gram(row, support) - kernel.gram(row, support))[0] @ dual_coef
-        )
+        shift = kernel.intercept_shift(support, coefficients[support])
+        return coefficients, model.intercept_ + shift
 
     @property
     def _alpha(self):

@@ -125,6 +125,10 @@ class LinearKernel:
         """Kernel between training rows, shape (len(positions), len(others))."""
         return self._products(self.X[positions], others)
 
+    def intercept_shift(self, positions, coefficients):
+        """What the intercept of a machine is larger by than with the rows as they are: nothing."""
+        return np.zeros(coefficients.shape[1])
+
     def _products(self, X, positions):
         product = X @ self.X[positions].T
         product = product.toarray() if sparse.issparse(product) else product
