@@ -84,7 +84,9 @@ class RemovalMixin:
             affordable, and "retrain" is refused where memory does not hold one. For SVMs with a
             hinge loss "newton" is one step on the active set (free support vectors stay on
             the margin, every other row keeps its coefficient), "retrain" follows the exact
-            solution to the machine without the rows, and "first" does not exist.
+            solution to the machine without the rows, and "first" does not exist. Both start from
+            the exact solution on all rows. What cannot be followed (a NuSVC, a kernel that is
+            not positive semi-definite) is fitted again by scikit-learn for "retrain".
 
         Returns
         -------
@@ -96,6 +98,13 @@ class RemovalMixin:
         ValueError
             If an argument is invalid, or a removal leaves no row of a class ("newton" and
             "retrain"): then there is no model of all classes without the rows.
+
+        Warns
+        -----
+        UserWarning
+            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
+        ConvergenceWarning
+            If double precision leaves few digits of what an SVM becomes.
 
         Examples
         --------
