@@ -12,7 +12,7 @@ from scipy.linalg import blas, lapack
 
 from ._explanation import Explanation, TrainingRows
 from .curvature import CholeskyCurvature
-from .objectives import Design, GradientRows, LinearObjective
+from .objectives import WITHOUT_L1, Design, GradientRows, LinearObjective
 
 #: Precision in which a compact explainer keeps its training rows.
 KEPT = np.float32
@@ -225,8 +225,7 @@ def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Whi
         "y": objective.y[:0].copy(),
         "sample_weight": objective.sample_weight[:0].copy(),
         "output_weight": None,
-        "full_design": None,
-        "inactive_bound": None,
+        **WITHOUT_L1,
         "rows": GradientRows(design, rows.unit.astype(KEPT), rows.norm),
     }
     return CompactObjective(**parts), whitening

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .curvature import build_curvature
+from .curvature import hessian_inverse
 from .objectives import Design, block_budget, row_blocks
 from .objectives._rows import DENSE_ABOVE
 
@@ -115,12 +115,28 @@ class Models:
             return np.zeros(len(weights), bool)
         expand = objective.design.expand
         wrong_sign = expand(weights) * expand(objective.slope) < 0
-        design, bound = objective.full_design, objective.inactive_bound
+        too_steep = self.excess(weights)[0] > 0
+        return (wrong_sign.any(axis=2) | too_steep.any(axis=2)).any(axis=1)
+
+    def excess(self, weights):
+        """How much too steep each model is in the parameters that an L1 penalty holds at zero.
+
+        Returns
+        -------
+        excess : ndarray of shape (n_models, n_outputs, n_full_columns)
+            What the slope exceeds the strength of the penalty by, less what rounding may be of it.
+        gradient : ndarray of the same shape
+            That of the sum of the losses.
+        """
+        design, bound = self.objective.full_design, self.objective.inactive_bound
         gradient = np.zeros((len(weights), *bound.shape))
+        square = np.zeros((len(weights), len(bound), 1))
         for rows, residual in self._residuals(weights, np.arange(len(weights))):
             _add_gradients(gradient, residual, design, rows)
-        too_steep = np.abs(gradient) > bound * (1 + TOLERANCE)
-        return (wrong_sign.any(axis=2) | too_steep.any(axis=2)).any(axis=1)
+            square[..., 0] += np.einsum("nbk,nbk->bk", residual, residual)
+        # By the inequality of Cauchy and Schwarz, no slope can be larger than this.
+        largest = np.sqrt(square) * _column_lengths(design)
+        return np.abs(gradient) - bound - TOLERANCE * (bound + largest), gradient
 
     def _residuals(self, weights, members):
         """Weighted residuals (n, n_members, n_outputs) in blocks, 0 for the removed rows."""
@@ -266,7 +282,7 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
         if curvature is None:
             try:
                 here = replace(objective, weights=point.weights[0]).astype(np.float64)
-                curvature = build_curvature(here, "hessian", 0.0)
+                curvature = hessian_inverse(here)
             except ValueError:
                 break
         before = point.relative[0]
@@ -329,6 +345,17 @@ def _add_gradients(gradient, residual, design, rows):
     gradient[..., : X.shape[1]] += product.reshape(*gradient.shape[:2], -1)
     if design.fit_intercept:
         gradient[..., -1] += residual.sum(axis=0)
+
+
+def _column_lengths(design):
+    """Norms of the columns of a design, shape (n_columns,)."""
+    squares = np.full(design.n_columns, float(design.n_rows))
+    squares[: design.X.shape[1]] = 0
+    for rows in _blocks(design, 1):
+        X = _features(design, rows)
+        square = X.power(2) if sparse.issparse(X) else X**2
+        squares[: X.shape[1]] += np.asarray(square.sum(axis=0)).ravel()
+    return np.sqrt(squares)
 
 
 def _features(design, rows):

@@ -338,7 +338,7 @@ class RelatIFExplainer(
 
     def _prepare_curvature(self):
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._machine = self._row_space = None
+        self._machine = self._row_space = self._optimum = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective,

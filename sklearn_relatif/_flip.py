@@ -7,22 +7,25 @@ whole group (effects of single rows do not add up). Support vector machines have
 their rows are removed along the path of the solution, exactly or, where there are many, by one step
 on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
 removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
-is cut down until every row of it is needed.
+is cut down until every row of it is needed. The label is that of the model of all rows at its
+optimum, because that of a model which has stopped before it may flip without any row removed.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import NuSVC
 
 from . import retraining
 from ._validation import check_positive_int
-from .models_without import RefittedModel, newton_models
+from .models_without import RefittedModels, newton_models
 from .objectives import GradientRows
 from .support_vectors import support_vector_models
 
@@ -49,13 +52,14 @@ class FlipSet:
     max_size : int
         Largest size that was looked for.
     label : label
-        What the model predicts.
+        What the model predicts at its optimum, to which it is trained from where its fit has
+        stopped. (Where that is not what it predicts as it was fitted, a warning says so.)
     new_label : label or None
         What it predicts when trained without the rows. None: no set was found.
     probability_before, probability_predicted, probability_after : float or None
-        Probability of ``label`` under the model, under the Newton step without the rows, and under
-        the model retrained without them. None for models without probabilities, and the last two
-        if no set was found.
+        Probability of ``label`` under the model at its optimum, under the Newton step from there
+        without the rows, and under the model retrained without them. None for models without
+        probabilities, and the last two if no set was found.
     """
 
     rows: np.ndarray
@@ -127,12 +131,9 @@ class _Search:
             raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
         self.objective = explainer._objective
         self.loss = self.objective.loss
-        self.eta = self.objective.predictor(self.query.design)
-        self.label = self.query.y[0]
         if self.objective.is_smooth:
             self.objective, self.curvature = explainer._newton()
-            design = self.objective.query_design(self.query.features)
-            self.query = self.query._replace(design=design)
+            self.query = explainer._at_optimum(self.query)
             self.step = partial(newton_models, self.objective, self.curvature)
         elif isinstance(explainer._model, NuSVC):
             self.step = self.refits
@@ -142,12 +143,28 @@ class _Search:
             self.step = partial(
                 support_vector_models, explainer._hinge_machine(), is_exact=is_exact
             )
+        # The model of all rows, trained as those without some of them are.
+        self.eta = self.predictors([np.empty(0, np.intp)])
+        self.label = self.loss.predict(self.eta)[0]
+        if self.label != self.query.y[0]:
+            self.warn_of_another_label()
 
     def refits(self, groups):
         """Models that scikit-learn fits without each group."""
-        for position, model in enumerate(self.explainer._refit(groups)):
+        models = self.explainer._refit(groups)
+        for model in models:
             model.set_params(decision_function_shape="ovo")
-            yield RefittedModel(np.array([position]), self.objective, model, None)
+        yield RefittedModels(np.arange(len(models)), self.loss, models)
+
+    def warn_of_another_label(self):
+        given, label = self.explainer.classes_[[self.query.y[0], self.label]]
+        warnings.warn(
+            f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
+            "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
+            "and a larger max_iter.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
     def rivals(self):
         """The other classes, nearest first."""
@@ -256,7 +273,7 @@ class _Search:
 
     def flips(self, groups):
         """Whether retraining without each group changes the label."""
-        before = self.explainer.predict(self.X)[0]
+        before = self.explainer.classes_[self.label]
         models = self.explainer.retrain_without(groups)
         return np.array([model.predict(self.X)[0] != before for model in models], bool)
 

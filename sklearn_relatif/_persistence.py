@@ -84,7 +84,7 @@ class PersistenceMixin:
         small = copy(self)
         small._objective, whitening = compact_objective(self._objective)
         small._curvature = compact_curvature(self._curvature, whitening)
-        small._machine = small._row_space = small._training_data = None
+        small._machine = small._row_space = small._optimum = small._training_data = None
         return CompactExplainer(small)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import reprlib
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse, stats
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -18,10 +21,16 @@ from ._flip import FlipSet, find_flip_set
 from ._progress import show_progress
 from ._search import contract, products
 from ._targets import RealTargets
-from ._validation import check_choice, check_positive_int, check_removals, group_labels
-from .curvature import CholeskyCurvature, hessian_inverse
+from ._validation import (
+    check_choice,
+    check_positive_int,
+    check_removals,
+    check_sample_weight,
+    group_labels,
+)
+from .curvature import CholeskyCurvature
 from .losses import of_models
-from .models_without import newton_models, retrained_models
+from .models_without import newton_models, retrained_models, trained
 from .support_vectors import ActiveSetObjective, Machine, hinge_machine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
@@ -64,8 +73,11 @@ class RemovalMixin:
     def removal_effect(self, X, y=None, groups=None, *, order: str = "newton") -> np.ndarray:
         """Change of each query's loss when training rows are removed and the model refitted.
 
-        The weights of the rows that stay, the penalty and the kernel are held as they are (an
-        SVC with ``gamma="scale"`` would compute its kernel anew, as :meth:`retrain_without` does).
+        The weights of the rows that stay, the penalty and the kernel are held as they are:
+        balanced class weights, a penalty that counts rows (SGD) or one that was searched for
+        (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew. The change is that
+        between two models at their optimum: with "newton" and "retrain", the model of all rows
+        is first trained to it, from where its fit has stopped.
 
         Parameters
         ----------
@@ -126,8 +138,8 @@ class RemovalMixin:
         if order == "first":
             residual = loss.residual(query.y, self._objective.predictor(query.design))
             return self._first_order(query.design, residual, groups)
-        removals, query = self._removals(groups), self._in_coordinates(query)
-        effect = np.empty((query.n_rows, len(removals)))
+        removals, query = self._removals(groups), self._at_optimum(query)
+        effect = np.zeros((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
             before = loss.value(query.y, models.predictor_before(query))
             after = of_models(loss.value, query.y, models.predictors(query))
@@ -191,8 +203,8 @@ class RemovalMixin:
         if order == "first":
             _, gradient = function(loss.scores(self._objective.predictor(query.design)))
             return self._first_order(query.design, loss.from_scores(gradient), groups, total=True)
-        removals, query = self._removals(groups), self._in_coordinates(query)
-        effect = np.empty(len(removals))
+        removals, query = self._removals(groups), self._at_optimum(query)
+        effect = np.zeros(len(removals))
         for models in self._models_without(removals, order):
             before, _ = function(loss.scores(models.predictor_before(query)))
             after = models.predictors(query).swapaxes(0, 1)
@@ -203,8 +215,11 @@ class RemovalMixin:
     def retrain_without(self, rows: Sequence) -> list:
         """Fitted estimators that training without some of the rows would have given.
 
-        Preprocessing is held fixed; only the model at the end is trained again, with the same
-        hyper-parameters, to a gradient at the level of rounding where its loss is smooth.
+        Preprocessing is held fixed; only the model at the end is trained again. As in
+        :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
+        what they were for all rows. Linear models are trained to the level of rounding; without
+        any rows to do without, that is the model of all rows at its optimum. SVC and NuSVC are
+        fitted by scikit-learn, to a tolerance of 1e-9.
 
         Parameters
         ----------
@@ -214,7 +229,9 @@ class RemovalMixin:
         Returns
         -------
         list of estimators, one an item
-            Of the kind of ``estimator_`` (without FrozenEstimator or search around it).
+            Copies of ``estimator_`` (without FrozenEstimator or search around it) with other
+            coefficients. An SVC or NuSVC holds the values that its kernel and its weights had
+            for all rows: a number as ``gamma``, and no ``class_weight``.
 
         Examples
         --------
@@ -230,11 +247,13 @@ class RemovalMixin:
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
-        if objectives.refit_reweights(self._model) or not self._objective.is_smooth:
+        if objectives.is_kernel_machine(self._model):
             models = self._refit(removals)
+        elif not (self._objective.is_smooth or self._objective.has_dual):
+            models = self._refit_elastic_net(removals)
         else:
             models = [None] * len(removals)
-            for batch in self._models_without(removals, "retrain"):
+            for batch in self._models(removals, "retrain"):
                 for index, model in zip(
                     batch.positions, batch.estimators(self._model), strict=True
                 ):
@@ -364,8 +383,8 @@ class RemovalMixin:
     def loo_proba(self) -> np.ndarray:
         """Class probabilities of each training row under the model trained without it.
 
-        One Newton step of each leave-one-out model, all from the one factorisation. The
-        predictions are as honest as those of n-fold cross-validation.
+        One Newton step of each leave-one-out model from the optimum of all rows, all from the
+        one factorisation. The predictions are as honest as those of n-fold cross-validation.
 
         Returns
         -------
@@ -445,12 +464,23 @@ class RemovalMixin:
     # --- how it is done --------------------------------------------------------------------
 
     def _newton(self):
-        """The objective, and its Hessian whatever curvature and damping the criterion uses."""
-        objective, own = self._coordinates()
-        is_hessian = self.curvature == "hessian" and self.damping == 0
-        if is_hessian and isinstance(own, CholeskyCurvature):
-            return objective, own
-        return objective, hessian_inverse(objective)
+        """The objective at its optimum, and its Hessian there.
+
+        Removals start from it whatever curvature and damping the criterion uses. It may have
+        other columns than the explainer's objective, where an L1 penalty has others active.
+        """
+        if self._optimum is None:
+            objective, own = self._coordinates()
+            is_hessian = self.curvature == "hessian" and self.damping == 0
+            known = own if is_hessian and isinstance(own, CholeskyCurvature) else None
+            self._optimum = trained(objective, known)
+        return self._optimum
+
+    def _at_optimum(self, query):
+        """A query whose design has the columns of the objective at its optimum."""
+        if not self._objective.is_smooth:
+            return query
+        return query._replace(design=self._newton()[0].query_design(query.features))
 
     def _hinge_machine(self) -> Machine:
         """The exact solution on which removals are followed, found when first needed."""
@@ -516,16 +546,23 @@ class RemovalMixin:
         return effect[0] if total else effect
 
     def _models_without(self, removals, order):
-        """Models without each group of rows, in batches (see models_without.py)."""
+        """Models without each group of rows that counts, in batches (see models_without.py).
+
+        Rows of weight 0 change nothing by being removed.
+        """
         self._check_classes_stay(removals)
+        counts = self._objective.sample_weight > 0
+        some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
+        for batch in self._models([removals[index] for index in some], order):
+            yield replace(batch, positions=some[batch.positions])
+
+    def _models(self, removals, order):
         if not self._objective.is_smooth:
             models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
         elif order == "newton":
             models = newton_models(*self._newton(), removals)
         else:
-            all_rows = self._training_data[0]
-            objective, _ = self._coordinates()
-            models = retrained_models(objective, removals, self._refit, all_rows)
+            models = retrained_models(self._newton()[0], removals)
         done = 0
         for batch in models:
             yield batch
@@ -533,17 +570,36 @@ class RemovalMixin:
             show_progress("models without rows", done, len(removals), self.verbose)
 
     def _refit(self, removals) -> list:
-        """scikit-learn's own fits of the model without each group of rows."""
-        X, labels, weight = self._training_data
-        kept = [np.setdiff1d(np.arange(len(labels)), rows) for rows in removals]
+        """scikit-learn's own fits of a kernel machine without each group of rows."""
+        X, labels, _ = self._training_data
+        model = self._objective.for_refit(self._model)
+        weight = self._objective.sample_weight
+        counted = np.flatnonzero(weight)
         return Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_rows)(clone(self._model), X, labels, weight, rows) for rows in kept
+            delayed(_fit_rows)(clone(model), X, labels, weight, np.setdiff1d(counted, rows))
+            for rows in removals
+        )
+
+    def _refit_elastic_net(self, removals) -> list:
+        """SGD's own fits of a machine with a hinge loss and an L1 penalty, for want of better."""
+        warnings.warn(
+            f"{type(self._model).__name__} with a hinge loss and an L1 penalty is fitted again by "
+            "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+        X, labels, weight = self._training_data
+        weight = check_sample_weight(weight, len(labels))
+        # It counts the rows of weight 0 for its penalty and its balanced class weights.
+        return Parallel(n_jobs=self.n_jobs)(
+            delayed(clone(self._model).fit)(X, labels, sample_weight=_zero_at(weight, rows))
+            for rows in removals
         )
 
     def _statistics(self, removals, query) -> RemovalStatistics:
-        loss, query = self._objective.loss, self._in_coordinates(query)
-        change = np.empty((query.n_rows, len(removals)))
-        parameter, training = np.empty(len(removals)), np.empty(len(removals))
+        loss, query = self._objective.loss, self._at_optimum(query)
+        change = np.zeros((query.n_rows, len(removals)))
+        parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
         for models in self._models_without(removals, "retrain"):
             before = loss.query_value(query.y, models.predictor_before(query))
             after = of_models(loss.query_value, query.y, models.predictors(query))
@@ -586,8 +642,12 @@ def _ratio(change, scale):
     return np.divide(change, scale, out=np.zeros_like(change), where=scale > 0)
 
 
+def _zero_at(weight, rows):
+    weight = weight.copy()
+    weight[rows] = 0
+    return weight
+
+
 def _fit_rows(model, X, labels, weight, rows):
-    options = {} if weight is None else {"sample_weight": weight[rows]}
-    precomputed = getattr(model, "kernel", None) == "precomputed"
-    features = X[np.ix_(rows, rows)] if precomputed else X[rows]
-    return model.fit(features, labels[rows], **options)
+    features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
+    return model.fit(features, labels[rows], sample_weight=weight[rows])

@@ -110,6 +110,8 @@ def check_removals(rows, n_rows):
 
 def _row_positions(item, n_rows):
     positions = np.unique(np.atleast_1d(np.asarray(item)))
+    if not positions.size:
+        return positions.astype(np.intp)
     if positions.dtype.kind not in "iu":
         raise TypeError(f"rows must hold row positions (whole numbers); got {reprlib.repr(item)}.")
     if positions.size and (positions[0] < 0 or positions[-1] >= n_rows):
@@ -122,6 +124,9 @@ def _row_positions(item, n_rows):
 
 def group_labels(groups, n_rows):
     """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
+    if np.ma.isMaskedArray(groups):
+        groups, is_masked = groups.data.astype(object), np.ma.getmaskarray(groups)
+        groups[is_masked] = None
     # In an array of strings, NaN would turn into the label "nan".
     groups = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
     if groups.shape != (n_rows,):
@@ -144,8 +149,10 @@ def group_labels(groups, n_rows):
 
 
 def _is_missing(label):
-    """None, NaN, NaT, or the missing value of pandas, whose comparisons are missing too."""
-    return label is None or type(label).__name__ == "NAType" or label != label
+    """None, NaN, NaT, or a masked value or that of pandas, whose comparisons are missing too."""
+    if label is None or label is np.ma.masked or type(label).__name__ == "NAType":
+        return True
+    return label != label
 
 
 def warn_if_not_stationary(relative_gradient):

@@ -1,17 +1,24 @@
 """Models without some of their training rows, however they were come by.
 
 A batch of such models says at which positions of the list of removals it stands, and what its
-models predict and how far they are from the model of all rows.
+models predict and how far they are from the model of all rows. That one is at its optimum too:
+what a fit at some tolerance lacks of it can be more than what a removal changes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import reprlib
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from . import objectives, retraining
+from ._active_parameters import settle
+from ._descent import PRECISION, TOLERANCE, minimise
+from ._downdate import without
+from .curvature import hessian_inverse
 from .objectives import LinearObjective
 
 #: Models that are retrained, and held, at a time.
@@ -26,7 +33,7 @@ class SteppedModels:
     ----------
     positions : ndarray of int, shape (n_models,)
     before : LinearObjective
-        At the parameters of the model of all rows.
+        At the optimum of all rows.
     weights : ndarray of shape (n_models, n_outputs, n_columns)
     """
 
@@ -36,12 +43,14 @@ class SteppedModels:
 
     def predictor_before(self, query):
         """Linear predictor of queries by the model of all rows, (n_queries, n_outputs)."""
-        return self.before.predictor(query.design)
+        return self._predictors(query, self.before.weights[None])[:, 0]
 
     def predictors(self, query):
         """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
-        blocks = retraining.predictors(query.design, self.weights)
-        return np.concatenate([eta for _, eta in blocks])
+        return self._predictors(query, self.weights)
+
+    def _predictors(self, query, weights):
+        return np.concatenate([eta for _, eta in retraining.predictors(query.design, weights)])
 
     def parameter_change(self):
         """Norm of the change of the parameters, shape (n_models,)."""
@@ -57,37 +66,67 @@ class SteppedModels:
         return [objectives.with_score_weights(model, table) for table in tables]
 
 
+class SettledModels(SteppedModels):
+    """Models with other active parameters than that of all rows: in the columns of the user."""
+
+    def _predictors(self, query, weights):
+        design = self.before.query_design(query.features)
+        return super()._predictors(query._replace(design=design), weights)
+
+
 @dataclass(frozen=True)
-class RefittedModel:
-    """One model that scikit-learn fitted again, in the interface of :class:`SteppedModels`."""
+class RefittedModels:
+    """What predictors there are of models that scikit-learn fitted again."""
 
     positions: np.ndarray
-    before: LinearObjective
-    model: Any
-    all_rows: Any
-
-    def predictor_before(self, query):
-        return self.before.predictor(query.design)
+    loss: object
+    models: list
 
     def predictors(self, query):
-        return self._predictor(query.features)[:, None]
+        """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
+        scores = (model.decision_function(query.features) for model in self.models)
+        return np.stack([self.loss.from_scores(values) for values in scores], axis=1)
 
-    def parameter_change(self):
-        change = objectives.score_weights(self.model) - self.before.score_weights()
-        return np.array([np.linalg.norm(self.before.loss.from_scores(change.T))])
 
-    def training_change(self):
-        loss, y = self.before.loss, self.before.y
-        before = loss.value(y, self.before.training_predictor)
-        change = loss.value(y, self._predictor(self.all_rows)) - before
-        return np.sqrt([self.before.sample_weight @ change**2])
+def trained(objective, curvature=None):
+    """An objective at its optimum, from wherever its fit has stopped, and the Hessian there.
 
-    def estimators(self, model):
-        return [self.model]
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object, optional
+        Its Hessian. None: computed.
 
-    def _predictor(self, features):
-        scores = getattr(self.model, "decision_function", self.model.predict)(features)
-        return self.before.loss.from_scores(scores)
+    Returns
+    -------
+    objective : LinearObjective
+        On the active set of the optimum, where there is an L1 penalty.
+    curvature : curvature object
+
+    Warns
+    -----
+    ConvergenceWarning
+        If no optimum is found. Then the objective stays where it is.
+    """
+    if objective.full_l1 is None:
+        curvature = hessian_inverse(objective) if curvature is None else curvature
+        point = minimise(objective, curvature, goal=0.0)
+        optimum = replace(objective, weights=point.weights[0])
+        is_optimal = point.relative[0] <= TOLERANCE
+    else:
+        optimum, is_optimal = settle(objective)
+    if not is_optimal:
+        _warn_of_no_optimum("all rows", "It is taken as it is")
+        optimum = objective
+    if objective.full_l1 is not None or _moves(objective, optimum.weights):
+        curvature = hessian_inverse(optimum)
+    return optimum, curvature
+
+
+def _moves(objective, weights):
+    """Whether other parameters make a difference to the second derivative of any row."""
+    change = objective.design.predictor(weights - objective.weights, slice(None))
+    return bool(np.abs(change).max() > PRECISION)
 
 
 def newton_models(objective, curvature, removals):
@@ -96,20 +135,50 @@ def newton_models(objective, curvature, removals):
         yield SteppedModels(positions, objective, weights)
 
 
-def retrained_models(objective, removals, refit, all_rows):
+def retrained_models(objective, removals):
     """Exactly retrained models, in batches.
 
-    A model that left the active set of its L1 penalty, or that did not converge, is fitted by
-    scikit-learn: ``refit`` takes a list of removals and returns estimators.
+    Where the active set of an L1 penalty changes, it is found anew.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        At its optimum.
+    removals : list of ndarray of int
     """
     curvature = retraining.retraining_curvature(objective)
     for first in range(0, len(removals), MODELS_AT_A_TIME):
         chunk = removals[first : first + MODELS_AT_A_TIME]
         result = retraining.retrain(objective, chunk, curvature)
-        objective = result.objective
-        exact = result.converged & ~result.active_set_changed
-        if exact.any():
-            yield SteppedModels(first + np.flatnonzero(exact), objective, result.weights[exact])
-        left = np.flatnonzero(~exact)
-        for index, model in zip(left, refit([chunk[i] for i in left]), strict=True):
-            yield RefittedModel(np.array([first + index]), objective, model, all_rows)
+        is_exact = result.converged & ~result.active_set_changed
+        if is_exact.any():
+            positions = first + np.flatnonzero(is_exact)
+            yield SteppedModels(positions, result.objective, result.weights[is_exact])
+        for index in np.flatnonzero(~is_exact):
+            yield _settled(result, index, chunk[index], first + index)
+
+
+def _settled(result, index, rows, position):
+    """A model that left its active set, or that has found no optimum."""
+    objective, weights = result.objective, result.weights[[index]]
+    is_optimal = False
+    if objective.full_l1 is None:
+        models = SteppedModels(np.array([position]), objective, weights)
+    else:
+        start = weights[0] if result.converged[index] else objective.weights
+        settled, is_optimal = settle(replace(without(objective, rows), weights=start))
+        table = settled.score_weights()
+        models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
+    if not is_optimal:
+        rest = "What is told of it is of where the search has ended"
+        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}", rest)
+    return models
+
+
+def _warn_of_no_optimum(rows, rest):
+    warnings.warn(
+        f"No optimum was found for the model of {rows}. {rest}. The classes may be separable: "
+        "then there is none without a penalty.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )

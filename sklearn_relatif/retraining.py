@@ -19,7 +19,7 @@ of its own.
 
 The weight of each row stays as it is: ``class_weight="balanced"`` is not computed anew without
 the group, and a class that loses all of its rows keeps its place. The active set of an L1 penalty
-stays as it is too; where it would not, the result says so.
+stays as it is too; where it would not, the result says so, and ``_active_parameters`` finds it.
 """
 
 from __future__ import annotations

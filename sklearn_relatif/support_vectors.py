@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .curvature import ActiveSetSVM, IndefiniteKernelError
 from .losses import of_models
-from .objectives import UnknownBoundsError, block_budget, row_blocks
+from .objectives import UnknownBoundsError, block_budget, row_blocks, with_score_weights
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
@@ -71,6 +71,16 @@ class DualChange:
     def of_training_decision(self, rows):
         """Change of the decision values of some training rows."""
         return self.of_decision(self.kernel.gram(rows, self.touched))
+
+    def of_parameters(self):
+        """Change of the coefficients of a linear machine, with an intercept last.
+
+        Shape (n_removals, n_outputs, n_features + 1).
+        """
+        tables = [self.kernel.primal(part, self.touched) for part in self.coefficients]
+        tables = np.stack(tables, axis=1)
+        tables[:, :, -1] += self.intercepts
+        return tables
 
     def lengths(self):
         """Norm of the change of the parameters in feature space, shape (n_removals,)."""
@@ -129,6 +139,12 @@ class Machine:
         for rows in row_blocks(n_rows, bytes_per_row, block_budget()):
             values[rows] = kernel(rows) @ coefficients
         return values + self.intercepts
+
+    def parameters(self):
+        """Coefficients of a linear machine, with an intercept last."""
+        table = self.kernel.primal(self.coefficients[self._support].T, self._support)
+        table[:, -1] += self.intercepts
+        return table
 
     def change_by_refits(self, removals) -> DualChange:
         """What the machines that scikit-learn fits without rows or groups of rows change."""
@@ -326,6 +342,13 @@ class SupportVectorModels:
             change = value - objective.loss.value(y, before)[:, None]
             square += objective.sample_weight[rows] @ change**2
         return np.sqrt(square)
+
+    def estimators(self, model):
+        """Copies of a fitted linear model with the coefficients of these machines."""
+        tables = self.machine.parameters() + self.change.of_parameters()
+        if not model.fit_intercept:
+            tables = tables[:, :, :-1]
+        return [with_score_weights(model, table) for table in tables]
 
 
 def support_vector_models(machine, removals, is_exact):

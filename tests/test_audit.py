@@ -118,6 +118,21 @@ def test_wide_sparse_rows_give_what_dense_ones_do():
     np.testing.assert_allclose(*(r.predictions["support"] for r in reports), rtol=1e-6)
 
 
+def test_groups_are_compared_with_the_model_at_its_optimum(data):
+    """At default tolerance, what the fit lacks is more than what small groups change."""
+    X, y, X_test, y_test = data
+    loose = LogisticRegression(C=100.0, max_iter=1000)
+    tight = LogisticRegression(C=100.0, solver="newton-cholesky", tol=1e-12)
+    groups = np.arange(len(y)) // 4
+    table = RelatIFExplainer(loose).fit(X, y).audit(X_test, y_test, groups=groups).groups
+    losses = [
+        log_loss(y_test, clone(tight).fit(X[kept], y[kept]).predict_proba(X_test))
+        for kept in (groups != group for group in [-1, *table["group"]])
+    ]
+    expected = np.array(losses[1:]) - losses[0]
+    np.testing.assert_allclose(table["log_loss_change"], expected, rtol=0, atol=1e-9)
+
+
 def test_groups_that_hold_a_class_stay():
     X, y = load_iris(return_X_y=True)
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)

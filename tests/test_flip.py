@@ -1,13 +1,16 @@
 """Flip sets: found sets really flip, no row of them can stay, and small ones are the smallest."""
 
+import warnings
 from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_relatif import RelatIFExplainer
 
@@ -104,6 +107,37 @@ def test_says_that_none_was_found(model):
     found = RelatIFExplainer(model).fit(X, y).flip_set(X[[0]], max_size=1)
     assert not found.found and found.new_label is None
     assert str(found).startswith("No set of at most 1 training row was found")
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_sets_flip_at_the_weights_and_the_optimum_of_all_rows():
+    """A balanced model, fitted loosely: as it is fitted, single rows seem to flip labels."""
+    X, y = small_problem(80)
+    y[:20] = 0
+    loose = LogisticRegression(class_weight="balanced", tol=0.1, C=10.0).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(loose, X, y)
+    weight = compute_sample_weight("balanced", y)
+    tight = LogisticRegression(tol=1e-12, C=10.0, solver="newton-cholesky")
+    queries = np.random.default_rng(1).normal(size=(300, 3))
+    queries = queries[np.argsort(np.abs(explainer.decision_function(queries)))[10:20]]
+    before = clone(tight).fit(X, y, weight)
+    n_found = 0
+    for x in queries[:, None]:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = explainer.flip_set(x, max_size=3)
+        assert found.label == before.predict(x)[0]
+        assert bool(told) == (found.label != explainer.predict(x)[0])
+        p = before.predict_proba(x)[0, found.label]
+        np.testing.assert_allclose(found.probability_before, p, atol=1e-8)
+        if found.found:
+            kept = np.setdiff1d(np.arange(80), found.rows)
+            without = clone(tight).fit(X[kept], y[kept], weight[kept])
+            assert without.predict(x)[0] == found.new_label != found.label
+            p = without.predict_proba(x)[0, found.label]
+            np.testing.assert_allclose(found.probability_after, p, atol=1e-8)
+            n_found += 1
+    assert n_found
 
 
 def test_one_row_of_a_classifier():

@@ -7,13 +7,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_expit, log_softmax
 from scipy.stats import pearsonr, spearmanr
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.curvature import _prepare
@@ -37,6 +45,13 @@ def saga(**options):
 
 def squared_hinge():
     return LinearSVC(C=0.1, dual=True, tol=1e-10, max_iter=100_000, random_state=0)
+
+
+def l1_model(solver, l1_ratio, **options):
+    """A logistic regression with an L1 penalty, whichever way scikit-learn is asked for it."""
+    if cases.HAS_MULTI_CLASS:
+        options["penalty"] = "l1" if l1_ratio == 1 else "elasticnet"
+    return LogisticRegression(solver=solver, l1_ratio=l1_ratio, **options)
 
 
 def small_wine(n_rows=60):
@@ -289,6 +304,16 @@ def group_forms(pd):
         "pd.NA": [pd.NA if label is None else label for label in plain],
         "dates": pd.to_datetime(pd.Series(dates)),
         "datetime64": np.array(dates, dtype="datetime64[ns]"),
+        "masked": np.ma.array(
+            [label or 0 for label in plain], mask=[label is None for label in plain]
+        ),
+        "masked strings": np.ma.array(
+            [name or "" for name in names], mask=[name is None for name in names]
+        ),
+        "masked values": [np.ma.masked if label is None else label for label in plain],
+        "Series of Int64": pd.Series(plain, dtype="Int64"),
+        "categories of Int64": pd.Categorical(pd.array(plain, dtype="Int64")),
+        "Float64": pd.array(plain, dtype="Float64"),
     }
 
 
@@ -420,13 +445,14 @@ def test_retrained_models_are_those_of_scikit_learn(name):
     assert_array_equal(explainer.pairwise_influence(X), explained)
 
 
-def test_balanced_class_weights_are_computed_anew():
+def test_balanced_class_weights_are_held():
     X, y, weight = overlapping(3)
-    model = logistic(class_weight="balanced")
-    explainer = RelatIFExplainer(model).fit(X, y, weight)
+    explainer = RelatIFExplainer(logistic(class_weight="balanced")).fit(X, y, weight)
+    held = explainer._objective.sample_weight
     models = explainer.retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(model, X, y, REMOVALS, weight), strict=True):
-        assert_same_model(actual, expected, 1e-9)
+    for actual, expected in zip(models, refits(logistic(), X, y, REMOVALS, held), strict=True):
+        assert actual.class_weight == "balanced"
+        assert_allclose(cases.parameters(actual), cases.parameters(expected), rtol=0, atol=1e-9)
 
 
 def test_strings_as_labels_and_two_class_softmax():
@@ -475,32 +501,118 @@ def test_wrappers_are_taken_off_and_preprocessing_is_held_fixed(kind):
         assert_allclose(actual.predict_proba(X), expected.predict_proba(design), rtol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        SVC(C=0.7, tol=1e-6),
-        LinearSVC(loss="hinge", tol=1e-6, max_iter=100_000, random_state=0),
-        SGDClassifier(alpha=0.01, max_iter=2000, tol=1e-5, average=True, random_state=0),
-        SGDClassifier("log_loss", alpha=0.01, max_iter=2000, tol=1e-5, random_state=0),
-    ],
-    ids=["svc", "linear svc", "sgd hinge", "sgd log loss"],
-)
-@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
-def test_other_models_are_fitted_again_by_scikit_learn(model):
+def held_balance(y):
+    return compute_sample_weight("balanced", y)
+
+
+@pytest.mark.parametrize("balance", [None, "balanced"])
+@pytest.mark.parametrize("machine", [SVC, NuSVC])
+def test_kernel_machines_keep_their_kernel_and_their_weights(machine, balance):
     X, y, weight = overlapping(3)
-    models = RelatIFExplainer(model).fit(X, y, weight).retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(model, X, y, REMOVALS, weight), strict=True):
-        assert str(actual) == str(expected)
-        assert_allclose(actual.decision_function(X), expected.decision_function(X), rtol=1e-12)
+    explainer = RelatIFExplainer(machine(class_weight=balance)).fit(X, y, weight)
+    gamma = 1 / (X.shape[1] * X.var())
+    if balance and machine is SVC:
+        weight = weight * held_balance(y)
+    closely = machine(gamma=gamma, tol=1e-8)
+    models = explainer.retrain_without(REMOVALS)
+    for actual, expected in zip(models, refits(closely, X, y, REMOVALS, weight), strict=True):
+        assert actual.gamma == gamma and actual.class_weight is None
+        assert_array_equal(actual.decision_function(X), expected.decision_function(X))
+
+
+def liblinear(loss, **options):
+    return LinearSVC(loss=loss, C=0.3, tol=1e-11, max_iter=10**6, random_state=0, **options)
+
+
+@pytest.mark.parametrize("balance", [None, "balanced"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_linear_svc_from_a_loose_fit(loss, n_classes, balance):
+    """The weights of the classes are those that all rows had."""
+    X, y, weight = overlapping(n_classes)
+    loose = liblinear(loss, class_weight=balance).set_params(tol=1e-2)
+    explainer = RelatIFExplainer(loose).fit(X, y, weight)
+    held = None
+    if balance:
+        counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
+        held = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)
+        held = dict(enumerate(held))
+    models = explainer.retrain_without([[], *REMOVALS])
+    tight = liblinear(loss, class_weight=held)
+    expected = refits(tight, X, y, [[], *map(np.atleast_1d, REMOVALS)], weight)
+    for one, other in zip(models, expected, strict=True):
+        assert_allclose(cases.parameters(one), cases.parameters(other), rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("loss", ["hinge", "log_loss"])
+def test_sgd_keeps_the_penalty_that_all_rows_gave_it(loss):
+    """The same problem for solvers that reach its optimum: the penalty is alpha times n."""
+    X, y, weight = overlapping(2)
+    model = SGDClassifier(loss, alpha=0.01, max_iter=50, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    C = 1 / (0.01 * len(y))
+    models = RelatIFExplainer.from_fitted(model, X, y, weight).retrain_without(REMOVALS)
+    tight = logistic(C) if loss == "log_loss" else SVC(kernel="linear", C=C, tol=1e-9)
+    for actual, expected in zip(models, refits(tight, X, y, REMOVALS, weight), strict=True):
+        assert isinstance(actual, SGDClassifier)
+        assert_allclose(
+            actual.decision_function(X), expected.decision_function(X), rtol=0, atol=1e-5
+        )
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_sgd_regression_keeps_its_penalty():
+    X, _, weight = overlapping(2)
+    y = X @ [1.0, -2.0, 0.5, 0.0] + np.sin(9 * X[:, 0])
+    model = SGDRegressor(alpha=0.01, max_iter=50, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
+    models = explainer.retrain_without(REMOVALS)
+    for actual, expected in zip(
+        models, refits(Ridge(0.01 * len(y)), X, y, REMOVALS, weight), strict=True
+    ):
+        assert_allclose(actual.predict(X), expected.predict(X), rtol=0, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_a_hinge_with_an_l1_penalty_is_fitted_again_with_a_warning():
+    X, y, _ = overlapping(2)
+    model = SGDClassifier(penalty="elasticnet", alpha=0.01, class_weight="balanced", random_state=0)
+    explainer = RelatIFExplainer(model).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="hinge loss and an L1 penalty"):
+        (without,) = explainer.retrain_without([REMOVALS[-1]])
+    weight = np.ones(len(y))
+    weight[REMOVALS[-1]] = 0
+    expected = clone(model).set_params(class_weight=None)
+    expected.fit(X, y, sample_weight=weight * held_balance(y))
+    assert_allclose(without.coef_, expected.coef_)
+    with pytest.raises(ValueError, match="for an L2 penalty only"):
+        explainer.removal_effect(X[:2])
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_searched_penalty_is_not_searched_again():
+    X, y, _ = overlapping(2)
+    options = {"Cs": [0.02, 0.1, 0.5], "cv": 3, "solver": "newton-cholesky", "tol": 1e-4}
+    model = LogisticRegressionCV(class_weight="balanced", **options).fit(X, y)
+    models = RelatIFExplainer.from_fitted(model, X, y).retrain_without(REMOVALS)
+    C = float(np.ravel(model.C_)[0])
+    expected = refits(logistic(C), X, y, REMOVALS, held_balance(y))
+    for actual, other in zip(models, expected, strict=True):
+        assert isinstance(actual, LogisticRegressionCV)
+        assert_array_equal(actual.C_, model.C_)
+        assert_allclose(cases.parameters(actual), cases.parameters(other), rtol=0, atol=1e-9)
 
 
 def test_refits_in_parallel():
     X, y, _ = overlapping(2)
-    explainer = RelatIFExplainer(SVC(), n_jobs=2).fit(X, y)
+    explainer = RelatIFExplainer(SVC(gamma=0.2), n_jobs=2).fit(X, y)
     with parallel_backend("threading"):
         models = explainer.retrain_without(REMOVALS)
-    for actual, expected in zip(models, refits(SVC(), X, y, REMOVALS), strict=True):
-        assert_array_equal(actual.dual_coef_, expected.dual_coef_)
+    expected = refits(SVC(gamma=0.2, tol=1e-8), X, y, REMOVALS)
+    for actual, other in zip(models, expected, strict=True):
+        assert_array_equal(actual.dual_coef_, other.dual_coef_)
 
 
 def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
@@ -509,8 +621,161 @@ def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
     explainer = RelatIFExplainer(SVC(kernel="precomputed")).fit(gram, y)
     without = explainer.retrain_without([[0, 5]])[0]
     kept = np.delete(np.arange(len(y)), [0, 5])
-    expected = SVC(kernel="precomputed").fit(gram[np.ix_(kept, kept)], y[kept])
+    expected = SVC(kernel="precomputed", tol=1e-8).fit(gram[np.ix_(kept, kept)], y[kept])
     assert_allclose(without.dual_coef_, expected.dual_coef_)
+
+
+# --- where the fit has stopped before its optimum --------------------------------------------
+
+
+def exact(model):
+    """The same model, fitted to rounding."""
+    if getattr(model, "solver", "") == "lbfgs":
+        return logistic(model.C)
+    return clone(model).set_params(tol=1e-11, max_iter=100_000)
+
+
+LOOSE = {
+    "binary": (LogisticRegression(C=3.0, tol=1e-2), 2, log_losses),
+    "multinomial": (LogisticRegression(C=3.0, tol=1e-2), 3, log_losses),
+    "squared hinge": (liblinear("squared_hinge"), 3, squared_hinge_losses),
+    "L1": (l1_model("liblinear", 1.0, C=0.3, tol=1e-1, random_state=0), 2, log_losses),
+    "L1, multinomial": (l1_model("saga", 1.0, C=0.1, tol=1e-2, random_state=0), 3, log_losses),
+    "elastic net": (l1_model("saga", 0.5, C=0.1, tol=1e-2, random_state=0), 2, log_losses),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("name", LOOSE)
+@pytest.mark.parametrize("balance", [None, "balanced"])
+def test_effects_are_differences_between_two_optima(name, balance):
+    """Every row and some groups, of which many change the active set of an L1 penalty."""
+    model, n_classes, losses = LOOSE[name]
+    X, y, weight = overlapping(n_classes, n_rows=60)
+    X = np.column_stack([X, np.random.default_rng(7).normal(size=(60, 4))])
+    model = clone(model).set_params(class_weight=balance)
+    explainer = RelatIFExplainer(model).fit(X, y, weight)
+    removals = [*np.arange(0, 60, 4)[:, None], np.arange(15), np.arange(20, 45)]
+    tight = exact(model).set_params(class_weight=None)
+    if explainer._objective.output_weight is None:
+        held = explainer._objective.sample_weight
+    else:
+        counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
+        by_class = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)
+        tight, held = tight.set_params(class_weight=dict(enumerate(by_class))), weight
+    queries, labels = X[:N_QUERIES] + 0.1, y[:N_QUERIES]
+    before, *after = (
+        losses(m, queries, labels) for m in refits(tight, X, y, [[], *removals], held)
+    )
+    expected = np.transpose(after) - before[:, None]
+    found = explainer.removal_statistics(removals, queries, labels)
+    scale = np.abs(expected).max()
+    query_value = losses is log_losses
+    if query_value:
+        assert_allclose(found.loss_change, expected, rtol=0, atol=1e-6 * scale)
+    groups = np.full(60, None)
+    groups[removals[-1]] = 0
+    effect = explainer.removal_effect(queries, labels, groups, order="retrain")
+    assert_allclose(effect[:, 0], expected[:, -1], rtol=0, atol=1e-6 * scale)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(C=3.0, tol=1e-2),
+        l1_model("saga", 1.0, C=0.3, tol=1e-2, random_state=0),
+        OneVsRestClassifier(LogisticRegression(C=3.0, tol=1e-2)),
+        SVC(tol=0.1),
+        LinearSVC(loss="hinge", tol=1e-2, max_iter=1000, random_state=0),
+    ],
+    ids=["smooth", "L1", "one vs rest", "kernel", "hinge"],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_removing_what_does_not_count_changes_nothing_at_all(model, dtype):
+    X, y, _ = overlapping(3)
+    weight = cases.weights_with_zeros(len(y))
+    if isinstance(model, OneVsRestClassifier):
+        weight = None
+    explainer = RelatIFExplainer(model).fit(X.astype(dtype), y, weight)
+    queries = X[:N_QUERIES].astype(dtype)
+    rows = [] if weight is None else np.flatnonzero(weight == 0)
+    found = explainer.removal_statistics([[], rows], queries)
+    for part in found:
+        assert_array_equal(part, np.zeros_like(part))
+    if weight is not None:
+        groups = np.where(weight == 0, "absent", None)
+        for order in ("newton", "retrain"):
+            assert_array_equal(explainer.removal_effect(queries, groups=groups, order=order), 0)
+    # Rows that hardly count hardly change anything, whatever the fit lacks of its optimum.
+    if isinstance(model, LogisticRegression):
+        light = np.where(np.arange(len(y)) < 5, 1e-9, 1.0)
+        explainer = RelatIFExplainer(model).fit(X.astype(dtype), y, light)
+        few = np.where(np.arange(len(y)) < 5, "light", None)
+        for order in ("newton", "retrain"):
+            assert np.abs(explainer.removal_effect(queries, groups=few, order=order)).max() < 1e-7
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_newton_steps_do_not_depend_on_where_the_fit_has_stopped():
+    X, y, weight = overlapping(3)
+    loose, tight = (
+        RelatIFExplainer(model).fit(X, y, weight)
+        for model in (LogisticRegression(tol=1e-2), logistic())
+    )
+    groups = np.arange(len(y)) // 3
+    for options in ({}, {"groups": groups}):
+        expected = tight.removal_effect(X[:N_QUERIES], y[:N_QUERIES], **options)
+        effect = loose.removal_effect(X[:N_QUERIES], y[:N_QUERIES], **options)
+        assert_allclose(effect, expected, rtol=0, atol=1e-9)
+    assert_allclose(loose.loo_proba(), tight.loo_proba(), rtol=0, atol=1e-9)
+
+
+def kkt_violation(model, X, y, weight):
+    """How far a binary L1 model is from its optimum, relative to the terms that are added up."""
+    p = model.predict_proba(X)[:, 1]
+    residual, strength, ratio = weight * (p - y), 1 / model.C, model.l1_ratio
+    coef = model.coef_[0]
+    slope = residual @ X + strength * (1 - ratio) * coef
+    terms = np.abs(residual) @ np.abs(X) + strength
+    l1 = strength * ratio
+    excess = np.where(coef == 0, np.abs(slope) - l1, np.abs(slope + l1 * np.sign(coef)))
+    return max((excess / terms).max(), abs(residual.sum()) / weight.sum())
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.filterwarnings("ignore:The max_iter was reached")
+@pytest.mark.parametrize("seed", range(12))
+def test_an_l1_penalty_finds_its_active_set(seed):
+    """From a fit of a few steps: more columns than rows, columns twice, of other units, weights."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(40, (6, 60)[seed % 2])) * 10.0 ** rng.uniform(-1, 1)
+    X[:, 1] = X[:, 0]
+    y = (X @ rng.normal(size=X.shape[1]) / X.std() + 3 * rng.logistic(size=40) > 0).astype(int)
+    weight = rng.uniform(0.3, 2, 40)
+    model = l1_model("saga", (1.0, 0.7)[seed % 3 == 0], C=10 ** rng.uniform(-1, 0.5), max_iter=20)
+    models = RelatIFExplainer(model).fit(X, y, weight).retrain_without([[], 3, np.arange(12)])
+    for rows, without in zip([[], [3], range(12)], models, strict=True):
+        left = weight.copy()
+        left[list(rows)] = 0
+        assert kkt_violation(without, X, y, left) < 1e-9
+
+
+def test_without_any_coefficient_the_intercept_is_the_log_odds():
+    rng = np.random.default_rng(38)
+    X = rng.normal(size=(60, 2))
+    y = (X[:, 0] + rng.logistic(size=60) * 2 > 0.3).astype(int)
+    model = l1_model("saga", 1.0, C=0.06, tol=1e-10, max_iter=30_000, random_state=0).fit(X, y)
+    assert model.coef_.any()
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    (without,) = explainer.retrain_without([np.arange(15)])
+    assert not without.coef_.any()
+    share = y[15:].mean()
+    assert_allclose(without.intercept_, np.log(share / (1 - share)), rtol=1e-9)
+    groups = [0] * 15 + [None] * 45
+    effect = explainer.removal_effect(X[:1], [1], groups=groups, order="retrain")
+    expected = -np.log(share) - log_losses(model, X[:1], np.array([1]))
+    assert_allclose(effect[:, 0], expected, rtol=0, atol=1e-8)
 
 
 # --- removal_statistics --------------------------------------------------------------------

@@ -161,11 +161,12 @@ def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_susp
     if not removable.all():
         names = ", ".join(map(str, labels[shown][~removable][:5]))
         notes.append(f"Without these groups a class would have no rows, so they stay: {names}.")
-    models = explainer.retrain_without(
-        [some for some, can in zip(rows, removable, strict=True) if can]
+    # The model of all rows is trained as closely as the others, or else the numbers would tell
+    # of what its own fit lacks.
+    removals = [[], *(some for some, can in zip(rows, removable, strict=True) if can)]
+    before, *after = (
+        _performance(model, X_test, y_test) for model in explainer.retrain_without(removals)
     )
-    before = _performance(explainer.estimator_, X_test, y_test)
-    after = [_performance(model, X_test, y_test) for model in models]
     for name in _changes(before, before):
         table[name] = np.full(len(rows), np.nan)
         table[name][removable] = [_changes(before, other)[name] for other in after]

@@ -6,7 +6,7 @@ the structured gradients of its rows and the curvature summed over them; it know
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
 from ._kernel import UnknownBoundsError, is_kernel_machine
-from ._linear import LinearObjective, block_budget, mirror_lower
+from ._linear import WITHOUT_L1, LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
     innermost_path,
@@ -14,7 +14,6 @@ from ._registry import (
     model_rows,
     rebuild,
     reduce_estimator,
-    refit_reweights,
     score_weights,
     split_pipeline,
     unsupported_message,
@@ -24,6 +23,7 @@ from ._row_space import reduce_to_row_space, row_space_obstacle
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
+    "WITHOUT_L1",
     "CurvatureSum",
     "Design",
     "GradientRows",
@@ -38,7 +38,6 @@ __all__ = [
     "rebuild",
     "reduce_estimator",
     "reduce_to_row_space",
-    "refit_reweights",
     "row_blocks",
     "row_space_obstacle",
     "score_weights",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ._linear import LinearObjective
 from ._rows import Design
-from ._stored import take_columns
 
 #: Newer releases of scikit-learn let "balanced" class weights count sample weights.
 BALANCED_COUNTS_WEIGHTS = "sample_weight" in inspect.signature(compute_class_weight).parameters
@@ -122,17 +122,6 @@ def build_objective(
         ``sample_weight``.
     kind : type, default=LinearObjective
     """
-    columns = mask = full_design = inactive_bound = None
-    slope = 0.0
-    if l1.any():
-        active = (weights != 0) | (l1 == 0)
-        full_design, inactive_bound = Design(X, fit_intercept), np.where(active, np.inf, l1)
-        columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
-        kept = np.append(columns, X.shape[1]) if fit_intercept else columns
-        weights, l2, l1, active = (table[:, kept] for table in (weights, l2, l1, active))
-        X, mask, slope = take_columns(X, columns), active.astype(X.dtype), l1 * np.sign(weights)
-    if getattr(loss, "is_piecewise_linear", False):
-        mask = _penalised(l2, X.shape[1], mask, X.dtype)
     if hasattr(loss, "contrasts") and l1.shape[0] > loss.n_outputs:
         weights = loss.contrasts.T @ weights
         l2 = l2[: loss.n_outputs]
@@ -140,20 +129,23 @@ def build_objective(
         present = sample_weight > 0
         output_weight = output_weight / np.where(present, sample_weight, 1)[:, None]
         output_weight = output_weight.astype(X.dtype, copy=False)
-    return kind(
+    objective = kind(
         loss=loss,
         weights=weights,
         design=Design(X, fit_intercept),
         y=y,
         sample_weight=sample_weight,
         penalty=l2,
-        slope=slope,
         output_weight=output_weight,
-        mask=mask,
-        columns=columns,
-        full_design=full_design,
-        inactive_bound=inactive_bound,
     )
+    if l1.any():
+        objective = replace(objective, full_design=objective.design, full_l2=l2, full_l1=l1)
+        objective = objective.with_active_set(weights, np.sign(weights))
+    if getattr(loss, "is_piecewise_linear", False):
+        n_features = objective.design.X.shape[1]
+        mask = _penalised(objective.penalty, n_features, objective.mask, X.dtype)
+        objective = replace(objective, mask=mask)
+    return objective
 
 
 def _penalised(l2, n_features, mask, dtype):

@@ -35,12 +35,12 @@ from ._stored import held
 LOST = 1e-12
 #: The same in scikit-learn's own fit, whose kernels are in single precision.
 LOST_BY_LIBSVM = 1e-5
+#: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
+TIGHT = 1e-9
+#: Steps of libsvm after which such a fit ends with a warning.
+MAX_STEPS = 10**7
 #: Rows whose kernel with themselves is read off one small Gram matrix.
 DIAGONAL_BLOCK = 64
-
-#: How far refits go. libsvm keeps kernels in single precision.
-REFIT_TOL = 1e-9
-REFIT_ITERATIONS = 10**7
 
 KERNEL_MACHINES = (SVC, NuSVC)
 
@@ -88,6 +88,11 @@ class TrainingKernel:
         if self._metric == "rbf":
             self._far, lost = self._far_columns()
             _warn_if_lost(lost)
+
+    @property
+    def parameters(self):
+        """Parameters of the estimator that hold the kernel as it is."""
+        return {"gamma": self._options["gamma"]} if self._options else {}
 
     def between(self, features, positions):
         """Kernel of any rows with training rows, shape (n, len(positions))."""
@@ -340,6 +345,10 @@ class KernelObjective:
             values[rows] = self.kernel.between(X[rows], self.support) @ self.dual_coef
         return values + self.intercept
 
+    def for_refit(self, estimator):
+        """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
+        return _for_refit(estimator, self.kernel)
+
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""
         if self.C is None:
@@ -460,26 +469,28 @@ def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
 def _reduce(estimator, X, y, sample_weight, by_class, C):
     X = held(X).astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
+    kernel = TrainingKernel(estimator, X)
+    template = _for_refit(estimator, kernel)
+    if estimator.probability is True:
+        template.set_params(probability=False)
     return KernelObjective(
         loss=_one_vs_one_hinge(estimator),
-        kernel=TrainingKernel(estimator, X),
+        kernel=kernel,
         y=y,
         sample_weight=sample_weight * by_class,
         support=support,
         dual_coef=_problem_coefficients(estimator, y[support]),
         intercept=estimator.intercept_,
         C=C,
-        template=_template(estimator, X),
+        template=template,
     )
 
 
-def _template(estimator, X):
-    """An unfitted machine for refits: its kernel and weights as they are, its tolerance tight."""
-    gamma = _gamma(estimator, X) if isinstance(estimator.gamma, str) else estimator.gamma
-    held = {"gamma": gamma, "class_weight": None, "tol": REFIT_TOL, "max_iter": REFIT_ITERATIONS}
-    if estimator.probability is True:
-        held["probability"] = False
-    return clone(estimator).set_params(**held)
+def _for_refit(estimator, kernel):
+    """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
+    # A tolerance below the rounding of a large kernel would keep it going for ever.
+    closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
+    return clone(estimator).set_params(class_weight=None, **closely, **kernel.parameters)
 
 
 def _support_rows(estimator, sample_weight):

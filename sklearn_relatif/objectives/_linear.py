@@ -25,6 +25,8 @@ from ._stored import take_columns
 MIB = 2.0**20
 #: A block much larger than this leaves the caches without making the products faster.
 MAX_BLOCK = 32 * MIB
+#: What objectives without an L1 penalty lack.
+WITHOUT_L1 = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
 
 
 def block_budget() -> float:
@@ -61,6 +63,8 @@ class LinearObjective:
         active parameter. None: all.
     full_design : Design or None
         Training features with those columns, where there is an L1 penalty.
+    full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
+        L2 and L1 penalties of the parameters of the full design.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
         How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
         the strength of its L1 penalty; infinite for active parameters.
@@ -77,6 +81,8 @@ class LinearObjective:
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
     full_design: Design | None = None
+    full_l2: np.ndarray | None = None
+    full_l1: np.ndarray | None = None
     inactive_bound: np.ndarray | None = None
 
     @property
@@ -176,6 +182,41 @@ class LinearObjective:
             output_weight=None if weight is None else weight.astype(dtype, copy=False),
         )
 
+    # --- the active set of an L1 penalty ---------------------------------------------------
+
+    def with_active_set(self, table, signs) -> LinearObjective:
+        """The same objective on another active set of its L1 penalty.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_outputs, n_full_columns)
+            Parameters of the full design.
+        signs : ndarray of shape (n_outputs, n_full_columns)
+            Signs of the active ones, and 0 for those that are held at zero. Parameters without
+            an L1 penalty are active whatever is said here.
+        """
+        X, fit_intercept = self.full_design.X, self.full_design.fit_intercept
+        active = (signs != 0) | (self.full_l1 == 0)
+        columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
+        kept = np.append(columns, X.shape[1]) if fit_intercept else columns
+        return replace(
+            self,
+            weights=table[:, kept],
+            design=Design(take_columns(X, columns), fit_intercept),
+            penalty=self.full_l2[:, kept],
+            slope=(self.full_l1 * signs)[:, kept],
+            mask=active[:, kept].astype(X.dtype),
+            columns=columns,
+            inactive_bound=np.where(active, np.inf, self.full_l1),
+        )
+
+    def unrestricted(self) -> LinearObjective:
+        """The losses and the L2 penalty in the full design of an objective with an L1 penalty."""
+        table = self.score_weights()
+        restriction = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
+        full = {"weights": table, "design": self.full_design, "penalty": self.full_l2}
+        return replace(self, **full, **restriction)
+
     def relative_gradient(self) -> float:
         """Norm of the gradient of J over the root mean square norm of the row gradients."""
         weighted = (self.rows.norm * self.sample_weight).astype(self.dtype)[:, None]
@@ -274,7 +315,7 @@ class LinearObjective:
         design, y, sample_weight = self.design.part(rows), self.y[rows], self.sample_weight[rows]
         weight = None if self.output_weight is None else self.output_weight[rows]
         part = replace(self, design=design, y=y, sample_weight=sample_weight, output_weight=weight)
-        return replace(part, columns=None, full_design=None, inactive_bound=None)
+        return replace(part, columns=None, **WITHOUT_L1)
 
     def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""

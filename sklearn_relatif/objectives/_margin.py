@@ -95,11 +95,19 @@ class HingeObjective(LinearObjective):
 
     # --- the dual form ---------------------------------------------------------------------
 
+    @property
+    def has_dual(self):
+        """Whether it is a machine of inner products, which an L1 penalty is not."""
+        return self.full_l1 is None
+
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it, in the linear kernel and double precision."""
         strength, of_intercept, intercept = self.penalty[0, 0], 0.0, None
-        if self.mask is not None and not self.mask[:, : self.design.X.shape[1]].all():
-            raise ValueError("Removal is followed on the active set for an L2 penalty only.")
+        if not self.has_dual:
+            raise ValueError(
+                "Removal from a machine with a hinge loss is followed for an L2 penalty only; use "
+                "penalty='l2', or retrain_without."
+            )
         if self.design.fit_intercept and self.penalty[0, -1]:
             of_intercept = strength / self.penalty[0, -1]
         elif self.design.fit_intercept:
@@ -120,6 +128,12 @@ class LinearKernel:
     def between(self, design, positions):
         """Kernel of the rows of a design with training rows, shape (n, len(positions))."""
         return self._products(held(design.X), positions)
+
+    def primal(self, coefficients, positions):
+        """Parameters, the intercept last, that coefficients (n, n_positions) of rows stand for."""
+        coef = coefficients @ self.X[positions]
+        coef = coef.toarray() if sparse.issparse(coef) else coef
+        return np.column_stack([coef, self.constant * coefficients.sum(axis=1)])
 
     def gram(self, positions, others):
         """Kernel between training rows, shape (len(positions), len(others))."""

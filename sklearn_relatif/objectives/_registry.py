@@ -8,7 +8,6 @@ from functools import singledispatch
 import numpy as np
 from scipy import sparse
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -149,7 +148,7 @@ def with_score_weights(model, table):
     changed = copy(model)
     n_features = model.coef_.shape[-1]
     # A softmax of two classes keeps the scores of the second (scikit-learn before 1.8).
-    table = table[-len(np.atleast_2d(model.coef_)) :] if not sparse.issparse(model.coef_) else table
+    table = table[-(model.coef_.shape[0] if model.coef_.ndim == 2 else 1) :]
     changed.coef_ = table[:, :n_features].reshape(model.coef_.shape).astype(model.coef_.dtype)
     if model.fit_intercept:
         changed.intercept_ = table[:, -1].astype(np.asarray(model.intercept_).dtype)
@@ -168,14 +167,3 @@ def rebuild(estimator, model):
         changed.steps = [*estimator.steps[:-1], (name, rebuild(last, model))]
         return changed
     return model
-
-
-def refit_reweights(model) -> bool:
-    """Whether a fit without some rows changes more of the objective than the sum over rows.
-
-    Balanced class weights are computed anew then, and the penalty of SGD counts rows.
-    """
-    inner = model.estimator if isinstance(model, OneVsRestClassifier) else model
-    return getattr(inner, "class_weight", None) == "balanced" or isinstance(
-        inner, (SGDClassifier, SGDRegressor)
-    )

@@ -1,0 +1,100 @@
+"""The optimum of an L1 penalty: which parameters are active, found together with their values.
+
+With the active parameters and their signs given, the objective is smooth, and its optimum is
+found to rounding. It is that of the penalty too if no sign is wrong, and if in no other parameter
+the losses are steeper than the penalty. Otherwise parameters leave or enter, and the smooth
+optimum is found again. Each optimum is lower than the one before, since a step ends where the
+first sign would change, so that no active set comes twice. Far from the end, all parameters whose
+signs would change leave together, which takes fewer steps and mostly is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._descent import TOLERANCE, Models, minimise
+
+#: Relative gradient at which an active set is judged.
+CLOSE = TOLERANCE / 100
+#: Changes of the active set in which all wrong signs leave together.
+EAGER_CHANGES = 20
+#: Changes after which the search is given up.
+MAX_CHANGES = 1000
+#: Steps that end at no optimum, and with no wrong sign, after which it is given up too.
+MAX_STALLS = 5
+#: Parameters enter if their slope exceeds the penalty by at least this share of the largest excess.
+ENTERING = 0.5
+#: Curvature that stands in where there is none, relative to the largest that a parameter has.
+LEAST_CURVATURE = 1e-6
+
+
+def settle(objective):
+    """The objective at its optimum, on the active set that its L1 penalty has there.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        With an L1 penalty, on any active set.
+
+    Returns
+    -------
+    objective : LinearObjective
+    is_optimal : bool
+        Whether the conditions of the optimum hold, to rounding.
+    """
+    table = objective.score_weights().astype(np.float64)
+    # Those whose sign is not that of the slope that led here are on their way to zero.
+    table = np.where(table * objective.score_weights(objective.slope) < 0, 0, table)
+    signs = np.where(objective.full_l1 > 0, np.sign(table), 0)
+    n_changes = n_stalls = 0
+    while n_changes < MAX_CHANGES and n_stalls < MAX_STALLS:
+        part, is_minimum = _minimum(objective.with_active_set(table, signs))
+        target = part.score_weights()
+        is_wrong = target * signs < 0
+        if is_wrong.any():
+            if n_changes >= EAGER_CHANGES:
+                ways = table[is_wrong] / (table - target)[is_wrong]
+                target = table + ways.min() * (target - table)
+                is_wrong[is_wrong] = ways == ways.min()
+            elif not is_minimum:  # What else has moved on the way down for ever means nothing.
+                target = table
+            table = np.where(is_wrong, 0, target)
+            signs[is_wrong] = 0
+            n_changes += 1
+            continue
+        table = target
+        if not is_minimum:
+            n_stalls += 1
+            continue
+        excess, gradient = (parts[0] for parts in _alone(part).excess(part.weights[None]))
+        if (excess <= 0).all():
+            return _minimum(part, goal=0.0)[0], True
+        enters = excess >= ENTERING * excess.max()
+        signs[enters] = -np.sign(gradient[enters])
+        n_changes += 1
+    return part, False
+
+
+def _minimum(objective, goal=CLOSE):
+    """A smooth objective at or nearer to its optimum, and whether it has got there."""
+    if not objective.weights.size:
+        return objective, True
+    point = minimise(objective, goal=goal)
+    if point.relative[0] <= TOLERANCE:
+        return replace(objective, weights=point.weights[0]), True
+    # Some way leads down for ever: the active parameters leave all predictors as they are there,
+    # or the slope of the penalty would take a parameter through zero. It ends at a wrong sign.
+    size = LEAST_CURVATURE * objective.total_weight * _largest_curvature(objective)
+    held = objective.penalty + size, objective.slope - size * objective.weights
+    near = replace(objective, penalty=held[0], slope=held[1])
+    return replace(objective, weights=minimise(near, goal=CLOSE).weights[0]), False
+
+
+def _largest_curvature(objective):
+    return np.einsum("bii->bi", objective.hessian()).max()
+
+
+def _alone(objective):
+    return Models(objective, [np.empty(0, np.intp)])
