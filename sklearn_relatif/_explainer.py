@@ -188,6 +188,11 @@ class RelatIFExplainer(
     leverage_ : ndarray of shape (n_rows,)
         Share of each row's own fit that the row itself determines; sums to the effective
         number of parameters.
+    intercept_interval_ : ndarray of shape (n_problems, 2)
+        For SVMs with an unpenalised intercept: the smallest and the largest intercept that is
+        optimal on these rows, for each binary problem. They are equal where a support vector on
+        the margin determines it. Where not, removal effects are those of the value that
+        scikit-learn takes, and a warning says so.
 
     See Also
     --------
@@ -695,6 +700,17 @@ class RelatIFExplainer(
         if getattr(self._curvature, "lacks_forms", False):
             return leverages(*self._coordinates())
         return leverages(self._objective, self._curvature)
+
+    @property
+    def intercept_interval_(self):
+        check_is_fitted(self)
+        intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
+        if intervals is None:
+            raise AttributeError(
+                f"{type(self._model).__name__} has no intercept_interval_: it is that of a machine "
+                "with a hinge loss and an unpenalised intercept, whose solution can be followed."
+            )
+        return intervals
 
     def _check_params(self):
         check_choice("criterion", self.criterion, CRITERIA)

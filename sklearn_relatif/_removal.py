@@ -31,7 +31,7 @@ from ._validation import (
 from .curvature import CholeskyCurvature
 from .losses import of_models
 from .models_without import newton_models, retrained_models, trained
-from .support_vectors import ActiveSetObjective, HingeMachine, support_vector_models
+from .support_vectors import ActiveSetObjective, Machine, hinge_machine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -96,7 +96,9 @@ class RemovalMixin:
             affordable, and "retrain" is refused where memory does not hold one. For SVMs with a
             hinge loss "newton" is one step on the active set (free support vectors stay on
             the margin, every other row keeps its coefficient), "retrain" follows the exact
-            solution to the machine without the rows, and "first" does not exist.
+            solution to the machine without the rows, and "first" does not exist. Both start from
+            the exact solution on all rows. What cannot be followed (a NuSVC, a kernel that is
+            not positive semi-definite) is fitted again by scikit-learn for "retrain".
 
         Returns
         -------
@@ -108,6 +110,13 @@ class RemovalMixin:
         ValueError
             If an argument is invalid, or a removal leaves no row of a class ("newton" and
             "retrain"): then there is no model of all classes without the rows.
+
+        Warns
+        -----
+        UserWarning
+            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
+        ConvergenceWarning
+            If double precision leaves few digits of what an SVM becomes.
 
         Examples
         --------
@@ -210,7 +219,7 @@ class RemovalMixin:
         :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
         what they were for all rows. Linear models are trained to the level of rounding; without
         any rows to do without, that is the model of all rows at its optimum. SVC and NuSVC are
-        fitted by scikit-learn, to a tolerance of 1e-8.
+        fitted by scikit-learn, to a tolerance of 1e-9.
 
         Parameters
         ----------
@@ -477,12 +486,12 @@ class RemovalMixin:
             return query
         return query._replace(design=self._newton()[0].query_design(query.features))
 
-    def _hinge_machine(self) -> HingeMachine:
+    def _hinge_machine(self) -> Machine:
         """The exact solution on which removals are followed, found when first needed."""
         if isinstance(self._objective, ActiveSetObjective):
             return self._objective.machine
         if self._machine is None:
-            self._machine = HingeMachine(self._objective)
+            self._machine = hinge_machine(self._objective, self.n_jobs)
         return self._machine
 
     def _removals(self, groups) -> list[np.ndarray]:

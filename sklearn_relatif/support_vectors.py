@@ -7,19 +7,25 @@ the binary problems of a machine are put together.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.parallel import Parallel, delayed
 
-from .curvature import ActiveSetSVM
+from .curvature import ActiveSetSVM, IndefiniteKernelError
 from .losses import of_models
-from .objectives import row_blocks, with_score_weights
+from .objectives import UnknownBoundsError, block_budget, row_blocks, with_score_weights
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
+
+
+#: An intercept is said to be undetermined where it may lie in an interval wider than this.
+WIDE_INTERVAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class DualChange:
 
     Attributes
     ----------
-    objective : KernelObjective or HingeObjective
+    kernel : TrainingKernel or LinearKernel
     touched : ndarray of int, shape (n_touched,)
         The rows with a coefficient that changes.
     coefficients : list of csr_array of shape (n_removals, n_touched), one a binary problem
@@ -37,15 +43,22 @@ class DualChange:
         Change of the unpenalised intercepts.
     """
 
-    objective: object
+    kernel: object
     touched: np.ndarray
     coefficients: list
     intercepts: np.ndarray
 
+    @classmethod
+    def of(cls, kernel, coefficients, intercepts):
+        """The change whose coefficients are given for all training rows."""
+        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
+        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
+        return cls(kernel, touched, [part[:, touched] for part in coefficients], intercepts)
+
     def take(self, removals):
         """The change by some of the removals."""
         parts = [part[removals] for part in self.coefficients]
-        return DualChange(self.objective, self.touched, parts, self.intercepts[removals])
+        return DualChange(self.kernel, self.touched, parts, self.intercepts[removals])
 
     def of_decision(self, kernel):
         """Change of decision values, shape (n, n_removals, n_outputs).
@@ -57,75 +70,166 @@ class DualChange:
 
     def of_training_decision(self, rows):
         """Change of the decision values of some training rows."""
-        return self.of_decision(self.objective.kernel.gram(rows, self.touched))
+        return self.of_decision(self.kernel.gram(rows, self.touched))
 
     def of_parameters(self):
-        """Change of the coefficients of a linear machine, the intercept last.
+        """Change of the coefficients of a linear machine, with an intercept last.
 
-        Shape (n_removals, n_outputs, n_columns).
+        Shape (n_removals, n_outputs, n_features + 1).
         """
-        kernel, fit_intercept = self.objective.kernel, self.objective.design.fit_intercept
-        tables = [kernel.primal(part, self.touched) for part in self.coefficients]
+        tables = [self.kernel.primal(part, self.touched) for part in self.coefficients]
         tables = np.stack(tables, axis=1)
         tables[:, :, -1] += self.intercepts
-        return tables if fit_intercept else tables[:, :, :-1]
+        return tables
 
     def lengths(self):
         """Norm of the change of the parameters in feature space, shape (n_removals,)."""
         square = np.zeros(len(self.intercepts))
-        gram = self.objective.kernel.gram(self.touched, self.touched)
+        gram = self.kernel.gram(self.touched, self.touched)
         for part in self.coefficients:
             square += part.multiply(part @ gram).sum(axis=1)
         return np.sqrt(np.maximum(square, 0))
 
 
-class HingeMachine:
+class Machine:
+    """A hinge machine at its optimum, by its dual coefficients.
+
+    Parameters
+    ----------
+    objective : KernelObjective or HingeObjective
+    kernel : TrainingKernel or LinearKernel
+    coefficients : ndarray of shape (n_rows, n_outputs)
+        Signed dual coefficients.
+    intercepts : ndarray of shape (n_outputs,)
+        Those that belong to ``kernel``.
+    n_jobs : int or None
+        For refits by scikit-learn.
+
+    Attributes
+    ----------
+    intervals : ndarray of shape (n_outputs, 2) or None
+        The smallest and the largest optimal intercept of each problem, where they are known.
+    """
+
+    intervals = None
+
+    def __init__(self, objective, kernel, coefficients, intercepts, n_jobs):
+        self.objective = objective
+        self.kernel = kernel
+        self.coefficients = coefficients
+        self.intercepts = intercepts
+        self.n_jobs = n_jobs
+        self._support = np.flatnonzero(coefficients.any(axis=1))
+
+    def predictor(self, design, n_rows):
+        """Decision values of the ``n_rows`` rows of a design, shape (n_rows, n_outputs)."""
+        return self._values(lambda rows: self.kernel.between(design[rows], self._support), n_rows)
+
+    @cached_property
+    def training_predictor(self):
+        """Decision values of the training rows, shape (n_rows, n_outputs)."""
+        n_rows = self.objective.n_rows
+        everyone = np.arange(n_rows)
+        return self._values(lambda rows: self.kernel.gram(everyone[rows], self._support), n_rows)
+
+    def _values(self, kernel, n_rows):
+        values = np.empty((n_rows, len(self.intercepts)))
+        coefficients = self.coefficients[self._support]
+        bytes_per_row = 2 * len(self._support) * values.itemsize
+        for rows in row_blocks(n_rows, bytes_per_row, block_budget()):
+            values[rows] = kernel(rows) @ coefficients
+        return values + self.intercepts
+
+    def parameters(self):
+        """Coefficients of a linear machine, with an intercept last."""
+        table = self.kernel.primal(self.coefficients[self._support].T, self._support)
+        table[:, -1] += self.intercepts
+        return table
+
+    def change_by_refits(self, removals) -> DualChange:
+        """What the machines that scikit-learn fits without rows or groups of rows change."""
+        betas, intercepts = self.refits(removals)
+        parts = [
+            sparse.csr_array(np.stack([beta[:, problem] for beta in betas]) - before)
+            for problem, before in enumerate(self.coefficients.T)
+        ]
+        return DualChange.of(self.kernel, parts, intercepts - self.intercepts)
+
+    def refits(self, removals):
+        """Coefficients and intercepts of scikit-learn's own machines without groups of rows.
+
+        Returns
+        -------
+        coefficients : tuple of ndarray of shape (n_rows, n_outputs), one a removal
+        intercepts : ndarray of shape (n_removals, n_outputs)
+        """
+        duals = Parallel(n_jobs=self.n_jobs)(
+            delayed(self.objective.refitted_dual)(rows, self.kernel) for rows in removals
+        )
+        coefficients, intercepts = zip(*duals, strict=True)
+        return coefficients, np.stack(intercepts)
+
+
+class RefittedMachine(Machine):
+    """A kernel machine that scikit-learn fits again, because its solution cannot be followed.
+
+    Parameters
+    ----------
+    objective : KernelObjective
+    obstacle : str
+        Why it cannot.
+    n_jobs : int or None
+    """
+
+    def __init__(self, objective, obstacle, n_jobs):
+        dual = objective.refitted_dual([], objective.kernel)
+        super().__init__(objective, objective.kernel, *dual, n_jobs)
+        self._obstacle = obstacle
+
+    def change(self, removals, is_exact) -> DualChange:
+        """As :meth:`HingeMachine.change`, but for the estimate."""
+        if not is_exact:
+            raise ValueError(self._obstacle)
+        return self.change_by_refits(removals)
+
+
+class HingeMachine(Machine):
     """A fitted hinge machine with the exact solution of each of its binary problems.
 
     Parameters
     ----------
     objective : KernelObjective or HingeObjective
+    n_jobs : int, default=None
+        For removals that only scikit-learn can answer.
     """
 
-    def __init__(self, objective):
-        self.objective = objective
+    def __init__(self, objective, n_jobs=None):
         dual = objective.dual_form()
+        has_intercept = dual.intercept is not None
+        own = dual.intercept if has_intercept else np.zeros(dual.signs.shape[1])
         self._problems = []
-        for signs, alpha, upper in zip(dual.signs.T, dual.alpha.T, dual.upper.T, strict=True):
+        coefficients = np.zeros_like(dual.alpha)
+        for problem, (signs, alpha, upper, intercept) in enumerate(
+            zip(dual.signs.T, dual.alpha.T, dual.upper.T, own, strict=True)
+        ):
             rows = np.flatnonzero(signs)
             solution = ActiveSetSVM(
-                ProblemGram(objective.kernel, rows),
+                ProblemGram(dual.kernel, rows),
                 signs[rows],
                 alpha[rows],
                 upper[rows],
-                fit_intercept=dual.has_intercept,
+                fit_intercept=has_intercept,
+                intercept=intercept,
             )
+            coefficients[rows, problem] = signs[rows] * solution.alpha
             self._problems.append((rows, solution))
-
-    @cached_property
-    def _whole(self):
-        """The exact machine of all rows, as its change from a machine without coefficients."""
-        coefficients = []
-        signs = self.objective.loss.codebook[self.objective.y]
-        for problem, (rows, solution) in enumerate(self._problems):
-            beta = np.zeros((1, self.objective.n_rows))
-            beta[0, rows] = signs[rows, problem] * solution.alpha
-            coefficients.append(sparse.csr_array(beta))
-        intercepts = np.array([[solution.intercept for _, solution in self._problems]])
-        return _dual_change(self.objective, coefficients, intercepts)
-
-    def predictor(self, design):
-        """Decision values of the exact machine, shape (n, n_outputs)."""
-        kernel = self.objective.kernel_with(design, self._whole.touched)
-        return self._whole.of_decision(kernel)[:, 0]
-
-    def training_predictor(self, rows):
-        """Decision values of the exact machine for some training rows."""
-        return self._whole.of_training_decision(rows)[:, 0]
-
-    def parameters(self):
-        """Coefficients of the exact linear machine, the intercept last."""
-        return self._whole.of_parameters()[0]
+        solutions = [solution for _, solution in self._problems]
+        intercepts = np.array([solution.intercept for solution in solutions])
+        super().__init__(objective, dual.kernel, coefficients, intercepts, n_jobs)
+        if has_intercept:
+            shift = self.kernel.intercept_shift(self._support, self.coefficients[self._support])
+            intervals = np.array([solution.intercept_interval for solution in solutions])
+            self.intervals = intervals - shift[:, None]
 
     def change(self, removals, is_exact) -> DualChange:
         """Follow, or estimate by one step, the removal of rows or groups of rows.
@@ -137,26 +241,51 @@ class HingeMachine:
             True: the whole path, which ends at the machine trained without the rows. False:
             one step, with every other row held in its set.
         """
-        coefficients, intercepts = [], []
+        if not is_exact:
+            return self._change(removals, ActiveSetSVM.removal_step)
+        try:
+            return self._change(removals, ActiveSetSVM.removal_path)
+        except (IndefiniteKernelError, RuntimeError):
+            if not hasattr(self.objective, "refitted_dual"):
+                raise
+            return self.change_by_refits(removals)
+
+    def _change(self, removals, remove):
+        coefficients, intercepts, intervals = [], [], []
         n_rows = self.objective.n_rows
         for rows, solution in self._problems:
             place = np.full(n_rows, -1)
             place[rows] = np.arange(len(rows))
             local = [place[group][place[group] >= 0] for group in removals]
-            found = solution.removal_path(local) if is_exact else solution.removal_step(local)
+            found = remove(solution, local)
             part = found.coefficients
             columns, shape = rows[part.indices], (len(removals), n_rows)
             coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
             intercepts.append(found.intercepts)
-        return _dual_change(self.objective, coefficients, np.stack(intercepts, axis=1))
+            intervals.append(found.intervals)
+        intervals = np.stack(intervals, axis=1)
+        intercepts = np.stack(intercepts, axis=1)
+        is_open = (np.ptp(intervals, axis=2) > WIDE_INTERVAL) & (intercepts != 0)
+        some = np.flatnonzero(is_open.any(axis=1))
+        if len(some) and hasattr(self.objective, "refitted_dual"):
+            # libsvm takes the middle where no row is free. But bounds whose sums are equal on both
+            # sides often leave a rounding error, and with it a row that seems free, at one end.
+            _, chosen = self.refits([removals[removal] for removal in some])
+            chosen = np.clip(chosen, intervals[some, :, 0], intervals[some, :, 1])
+            intercepts[some] = chosen - self.intercepts
+        if self.intervals is not None:
+            _warn_if_open(np.concatenate([self.intervals, *intervals]))
+        return DualChange.of(self.kernel, coefficients, intercepts)
 
 
-def _dual_change(objective, coefficients, intercepts):
-    """A change by the coefficients (n_removals, n_rows) of all rows, restricted to some."""
-    # Never empty: row 0 stands in where nothing changes, because kernels want a row.
-    touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
-    coefficients = [part[:, touched] for part in coefficients]
-    return DualChange(objective, touched, coefficients, intercepts)
+def hinge_machine(objective, n_jobs):
+    """The machine that answers to removals: by the path of its solution, or by refits."""
+    try:
+        return HingeMachine(objective, n_jobs)
+    except (IndefiniteKernelError, UnknownBoundsError, RuntimeError) as error:
+        if not hasattr(objective, "refitted_dual"):
+            raise
+        return RefittedMachine(objective, str(error), n_jobs)
 
 
 @dataclass(frozen=True)
@@ -177,6 +306,20 @@ class ProblemGram:
         return np.asarray(self.kernel.gram(self.rows[local], self.rows))
 
 
+def _warn_if_open(intervals):
+    """Warn where intercepts, before or after removals, are not determined."""
+    width = np.ptp(intervals, axis=1).max()
+    if width > WIDE_INTERVAL:
+        warnings.warn(
+            "The training rows do not determine the intercept of this SVM, with all of them or "
+            f"after a removal: no support vector lies on the margin, and all values of an interval "
+            f"of up to {width:.2g} are optimal (see intercept_interval_). What is reported is for "
+            "the value that scikit-learn takes. A larger C determines it.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 @dataclass(frozen=True)
 class SupportVectorModels:
     """Machines without some rows, in the interface of ``models_without.SteppedModels``.
@@ -184,30 +327,30 @@ class SupportVectorModels:
     Attributes
     ----------
     positions : ndarray of int, shape (n_models,)
-    machine : HingeMachine
-        Of all rows.
+    machine : Machine
+        The one of all rows, at its optimum.
     change : DualChange
     """
 
     positions: np.ndarray
-    machine: HingeMachine
+    machine: Machine
     change: DualChange
 
     def predictor_before(self, query):
-        return self.machine.predictor(query.design)
+        return self.machine.predictor(query.design, query.n_rows)
 
     def predictors(self, query):
-        kernel = self.change.objective.kernel_with(query.design, self.change.touched)
+        kernel = self.machine.kernel.between(query.design, self.change.touched)
         return self.predictor_before(query)[:, None] + self.change.of_decision(kernel)
 
     def parameter_change(self):
         return self.change.lengths()
 
     def training_change(self):
-        objective = self.change.objective
+        objective = self.machine.objective
         square = np.zeros(len(self.positions))
         for rows in objective.blocks(2 * len(self.positions) * objective.loss.n_outputs):
-            y, before = objective.y[rows], self.machine.training_predictor(np.r_[rows])
+            y, before = objective.y[rows], self.machine.training_predictor[rows]
             after = before[:, None] + self.change.of_training_decision(np.r_[rows])
             value = of_models(objective.loss.value, y, after)
             change = value - objective.loss.value(y, before)[:, None]
@@ -217,6 +360,8 @@ class SupportVectorModels:
     def estimators(self, model):
         """Copies of a fitted linear model with the coefficients of these machines."""
         tables = self.machine.parameters() + self.change.of_parameters()
+        if not model.fit_intercept:
+            tables = tables[:, :, :-1]
         return [with_score_weights(model, table) for table in tables]
 
 
@@ -253,14 +398,14 @@ class ActiveSetObjective:
     def query_rows(self, design, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""
         norm, unit = self.loss.query_direction(y, self.predictor(design))
-        return ActiveSetQueries(self.base, design, unit, norm, self.rows.touched)
+        return ActiveSetQueries(self.machine.kernel, design, unit, norm, self.rows.touched)
 
 
 class ActiveSetQueries:
     """Queries by their kernel with the rows whose coefficients a removal changes."""
 
-    def __init__(self, objective, design, unit, norm, touched):
-        self.objective = objective
+    def __init__(self, kernel, design, unit, norm, touched):
+        self.kernel = kernel
         self.design = design
         self.unit = unit
         self.norm = norm
@@ -269,7 +414,7 @@ class ActiveSetQueries:
 
     def block(self, rows):
         """The kernel and the directions of some queries."""
-        kernel = self.objective.kernel_with(self.design[rows], self.touched)
+        kernel = self.kernel.between(self.design[rows], self.touched)
         return ActiveSetBlock(kernel, self.unit[rows])
 
 

@@ -1,8 +1,11 @@
 """Removal of rows from support vector machines, against refits and against the KKT conditions."""
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -77,6 +80,7 @@ def removal_violations(svm, K, y, upper, has_intercept, removals):
         yield kkt_violation(block, y[kept], upper[kept], beta[kept], b if has_intercept else None)
 
 
+@pytest.mark.filterwarnings("ignore:The support vector machine is ill-conditioned")
 @pytest.mark.parametrize("seed", range(120))
 def test_removals_from_hostile_machines_satisfy_the_kkt_conditions(seed):
     rng, K, y, upper, start, has_intercept = hostile_problem(seed)
@@ -378,6 +382,30 @@ def test_no_free_row_leaves_the_intercept_in_the_middle():
         moved = svm.decision_values + (path.coefficients @ X @ X.T)[index] + path.intercepts[index]
         np.testing.assert_allclose(moved, refit.decision_function(X), atol=1e-6)
 
+    # The solver's own intercept is kept where it is as good as any.
+    lower, upper = svm.intercept_interval
+    margins = y * (svm.decision_values - svm.intercept)
+    np.testing.assert_allclose(lower, np.max(-1 + margins[y < 0]))
+    np.testing.assert_allclose(upper, np.min(1 - margins[y > 0]))
+    for wanted, kept in ((0.8 * lower + 0.2 * upper,) * 2, (upper + 9.0, upper)):
+        other = ActiveSetSVM(
+            lambda rows: X[rows] @ X.T,
+            y,
+            svm.alpha,
+            np.full(30, C),
+            fit_intercept=True,
+            intercept=wanted,
+        )
+        np.testing.assert_allclose(other.intercept, kept, rtol=1e-12)
+        moved = other.removal_path(removals)
+        np.testing.assert_allclose(
+            other.intercept + moved.intercepts, svm.intercept + path.intercepts
+        )
+        alpha = other.alpha - np.abs(moved.coefficients.toarray())
+        has_free_row = ((alpha > 1e-9 * C) & (alpha < (1 - 1e-9) * C)).any(axis=1)
+        np.testing.assert_array_equal(np.ptp(moved.intervals, axis=1) > 1e-9, ~has_free_row)
+        assert set(has_free_row) == {False, True}
+
     # One step: the first row that can balance the coefficients becomes free and does it.
     step = svm.removal_step([3])
     np.testing.assert_allclose(step.coefficients.toarray().sum(), 0, atol=1e-15)
@@ -422,6 +450,48 @@ def test_indefinite_kernel_is_refused():
             np.full(60, 10.0),
             fit_intercept=True,
         )
+
+
+def test_errors_above_the_tolerance_are_never_passed_over(monkeypatch):
+    """1e-12 of the terms that are added up; here of errors that computing f anew makes."""
+    data = BreastCancer(*CASES[1][:2])
+    svm = data.machine(data.alpha)
+    terms = svm.alpha.sum() * np.abs(data.gram(data.X[data.rows], data.X)).max(axis=0)
+    refresh, signs = ActiveSetSVM._refresh, cycle([1, -1])
+
+    def wrong(self, point, start):
+        refresh(self, point, start)
+        point.values[point.free] += next(signs) * error * terms[point.free]
+
+    monkeypatch.setattr(ActiveSetSVM, "_refresh", wrong)
+    error = 1e-13
+    svm.removal_path([svm.free[0]])
+    error = 1e-11
+    with pytest.raises(RuntimeError, match="a violation of its margins"):
+        svm.removal_path([svm.free[0]])
+
+
+def test_rows_that_are_nearly_alike_are_told_apart():
+    """Two rows of one class at a squared distance of 1e-11 share their weight."""
+    near = 1 - 5e-12
+    K = np.array([[1.0, near], [near, 1.0]])
+    for start in ([0.0, 0.0], [0.9, 0.1]):
+        svm = ActiveSetSVM(
+            lambda rows: K[rows], np.ones(2), np.array(start), np.full(2, 9.0), fit_intercept=False
+        )
+        np.testing.assert_array_equal(svm.free, [0, 1])
+        np.testing.assert_allclose(svm.alpha, 0.5, atol=1e-3)
+
+
+def test_few_digits_are_said_to_be_few():
+    """Rows at 1e5: of their products, ten digits are those of the offset."""
+    _, X, y = noisy_data(30, 2, seed=5)
+    K = (X + 1e5) @ (X + 1e5).T
+    with pytest.warns(ConvergenceWarning, match=r"ill-conditioned.*good to .* only"):
+        svm = ActiveSetSVM(
+            lambda rows: K[rows], y, np.zeros(30), np.full(30, 0.1), fit_intercept=True
+        )
+        svm.removal_path(range(30))
 
 
 def test_failure_to_meet_the_kkt_conditions_is_reported(monkeypatch):

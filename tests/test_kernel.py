@@ -6,6 +6,7 @@ The kernels, the signs and the support vectors are found here without the packag
 from their definitions, support vectors from the decision values.
 """
 
+import warnings
 from itertools import combinations
 
 import numpy as np
@@ -554,6 +555,66 @@ def test_every_way_to_the_same_explanations():
     assert_allclose(inner.decision_function(X), model.decision_function(Z), rtol=1e-9)
 
 
+# --- rows far from the origin --------------------------------------------------------------------
+
+
+def test_distances_of_rows_far_from_the_origin():
+    """libsvm predicts by differences, but trains by products, on what rounding leaves of them."""
+    X, y, X_query = near_and_far()
+    near = svm(gamma=0.5).fit(X, y)
+    far = svm(gamma=0.5).fit(X + 1e7, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explainer = RelatIFExplainer.from_fitted(far, X + 1e7, y)
+    assert any("so far from the origin" in str(warning.message) for warning in caught)
+    # The offset leaves 2e-9 of the features.
+    for rows in (X, X_query):
+        predictor = explainer._objective.predictor(rows + 1e7)[:, 0]
+        assert_allclose(predictor, far.decision_function(rows + 1e7), rtol=0, atol=1e-12)
+    effect = explainer.removal_effect(X_query + 1e7, y[:5], order="retrain")
+    expected = RelatIFExplainer.from_fitted(near, X, y)
+    expected = expected.removal_effect(X_query, y[:5], order="retrain")
+    assert_allclose(effect, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix, sparse.csr_array])
+@pytest.mark.parametrize("kind", ["one column", "two clusters"])
+def test_distances_where_no_mean_helps(container, kind):
+    """A large column beside small ones, in sparse rows too; rows at both ends of the line."""
+    X, y, X_query = near_and_far()
+    far = np.zeros_like(X)
+    far[:, 1] = 3e6 if kind == "one column" else np.where(y, 3e6, -3e6)
+    rows, queries = container(X + far), container(X_query + far[:5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = svm(gamma=0.5, max_iter=10**5).fit(rows, y)
+        explainer = RelatIFExplainer.from_fitted(model, rows, y, curvature="identity")
+    predictor = explainer._objective.predictor(queries)[:, 0]
+    assert_allclose(predictor, model.decision_function(queries), rtol=0, atol=1e-12)
+    kernel = explainer._objective.kernel.gram(np.arange(5), np.arange(len(y)))
+    whole = X + far
+    assert_allclose(kernel, np.exp(-0.5 * squared_distances(whole[:5], whole)), rtol=0, atol=1e-12)
+
+
+def test_linear_machines_do_not_depend_on_the_offset():
+    """libsvm's kernels, in single precision, do: so the machine is compared with near rows'."""
+    X, y, X_query = near_and_far()
+    near = RelatIFExplainer(svm(kernel="linear")).fit(X, y)
+    near = near.removal_effect(X_query, y[:5], order="retrain")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = svm(kernel="linear", max_iter=10**5).fit(X + 1e4, y)
+        far = RelatIFExplainer.from_fitted(model, X + 1e4, y)
+        far = far.removal_effect(X_query + 1e4, y[:5], order="retrain")
+    assert_allclose(far, near, rtol=0, atol=1e-8)
+
+
+def near_and_far():
+    X, y = cases.noisy_classes(2, n_rows=80)
+    X = X[:, :3]
+    return X, y, X[:5] + 0.1
+
+
 # --- scikit-learn's own checks ------------------------------------------------------------------
 
 
@@ -562,4 +623,21 @@ def test_every_way_to_the_same_explanations():
     RelatIFExplainer(SVC(gamma=0.1, tol=1e-12))
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@checks_of(
+    RelatIFExplainer(NuSVC()),
+    # NuSVC alone fails them too.
+    expected_failed_checks=lambda _: {
+        name: "nu is infeasible for these weights"
+        for name in (
+            "check_sample_weight_equivalence_on_dense_data",
+            "check_sample_weight_equivalence_on_sparse_data",
+            "check_classifiers_one_label_sample_weights",
+        )
+    },
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scikit_learn_checks_of_nu_svc(estimator, check):
     check(estimator)

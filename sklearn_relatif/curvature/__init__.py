@@ -4,7 +4,7 @@ A curvature has three methods on blocks of gradients, one gradient a row: ``whit
 ``L^-1``, ``unwhiten`` applies ``L^-T``, and ``solve`` both. It knows no estimator.
 """
 
-from ._active_set import ActiveSetSVM
+from ._active_set import ActiveSetSVM, IndefiniteKernelError
 from ._block_diagonal import BlockDiagonalCurvature
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
@@ -34,6 +34,7 @@ __all__ = [
     "CholeskyCurvature",
     "ConjugateGradients",
     "DiagonalCurvature",
+    "IndefiniteKernelError",
     "KroneckerCurvature",
     "Lissa",
     "Prepared",

@@ -19,6 +19,7 @@ lines: up to the point where a row changes its set, or, for the estimate by one 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
+from sklearn.exceptions import ConvergenceWarning
 
 from ._gram_rows import BATCH, GramRows
 from ._kkt_system import KKTSystem
@@ -33,8 +35,8 @@ from ._kkt_system import KKTSystem
 #: Relative to the terms that are added up: how far the KKT conditions may be violated, and how
 #: far from the span of the free rows a row must be not to count as part of it.
 ACCURACY = 1e-12
-#: Violation of a margin that is accepted whatever the terms.
-KKT_TOLERANCE = 1e-9
+#: Violation of a margin, which is 1, from which on it is said that numbers lack digits.
+LARGE_VIOLATION = 1e-7
 #: Coefficients and steps below this, relative to the largest ones, are rounding errors.
 ROUNDING = 1e-14
 #: Size of the random shifts of margins, relative to the largest margin, and how far it is raised
@@ -44,6 +46,10 @@ MAX_JITTER = 1e-3
 MAX_ROUNDS = 20
 #: Changes of the sets in one round, per row, from which on rows are taken to go in circles.
 MAX_EVENTS_PER_ROW = 20
+
+
+class IndefiniteKernelError(ValueError):
+    """A kernel is not positive semi-definite, so that a machine has no solution to follow."""
 
 
 class RemovalChange(NamedTuple):
@@ -58,10 +64,13 @@ class RemovalChange(NamedTuple):
         Change of ``beta_j = y_j alpha_j``, that of the removed row, ``-beta_i``, included.
     intercepts : ndarray of shape (n_removals,)
         Change of ``b``.
+    intervals : ndarray of shape (n_removals, 2)
+        Where ``b`` may lie without the rows: its bounds, which are equal where it is determined.
     """
 
     coefficients: sparse.csr_array
     intercepts: np.ndarray
+    intervals: np.ndarray
 
 
 class ActiveSetSVM:
@@ -70,8 +79,9 @@ class ActiveSetSVM:
     The coefficients that are passed in need not be a solution: they are where the search for
     the exact one starts, which is short from the output of a solver and longer from zeros.
 
-    Where the free rows do not determine ``b`` (there are none), it is the middle of the
-    interval that the other rows leave for it, as in libsvm. Where the coefficients are not
+    Where the free rows do not determine ``b`` (there are none), the other rows leave an interval
+    for it: ``intercept`` is taken if it is given and lies there, and the middle, as in libsvm,
+    of machines without some rows. Where the coefficients are not
     unique (duplicate rows; more rows on the margin than a linear kernel has dimensions), one
     of the solutions is taken; they share one decision function.
 
@@ -89,6 +99,8 @@ class ActiveSetSVM:
         Upper bounds ``C_j``: C times the row's weight. A row with bound 0 takes no part.
     fit_intercept : bool
         Whether there is an unpenalised intercept b. (A penalised one is part of the kernel.)
+    intercept : float, default=None
+        The solver's own b, which is kept where it is one of several solutions.
 
     Attributes
     ----------
@@ -96,6 +108,9 @@ class ActiveSetSVM:
         Dual coefficients.
     intercept : float
         ``b``.
+    intercept_interval : tuple of float
+        The smallest and the largest ``b`` that the KKT conditions allow, equal where a free
+        row determines it.
     free : ndarray of shape (n_free,)
         Numbers of the rows whose coefficients are not at a bound.
     decision_values : ndarray of shape (n_rows,)
@@ -103,11 +118,17 @@ class ActiveSetSVM:
 
     Raises
     ------
-    ValueError
+    IndefiniteKernelError
         If the kernel is found not to be positive semi-definite: then the KKT conditions do
         not characterise a minimum. Methods raise it too.
     RuntimeError
         If rounding errors keep the KKT conditions from being met. Methods raise it too.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If they are met to the digits that double precision leaves of a large kernel, and these
+        are few.
 
     References
     ----------
@@ -143,15 +164,18 @@ class ActiveSetSVM:
         upper: np.ndarray,
         *,
         fit_intercept: bool,
+        intercept: float | None = None,
     ):
         self._gram = GramRows(gram_rows, len(y))
         self._y = np.asarray(y, dtype=np.float64)
         self._upper = np.asarray(upper, dtype=np.float64)
         self._has_intercept = int(fit_intercept)
         self._random = np.random.default_rng(0).uniform(1, 2, len(y))
-        self._solution = self._solve_from(np.asarray(alpha, dtype=np.float64))
+        self._solution = self._solve_from(np.asarray(alpha, dtype=np.float64), intercept)
+        _warn_if_violated(self._solution.violation)
         self.alpha = self._solution.alpha
         self.intercept = self._solution.intercept
+        self.intercept_interval = self._interval(self._solution)
         self.free = np.sort(self._solution.free)
         self.decision_values = self._solution.values
 
@@ -173,7 +197,8 @@ class ActiveSetSVM:
         -------
         RemovalChange
         """
-        return self._collect(map(self._step, self._starts(removals)))
+        points = map(self._step, self._starts(removals))
+        return self._collect(points, lambda point: (point.intercept, point.intercept))
 
     def removal_path(self, removals: Iterable[int | np.ndarray]) -> RemovalChange:
         """Remove rows exactly: the machine becomes what it would be if trained without them.
@@ -181,7 +206,7 @@ class ActiveSetSVM:
         The solution is followed while the coefficient of the removed row goes to 0 and rows
         enter and leave the free set on the way; at the end the KKT conditions of the
         machine without the row are checked. Removing rows whose coefficients are 0 changes
-        nothing.
+        nothing, unless they bound an intercept that no row determines.
 
         Parameters
         ----------
@@ -192,11 +217,11 @@ class ActiveSetSVM:
         -------
         RemovalChange
         """
-        return self._collect(map(self._path, self._starts(removals)))
+        return self._collect(map(self._path, self._starts(removals)), self._interval)
 
     # --- the start, and its removals -------------------------------------------------------
 
-    def _solve_from(self, alpha):
+    def _solve_from(self, alpha, intercept):
         """The exact solution, searched from approximate coefficients."""
         y, upper = self._y, self._upper
         bounded = alpha >= (1 - ACCURACY) * upper
@@ -206,11 +231,11 @@ class ActiveSetSVM:
         side[inside] = 0.0
         side[upper <= 0] = 0.0
         values = self._gram.product(np.flatnonzero(alpha), y * alpha)
-        point = _Point.of(alpha, values, side)
+        point = _Point.of(alpha, values, side, intercept)
         if self._has_intercept and len(inside):
             self._move_intercept(point, np.mean((y - values)[inside]))
         elif self._has_intercept:
-            self._centre_intercept(point)
+            self._choose_intercept(point)
         self._free_at_once(point, inside)
         self._follow(point, point.copy())
         # Once more, without the rounding errors that a far start leaves in f.
@@ -230,14 +255,17 @@ class ActiveSetSVM:
                 beta[rows] = self._beta(start)[rows]
             pulls = self._gram.product(np.flatnonzero(taken.any(axis=0)), -taken)
             for rows, pull in zip(batch, pulls, strict=True):
-                yield self._start_without(rows, pull) if start.alpha[rows].any() else start
+                changes = start.alpha[rows].any() or self._lacks_hold(start)
+                yield self._start_without(rows, pull) if changes else start
 
     def _start_without(self, rows, pull):
-        point = self._solution.copy()
+        point = replace(self._solution.copy(), wanted=None)
         point.leaving, point.pull, point.left = rows[point.alpha[rows] > 0], pull, 1.0
         point.side[rows] = 0.0
         for index in np.flatnonzero(np.isin(point.free, rows))[::-1]:
             self._drop(point, index)
+        if not len(point.leaving) and self._interval(point) == self.intercept_interval:
+            return self._solution
         return point
 
     def _step(self, point):
@@ -252,23 +280,27 @@ class ActiveSetSVM:
         return point
 
     def _path(self, point):
-        if len(point.leaving):
+        if point is not self._solution:
             self._follow(point, self._solution)
         return point
 
-    def _collect(self, points):
-        start, data, indices, indptr, intercepts = self._solution, [[]], [[]], [0], []
+    def _collect(self, points, interval):
+        start, data, indices, indptr = self._solution, [[]], [[]], [0]
+        intercepts, intervals, violation = [], [], 0.0
         for point in points:
             moved = np.flatnonzero(point.alpha != start.alpha)
             data.append(self._y[moved] * (point.alpha - start.alpha)[moved])
             indices.append(moved)
             indptr.append(indptr[-1] + len(moved))
             intercepts.append(point.intercept - start.intercept)
+            intervals.append(interval(point))
+            violation = max(violation, point.violation)
+        _warn_if_violated(violation)
         indices = np.concatenate(indices).astype(np.intp)
         coefficients = sparse.csr_array(
             (np.concatenate(data), indices, indptr), shape=(len(intercepts), len(self._y))
         )
-        return RemovalChange(coefficients, np.array(intercepts))
+        return RemovalChange(coefficients, np.array(intercepts), np.array(intervals).reshape(-1, 2))
 
     # --- following the solution ------------------------------------------------------------
 
@@ -416,7 +448,7 @@ class ActiveSetSVM:
         distance = corner + border @ response
         scale = abs(corner) + np.abs(response) @ terms
         if distance < -np.sqrt(ACCURACY) * scale:
-            raise ValueError(
+            raise IndefiniteKernelError(
                 "The kernel is not positive semi-definite: on the rows on the margin it has a "
                 f"direction of squared length {distance:.3g}. Removal of rows is defined for "
                 "positive semi-definite kernels only."
@@ -432,7 +464,6 @@ class ActiveSetSVM:
         y, free = self._y, point.free
         sign = y[row] * (point.side[row] or 1.0)  # Of the change of the row's beta.
         d_free = sign * response[self._has_intercept :]
-        d_free[np.abs(d_free) < np.sqrt(ACCURACY) * np.abs(d_free).max(initial=0.0)] = 0.0
         step, index = self._first_at_bound(point, y[free] * d_free)
         grows = sign == y[row]
         own_step = self._upper[row] - point.alpha[row] if grows else point.alpha[row]
@@ -476,7 +507,7 @@ class ActiveSetSVM:
 
     def _is_stuck(self, point):
         """Whether coefficients must be balanced and no row is free to do it."""
-        if len(point.free) or not self._has_intercept:
+        if not self._lacks_hold(point):
             return False
         return abs(self._imbalance(point)) > ROUNDING * point.alpha.sum()
 
@@ -491,15 +522,29 @@ class ActiveSetSVM:
         self._enter(point, row)
         return True
 
-    def _centre_intercept(self, point):
-        """Middle of the interval that zero and bounded rows leave for the intercept."""
-        moves = self._y - point.values
-        lower = moves[point.side * self._y > 0].max(initial=-np.inf)
-        upper = moves[point.side * self._y < 0].min(initial=np.inf)
-        if np.isinf(lower) or np.isinf(upper):  # One class is left: move as little as needed.
-            self._move_intercept(point, np.clip(0.0, lower, upper))
+    def _lacks_hold(self, point):
+        """Whether there is an intercept and no row that determines it."""
+        return self._has_intercept and not len(point.free)
+
+    def _interval(self, point):
+        """Bounds that zero and bounded rows set to the intercept; equal where a row holds it."""
+        if not self._lacks_hold(point):
+            return point.intercept, point.intercept
+        allowed = point.intercept + self._y - point.values
+        lower = allowed[point.side * self._y > 0].max(initial=-np.inf)
+        upper = allowed[point.side * self._y < 0].min(initial=np.inf)
+        return lower, upper
+
+    def _choose_intercept(self, point):
+        """The intercept that is wanted, or the middle of the interval that is left for it."""
+        lower, upper = self._interval(point)
+        if point.wanted is not None and lower <= upper:
+            chosen = np.clip(point.wanted, lower, upper)
+        elif np.isinf(lower) or np.isinf(upper):  # One class is left: move as little as needed.
+            chosen = np.clip(point.intercept, lower, upper)
         else:
-            self._move_intercept(point, (lower + upper) / 2)
+            chosen = (lower + upper) / 2
+        self._move_intercept(point, chosen - point.intercept)
 
     def _move_intercept(self, point, step):
         point.intercept += step
@@ -525,14 +570,16 @@ class ActiveSetSVM:
         if self._has_intercept and not (room > ROUNDING * point.alpha.max(initial=0.0)).any():
             while len(point.free):
                 self._leave(point, 0)
-            self._centre_intercept(point)
+            self._choose_intercept(point)
 
     def _is_solved(self, point, start):
         total = max(point.alpha.sum(), start.alpha.sum())
         if self._has_intercept and abs(self._imbalance(point)) > ACCURACY * total:
             return False
-        terms = total * self._gram.largest + abs(start.intercept)
-        return (self._violation(point) <= np.maximum(KKT_TOLERANCE, ACCURACY * terms)).all()
+        terms = 1 + total * self._gram.largest + abs(start.intercept)
+        violation = self._violation(point)
+        point.violation = violation.max(initial=0.0)
+        return (violation <= ACCURACY * terms).all()
 
     def _violation(self, point):
         excess = self._excess(point)
@@ -620,20 +667,45 @@ class _Point:
     leaving: np.ndarray  # Rows on their way out.
     left: float  # Share of their coefficients that is still there.
     pull: np.ndarray  # Change of f when the whole of their coefficients goes.
+    violation: float  # Of the margins, at most.
+    wanted: float | None  # The intercept where no row determines it; None: the middle.
 
     @classmethod
-    def of(cls, alpha, values, side):
+    def of(cls, alpha, values, side, wanted):
         """A point without intercept and with no row free yet."""
         nobody, nothing = np.zeros(0, dtype=np.intp), np.zeros_like(alpha)
         system = KKTSystem.of(np.zeros((0, 0)))
         return cls(
-            alpha, 0.0, values, side, nobody, system, nothing.copy(), nothing, nobody, 0.0, nothing
+            alpha=alpha,
+            intercept=0.0,
+            values=values,
+            side=side,
+            free=nobody,
+            system=system,
+            shift=nothing.copy(),
+            jitter=nothing,
+            leaving=nobody,
+            left=0.0,
+            pull=nothing,
+            violation=0.0,
+            wanted=wanted,
         )
 
     def copy(self):
         """A copy; arrays that are never changed in place are shared."""
         changed = ("alpha", "values", "side", "shift")
         return replace(self, **{name: getattr(self, name).copy() for name in changed})
+
+
+def _warn_if_violated(violation):
+    if violation > LARGE_VIOLATION:
+        warnings.warn(
+            f"The support vector machine is ill-conditioned: in double precision its margins are "
+            f"good to {violation:.1g} only, and so are effects of removals. Scale the features, "
+            "or lower C.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _first(distances, speeds, moving):

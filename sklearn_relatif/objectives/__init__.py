@@ -6,7 +6,7 @@ the structured gradients of its rows and the curvature summed over them; it know
 
 from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
 from ._build import NO_PARAMETERS
-from ._kernel import is_kernel_machine
+from ._kernel import UnknownBoundsError, is_kernel_machine
 from ._linear import WITHOUT_L1, LinearObjective, block_budget, mirror_lower
 from ._products import CurvatureSum
 from ._registry import (
@@ -33,6 +33,7 @@ __all__ = [
     "Design",
     "GradientRows",
     "LinearObjective",
+    "UnknownBoundsError",
     "block_budget",
     "check_supported",
     "innermost_path",

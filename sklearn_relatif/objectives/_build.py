@@ -58,14 +58,18 @@ class DualForm(NamedTuple):
         Dual coefficients, as exact as the solver left them.
     upper : ndarray of shape (n_rows, n_problems)
         Their upper bounds.
-    has_intercept : bool
-        Whether there is an unpenalised intercept; a penalised one is part of the kernel.
+    intercept : ndarray of shape (n_problems,) or None
+        The unpenalised intercepts that belong to ``kernel``. None: there is no intercept, or a
+        penalised one, which is part of the kernel.
+    kernel : TrainingKernel or LinearKernel
+        In double precision, and free of the offset of the features where nothing depends on it.
     """
 
     signs: np.ndarray
     alpha: np.ndarray
     upper: np.ndarray
-    has_intercept: bool
+    intercept: np.ndarray | None
+    kernel: object
 
 
 def hinge_parameters(margin, weight, n_free):

@@ -9,14 +9,19 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
+import reprlib
+import warnings
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics.pairwise import euclidean_distances, pairwise_kernels
 from sklearn.svm import SVC, NuSVC
 
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
@@ -26,8 +31,12 @@ from ._registry import reduce_estimator
 from ._rows import row_blocks
 from ._stored import held
 
+#: What rounding may make of ``gamma`` times a squared distance.
+LOST = 1e-12
+#: The same in scikit-learn's own fit, whose kernels are in single precision.
+LOST_BY_LIBSVM = 1e-5
 #: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
-TIGHT = 1e-8
+TIGHT = 1e-9
 #: Steps of libsvm after which such a fit ends with a warning.
 MAX_STEPS = 10**7
 #: Rows whose kernel with themselves is read off one small Gram matrix.
@@ -40,6 +49,10 @@ NO_CURVATURE = (
 )
 
 
+class UnknownBoundsError(ValueError):
+    """The dual coefficients of a machine have bounds that are not known in advance."""
+
+
 def is_kernel_machine(estimator) -> bool:
     """Whether the gradients of an unwrapped estimator live in the feature space of a kernel."""
     return isinstance(estimator, KERNEL_MACHINES)
@@ -47,6 +60,10 @@ def is_kernel_machine(estimator) -> bool:
 
 class TrainingKernel:
     """The kernel of an SVM between any rows and its training rows.
+
+    Distances are sums of products only where these are small enough: far from the origin the
+    products are nearly equal, and what is left of them is rounding. Columns that are so large are
+    compared by differences, as libsvm does when it predicts.
 
     Parameters
     ----------
@@ -56,9 +73,11 @@ class TrainingKernel:
     """
 
     def __init__(self, estimator, X):
-        self.X = X
+        self.X = self._rows = X
         self.is_precomputed = estimator.kernel == "precomputed"
         self._metric = estimator.kernel
+        self._offset = None
+        self._far = np.empty(0, np.intp)
         self._options = {}
         if not (callable(estimator.kernel) or self.is_precomputed):
             self._options = {
@@ -66,6 +85,9 @@ class TrainingKernel:
                 "degree": estimator.degree,
                 "coef0": estimator.coef0,
             }
+        if self._metric == "rbf":
+            self._far, lost = self._far_columns()
+            _warn_if_lost(lost)
 
     @property
     def parameters(self):
@@ -76,11 +98,15 @@ class TrainingKernel:
         """Kernel of any rows with training rows, shape (n, len(positions))."""
         if self.is_precomputed:
             return features[:, positions]
-        return self._evaluate(features, self.X[positions])
+        if self._offset is not None:
+            features = features - self._offset
+        return self._evaluate(features, self._rows[positions])
 
     def gram(self, positions, others):
         """Kernel between training rows, shape (len(positions), len(others))."""
-        return self.between(self.X[positions], others)
+        if self.is_precomputed:
+            return self.X[positions][:, others]
+        return self._evaluate(self._rows[positions], self._rows[others])
 
     def diagonal(self, positions):
         """Kernel of training rows with themselves, shape (len(positions),)."""
@@ -90,11 +116,63 @@ class TrainingKernel:
         ]
         return np.concatenate(parts)
 
+    def around_mean(self):
+        """The same kernel, or, if it is linear and dense, the one of rows around their mean.
+
+        A machine whose coefficients are balanced is the same in both, but for its intercept.
+        """
+        if self._metric != "linear" or sparse.issparse(self.X):
+            return self
+        kernel = copy(self)
+        kernel._offset = self.X.mean(axis=0)
+        kernel._rows = self.X - kernel._offset
+        return kernel
+
+    def intercept_shift(self, positions, coefficients):
+        """What the intercept of a machine is larger by than with the rows as they are.
+
+        Shape (n_problems,), for balanced coefficients of shape (len(positions), n_problems).
+        """
+        if self._offset is None:
+            return np.zeros(coefficients.shape[1])
+        return (self.X[positions] @ self._offset) @ coefficients
+
+    def _far_columns(self):
+        """Columns without which distances are exact to :data:`LOST`, and what all of them lose."""
+        extremes = [_dense(self.X.max(axis=0)).ravel(), _dense(self.X.min(axis=0)).ravel()]
+        largest = np.square(extremes).max(axis=0)
+        order = np.argsort(largest)
+        lost = self._options["gamma"] * np.finfo(float).eps * np.cumsum(largest[order])
+        return np.sort(order[np.searchsorted(lost, LOST, side="right") :]), lost[-1]
+
     def _evaluate(self, a, b):
         if callable(self._metric):
             values = self._metric(a, b)
             return values.toarray() if sparse.issparse(values) else np.asarray(values)
-        return pairwise_kernels(a, b, metric=self._metric, filter_params=True, **self._options)
+        if not len(self._far):
+            return pairwise_kernels(a, b, metric=self._metric, filter_params=True, **self._options)
+        near = np.delete(np.arange(a.shape[1]), self._far)
+        distances = cdist(_dense(a[:, self._far]), _dense(b[:, self._far]), "sqeuclidean")
+        if len(near):
+            distances += euclidean_distances(a[:, near], b[:, near], squared=True)
+        return np.exp(-self._options["gamma"] * distances)
+
+
+def _warn_if_lost(lost):
+    """Warn where libsvm has trained on distances that are rounding errors for the most part."""
+    if lost > LOST_BY_LIBSVM:
+        warnings.warn(
+            f"The rows lie so far from the origin that scikit-learn has trained this machine on "
+            f"kernels with errors of about {min(lost, 1):.1g}. It predicts by exact kernels, and "
+            "so do explanations, but it is not at the optimum of these rows. Subtract the mean "
+            "of each column, as StandardScaler does, and fit it again.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+
+
+def _dense(X):
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def _gamma(estimator, X):
@@ -212,6 +290,8 @@ class KernelObjective:
     intercept : ndarray of shape (n_outputs,)
     C : float or None
         Upper bound of a coefficient of weight 1. None where the machine has another.
+    template : SVC or NuSVC
+        An unfitted machine of the same kernel and strength, for refits.
     nu : float or None
         What it has instead: the least share of support vectors.
     """
@@ -224,6 +304,7 @@ class KernelObjective:
     dual_coef: np.ndarray
     intercept: np.ndarray
     C: float | None
+    template: object
     nu: float | None = None
 
     #: A hinge has no second derivative that says something.
@@ -267,25 +348,57 @@ class KernelObjective:
             values[rows] = self.kernel.between(X[rows], self.support) @ self.dual_coef
         return values + self.intercept
 
-    def kernel_with(self, X, positions):
-        """Kernel of other rows with some training rows."""
-        return self.kernel.between(X, positions)
-
     def for_refit(self, estimator):
         """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
-        # A tolerance below the rounding of a large kernel would keep it going for ever.
-        closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
-        return clone(estimator).set_params(class_weight=None, **closely, **self.kernel.parameters)
+        return _for_refit(estimator, self.kernel)
 
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""
         if self.C is None:
-            raise ValueError(
+            raise UnknownBoundsError(
                 "Removal from a NuSVC is not followed on its active set, because its bounds "
-                "move with it; use retrain_without, or an SVC."
+                "move with it; use order='retrain' or retrain_without, or an SVC."
             )
         upper = np.repeat(self.C * self.sample_weight[:, None], self.loss.n_outputs, axis=1)
-        return DualForm(self.loss.codebook[self.y], self._alpha, upper, has_intercept=True)
+        kernel = self.kernel.around_mean()
+        intercept = self.intercept + kernel.intercept_shift(self.support, self.dual_coef)
+        return DualForm(self.loss.codebook[self.y], self._alpha, upper, intercept, kernel)
+
+    def refitted_dual(self, removed, kernel):
+        """scikit-learn's machine without some rows.
+
+        Weights, also those of classes, and the kernel are held as they are.
+
+        Parameters
+        ----------
+        removed : ndarray of int
+        kernel : TrainingKernel
+            That of the rows, or of the rows around their mean.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_rows, n_outputs)
+            Signed dual coefficients.
+        intercept : ndarray of shape (n_outputs,)
+            The intercepts that belong to ``kernel``.
+        """
+        counts = self.sample_weight > 0
+        counts[removed] = False
+        kept = np.flatnonzero(counts)
+        X = self.kernel.X[kept]
+        X = X[:, kept] if self.kernel.is_precomputed else X
+        try:
+            model = clone(self.template).fit(X, self.y[kept], self.sample_weight[kept])
+        except ValueError as error:  # For instance a nu that is infeasible without the rows.
+            raise ValueError(
+                f"scikit-learn cannot fit this {type(self.template).__name__} without the rows "
+                f"{reprlib.repr(list(removed))}: {error}."
+            ) from error
+        support = kept[model.support_]
+        coefficients = np.zeros((self.n_rows, self.loss.n_outputs))
+        coefficients[support] = _problem_coefficients(model, self.y[support])
+        shift = kernel.intercept_shift(support, coefficients[support])
+        return coefficients, model.intercept_ + shift
 
     @property
     def _alpha(self):
@@ -373,9 +486,13 @@ def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
 def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
     X = held(X).astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
+    kernel = TrainingKernel(estimator, X)
+    template = _for_refit(estimator, kernel)
+    if estimator.probability is True:
+        template.set_params(probability=False)
     return KernelObjective(
         loss=_one_vs_one_hinge(estimator),
-        kernel=TrainingKernel(estimator, X),
+        kernel=kernel,
         y=y,
         sample_weight=sample_weight * by_class,
         support=support,
@@ -383,6 +500,7 @@ def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
         intercept=estimator.intercept_,
         C=C,
         nu=nu,
+        template=template,
     )
 
 
@@ -407,6 +525,13 @@ def _best_multiple(alpha, upper, norm):
         best = np.where(norm > 0, total / norm, 1.0)
     multiple = np.clip(best, 0, room)
     return multiple * total - multiple**2 * norm / 2
+
+
+def _for_refit(estimator, kernel):
+    """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
+    # A tolerance below the rounding of a large kernel would keep it going for ever.
+    closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
+    return clone(estimator).set_params(class_weight=None, **closely, **kernel.parameters)
 
 
 def _support_rows(estimator, sample_weight):

@@ -31,6 +31,7 @@ from ._build import (
 )
 from ._linear import LinearObjective
 from ._registry import reduce_estimator
+from ._stored import held
 
 LOSSES = {
     "hinge": Hinge,
@@ -175,10 +176,9 @@ class HingeObjective(LinearObjective):
         """Whether it is a machine of inner products, which an L1 penalty is not."""
         return self.full_l1 is None
 
-    @cached_property
-    def kernel(self):
-        """The linear kernel in which this machine is a kernel machine."""
-        strength, of_intercept = self.penalty[0, 0], 0.0
+    def dual_form(self) -> DualForm:
+        """The machine as its dual problems see it, in the linear kernel and double precision."""
+        strength, of_intercept, intercept = self.penalty[0, 0], 0.0, None
         if not self.has_dual:
             raise ValueError(
                 "Removal from a machine with a hinge loss is followed for an L2 penalty only; use "
@@ -186,17 +186,12 @@ class HingeObjective(LinearObjective):
             )
         if self.design.fit_intercept and self.penalty[0, -1]:
             of_intercept = strength / self.penalty[0, -1]
-        return LinearKernel(self.design.X, of_intercept)
-
-    def kernel_with(self, design, positions):
-        """Kernel of other rows with some training rows."""
-        return self.kernel.between(design.X, positions)
-
-    def dual_form(self) -> DualForm:
-        """The machine as its dual problems see it."""
-        upper = np.abs(self._signed_weights) / self.penalty[0, 0]
-        has_intercept = bool(self.design.fit_intercept and self.penalty[0, -1] == 0)
-        return DualForm(self.loss.codebook[self.y], self._shares * upper, upper, has_intercept)
+        elif self.design.fit_intercept:
+            intercept = self.weights[:, -1]
+        upper = np.abs(self._signed_weights) / strength
+        signs = self.loss.codebook[self.y]
+        kernel = LinearKernel(held(self.design.X).astype(np.float64, copy=False), of_intercept)
+        return DualForm(signs, self._shares * upper, upper, intercept, kernel)
 
 
 class LinearKernel:
@@ -206,11 +201,9 @@ class LinearKernel:
         self.X = X
         self.constant = constant
 
-    def between(self, X, positions):
-        """Kernel of any rows with training rows, shape (n, len(positions))."""
-        product = X @ self.X[positions].T
-        product = product.toarray() if sparse.issparse(product) else product
-        return product + self.constant
+    def between(self, design, positions):
+        """Kernel of the rows of a design with training rows, shape (n, len(positions))."""
+        return self._products(held(design.X), positions)
 
     def primal(self, coefficients, positions):
         """Parameters, the intercept last, that coefficients (n, n_positions) of rows stand for."""
@@ -220,7 +213,16 @@ class LinearKernel:
 
     def gram(self, positions, others):
         """Kernel between training rows, shape (len(positions), len(others))."""
-        return self.between(self.X[positions], others)
+        return self._products(self.X[positions], others)
+
+    def intercept_shift(self, positions, coefficients):
+        """What the intercept of a machine is larger by than with the rows as they are: nothing."""
+        return np.zeros(coefficients.shape[1])
+
+    def _products(self, X, positions):
+        product = X @ self.X[positions].T
+        product = product.toarray() if sparse.issparse(product) else product
+        return product + self.constant
 
 
 @reduce_estimator.register
