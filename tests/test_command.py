@@ -65,9 +65,9 @@ def test_audit_of_a_table_with_columns_of_every_kind(frame, capsys, tmp_path):
     assert audit(frame, "--output", "r.html", "--json", "r.json", "--groups", "colour") == 0
     printed, complaints = capsys.readouterr()
     assert "Labels to look at first" in printed
-    assert "'price' holds numbers as text ('" in printed
-    assert "'day' holds dates" in printed
-    assert "'review' is text, taken apart by words" in printed
+    assert "separators of thousands: price (" in printed
+    assert "Dates, counted in days: day (120 values, year first" in printed
+    assert "Texts, taken apart by words: review." in printed
     assert "warning" not in complaints
     assert (tmp_path / "r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
@@ -171,7 +171,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys, frame):
     compressed = gzip.compress(frame.to_csv(index=False).encode())
     for content, reason in (
         (np.random.default_rng(0).bytes(4000), "neither text nor Parquet"),
-        (b"PK\x03\x04rubbish", "no column 'label'"),
+        (b"PK\x03\x04rubbish", "it is a zip archive; unpack it first"),
         (compressed[: len(compressed) // 2], "the compressed file is cut off"),
         (b"PAR1rubbish", "cannot be read as a table"),
     ):
@@ -263,7 +263,7 @@ def test_many_columns_and_many_categories(capsys):
     codes = rng.integers(10_000, size=30_000)
     many = pd.DataFrame({"code": [f"c{v}" for v in codes], "label": codes % 2})
     assert audit(many) == 0
-    assert "Column 'code' has over 100 categories" in assumed(capsys)
+    assert "Over 100 categories, of which rare ones were put together: code." in assumed(capsys)
     few_a_column = {f"c{i}": [f"v{v}" for v in rng.integers(300, size=40)] for i in range(9)}
     assert audit(pd.DataFrame(few_a_column).assign(label=np.arange(40) % 2)) == 0
     assert "one-hot, at most" in assumed(capsys)
@@ -287,8 +287,8 @@ def test_leaves_out_what_it_is_told_to_and_names_of_rows(frame, capsys):
     frame["salary"] = rng.permutation(10**6)[: len(frame)]
     assert audit(frame, "--drop", "review", "day", "--drop", "price", "--groups", "price") == 0
     said = assumed(capsys)
-    assert "Columns number, customer_id: each has a different whole number" in said
-    assert "Column 'key' names the rows" in said
+    assert "a different whole number in each row, as names have: number, customer_id." in said
+    assert "Left out, since it names the rows: key." in said
     assert "from: numbers (3;" in said and "categories (1;" in said and "text" not in said
     assert audit(frame, "--drop", "nothing") == 1
     assert "no column 'nothing'" in refusal(capsys)
@@ -300,14 +300,14 @@ def test_values_that_cannot_be_used_are_missing(frame, capsys):
     frame["vast"] = 1e200
     assert audit(frame) == 0
     said = assumed(capsys)
-    assert "12 values of 'size' that are infinite" in said
-    assert "Columns none, vast: each has no value that can be used" in said
+    assert "no finite numbers, taken as missing: size ('inf' 12 times)" in said
+    assert "Left out, since it holds no value that can be used: none, vast." in said
 
 
 def test_texts_without_words_are_taken_apart_by_letters(frame, capsys):
     frame["signs"] = ["! " * i + "? ? ." for i in range(len(frame))]
     assert audit(frame) == 0
-    assert "Column 'signs' is text of few words, taken apart by letters" in assumed(capsys)
+    assert "Texts, taken apart by letters: signs." in assumed(capsys)
 
 
 def test_share_of_test_rows(frame, capsys):
@@ -328,7 +328,7 @@ def test_test_rows_are_read_as_the_training_rows_are(frame, capsys):
     assert "1 test rows" in capsys.readouterr().out
     assert audit_with(frame.assign(size="large", colour=1.5, day="never")) == 0
     said = assumed(capsys)
-    assert "120 values of 'size'" in said and "120 values of 'day'" in said
+    assert "missing: size ('large' 120 times), day ('never' 120 times)." in said
     other = frame.assign(label=frame["label"].where(frame.index > 4, "unknown"))
     assert audit_with(other) == 0
     assert "5 test rows without a label of the training data" in assumed(capsys)
