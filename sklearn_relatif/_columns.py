@@ -11,12 +11,14 @@ import numpy as np
 from ._explanation import clip
 from ._readings import (
     DATES,
+    PLAIN,
     SEPARATORS,
     STAND_INS,
     AsDate,
     AsNumber,
     AsText,
     AsTruth,
+    count_texts,
     parse_number,
     texts_of,
 )
@@ -114,8 +116,10 @@ def notes_of(said, most=10):
 
 def lost_values(values, read):
     """What to say of values that a reading gave no number for."""
-    lost = values[(read.isna() & values.notna()).to_numpy()]
-    counts = Counter(texts_of(lost).dropna())
+    is_lost = (read.isna() & values.notna()).to_numpy()
+    if not is_lost.any():
+        return None
+    counts = count_texts(texts_of(values[is_lost]))
     n_values = f"{count_of(counts.total())}: " if len(counts) > 1 else ""
     return f"{n_values}{examples(counts)}" if counts else None
 
@@ -132,8 +136,8 @@ def as_quantity(values):
 
 def _counts(texts):
     """How often each text occurs, without those that stand for missing values."""
-    texts = texts.dropna()
-    return Counter(texts[~texts.str.lower().isin(STAND_INS)])
+    counts = count_texts(texts)
+    return Counter({text: n for text, n in counts.items() if text.lower() not in STAND_INS})
 
 
 # --- one column -----------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def _as_texts(counts, texts):
         reading = AsText("category")
         if n_different > MAX_CATEGORIES:
             said[f"Over {MAX_CATEGORIES} categories, of which rare ones were put together"] = ""
-        words = Counter(texts[texts.str.lower().isin(STAND_INS).fillna(False).astype(bool)])
+        words = count_texts(texts) - counts
         if words:
             said["Words that often stand for missing values, taken as a category"] = examples(words)
     elif n_different == len(texts) and all(re.search(r"^\S*\d\S*$", text) for text in counts):
@@ -304,6 +308,11 @@ def _said_of_numbers(numbers, reading):
     """What is unusual in the way in which the numbers of a column are written."""
     mark, said = reading.decimal, {}
     taken = [reading.takes(unit) for unit in numbers.units] & numbers.fits[mark]
+    taken = [
+        at
+        for at in np.flatnonzero(taken)
+        if mark != "." or PLAIN.fullmatch(numbers.texts[at]) is None
+    ]
     for what, pattern in (
         ("Numbers with a decimal comma", "," if mark == "," else None),
         ("Numbers with separators of thousands", rf"\d{SEPARATORS[mark]}\d"),
@@ -312,7 +321,7 @@ def _said_of_numbers(numbers, reading):
     ):
         if pattern is None:
             continue
-        places = [at for at in np.flatnonzero(taken) if re.search(pattern, numbers.texts[at])]
+        places = [at for at in taken if re.search(pattern, numbers.texts[at])]
         if places:
             longest = max(places, key=lambda at: len(numbers.texts[at]))
             said[what] = f"{count_of(numbers.n(places))}, {_meaning(numbers, longest, mark)}"

@@ -101,7 +101,8 @@ def _print(text="", file=None):
     file = sys.stdout if file is None else file
     encoding = file.encoding or "utf-8"
     text = printable(text).encode(encoding, errors="backslashreplace").decode(encoding)
-    print(text, file=file, flush=True)
+    with _writing("the output"):
+        print(text, file=file, flush=True)
 
 
 def _flush():
@@ -371,7 +372,7 @@ def _check_place(name, read, parser):
     except (OSError, ValueError) as error:
         parser.error(f"cannot write to {name!r}: {getattr(error, 'strerror', None) or error}")
     # Where a link leads to nowhere, the file is written to where it leads.
-    if is_folder or not name or not Path(os.path.realpath(name)).parent.is_dir():
+    if is_folder or not os.path.basename(name) or not Path(os.path.realpath(name)).parent.is_dir():
         parser.error(f"cannot write to {name!r}: not a file in a directory that exists")
     if any(_are_one_file(name, other) for other in read):
         parser.error(f"cannot write to {name!r}: the data are read from there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
@@ -159,17 +160,27 @@ def texts_of(values):
     Whole numbers have no decimal point.
     """
     pandas = import_pandas()
-    present = values.dropna()
-    if pandas.api.types.is_float_dtype(present) and (present % 1 == 0).all():
-        present = present.astype(int)
-    texts = present.astype(str).str.strip().astype(object)
-    return texts[texts != ""].reindex(values.index)
+    present = values.notna().to_numpy()
+    given = values.to_numpy(object)[present]
+    if pandas.api.types.is_float_dtype(values) and all(number % 1 == 0 for number in given):
+        given = given.astype(int)
+    texts = np.full(len(values), np.nan, dtype=object)
+    texts[present] = [str(value).strip() or np.nan for value in given]
+    return pandas.Series(texts, index=values.index, dtype=object)
+
+
+def count_texts(texts):
+    """How often each text occurs, in the order in which they come first."""
+    codes, different = import_pandas().factorize(texts)
+    return Counter(dict(zip(different, np.bincount(codes[codes >= 0]).tolist(), strict=True)))
 
 
 def _each(texts, read):
     """A number for each text, each different one read once."""
-    numbers = {text: read(text) for text in texts.dropna().unique()}
-    return texts.map(numbers).astype(float)
+    pandas = import_pandas()
+    codes, different = pandas.factorize(texts)
+    numbers = np.array([*map(read, different), np.nan])  # The last is for missing ones, code -1.
+    return pandas.Series(numbers[codes], index=texts.index)
 
 
 # --- numbers --------------------------------------------------------------------------------

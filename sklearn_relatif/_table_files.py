@@ -37,8 +37,8 @@ FIRST_LINES = 100
 TOO_MANY_VALUES = "its lines hold more values than its header has names"
 #: Stands for the missing name above names of rows; no other column has it.
 NAMELESS = ""
-#: Columns of a table. Wider ones take hours, and more memory than most machines have.
-MAX_COLUMNS = 20_000
+#: Columns of a table; reading that many takes a few minutes.
+MAX_COLUMNS = 100_000
 
 
 class TableError(ValueError):
@@ -157,12 +157,19 @@ def _refuse_json(text):
 
 def _separator(text):
     """What separates the most names in the header; the comma, where it does so as well."""
-    n_names = {separator: len(_first_lines(text, separator, 1)[0]) for separator in SEPARATORS}
+    n_names = {separator: _n_names(text, separator) for separator in SEPARATORS}
     best = max(SEPARATORS, key=n_names.get)
     if best == " ":  # Names may hold spaces, too.
         best = max((one for one in SEPARATORS if one != " "), key=n_names.get)
         best = " " if n_names[best] == 1 else best
     return best
+
+
+def _n_names(text, separator):
+    try:
+        return len(_first_lines(text, separator, 1)[0])
+    except csv.Error:  # A name longer than any is.
+        return 1
 
 
 def _first_lines(text, separator, most):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -23,7 +22,7 @@ from ._columns import (
     notes_of,
     understand,
 )
-from ._readings import STAND_INS, parse_number, texts_of
+from ._readings import STAND_INS, count_texts, parse_number, texts_of
 from ._table_files import TableError, import_pandas, some
 
 #: Parameters that the features of all texts may have in all classes together, and those of all
@@ -198,7 +197,7 @@ def _labels(values, notes):
     if not are_words.any():
         return _plain_labels(texts)
     others = texts[~are_words].dropna()
-    words = examples(Counter(texts[are_words]))
+    words = examples(count_texts(texts[are_words]))
     if len(others) and (_are_numbers(others) or _are_truth(others)):
         notes.append(f"Labels taken as missing, as the others are {_kind(others)}: {words}.")
         return _plain_labels(texts.where(~are_words))
