@@ -92,7 +92,7 @@ def understand(frame):
     return columns, notes_of({name: column.said for name, column in columns.items()})
 
 
-def notes_of(said, most=10):
+def notes_of(said, most=5):
     """A line for each thing that was said of columns.
 
     Parameters
