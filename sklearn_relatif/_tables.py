@@ -177,7 +177,8 @@ def _classes(frame, target, notes):
 
 
 def _refuse_quantity(target, counts):
-    numbers = np.array([max(parse_number(text)[:2]) for text in counts.index])
+    numbers = np.array([parse_number(text)[:2] for text in counts.index])
+    numbers = np.fmax(*numbers.T) if len(numbers) else np.array([np.nan])
     if not np.isfinite(numbers).all():
         return
     most = MAX_NUMERIC_CLASSES

@@ -1,6 +1,7 @@
 """The command line: every file ends in a report, or in one line and a status that is not zero."""
 
 import gzip
+import importlib.util
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from sklearn_relatif import _command
 from sklearn_relatif._command import main
 
 pd = pytest.importorskip("pandas")
+HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -152,12 +154,13 @@ def test_wrong_arguments_end_with_status_2(frame, capsys, arguments):
         ('label,x\n"a,1\nb', "cannot be read as a table"),
         ("label,x\n" + "".join(f"{i / 7},{i}\n" for i in range(100)), "looks like a quantity"),
         ("label,x\n" + "".join(f"{i},{i}\n" for i in range(100)), "looks like a quantity"),
+        ("label;x\n" + "".join(f"{i},5;{i}\n" for i in range(100)), "looks like a quantity"),
         ("label,x\n" + "".join(f"c{i},1\n" for i in range(101)) * 2, "at most 100"),
         ("label,x\na,1,2,3\nb,2\n" * 2 + "a,1,2,3,4,5\n", "cannot be read as a table"),
     ],
     ids=[
         "empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn", "real",
-        "whole", "many classes", "ragged",
+        "whole", "decimal commas", "many classes", "ragged",
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_used(tmp_path, capsys, content, reason):
@@ -175,7 +178,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys, frame):
         (np.random.default_rng(0).bytes(4000), "neither text nor Parquet"),
         (b"PK\x03\x04rubbish", "it is a zip archive; unpack it first"),
         (compressed[: len(compressed) // 2], "the compressed file is cut off"),
-        (b"PAR1rubbish", "cannot be read as a table"),
+        (b"PAR1rubbish", "cannot be read as a table" if HAS_PYARROW else "install pyarrow"),
     ):
         (tmp_path / "data.csv").write_bytes(content)
         assert main(command) == 1
