@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
 from . import RelatIFExplainer, _demo
-from ._table_files import TableError, read_frame
+from ._table_files import TableError, import_pandas, read_frame
 from ._tables import (
     Table,
     describe_features,
@@ -28,6 +30,7 @@ from ._tables import (
     more_rows,
     require_columns,
 )
+from ._text import printable
 
 PROGRAM = "python -m sklearn_relatif"
 MODELS = {
@@ -41,6 +44,8 @@ FALLBACK_DAMPING = 1e-6
 ENOUGH_TO_SPLIT = 20
 #: Share of the rows that are put aside for testing, and the most that are, unless told.
 TEST_SHARE, MAX_TEST_ROWS = 0.2, 2000
+#: The labels where no file is given.
+BREAST_CANCER_TARGET = "target"
 #: What a shell reports for a program that was interrupted.
 INTERRUPTED = 130
 
@@ -59,42 +64,75 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 if all went well, 1 if the data cannot be used, 130 if interrupted.
         Wrong arguments end the process with status 2.
     """
-    options = _parser().parse_args(argv)
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit:
+        _flush()
+        raise
     try:
         if options.command is not None:
             _check(options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             status = options.run(options)
-            print(end="", flush=True)
+        sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads on. Python would complain when it flushes what is left at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return 1
     except KeyboardInterrupt:
         return _complain(options, "interrupted", INTERRUPTED)
     except MemoryError:
         return _complain(options, "not enough memory")
     except OSError as error:
+        _flush()
         place = "" if error.filename is None else f"{error.filename}: "
         return _complain(options, f"{place}{error.strerror or error}")
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         return _complain(options, str(error))
-    for message in dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught):
-        print(f"warning: {message}", file=sys.stderr)
+    except Exception as error:
+        return _complain(options, f"{type(error).__name__}: {error}")
+    for message in dict.fromkeys(_first_line(str(warning.message)) for warning in caught):
+        _print(f"warning: {message}", sys.stderr)
     return status
+
+
+def _print(text="", file=None):
+    """Print text that may hold whatever the data hold, in what the reader's encoding has."""
+    file = sys.stdout if file is None else file
+    encoding = file.encoding or "utf-8"
+    text = printable(text).encode(encoding, errors="backslashreplace").decode(encoding)
+    with _writing("the output"):
+        print(text, file=file, flush=True)
+
+
+def _flush():
+    """Write out what was printed; if nobody can take it, keep Python from trying again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(options, reason, status=1):
-    """Say in one line that fits a terminal what went wrong."""
-    line = next((line for line in reason.splitlines() if line.strip()), "failed")
-    line = "".join(letter if letter.isprintable() else "?" for letter in line)
-    print(f"{PROGRAM} {options.command}: {line}", file=sys.stderr)
+    """Say in one line what went wrong."""
+    command = f"{PROGRAM} {options.command}" if options.command else PROGRAM
+    _print(f"{command}: {_first_line(reason)}", sys.stderr)
     return status
 
 
+def _first_line(text):
+    return next((line for line in text.splitlines() if line.strip()), "failed")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains of arguments in characters that a terminal shows."""
+
+    def error(self, message):
+        super().error(printable(message))
+
+
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="Explain predictions by training rows. Without a command, explains predictions "
         "on scikit-learn's digits by the training images, with influence functions (IF) and with "
@@ -108,7 +146,7 @@ def _parser():
 
 
 def _demonstrate(options):
-    print("\n".join(_demo.report(_demo.train_and_explain())))
+    _print("\n".join(_demo.report(_demo.train_and_explain())))
     return 0
 
 
@@ -155,15 +193,29 @@ def _audit(options):
     explainer = _explainer(table, train, options)
     _say("looking at the training rows")
     report = explainer.audit(X_test, y_test, groups=None if groups is None else groups[train])
-    report.to_html(options.output, table.X.iloc[train], n_rows=options.top)
+    # Cells as they were read: columns that nothing is predicted from name rows, too.
+    cells = table.frame.drop(columns=options.target or BREAST_CANCER_TARGET).iloc[train]
+    with _writing(options.output):
+        report.to_html(options.output, cells, n_rows=options.top)
     if options.json is not None:
-        _write_json(report, table, options)
-    print(report.summary())
+        with _writing(options.json):
+            _write_json(report, table, options)
+    _print(report.summary())
     _print_assumptions(table)
-    print(f"\nReport: {options.output}")
+    _print(f"\nReport: {options.output}")
     if options.json is not None:
-        print(f"Numbers: {options.json}")
+        _print(f"Numbers: {options.json}")
     return 0
+
+
+@contextmanager
+def _writing(path):
+    """Name the file in what goes wrong on the way, such as a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def _split(table, options):
@@ -186,7 +238,8 @@ def _split(table, options):
         table.notes.append("No rows were put aside for testing: some classes have too few.")
         return everything, None, None
     table.notes.append(
-        f"{n_test} of {len(everything)} rows, drawn at random, were put aside for testing."
+        f"{n_test} of {len(everything)} rows, drawn at random, were put aside for testing; their "
+        "labels are not looked at (--test-size 0 looks at all)."
     )
     return np.sort(train), table.X.iloc[test], table.y[test]
 
@@ -266,7 +319,7 @@ def _explain(options):
     explainer = _explainer(table, train, options)
     X = table.X.iloc[asked]
     explanation = explainer.explain(X, n_examples=options.top, criterion=options.criterion)
-    print(explanation.frame().to_string(index=False))
+    _print(explanation.frame().to_string(index=False))
     _print_assumptions(table)
     return 0
 
@@ -300,15 +353,36 @@ def _check(options):
         parser.error("--test needs a file to train on")
     if options.data is not None and options.target is None:
         parser.error("which column holds the labels? Say --target COLUMN")
-    read = [options.data, getattr(options, "test", None)]
-    read = [Path(name).resolve() for name in read if name is not None]
-    for name in (getattr(options, "output", None), getattr(options, "json", None)):
-        if name is None:
-            continue
-        if not name or Path(name).is_dir() or not Path(name).parent.is_dir():
-            parser.error(f"cannot write to {name!r}: not a file in a directory that exists")
-        if Path(name).resolve() in read:
-            parser.error(f"cannot write to {name!r}: the data are read from there")
+    read = [name for name in (options.data, getattr(options, "test", None)) if name is not None]
+    written = [getattr(options, "output", None), getattr(options, "json", None)]
+    written = [name for name in written if name is not None]
+    for name in written:
+        _check_place(name, read, parser)
+    if len(written) == 2 and _are_one_file(*written):
+        parser.error(f"cannot write to {written[1]!r}: the report is written there")
+
+
+def _check_place(name, read, parser):
+    """End with status 2 if a file cannot be written to."""
+    try:
+        is_folder = stat.S_ISDIR(os.stat(name).st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    except (OSError, ValueError) as error:
+        parser.error(f"cannot write to {name!r}: {getattr(error, 'strerror', None) or error}")
+    # Where a link leads to nowhere, the file is written to where it leads.
+    if is_folder or not os.path.basename(name) or not Path(os.path.realpath(name)).parent.is_dir():
+        parser.error(f"cannot write to {name!r}: not a file in a directory that exists")
+    if any(_are_one_file(name, other) for other in read):
+        parser.error(f"cannot write to {name!r}: the data are read from there")
+
+
+def _are_one_file(name, other):
+    """Whether two names are of one file, through links of either kind too."""
+    try:
+        return os.path.samefile(name, other)
+    except (OSError, ValueError):  # At least one of them does not exist.
+        return os.path.realpath(name) == os.path.realpath(other)
 
 
 def _share(text):
@@ -342,13 +416,14 @@ def _real(text):
 
 def _table(options) -> Table:
     notes = []
+    import_pandas()
     if options.data is None:
-        if options.target not in (None, "target"):
-            raise TableError("the breast cancer data have the labels 'target'")
+        if options.target not in (None, BREAST_CANCER_TARGET):
+            raise TableError(f"the breast cancer data have the labels {BREAST_CANCER_TARGET!r}")
         data = load_breast_cancer(as_frame=True)
         frame = data.frame.assign(target=data.target_names[data.target])
         notes.append("No file was given: the breast cancer data of scikit-learn.")
-        table = make_table(frame, "target", notes, options.drop)
+        table = make_table(frame, BREAST_CANCER_TARGET, notes, options.drop)
     else:
         _say(f"reading {options.data}")
         table = make_table(read_frame(options.data, notes), options.target, notes, options.drop)
@@ -372,8 +447,8 @@ def _explainer(table, train, options):
 
 
 def _print_assumptions(table):
-    print("\nAssumed:", *(f"  {note}" for note in table.notes), sep="\n")
+    _print("\n".join(["\nAssumed:", *(f"  {note}" for note in table.notes)]))
 
 
 def _say(what):
-    print(f"{what} ...", file=sys.stderr, flush=True)
+    _print(f"{what} ...", sys.stderr)

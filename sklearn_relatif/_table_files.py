@@ -5,16 +5,40 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+import warnings
+import zipfile
 import zlib
+from collections import Counter
+from itertools import count, islice
 from pathlib import Path
 
 from ._explanation import clip, text_of
 
-GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+#: How files begin that hold tables in a form that is not read, and what to do with them.
+SAVE_AS_CSV = "in Excel or LibreOffice, save it as CSV, and give that file"
+OTHER_FORMS = {
+    b"\xd0\xcf\x11\xe0": f"it is an Excel workbook (.xls); {SAVE_AS_CSV}",
+    b"ARROW1": "it is a Feather file; write it as Parquet or CSV",
+    b"SQLite format 3": "it is an SQLite database; write the table as CSV",
+    b"BZh": "it is compressed by bzip2; unpack it first",
+    b"\xfd7zXZ": "it is compressed by xz; unpack it first",
+    b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
+}
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-#: Bytes of a file that are looked at to find out what it holds.
-HEAD = 2**16
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
+#: Excel's first line that says what separates the values.
+SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+#: Bytes of a file that are looked at to find out what it holds, and at most for a header.
+HEAD, LONGEST_HEADER = 2**16, 2**26
+#: Lines by which the width of a table is judged before it is read.
+FIRST_LINES = 100
+TOO_MANY_VALUES = "its lines hold more values than its header has names"
+#: Stands for the missing name above names of rows; no other column has it.
+NAMELESS = ""
+#: Columns of a table; reading that many takes a few minutes.
+MAX_COLUMNS = 100_000
 
 
 class TableError(ValueError):
@@ -25,7 +49,7 @@ def import_pandas():
     try:
         import pandas
     except ImportError as error:
-        raise TableError("reading tables needs pandas; run: pip install pandas") from error
+        raise TableError("this needs pandas; run: python -m pip install pandas") from error
     return pandas
 
 
@@ -54,59 +78,165 @@ def read_frame(path, notes):
         raise TableError(f"{path}: is not a regular file, and it must be read twice")
     try:
         with open(path, "rb") as file:
-            start = file.read(len(PARQUET))
-        if start == PARQUET:
+            start = file.read(16)
+        if start.startswith(PARQUET):
             return pandas.read_parquet(path)
+        _refuse_other_forms(path, start)
         return _read_csv(pandas, path, start.startswith(GZIP), notes)
     except pandas.errors.EmptyDataError as error:
         raise TableError(f"{path}: the file is empty") from error
     except EOFError as error:
         raise TableError(f"{path}: the compressed file is cut off") from error
-    except (ImportError, ValueError, csv.Error, zlib.error, gzip.BadGzipFile) as error:
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from error
+    except ImportError as error:
+        raise TableError(
+            f"{path}: reading Parquet needs pyarrow; run: python -m pip install pyarrow"
+        ) from error
+    except (ValueError, csv.Error, zlib.error, gzip.BadGzipFile) as error:
         reason = str(error).strip().splitlines()[0]
         raise TableError(f"{path}: cannot be read as a table ({reason})") from error
+
+
+def _refuse_other_forms(path, start):
+    for mark, reason in OTHER_FORMS.items():
+        if start.startswith(mark):
+            raise TableError(reason)
+    if not start.startswith(ZIP):
+        return
+    names = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
+    if any(name.startswith("xl/") for name in names):
+        raise TableError(f"it is an Excel workbook; {SAVE_AS_CSV}")
+    if "content.xml" in names:
+        raise TableError(f"it is an OpenDocument spreadsheet; {SAVE_AS_CSV}")
+    raise TableError("it is a zip archive; unpack it first")
 
 
 def _read_csv(pandas, path, is_gzipped, notes):
     with (gzip.open if is_gzipped else open)(path, "rb") as file:
         head = file.read(HEAD)
+        if b"\n" not in head:
+            head += file.readline(LONGEST_HEADER)
     marked = [name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)]
     encoding = marked[0] if marked else "utf-8"
     if encoding != "utf-16" and b"\0" in head:
         raise ValueError("it holds zero bytes, so it is neither text nor Parquet")
-    separator = _separator(head.decode(encoding, errors="replace"))
+    text = head.decode(encoding, errors="replace").lstrip("\r\n ")
+    _refuse_json(text)
+    said = SEP_LINE.match(text)
+    text = text if said is None else text[said.end() :]
+    separator = _separator(text) if said is None else said[1]
     if separator != ",":
-        notes.append(f"{path} was read as separated by {SEPARATORS[separator]}.")
+        notes.append(f"{path} was read as separated by {SEPARATORS.get(separator, separator)}.")
     options = {
         "sep": separator,
         "skipinitialspace": True,
         "compression": "gzip" if is_gzipped else None,
+        "skiprows": 0 if said is None else 1,
+        "dtype": str,
+        # What stands for a missing value depends on what else the column holds.
+        "na_filter": False,
     }
+    nameless = _nameless(text, separator)
     try:
-        return _parse(pandas, path, options | {"encoding": encoding}, notes)
+        return _parse(pandas, path, options | {"encoding": encoding}, nameless, notes)
     except UnicodeDecodeError:
         notes.append(f"{path} is not UTF-8 and was read as Latin-1.")
-        return _parse(pandas, path, options | {"encoding": "latin-1"}, notes)
+        return _parse(pandas, path, options | {"encoding": "latin-1"}, nameless, notes)
+
+
+def _refuse_json(text):
+    is_lines = re.match(r'\{\s*"', text) is not None
+    if is_lines or re.match(r"\[\s*[\[{]", text):
+        how = ", lines=True" if is_lines else ""
+        raise TableError(
+            "it holds JSON; write it as CSV first, in Python: "
+            f"pandas.read_json(file{how}).to_csv('table.csv', index=False)"
+        )
 
 
 def _separator(text):
     """What separates the most names in the header; the comma, where it does so as well."""
-    text = text.lstrip("\r\n ")
+    n_names = {separator: _n_names(text, separator) for separator in SEPARATORS}
+    best = max(SEPARATORS, key=n_names.get)
+    if best == " ":  # Names may hold spaces, too.
+        best = max((one for one in SEPARATORS if one != " "), key=n_names.get)
+        best = " " if n_names[best] == 1 else best
+    return best
 
-    def n_names(separator):
-        return len(next(csv.reader(io.StringIO(text), delimiter=separator), []))
 
-    return max(SEPARATORS, key=n_names)
+def _n_names(text, separator):
+    try:
+        return len(_first_lines(text, separator, 1)[0])
+    except csv.Error:  # A name longer than any is.
+        return 1
 
 
-def _parse(pandas, path, options, notes):
-    frame = pandas.read_csv(path, low_memory=False, index_col=False, **options)
-    header = pandas.read_csv(path, header=None, nrows=1, dtype=str, **options)
-    names = header.iloc[0].dropna()
-    twice = sorted(set(names[names.duplicated()]))
+def _first_lines(text, separator, most):
+    """The fields of the first lines; of the last one known some may be missing, so it is none."""
+    lines = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    lines = [fields for fields in islice(lines, most + 1) if fields]
+    return lines[:-1] if len(lines) > 2 else lines or [[]]
+
+
+def _nameless(text, separator):
+    """The place of the column that the header has no name for; None: each has one.
+
+    It is the first where R writes names of rows, and the last where lines end in a separator.
+    """
+    header, *lines = _first_lines(text, separator, FIRST_LINES)
+    if len(header) > MAX_COLUMNS:
+        raise TableError(
+            f"it has {len(header)} columns, and at most {MAX_COLUMNS} are possible; keep those to "
+            "predict from, and the labels"
+        )
+    if {len(fields) for fields in lines} != {len(header) + 1}:
+        return None
+    return 0 if any(fields[-1] for fields in lines) else -1
+
+
+def _parse(pandas, path, options, nameless, notes):
+    header = pandas.read_csv(path, header=None, nrows=1, **options).iloc[0]
+    names = _names(header, notes)
+    if nameless is not None:
+        names.insert(0 if nameless == 0 else len(names), NAMELESS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pandas.errors.ParserWarning)
+        try:
+            frame = pandas.read_csv(
+                path, header=0, names=names, index_col=False, low_memory=False, **options
+            )
+        except pandas.errors.ParserWarning as error:
+            raise TableError(TOO_MANY_VALUES) from error
+    if nameless is None:
+        return frame
+    extra = frame.pop(NAMELESS)
+    if not (extra.is_unique if nameless == 0 else (extra == "").all()):
+        raise TableError(TOO_MANY_VALUES)
+    if nameless == 0:
+        notes.append(
+            f"{path} has one name fewer than columns: the first column was taken for names of the "
+            "rows, as R writes them."
+        )
+    return frame
+
+
+def _names(header, notes):
+    """The names of the columns, without spaces around them, and all different."""
+    given = [name.strip() for name in header.fillna("")]
+    twice = sorted(name for name, times in Counter(given).items() if name and times > 1)
     if twice:
         notes.append(f"Columns that share a name were numbered: {some(twice)}.")
-    return frame
+    names = {}
+    for place, name in enumerate(given):
+        name = name or f"Unnamed: {place}"
+        names[next(new for new in _numbered(name) if new not in names)] = None
+    return list(names)
+
+
+def _numbered(name):
+    yield name
+    yield from (f"{name}.{number}" for number in count(1))
 
 
 def some(names, most=20):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -12,33 +13,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from ._explanation import clip
+from ._columns import (
+    MAX_CATEGORIES,
+    as_quantity,
+    count_of,
+    examples,
+    lost_values,
+    notes_of,
+    understand,
+)
+from ._readings import STAND_INS, count_texts, parse_number, texts_of
 from ._table_files import TableError, import_pandas, some
 
-#: Share of the values of a column that must look like numbers or dates for it to be taken as such.
-MOST = 0.95
-#: Numbers with separators of thousands, and a decimal point or a decimal comma.
-POINT_NUMBER = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}([,\s']\d{3})+)(\.\d*)?(e[+-]?\d+)?", re.I)
-COMMA_NUMBER = re.compile(r"[+-]?(\d+|[1-9]\d{0,2}([.\s']\d{3})+)(,\d*)?(e[+-]?\d+)?", re.I)
-#: What may stand before or behind a number.
-UNIT = r"^[$€£]\s?|\s?[%$€£]$"
-ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?")
-DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2\d{4}( \d{1,2}:\d{2}.*)?")
-#: Numbers beyond it cannot be squared, and are as good as infinite.
-HUGE = 1e100
-#: A column of strings of which more than this share differ is text, not a category.
-TEXT_SHARE = 0.5
-#: Fewer different strings than this are categories in any case.
-FEW = 50
-#: Values that should coincide by chance in a column of whole numbers where none does, for it to be
-#: taken for names of the rows.
-EXPECTED_PAIRS = 5
-#: What such a column is called: id, user_id, customerID.
-ID_NAME = r"(^|[_\W])[iI][dD]$|[a-z]I[dD]$"
-#: Words in a value from which on a text is taken apart by words, below by letters.
-WORDS = 3
-#: Categories of a column; rarer ones are put together.
-MAX_CATEGORIES = 100
 #: Parameters that the features of all texts may have in all classes together, and those of all
 #: categories. The time of an audit grows with their square: this many take about a minute for
 #: 20,000 rows.
@@ -48,6 +34,10 @@ MAX_CLASSES = 100
 MAX_NUMERIC_CLASSES = 50
 #: Groups that are told apart.
 MAX_GROUPS = 50
+#: Labels that are numbers, in the forms in which programs write them; other digits are names.
+LABEL_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]*)?")
+#: Names that are proposed where one is not found.
+N_PROPOSED = 3
 
 
 @dataclass
@@ -61,8 +51,8 @@ class Table:
     X : DataFrame of shape (n_rows, n_features)
         The columns that are used: numbers, and strings without missing values.
     y : ndarray of shape (n_rows,)
-    readings : dict of str to str
-        How the values of each column of X are read, a key of ``READERS``.
+    readings : dict of str to callable
+        How the values of each column of X are read.
     notes : list of str
         What was assumed.
     """
@@ -70,14 +60,14 @@ class Table:
     frame: object
     X: object
     y: np.ndarray
-    readings: dict[str, str]
+    readings: dict[str, object]
     notes: list[str] = field(default_factory=list)
 
     def kinds(self):
         """The columns of each kind: numbers, categories, and texts of two kinds."""
         named = {kind: [] for kind in ("number", "category", "words", "letters")}
         for name, reading in self.readings.items():
-            named[reading if reading in named else "number"].append(name)
+            named[reading.kind].append(name)
         return named
 
 
@@ -102,19 +92,13 @@ def make_table(frame, target, notes, dropped=()) -> Table:
     frame = frame.rename(columns=str).reset_index(drop=True)
     require_columns(frame, [target, *dropped])
     frame, y = _classes(frame, target, notes)
-    columns, readings, said = {}, {}, {}
-    for name in frame.columns.drop([target, *dropped], errors="ignore"):
-        reading, values, note = _understand(name, frame[name])
-        if note:
-            said.setdefault(note, []).append(name)
-        if reading is not None:
-            columns[name], readings[name] = values, reading
-            _note_unreadable(name, frame[name], values, notes)
-    notes += [_of_columns(names, note) for note, names in said.items()]
-    if not columns:
+    columns, said = understand(frame.drop(columns=[target, *dropped]))
+    notes += said
+    used = {name: column for name, column in columns.items() if column.reading is not None}
+    if not used:
         raise TableError("no column is left to predict from")
-    X = import_pandas().DataFrame(columns, index=frame.index)
-    return Table(frame, X, y, readings, notes)
+    X = import_pandas().DataFrame({name: used[name].values for name in used}, index=frame.index)
+    return Table(frame, X, y, {name: used[name].reading for name in used}, notes)
 
 
 def more_rows(table, frame, target):
@@ -137,8 +121,7 @@ def more_rows(table, frame, target):
     pandas = import_pandas()
     frame = frame.rename(columns=str).reset_index(drop=True)
     require_columns(frame, [target, *table.X.columns])
-    classes = {str(label): label for label in np.unique(table.y)}
-    y = _label_text(frame[target]).map(classes)
+    y = _as_known_labels(texts_of(frame[target]), np.unique(table.y))
     known = y.notna()
     if not known.any():
         raise TableError(f"none of its values of {target!r} is a label of the training data")
@@ -146,19 +129,26 @@ def more_rows(table, frame, target):
         table.notes.append(
             f"{(~known).sum()} test rows without a label of the training data were left out."
         )
-    columns = {}
-    for name, reading in table.readings.items():
-        columns[name] = READERS[reading](frame[name])
-        _note_unreadable(name, frame[name], columns[name], table.notes)
+    columns = {name: read(frame[name]) for name, read in table.readings.items()}
+    lost = {name: lost_values(frame[name], columns[name]) for name in columns}
+    said = "Values of the test rows that are not what their column holds, taken as missing"
+    table.notes += notes_of({name: {said: detail} for name, detail in lost.items() if detail})
     X = pandas.DataFrame(columns, index=frame.index)
     return X[known], y[known].to_numpy(table.y.dtype)
 
 
 def require_columns(frame, names):
-    """Raise a TableError if a data frame lacks a column."""
+    """Raise a TableError if a data frame lacks a column, with names that come close to it."""
     for name in names:
         if name not in frame.columns:
-            raise TableError(f"no column {name!r}; there are: {some(frame.columns)}")
+            raise TableError(f"no column {name!r}; {_proposals(name, frame.columns)}")
+
+
+def _proposals(name, columns):
+    close = {column.lower(): column for column in reversed(columns)}
+    close = [close[it] for it in get_close_matches(name.strip().lower(), close, N_PROPOSED)]
+    meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{meant}{'T' if meant else 't'}here are: {some(columns)}"
 
 
 # --- labels ---------------------------------------------------------------------------------
@@ -166,20 +156,12 @@ def require_columns(frame, names):
 
 def _classes(frame, target, notes):
     """The rows that have a label, and their labels, of at least two classes of two rows."""
-    pandas = import_pandas()
-    y = _label_text(frame[target])
+    y = _labels(frame[target], notes)
     missing = y.isna()
     if missing.any():
         notes.append(f"{missing.sum()} rows without a value of {target!r} were left out.")
     counts = y.value_counts()
-    if pandas.api.types.is_numeric_dtype(frame[target]):
-        is_whole = y.dropna().str.fullmatch(r"-?\d+").all()
-        most = max(MAX_NUMERIC_CLASSES, len(y) // 10 if is_whole else 0)
-        if len(counts) > most:
-            raise TableError(
-                f"{target!r} has {len(counts)} different numbers and looks like a quantity; an "
-                "audit needs a column of classes"
-            )
+    _refuse_quantity(target, counts)
     rare = counts.index[counts < 2]
     n_classes = len(counts) - len(rare)
     if n_classes < 2:
@@ -187,171 +169,85 @@ def _classes(frame, target, notes):
     if n_classes > MAX_CLASSES:
         raise TableError(f"{target!r} has {n_classes} classes; at most {MAX_CLASSES} are possible")
     if len(rare):
-        notes.append(f"Classes of a single row were left out: {some(rare)}.")
-    kept = ~(missing | y.isin(rare))
-    labels = frame.loc[kept, target]
-    if pandas.api.types.is_bool_dtype(labels):
-        return frame[kept], labels.to_numpy(bool)
-    is_whole = pandas.api.types.is_numeric_dtype(labels) and (labels % 1 == 0).all()
-    return frame[kept], labels.to_numpy(int) if is_whole else y[kept].to_numpy(str)
-
-
-def _label_text(values):
-    """Labels as text, missing ones as they are; whole numbers without a decimal point."""
-    pandas = import_pandas()
-    present = values.dropna()
-    if pandas.api.types.is_float_dtype(present) and (present % 1 == 0).all():
-        present = present.astype(int)
-    texts = present.astype(str).str.strip().astype(object)
-    return texts.where(texts != "").reindex(values.index)
-
-
-# --- columns --------------------------------------------------------------------------------
-
-
-def _understand(name, values):
-    """How to read a column (a key of READERS, None: not at all), its values, and what to say."""
-    present = values.dropna()
-    if not len(present):
-        return None, None, "is empty and was left out"
-    reading, note = _reading(name, values, present)
-    if reading is None:
-        return None, None, note
-    read = READERS[reading](values)
-    if read.isna().all():
-        return None, None, "has no value that can be used and was left out"
-    if read.nunique(dropna=False) == 1:
-        return None, None, "has one value only and was left out"
-    return reading, read, note
-
-
-def _reading(name, values, present):
-    pandas = import_pandas()
-    if pandas.api.types.is_bool_dtype(values):
-        return "truth", None
-    if pandas.api.types.is_numeric_dtype(values):
-        if _names_rows(name, values):
-            return None, "has a different whole number in each row, as names have; it was left out"
-        return "number", None
-    texts = present.astype(str).str.strip()
-    if texts.str.lower().isin(["true", "false"]).all():
-        return "truth", None
-    bare = texts.str.replace(UNIT, "", regex=True)
-    for reading, pattern in (("point number", POINT_NUMBER), ("comma number", COMMA_NUMBER)):
-        if bare.str.fullmatch(pattern).mean() >= MOST:
-            numbers = READERS[reading](texts)
-            longest = texts[numbers.notna()].str.len().idxmax()
-            meaning = f"{numbers[longest]:.10g}"
-            example = clip(texts[longest])
-            return reading, f"holds numbers as text ({example!r} was read as {meaning})"
-    if texts.str.fullmatch(ISO_DATE).mean() >= MOST:
-        return "date", "holds dates, taken as a number of days"
-    if texts.str.fullmatch(DATE).mean() >= MOST:
-        order = _order_of_date(texts)
-        return order, f"holds dates, with the {order}, taken as a number of days"
-    return _reading_of_texts(texts, len(values))
-
-
-def _names_rows(name, values):
-    """Whether whole numbers, all different, are rather names than measurements.
-
-    They are where measurements of that range would have coincided, or where they are called so.
-    """
-    n_rows = len(values)
-    if n_rows <= FEW or not values.is_unique or values.isna().any():
-        return False
-    numbers = values.to_numpy(float)
-    if not np.isfinite(numbers).all() or (numbers % 1).any():
-        return False
-    expected_pairs = n_rows**2 / 2 / np.ptp(numbers)
-    return bool(expected_pairs >= EXPECTED_PAIRS or re.search(ID_NAME, name))
-
-
-def _order_of_date(texts):
-    parts = texts.str.extract(DATE).dropna(subset=[0])
-    n_first, n_second = ((parts[column].astype(int) > 12).sum() for column in (0, 2))
-    n_first += parts[1].eq(".").mean() > 0.5  # Where neither can be a month, points tell.
-    return "day first" if n_first > n_second else "month first"
-
-
-def _reading_of_texts(texts, n_rows):
-    n_different = texts.nunique()
-    if n_different <= max(FEW, TEXT_SHARE * len(texts)):
-        note = None
-        if n_different > MAX_CATEGORIES:
-            note = f"has over {MAX_CATEGORIES} categories, of which rare ones were put together"
-        return "category", note
-    if n_different == len(texts) == n_rows and texts.str.contains(r"^\S*\d\S*$").all():
-        return None, "names the rows and was left out"
-    has_words = texts.str.contains(r"\w\w").mean() > 0.5
-    if has_words and texts.str.split().str.len().mean() >= WORDS:
-        return "words", "is text, taken apart by words"
-    return "letters", "is text of few words, taken apart by letters"
-
-
-def _of_columns(names, note):
-    return (
-        f"Column {names[0]!r} {note}."
-        if len(names) == 1
-        else f"Columns {some(names)}: each {note}."
-    )
-
-
-def _note_unreadable(name, values, read, notes):
-    n_lost = int((read.isna() & values.notna()).sum())
-    if n_lost:
         notes.append(
-            f"{n_lost} values of {name!r} that are infinite or cannot be read were taken as "
-            "missing."
+            f"Classes of a single row were left out, {count_of(len(rare), 'row')}: {some(rare)}."
+        )
+    kept = ~(missing | y.isin(rare))
+    return frame[kept], _as_array(y[kept])
+
+
+def _refuse_quantity(target, counts):
+    numbers = np.array([parse_number(text)[:2] for text in counts.index])
+    numbers = np.fmax(*numbers.T) if len(numbers) else np.array([np.nan])
+    if not np.isfinite(numbers).all():
+        return
+    most = MAX_NUMERIC_CLASSES
+    if (numbers % 1 == 0).all():
+        most = max(most, counts.sum() // 10)
+    if len(counts) > most:
+        raise TableError(
+            f"{target!r} has {len(counts)} different numbers and looks like a quantity; an audit "
+            "needs a column of classes"
         )
 
 
-def _number(values):
-    numbers = import_pandas().to_numeric(values, errors="coerce").astype(float)
-    return numbers.where(numbers.abs() < HUGE)
+def _labels(values, notes):
+    """Labels as text; words such as NA are missing beside numbers only, and else a class."""
+    texts = texts_of(values)
+    are_words = texts.str.lower().isin(STAND_INS)
+    if not are_words.any():
+        return _plain_labels(texts)
+    others = texts[~are_words].dropna()
+    words = examples(count_texts(texts[are_words]))
+    if len(others) and (_are_numbers(others) or _are_truth(others)):
+        notes.append(f"Labels taken as missing, as the others are {_kind(others)}: {words}.")
+        return _plain_labels(texts.where(~are_words))
+    notes.append(f"Labels that often stand for missing values, taken as classes: {words}.")
+    return texts
 
 
-def _text(values):
-    return values.dropna().astype(str).str.strip().reindex(values.index, fill_value="")
+def _plain_labels(texts):
+    """Numbers and truth values, if all labels are such, as Python writes them."""
+    present = texts.dropna()
+    if _are_truth(present):
+        return texts.str.capitalize()
+    if not _are_numbers(present):
+        return texts
+    return texts_of(present.astype(float)).reindex(texts.index)
 
 
-def _truth(values):
-    return _text(values).str.lower().map({"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0})
+def _as_known_labels(texts, classes):
+    """The class that each text is, in other forms of the same number or truth value too."""
+    exact = texts.map({str(label): label for label in classes})
+    alike = texts.map(_meaning, na_action="ignore")
+    return exact.where(exact.notna(), alike.map({_meaning(str(label)): label for label in classes}))
 
 
-def _point_number(values):
-    bare = _text(values).str.replace(UNIT, "", regex=True)
-    return _number(bare.str.replace(r"[,\s']", "", regex=True))
+def _meaning(text):
+    if LABEL_NUMBER.fullmatch(text):
+        return float(text)
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
-def _comma_number(values):
-    bare = _text(values).str.replace(UNIT, "", regex=True)
-    return _number(bare.str.replace(r"[.\s']", "", regex=True).str.replace(",", "."))
+def _are_numbers(texts):
+    return all(LABEL_NUMBER.fullmatch(text) for text in texts.unique())
 
 
-def _days(**how):
-    def read(values):
-        pandas = import_pandas()
-        dates = pandas.to_datetime(_text(values), errors="coerce", utc=True, **how)
-        epoch = pandas.Timestamp(0, tz="UTC").as_unit("s")  # In nanoseconds, years are few.
-        return (dates - epoch) / pandas.Timedelta(days=1).as_unit("s")
-
-    return read
+def _are_truth(texts):
+    return all(text.lower() in ("true", "false") for text in texts.unique())
 
 
-#: How the values of a column are read: numbers, or strings without missing values.
-READERS = {
-    "number": _number,
-    "truth": _truth,
-    "point number": _point_number,
-    "comma number": _comma_number,
-    "date": _days(format="ISO8601"),
-    "day first": _days(format="mixed", dayfirst=True),
-    "month first": _days(format="mixed"),
-    "category": _text,
-    "words": _text,
-    "letters": _text,
-}
+def _kind(texts):
+    return "numbers" if _are_numbers(texts) else "true and false"
+
+
+def _as_array(labels):
+    """Whole numbers and truth values in their own types, other labels as text."""
+    if _are_truth(labels):
+        return (labels == "True").to_numpy(bool)
+    if _are_numbers(labels) and not labels.str.contains(".", regex=False).any():
+        return labels.to_numpy(object).astype(int)
+    return labels.to_numpy(str)
 
 
 # --- features and groups --------------------------------------------------------------------
@@ -400,12 +296,11 @@ def _limits(table):
 
 def group_labels(values, notes):
     """Labels of the groups in a column of a table; None for rows that belong to none."""
-    pandas = import_pandas()
-    is_number = pandas.api.types.is_numeric_dtype(values)
-    if is_number and values.nunique() > MAX_GROUPS:
+    labels = _labels(values, [])
+    numbers = as_quantity(values) if labels.nunique() > MAX_GROUPS else None
+    if numbers is not None:
         notes.append(f"The groups are tenths of {values.name!r}.")
-        values = pandas.qcut(_number(values), 10, duplicates="drop")
-    labels = _label_text(values)
+        labels = texts_of(import_pandas().qcut(numbers, 10, duplicates="drop"))
     if labels.nunique() > MAX_GROUPS:
         notes.append(f"Only the {MAX_GROUPS} largest groups of {values.name!r} are looked at.")
         labels = labels.where(labels.isin(labels.value_counts().index[:MAX_GROUPS]))

@@ -1,10 +1,13 @@
 """The command line: every file ends in a report, or in one line and a status that is not zero."""
 
 import gzip
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from sklearn_relatif import _command
 from sklearn_relatif._command import main
 
 pd = pytest.importorskip("pandas")
+HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +69,9 @@ def test_audit_of_a_table_with_columns_of_every_kind(frame, capsys, tmp_path):
     assert audit(frame, "--output", "r.html", "--json", "r.json", "--groups", "colour") == 0
     printed, complaints = capsys.readouterr()
     assert "Labels to look at first" in printed
-    assert "'price' holds numbers as text ('" in printed
-    assert "'day' holds dates" in printed
-    assert "'review' is text, taken apart by words" in printed
+    assert "separators of thousands: price (" in printed
+    assert "Dates, counted in days: day (120 values, year first" in printed
+    assert "Texts, taken apart by words: review." in printed
     assert "warning" not in complaints
     assert (tmp_path / "r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
@@ -150,12 +154,13 @@ def test_wrong_arguments_end_with_status_2(frame, capsys, arguments):
         ('label,x\n"a,1\nb', "cannot be read as a table"),
         ("label,x\n" + "".join(f"{i / 7},{i}\n" for i in range(100)), "looks like a quantity"),
         ("label,x\n" + "".join(f"{i},{i}\n" for i in range(100)), "looks like a quantity"),
+        ("label;x\n" + "".join(f"{i},5;{i}\n" for i in range(100)), "looks like a quantity"),
         ("label,x\n" + "".join(f"c{i},1\n" for i in range(101)) * 2, "at most 100"),
         ("label,x\na,1,2,3\nb,2\n" * 2 + "a,1,2,3,4,5\n", "cannot be read as a table"),
     ],
     ids=[
         "empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn", "real",
-        "whole", "many classes", "ragged",
+        "whole", "decimal commas", "many classes", "ragged",
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_used(tmp_path, capsys, content, reason):
@@ -171,9 +176,9 @@ def test_files_that_cannot_be_read(tmp_path, capsys, frame):
     compressed = gzip.compress(frame.to_csv(index=False).encode())
     for content, reason in (
         (np.random.default_rng(0).bytes(4000), "neither text nor Parquet"),
-        (b"PK\x03\x04rubbish", "no column 'label'"),
+        (b"PK\x03\x04rubbish", "it is a zip archive; unpack it first"),
         (compressed[: len(compressed) // 2], "the compressed file is cut off"),
-        (b"PAR1rubbish", "cannot be read as a table"),
+        (b"PAR1rubbish", "cannot be read as a table" if HAS_PYARROW else "install pyarrow"),
     ):
         (tmp_path / "data.csv").write_bytes(content)
         assert main(command) == 1
@@ -202,8 +207,10 @@ def test_file_without_permission(tmp_path, capsys, frame):
         (PermissionError(13, "Permission denied", "out.html"), "out.html: Permission denied", 1),
         (OSError(28, "No space left on device"), "audit: No space left on device", 1),
         (ValueError("\nInput X\n contains"), "audit: Input X", 1),
+        (ImportError("pyarrow is missing"), "audit: pyarrow is missing", 1),
+        (KeyError("x"), "audit: KeyError: 'x'", 1),
     ],
-    ids=["interrupt", "memory", "permission", "disk", "value"],
+    ids=["interrupt", "memory", "permission", "disk", "value", "import", "key"],
 )
 def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch, capsys, error, reason, status):
     def fail(*arguments):
@@ -216,21 +223,141 @@ def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch, capsys, error, reas
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of a Unix shell")
 def test_a_reader_who_leaves_gets_no_traceback():
-    root = Path(_command.__file__).parents[1]
-    program = "import os, sys; from sklearn_relatif._command import main; sys.exit(main(['audit']))"
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
-        finished = subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONPATH": str(root)},
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        finished = run("audit", stdout=pipe)
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1] == "looking at the training rows ..."
     assert Path("audit.html").exists()
+
+
+def run(*arguments, program="", **settings):
+    """The command in a process of its own."""
+    program += "\nimport sys; from sklearn_relatif._command import main; sys.exit(main())"
+    root = Path(_command.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root)} | settings.pop("env", {})
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
+    return subprocess.run([sys.executable, "-c", program, *arguments], env=environment, **settings)
+
+
+def test_what_terminals_obey_is_printed_as_python_writes_it(frame, capsys):
+    frame["label"] = frame["label"].map({"good": "go\x1b[2Jod", "bad": "b\x9b31mad"})
+    frame = frame.rename(columns={"review": "re\x1b]0;title\x07view", "colour": "co\u202elour"})
+    name = "da\x1b[31mta.csv"
+    frame.to_csv(name, index=False)
+    command = ["audit", name, "--target", "label", "--output", "o\x1b[1m.html"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert "'go\\x1b[2Jod'" in printed.out and "re\\x1b]0;title\\x07view" in printed.out
+    assert "Report: o\\x1b[1m.html" in printed.out and "da\\x1b[31mta.csv" in printed.err
+    assert main(["explain", name, "--target", "label", "--rows", "1"]) == 0
+    assert main(["audit", name, "--target", "\x1b[0m"]) == 1
+    assert main(["audit", "\x1b[2J.csv", "--target", "label"]) == 1
+    with pytest.raises(SystemExit):
+        main(["audit", "--\x1b[2J"])
+    more = capsys.readouterr()
+    shown = "".join([*printed, *more])
+    assert "co\\u202elour" in more.err
+    assert [letter for letter in shown if not letter.isprintable() and letter != "\n"] == []
+
+
+def test_output_in_an_encoding_that_lacks_letters(frame):
+    frame["label"] = frame["label"].map({"good": "größer", "bad": "≤ 5"})
+    frame.to_csv("data.csv", index=False)
+    arguments = ["audit", "data.csv", "--target", "label"]
+    finished = run(*arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert finished.returncode == 0 and "'gr\\xf6\\xdfer'" in finished.stdout
+    assert "größer" in Path("audit.html").read_text("utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of Unix")
+def test_places_that_cannot_be_written_to(frame, capsys):
+    frame.to_csv("data.csv", index=False)
+    Path("loop").symlink_to("loop")
+    Path("soft.csv").symlink_to("data.csv")
+    os.link("data.csv", "hard.csv")
+    Path("here.html").symlink_to("elsewhere.html")
+    arguments = ["audit", "data.csv", "--target", "label"]
+    for options, reason in (
+        (["--output", "loop"], "'loop': Too many levels of symbolic links"),
+        (["--json", "soft.csv"], "'soft.csv': the data are read from there"),
+        (["--output", "hard.csv"], "'hard.csv': the data are read from there"),
+        (["--output", "new/"], "'new/': not a file in a directory that exists"),
+        (["--output", "a.html", "--json", "./a.html"], "the report is written there"),
+        (["--output", "here.html", "--json", "elsewhere.html"], "the report is written there"),
+        (["--output", "a\0b"], "null"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, *options])
+        assert end.value.code == 2 and reason in capsys.readouterr().err.splitlines()[-1]
+    assert main([*arguments, "--output", "here.html"]) == 0
+    assert Path("elsewhere.html").exists() and pd.read_csv("data.csv").shape == frame.shape
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_is_named(frame, capsys):
+    assert audit(frame, "--output", "/dev/full") == 1
+    assert "audit: /dev/full: No space left" in refusal(capsys)
+    assert audit(frame, "--json", "/dev/full") == 1
+    assert "audit: /dev/full: No space left" in refusal(capsys)
+    with open("/dev/full", "w") as full:
+        finished = run("audit", "data.csv", "--target", "label", stdout=full)
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].endswith("audit: the output: No space left on device")
+
+
+def test_without_pandas_a_line_says_what_to_install():
+    missing = "import sys; sys.modules['pandas'] = None"
+    for arguments in (["audit"], ["audit", "data.csv", "--target", "label"]):
+        finished = run(*arguments, program=missing)
+        assert finished.returncode == 1 and finished.stdout == ""
+        assert finished.stderr.splitlines()[-1].endswith("run: python -m pip install pandas")
+        assert "Traceback" not in finished.stderr
+
+
+def test_forms_that_are_not_read_are_named(frame, tmp_path, capsys):
+    with zipfile.ZipFile("book.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "")
+    with zipfile.ZipFile("sheet.ods", "w") as book:
+        book.writestr("content.xml", "")
+    (tmp_path / "book.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    frame.to_json("rows.jsonl", orient="records", lines=True)
+    frame.to_json("rows.json", orient="records")
+    for name, reason in (
+        ("book.xlsx", "an Excel workbook; in Excel or LibreOffice, save it as CSV"),
+        ("sheet.ods", "an OpenDocument spreadsheet; in Excel or LibreOffice, save it as CSV"),
+        ("book.xls", "an Excel workbook (.xls)"),
+        ("rows.jsonl", "it holds JSON; write it as CSV first, in Python: pandas.read_json(file, l"),
+        ("rows.json", "it holds JSON; write it as CSV first, in Python: pandas.read_json(file)."),
+    ):
+        assert main(["audit", name, "--target", "label"]) == 1
+        assert reason in refusal(capsys)
+
+
+def test_columns_that_come_close_are_proposed(frame, capsys):
+    many = frame.assign(**{f"column {i}": i for i in range(25)})
+    assert audit(many, target="labl") == 1
+    assert "no column 'labl'; did you mean 'label'? There are: size, price" in refusal(capsys)
+    assert audit(many, target=" LABEL") == 1
+    assert "did you mean 'label'?" in refusal(capsys)
+
+
+def test_a_million_columns_are_refused_by_their_header(tmp_path, capsys):
+    header = ",".join(map(str, range(10**6)))
+    (tmp_path / "data.csv").write_text(f"{header}\n{header}\n")
+    start = time.perf_counter()
+    assert main(["audit", "data.csv", "--target", "1"]) == 1
+    assert time.perf_counter() - start < 20  # All of it took two minutes.
+    assert "it has 1000000 columns, and at most 100000 are possible" in refusal(capsys)
+
+
+def test_cells_are_shown_as_they_were_written(frame, tmp_path):
+    frame["customer_id"] = np.arange(len(frame)) * 7 + 4_081_720_000
+    frame["part"] = [f"{v},50" for v in range(len(frame))]
+    assert audit(frame) == 0
+    page = (tmp_path / "audit.html").read_text("utf-8")
+    assert "<b>customer_id</b> 40817" in page and ",50</p>" in page
 
 
 def test_odd_tables_are_audited(tmp_path, capsys, frame):
@@ -263,7 +390,7 @@ def test_many_columns_and_many_categories(capsys):
     codes = rng.integers(10_000, size=30_000)
     many = pd.DataFrame({"code": [f"c{v}" for v in codes], "label": codes % 2})
     assert audit(many) == 0
-    assert "Column 'code' has over 100 categories" in assumed(capsys)
+    assert "Over 100 categories, of which rare ones were put together: code." in assumed(capsys)
     few_a_column = {f"c{i}": [f"v{v}" for v in rng.integers(300, size=40)] for i in range(9)}
     assert audit(pd.DataFrame(few_a_column).assign(label=np.arange(40) % 2)) == 0
     assert "one-hot, at most" in assumed(capsys)
@@ -287,8 +414,8 @@ def test_leaves_out_what_it_is_told_to_and_names_of_rows(frame, capsys):
     frame["salary"] = rng.permutation(10**6)[: len(frame)]
     assert audit(frame, "--drop", "review", "day", "--drop", "price", "--groups", "price") == 0
     said = assumed(capsys)
-    assert "Columns number, customer_id: each has a different whole number" in said
-    assert "Column 'key' names the rows" in said
+    assert "a different whole number in each row, as names have: number, customer_id." in said
+    assert "Left out, since it names the rows: key." in said
     assert "from: numbers (3;" in said and "categories (1;" in said and "text" not in said
     assert audit(frame, "--drop", "nothing") == 1
     assert "no column 'nothing'" in refusal(capsys)
@@ -300,14 +427,14 @@ def test_values_that_cannot_be_used_are_missing(frame, capsys):
     frame["vast"] = 1e200
     assert audit(frame) == 0
     said = assumed(capsys)
-    assert "12 values of 'size' that are infinite" in said
-    assert "Columns none, vast: each has no value that can be used" in said
+    assert "no finite numbers, taken as missing: size ('inf' 12 times)" in said
+    assert "Left out, since it holds no value that can be used: none, vast." in said
 
 
 def test_texts_without_words_are_taken_apart_by_letters(frame, capsys):
     frame["signs"] = ["! " * i + "? ? ." for i in range(len(frame))]
     assert audit(frame) == 0
-    assert "Column 'signs' is text of few words, taken apart by letters" in assumed(capsys)
+    assert "Texts, taken apart by letters: signs." in assumed(capsys)
 
 
 def test_share_of_test_rows(frame, capsys):
@@ -328,7 +455,7 @@ def test_test_rows_are_read_as_the_training_rows_are(frame, capsys):
     assert "1 test rows" in capsys.readouterr().out
     assert audit_with(frame.assign(size="large", colour=1.5, day="never")) == 0
     said = assumed(capsys)
-    assert "120 values of 'size'" in said and "120 values of 'day'" in said
+    assert "missing: size ('large' 120 times), day ('never' 120 times)." in said
     other = frame.assign(label=frame["label"].where(frame.index > 4, "unknown"))
     assert audit_with(other) == 0
     assert "5 test rows without a label of the training data" in assumed(capsys)

@@ -5,7 +5,7 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
-from sklearn_relatif._table_files import TableError  # noqa: E402
+from sklearn_relatif._table_files import TableError, read_frame  # noqa: E402
 from sklearn_relatif._tables import features_of, group_labels, make_table, more_rows  # noqa: E402
 
 
@@ -17,43 +17,233 @@ def table_of(values, labels=None):
 
 
 @pytest.mark.parametrize(
-    ("texts", "numbers"),
+    ("texts", "numbers", "said"),
     [
-        (["1,234.50", "-12", "7.25"], [1234.5, -12, 7.25]),
-        (["1.234,50", "-12", "7,25"], [1234.5, -12, 7.25]),
-        (["0,5", "0,125", "3"], [0.5, 0.125, 3]),
-        (["1 234 567", "1\u202f000", "5"], [1234567, 1000, 5]),
-        (["$1,234", "$5", "$2.5"], [1234, 5, 2.5]),
-        (["12.5%", "3 %", "100%"], [12.5, 3, 100]),
-        (["7 €", "1.000,5 €", "2 €"], [7, 1000.5, 2]),
-        (["1e3", "2.5E-1", "1,000"], [1000, 0.25, 1000]),
+        (["1,234.50", "-12", "7.25"], [1234.5, -12, 7.25], "separators of thousands"),
+        (["1.234,50", "-12", "7,25"], [1234.5, -12, 7.25], "'1.234,50' is 1234.5"),
+        (["0,5", "0,125", "3"], [0.5, 0.125, 3], "comma: column (8 values, '0,125' is 0.125)"),
+        (["1 234 567", "1\u202f000", "5"], [1234567, 1000, 5], "separators of thousands"),
+        (["1\xa0234,5", "1\u2009234", "5"], [1234.5, 1234, 5], "with a decimal comma"),
+        (["1'234.5", "1’234", "5"], [1234.5, 1234, 5], "separators of thousands"),
+        (["12,34,567", "1,00,000.5", "99"], [1234567, 100000.5, 99], "'1,00,000.5' is 100000.5"),
+        (["$1,234", "$5", "2.5"], [1234, 5, 2.5], "unit: column (8 values, '$1,234' is 1234)"),
+        (["-$5", "$-5", "($5)"], [-5, -5, -5], None),
+        (["12.5%", "3 %", "100%"], [12.5, 3, 100], "unit: column (12 values, '12.5%' is 12.5)"),
+        (["7 €", "1.000,5 €", "EUR 2"], [7, 1000.5, np.nan], "'EUR 2' 4 times"),
+        (["1e3", "2.5E-1", "1,000"], [1000, 0.25, 1000], "'1,000' is 1000"),
+        (["(1,234.50)", "12", "−7.5"], [-1234.5, 12, -7.5], "'(1,234.50)' is -1234.5"),
+        (["1.5", "+2", " 3 "], [1.5, 2, 3], ""),
+        ([".5", "5.", "007"], [0.5, 5, 7], ""),
+        (["1.5", "inf", "1e200"], [1.5, np.nan, np.nan], "no finite numbers, taken as missing"),
     ],
 )
-def test_numbers_as_text(texts, numbers):
+def test_numbers_as_text(texts, numbers, said):
+    if said is None:
+        return expect_left_out(texts)
     table = table_of(texts * 4)
     np.testing.assert_allclose(table.X["column"], numbers * 4)
-    assert any("holds numbers as text" in note for note in table.notes)
+    assert said in "\n".join(table.notes)
+    assert bool(said) == bool(table.notes)
+
+
+def expect_left_out(texts):
+    notes = table_of(texts * 4).notes
+    assert notes == ["Left out, since it holds one value only: column."]
+
+
+def column_of(tmp_path, lines, target="label"):
+    """The first column of a file, and what is said."""
+    path, notes = tmp_path / "data.csv", []
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    table = make_table(read_frame(path, notes), target, notes)
+    return table.X.iloc[:, 0].tolist(), "\n".join(notes)
+
+
+LABELS = ["yes", "no"] * 50
+
+
+def lines_of(header, *columns, separator=";"):
+    return [header, *(separator.join(cells) for cells in zip(*columns, LABELS, strict=True))]
+
+
+def test_a_few_decimal_commas_beside_whole_numbers(tmp_path):
+    rooms = ["3,5", "4,5", "2,5", "12,75", *["1", "2", "3", "4"] * 24]
+    read, said = column_of(tmp_path, lines_of("rooms;label", rooms))
+    assert read == [3.5, 4.5, 2.5, 12.75, *[1, 2, 3, 4] * 24]
+    assert "Numbers with a decimal comma: rooms (4 values, '12,75' is 12.75)." in said
+    # A comma before other than three digits separates no thousands in any file.
+    points = [f"{i / 8:.2f}" for i in range(100)]
+    read, said = column_of(tmp_path, lines_of("rooms;x;label", rooms, points))
+    assert read[:4] == [3.5, 4.5, 2.5, 12.75]
+
+
+def test_what_does_not_fit_is_missing_and_never_another_number(tmp_path):
+    values = ["12,7", "11,9", "13,1", *(f"{v / 10}" for v in range(100, 197))]
+    read, said = column_of(tmp_path, lines_of("v;label", values))
+    np.testing.assert_array_equal(read, [np.nan] * 3 + [v / 10 for v in range(100, 197)])
+    assert "taken as missing: v (3 values: '12,7', '11,9', '13,1')." in said
+    mixed = ["12,7", "12.9"] * 20 + ["13.1"] * 60
+    read, said = column_of(tmp_path, lines_of("v;label", mixed))
+    assert np.isnan(read).sum() == 20 and np.nanmin(read) == 12.9
+    assert "'12,7' 20 times" in said
+
+
+def test_points_separate_thousands_where_other_columns_have_decimal_commas(tmp_path):
+    people = ["1.234", "79.513", "999", *(f"{v}.000" for v in range(1, 98))]
+    numbers = [1234, 79513, 999, *range(1000, 98000, 1000)]
+    commas = [f"{i / 8:.2f}".replace(".", ",") for i in range(100)]
+    points = [f"{i / 8:.2f}" for i in range(100)]
+    read, said = column_of(tmp_path, lines_of("people;x;label", people, commas))
+    assert read == numbers
+    assert "thousands: people (99 values, '79.513' is 79513)" in said and "could" not in said
+    read, said = column_of(tmp_path, lines_of("people;x;label", people, points))
+    assert read[:3] == [1.234, 79.513, 999]
+    assert "others: people (99 values, '79.513' is 79.513 here, and could be 79513)" in said
+
+
+def test_one_ambiguous_column_is_judged_by_its_whole_numbers(tmp_path):
+    for text in ("1.234", "1,234"):
+        read, said = column_of(tmp_path, lines_of("v;label", [text, "999"] * 50))
+        assert read == [1234, 999] * 50
+        assert "could be 1.234" in said
+        read, said = column_of(tmp_path, lines_of("v;label", [text, "9999"] * 50))
+        assert read == [1.234, 9999] * 50
+        assert "could be 1234" in said
+    thirds = [f"{i / 7:.3f}".rstrip("0") for i in range(1, 101)]
+    read, said = column_of(tmp_path, lines_of("v;label", thirds))
+    assert read == [round(i / 7, 3) for i in range(1, 101)] and "could" not in said
+
+
+@pytest.mark.parametrize("word", ["?", "NA", "None", "null", "-", "#N/A"])
+def test_words_for_missing_values_among_numbers(tmp_path, word):
+    values = [word] * 20 + ["1", "2"] * 40
+    read, said = column_of(tmp_path, lines_of("v;label", values))
+    np.testing.assert_array_equal(read, [np.nan] * 20 + [1, 2] * 40)
+    assert f"v ({word!r} 20 times)" in said
+
+
+def test_other_words_among_many_numbers_are_missing_and_among_few_a_category(tmp_path):
+    many = ["unknown"] * 40 + [f"{i / 7:.2f}" for i in range(60)]
+    read, said = column_of(tmp_path, lines_of("v;label", many))
+    assert np.isnan(read).sum() == 40 and "'unknown' 40 times" in said
+    few = ["unknown"] * 40 + ["1", "2"] * 30
+    read, said = column_of(tmp_path, lines_of("v;label", few))
+    assert set(read) == {"unknown", "1", "2"}
+    read, said = column_of(tmp_path, lines_of("alley;label", ["NA", "paved"] * 50))
+    assert set(read) == {"NA", "paved"}
+    assert "taken as a category: alley ('NA' 50 times)" in said
+
+
+def test_percent_signs_of_some_values_only(tmp_path):
+    read, said = column_of(tmp_path, lines_of("v;label", ["12%"] + ["15"] * 49 + ["0.12"] * 50))
+    assert np.isnan(read[0]) and read[1] == 15 and "'12%'" in said
+    read, said = column_of(tmp_path, lines_of("v;label", ["0.12"] + ["12%"] * 49 + ["15%"] * 50))
+    assert np.isnan(read[0]) and read[1] == 12 and "'0.12'" in said
+
+
+def test_names_of_rows_as_r_writes_them(tmp_path):
+    lines = [f'"{i}",{i % 7}.5,"{label}"' for i, label in enumerate(LABELS)]
+    read, said = column_of(tmp_path, ['"x","label"', *lines])
+    assert read == [i % 7 + 0.5 for i in range(100)]
+    assert "one name fewer than columns" in said
+    read, said = column_of(tmp_path, ['"x" "label"', *(line.replace(",", " ") for line in lines)])
+    assert read == [i % 7 + 0.5 for i in range(100)] and "separated by spaces" in said
+    # Separators at the ends of lines are no column, and unquoted decimal commas no names.
+    read, said = column_of(tmp_path, ["x,label", *(f"{i % 7},{v}," for i, v in enumerate(LABELS))])
+    assert read == [i % 7 for i in range(100)] and said == ""
+    for lines in (
+        ["x,label", *(f"{i % 7},5,{v}" for i, v in enumerate(LABELS))],
+        ["x,label", *(f"{i},5,6,{v}" for i, v in enumerate(LABELS))],
+    ):
+        with pytest.raises(TableError, match="its header has names"):
+            column_of(tmp_path, lines)
+
+
+@pytest.mark.parametrize("name", ["None", "NA", "null", "nan", "N/A"])
+def test_a_class_may_be_called_like_a_missing_value(tmp_path, name):
+    lines = [f"{i % 9},{label}" for i, label in enumerate([name, "apnea", "insomnia", ""] * 25)]
+    path, notes = tmp_path / "data.csv", []
+    path.write_text("\n".join(["x,label", *lines]))
+    table = make_table(read_frame(path, notes), "label", notes)
+    assert np.unique(table.y).tolist() == sorted([name, "apnea", "insomnia"])
+    assert len(table.y) == 75 and "25 rows without a value of 'label' were left out." in notes
+    assert f"taken as classes: {name!r} 25 times." in "\n".join(notes)
+    _, y = more_rows(table, pd.DataFrame({"x": ["1"], "label": [name]}), "label")
+    assert y.tolist() == [name]
 
 
 @pytest.mark.parametrize(
-    ("texts", "days"),
-    [
-        (["1970-01-02", "1970-01-31", "1969-12-31"], [1, 30, -1]),
-        (["1970-01-02 12:00", "1970-01-03", "1970-01-04"], [1.5, 2, 3]),
-        (["1/2/1970", "1/31/1970", "12/31/1969"], [1, 30, -1]),
-        (["2/1/1970", "31/1/1970", "31/12/1969"], [1, 30, -1]),
-        (["02.01.1970", "03.01.1970", "04.01.1970"], [1, 2, 3]),
-        (["0001-01-01", "9999-12-31", "1970-01-01"], [-719162, 2932896, 0]),
-    ],
-    ids=["days", "times", "month first", "day first", "with points", "far away"],
+    ("labels", "classes", "kind"),
+    [(["1", "0", "NA"], [0, 1], "numbers"), (["TRUE", "false", "None"], [False, True], "true")],
 )
-def test_dates(texts, days):
+def test_words_among_numeric_labels_are_missing(labels, classes, kind):
+    table = table_of(list(range(6)) * 2, labels * 4)
+    assert np.unique(table.y).tolist() == classes and len(table.y) == 8
+    assert f"as the others are {kind}" in table.notes[0]
+    assert table.notes[1] == "4 rows without a value of 'label' were left out."
+
+
+def test_labels_of_further_rows_may_be_written_otherwise():
+    table = table_of(list(range(6)) * 2, ["0", "1"] * 6)
+    frame = pd.DataFrame({"column": 1, "other": 1, "label": ["1.0", "0", "NA", "2"]})
+    _, y = more_rows(table, frame, "label")
+    assert y.tolist() == [1, 0]
+    names = table_of(list(range(6)) * 2, ["007", "008"] * 6)
+    assert np.unique(names.y).tolist() == ["007", "008"]
+
+
+def test_headers_are_read_without_spaces_and_after_a_line_on_separators(tmp_path):
+    read, said = column_of(tmp_path, ["x , label ", "1 ,yes", "2, no ", "3,yes ", "4,no"])
+    assert read == [1, 2, 3, 4]
+    lines = ["sep=;", "x;label", *(f"{i % 7},5;{v}" for i, v in enumerate(LABELS))]
+    read, said = column_of(tmp_path, lines)
+    assert read == [i % 7 + 0.5 for i in range(100)]
+    read, said = column_of(tmp_path, ["sep=:", *(line.replace(";", ":") for line in lines[1:])])
+    assert read == [i % 7 + 0.5 for i in range(100)] and "separated by :" in said
+    read, said = column_of(tmp_path, ["x,x ,,label", "1,2,3,a", "2,3,4,b", "4,5,5,a", "4,5,6,b"])
+    assert "share a name were numbered: x." in said
+
+
+@pytest.mark.parametrize(
+    ("texts", "days", "said"),
+    [
+        (["1970-01-02", "1970-01-31", "1969-12-31"], [1, 30, -1], "year first"),
+        (["1970-01-02 12:00", "1970-01-03T06:00:00", "1970-01-04"], [1.5, 2.25, 3], "year first"),
+        (["1970-01-02T12:00:00Z", "1970-01-03T02:00+02:00", "1970-01-04"], [1.5, 2, 3], "year"),
+        (["1970/01/02", "1970/1/31", "1969/12/31"], [1, 30, -1], "year first"),
+        (["19700102", "19700131", "19691231"], [1, 30, -1], "eight digits"),
+        (["1/2/1970", "1/31/1970", "12/31/1969"], [1, 30, -1], "month first"),
+        (["1/2/1970 1:30 PM", "1/31/1970", "12/31/1969"], [1.5625, 30, -1], "month first"),
+        (["2/1/1970", "31/1/1970", "31/12/1969"], [1, 30, -1], "day first, '31/12/1969' is 1969"),
+        (["02.01.1970", "03.01.1970", "04.01.1970"], [1, 2, 3], "nothing tells the day"),
+        (["02.01.70", "03.01.70", "31.01.70"], [1, 2, 30], "'02.01.70' is 1970-01-02"),
+        (["2 Jan 1970", "31-Jan-70", "31 December 1969"], [1, 30, -1], "name of the month"),
+        (["Jan 2, 1970", "January 31 1970", "Dec 31, 1969"], [1, 30, -1], "name of the month"),
+        (["0001-01-01", "9999-12-31", "1970-01-01"], [-719162, 2932896, 0], "is 0001-01-01"),
+    ],
+)
+def test_dates(texts, days, said):
     table = table_of(texts * 4)
-    read = table.X["column"]
-    if pd.__version__ < "3" and days[0] < -1e5:
-        assert read.isna().sum() == 8  # Out of the range that nanoseconds span.
-        return
-    np.testing.assert_allclose(read, days * 4)
+    np.testing.assert_allclose(table.X["column"], days * 4)
+    assert len(table.notes) == 1 and said in table.notes[0]
+
+
+def test_dates_that_differ_in_all_rows_are_no_names(tmp_path):
+    days = pd.date_range("2020-01-01", periods=100)
+    numbers = (days - pd.Timestamp(0)).days.tolist()
+    for form in ("%Y-%m-%d", "%d.%m.%y", "%Y%m%d", "%b %d, %Y", "%m/%d/%Y"):
+        read, said = column_of(tmp_path, lines_of("day;label", days.strftime(form)))
+        assert read == numbers and "Dates, counted in days: day (100 values" in said
+
+
+def test_dates_in_another_order_are_missing(tmp_path):
+    dates = ["13/02/2020"] * 97 + ["02/13/2020", "2/30/2020", "30/2/2020"]
+    read, said = column_of(tmp_path, lines_of("day;label", dates))
+    assert np.isnan(read).tolist() == [False] * 97 + [True] * 3
+    assert "no dates, taken as missing: day (3 values: '02/13/2020', '2/30/2020'" in said
+    commas = [f"{i % 8},5" for i in range(100)]
+    read, said = column_of(tmp_path, lines_of("day;x;label", ["02/03/1970"] * 99 + [""], commas))
+    assert read[0] == 60 and "nothing tells the day from the month" in said
 
 
 def test_truth_and_missing_values():
@@ -104,6 +294,10 @@ def test_columns_of_further_rows_may_stand_in_another_order():
 
 def test_groups():
     notes = []
+    tens = group_labels(pd.Series([f"{i},5" for i in range(100)], name="g"), notes)
+    assert len(set(tens)) == 10 and "tenths of 'g'" in notes.pop()
+    places = group_labels(pd.Series(["NA", "EU", ""] * 9, name="g"), notes)
+    assert set(places) == {"NA", "EU", None}
     groups = group_labels(pd.Series([1.0, None, 2.0], name="g"), notes)
     assert groups.tolist() == ["1", None, "2"] and notes == []
     tenths = group_labels(pd.Series(np.arange(100.0), name="g"), notes)
