@@ -517,7 +517,7 @@ def test_kernel_machines_keep_their_kernel_and_their_weights(machine, balance):
     gamma = 1 / (X.shape[1] * X.var())
     if balance and machine is SVC:
         weight = weight * held_balance(y)
-    closely = machine(gamma=gamma, tol=1e-8)
+    closely = machine(gamma=gamma, tol=1e-9)
     models = explainer.retrain_without(REMOVALS)
     for actual, expected in zip(models, refits(closely, X, y, REMOVALS, weight), strict=True):
         assert actual.gamma == gamma and actual.class_weight is None
@@ -614,7 +614,7 @@ def test_refits_in_parallel():
     explainer = RelatIFExplainer(SVC(gamma=0.2), n_jobs=2).fit(X, y)
     with parallel_backend("threading"):
         models = explainer.retrain_without(REMOVALS)
-    expected = refits(SVC(gamma=0.2, tol=1e-8), X, y, REMOVALS)
+    expected = refits(SVC(gamma=0.2, tol=1e-9), X, y, REMOVALS)
     for actual, other in zip(models, expected, strict=True):
         assert_array_equal(actual.dual_coef_, other.dual_coef_)
 
@@ -625,7 +625,7 @@ def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
     explainer = RelatIFExplainer(SVC(kernel="precomputed")).fit(gram, y)
     without = explainer.retrain_without([[0, 5]])[0]
     kept = np.delete(np.arange(len(y)), [0, 5])
-    expected = SVC(kernel="precomputed", tol=1e-8).fit(gram[np.ix_(kept, kept)], y[kept])
+    expected = SVC(kernel="precomputed", tol=1e-9).fit(gram[np.ix_(kept, kept)], y[kept])
     assert_allclose(without.dual_coef_, expected.dual_coef_)
 
 
