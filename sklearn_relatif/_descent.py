@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .curvature import build_curvature
+from ._own_hessian import OwnHessian
 from .objectives import Design, block_budget, row_blocks
 from .objectives._rows import DENSE_ABOVE
 
@@ -265,8 +265,7 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
     for _ in range(MAX_HESSIANS):
         if curvature is None:
             try:
-                here = replace(objective, weights=point.weights[0]).astype(np.float64)
-                curvature = build_curvature(here, "hessian", 0.0)
+                curvature = OwnHessian(replace(objective, weights=point.weights[0]))
             except ValueError:
                 break
         before = point.relative[0]

@@ -45,16 +45,17 @@ from ._downdate import (
     closed_form,
     curvature_without,
     newton_step_without,
+    own_newton_step,
     pad,
     without,
 )
+from ._own_hessian import OwnHessian, Unseen
 from .curvature import (
     CholeskyCurvature,
     ConjugateGradients,
     build_curvature,
     check_room_for_factor,
     factorise,
-    hessian_inverse,
 )
 from .objectives import Design, LinearObjective, row_blocks
 
@@ -260,27 +261,51 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         weights[batch], relative[batch] = end.weights, end.relative
     for model in np.flatnonzero(~arrived):
         reduced = without(objective, groups[model])
-        end = minimise(replace(reduced, weights=weights[model]))
+        own = OwnHessian(replace(reduced, weights=weights[model]))
+        end = minimise(replace(reduced, weights=own.settle(weights[model])), own)
         weights[model], relative[model] = end.weights[0], end.relative[0]
     changed = models.active_set_changed(weights)
     return Retraining(objective, factor, weights, relative, changed)
 
 
 def _starts(objective, factor, models, groups):
-    """Batches of models at the optimum of all rows, each with the inverse of its Hessian there."""
+    """Batches of models at the optimum of all rows, each with the inverse of its Hessian there.
+
+    Where rows that are left see nothing of a direction, the start is the optimum of the penalty
+    along it.
+    """
     form, hessian = closed_form(objective, factor, groups), None
     for batch, is_small in _batches(objective, groups):
         weights = np.repeat(objective.weights[None], len(batch), axis=0)
         members = [groups[model] for model in batch]
         if is_small:
             removed = Downdate(objective, factor, form, *pad(members))
-            yield batch, models.start(weights, removed.gradient(), batch), removed.solve
+            sound = ~removed.cancels
+            if sound.any():
+                start = models.start(weights, removed.gradient(), batch)
+                yield batch[sound], start.take(sound), removed.solve
+            batch, inverses = batch[~sound], [None] * np.count_nonzero(~sound)
         elif _has_room_for_factors(objective):
             hessian = objective.hessian() if hessian is None else hessian
-            own = OwnFactors(objective, hessian, members, factor)
-            yield batch, models.at(weights, batch), own.solve
+            inverses = [curvature_without(objective, hessian, rows) for rows in members]
         else:
+            unseen = [Unseen.columns(without(objective, rows)) for rows in members]
+            weights = np.stack([one.settle(w) for one, w in zip(unseen, weights, strict=True)])
             yield batch, models.at(weights, batch), solver(factor)
+            continue
+        at_once = max(1, BATCH_BYTES // _factor_bytes(objective))
+        for some in row_blocks(len(batch), 1, at_once):
+            yield _own_starts(objective, models, groups, batch[some], inverses[some])
+
+
+def _own_starts(objective, models, groups, batch, inverses):
+    """A batch of :func:`_starts` with the Hessian of each model, computed where there is none."""
+    weights = np.repeat(objective.weights[None], len(batch), axis=0)
+    for index, model in enumerate(batch):
+        if inverses[index] is None:
+            inverses[index] = own = OwnHessian(without(objective, groups[model]))
+            weights[index] = own.settle(weights[index])
+    return batch, models.at(weights, batch), OwnFactors(inverses).solve
 
 
 def newton_step(objective: LinearObjective, curvature, groups: Sequence) -> np.ndarray:
@@ -336,22 +361,25 @@ def newton_steps(
     array([0.006, 0.179, 1.348])
     """
     groups = _counted_rows(objective, groups)
-    form = closed_form(objective, curvature, groups)
-    hessian = None
+    form, hessian = closed_form(objective, curvature, groups), None
+    has_room = not isinstance(curvature, ConjugateGradients)
     for batch, is_small in _batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
-            yield batch, objective.weights + removed.newton_step()
-            continue
+            sound = ~removed.cancels
+            if sound.any():
+                yield batch[sound], objective.weights + removed.newton_step()[sound]
+            batch = batch[~sound]
         for model in batch:
-            rows = groups[model]
-            if isinstance(curvature, ConjugateGradients):
-                own = hessian_inverse(without(objective, rows))
-            else:
+            rows, own = groups[model], None
+            if not is_small and has_room:
                 hessian = objective.hessian() if hessian is None else hessian
                 own = curvature_without(objective, hessian, rows)
-            step = newton_step_without(objective, own, rows)
-            yield np.array([model]), objective.weights + step
+            if own is None:
+                step = own_newton_step(objective, rows, has_room)
+            else:
+                step = newton_step_without(objective, own, rows)
+            yield np.array([model]), (objective.weights + step)[None]
 
 
 def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
@@ -373,6 +401,7 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     ndarray of shape (n_rows, n_outputs), float64
     """
     form = closed_form(objective, curvature, range(objective.n_rows))
+    has_room = not isinstance(curvature, ConjugateGradients)
     predictor = np.empty((objective.design.n_rows, objective.shape[0]))
     # Without a closed form, a row needs a solution for each output.
     n_solutions = 1 if form is not None else 2 * objective.shape[0]
@@ -380,6 +409,10 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
         rows = np.arange(block.start, block.stop)[:, None]
         removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
         predictor[block] = removed.predictor_after_step()
+        for row in rows[removed.cancels, 0]:
+            step = own_newton_step(objective, [row], has_room)
+            x = objective.design.dense_block([row]).astype(np.float64)
+            predictor[row] = (x @ (objective.weights + step).T)[0]
     return predictor
 
 
