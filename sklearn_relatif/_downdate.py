@@ -8,7 +8,7 @@ import numpy as np
 
 from ._descent import Models, dot, solve_with
 from ._own_hessian import OwnHessian
-from .curvature import ConjugateGradients, factorise
+from .curvature import CholeskyCurvature, ConjugateGradients
 from .objectives import Design
 
 #: Share of the curvature that a removal may leave along a direction for a difference to tell it.
@@ -215,8 +215,11 @@ def curvature_without(objective, hessian, rows):
     part = _likelihood_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
+    mask = None if objective.mask is None else objective.mask.ravel()
+    nothing = np.zeros((blocks.shape[1], 0))
     try:
-        curvature = factorise(without(objective, rows), blocks)
+        # No direction without curvature is restored, since it may have lost it with the rows.
+        curvature = CholeskyCurvature(blocks, objective.dtype, lambda: [nothing] * len(blocks), mask)
     except ValueError:
         return None
     gain = (total - lost) / total * _largest_gain(curvature, hessian)
