@@ -219,27 +219,30 @@ def curvature_without(objective, hessian, rows):
     nothing = np.zeros((blocks.shape[1], 0))
     try:
         # No direction without curvature is restored, since it may have lost it with the rows.
-        curvature = CholeskyCurvature(blocks, objective.dtype, lambda: [nothing] * len(blocks), mask)
+        curvature = CholeskyCurvature(
+            blocks, objective.dtype, lambda: [nothing] * len(blocks), mask
+        )
     except ValueError:
         return None
-    gain = (total - lost) / total * _largest_gain(curvature, hessian)
-    return curvature if gain < 1 / LEAST_LEFT else None
+    return None if _cancelled(curvature, hessian, 1 - lost / total) else curvature
 
 
-def _largest_gain(curvature, hessian):
-    """Largest eigenvalue of ``C^-1 H``, from below: power iteration soon finds an outlier."""
+def _cancelled(curvature, hessian, share_left):
+    """Whether next to nothing of a Hessian is left in another along some direction.
+
+    Power iteration soon finds such an outlier among the eigenvalues of ``C^-1 H``.
+    """
     diagonal = np.einsum("bii->bi", hessian)
     vector = np.random.default_rng(0).normal(size=diagonal.shape)
     vector /= np.sqrt(np.where(diagonal > 0, diagonal, 1))
-    gain = 0.0
+    product = np.einsum("bij,bj->bi", hessian, vector)
     for _ in range(POWER_ITERATIONS):
-        product = np.einsum("bij,bj->bi", hessian, vector)
-        before = np.vdot(vector, product)
-        if not before > 0:
-            break
+        size = np.sqrt(np.vdot(vector, product))
         vector = solve_with(curvature, product[None])[0]
-        gain = np.sqrt(np.einsum("bi,bij,bj->", vector, hessian, vector) / before)
-    return gain
+        product = np.einsum("bij,bj->bi", hessian, vector)
+        if not np.sqrt(np.vdot(vector, product)) * share_left < size / LEAST_LEFT:
+            return True
+    return False
 
 
 def own_newton_step(objective, rows, has_room=True):

@@ -1,8 +1,8 @@
 """The Hessian of one model, and what becomes of the directions that none of its rows sees.
 
-A group of rows can be the only one that sees a direction of the parameters: a category has a column
-of its own, or is the one without a column. A model trained without the group goes, along such a
-direction, where its penalty alone leads it: to 0 where the coefficient has the direction for itself.
+A group of rows can be the only one that sees a direction of the parameters: a category has a
+column of its own, or is the one without a column. A model trained without the group goes, along
+such a direction, where its penalty alone leads it: to 0 where a coefficient is the direction.
 Without any penalty, no training could tell where to go; of all optima the one of least norm is
 taken, which is what scikit-learn's solvers find when they start at 0.
 """

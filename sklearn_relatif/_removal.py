@@ -97,6 +97,12 @@ class RemovalMixin:
             If an argument is invalid, or a removal leaves no row of a class ("newton" and
             "retrain"): then there is no model of all classes without the rows.
 
+        Warns
+        -----
+        ConvergenceWarning
+            If a model to retrain has no optimum, because classes are told apart by a direction
+            that bears no penalty.
+
         Examples
         --------
         >>> from sklearn.datasets import load_iris

@@ -15,7 +15,8 @@ which downdates the stored factor of H by a matrix of low rank (for one row and 
 divides by ``1 - h_i``). Quasi-Newton steps follow, in which the changes of the gradient that were
 met on the way correct the downdated factor (L-BFGS). All models share each product with the data,
 in double precision. A model that has not arrived after some steps is finished alone, with Hessians
-of its own.
+of its own. One whose rows see next to nothing of some direction, where the downdated factor would
+be rounding, has them from the start.
 
 The weight of each row stays as it is: ``class_weight="balanced"`` is not computed anew without
 the group, and a class that loses all of its rows keeps its place. The active set of an L1 penalty
@@ -24,10 +25,12 @@ stays as it is too; where it would not, the result says so.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from ._descent import (
     MEMORY,
@@ -49,6 +52,7 @@ from ._downdate import (
     pad,
     without,
 )
+from ._optimum import lacks_optimum, no_optimum
 from ._own_hessian import OwnHessian, Unseen
 from .curvature import (
     CholeskyCurvature,
@@ -84,6 +88,8 @@ ROUGH, FINE = 0.1, 0.01
 #: Models, times this, from whose number of parameters on a factor of the Hessian at the optimum
 #: itself pays: it costs at most as much as n_params / 4 gradients, and saves each model several.
 REFACTOR_ABOVE = 80
+#: Predictor from which on a model may have no optimum, and only have been stopped.
+FAR = 15
 #: Columns of the products that models share: enough for BLAS to run at its full rate.
 BATCH_COLUMNS = 1024
 #: Bytes that the vectors of a batch of models may take.
@@ -108,6 +114,8 @@ class Retraining:
     active_set_changed : ndarray of bool, shape (n_models,)
         Whether an L1 penalty would have chosen other active parameters, or other signs, for the
         model. The weights are then not its optimum.
+    lacks_optimum : ndarray of bool, shape (n_models,)
+        Whether the model has no optimum, since what bears no penalty tells its classes apart.
     """
 
     objective: LinearObjective
@@ -115,11 +123,12 @@ class Retraining:
     weights: np.ndarray
     relative_gradient: np.ndarray
     active_set_changed: np.ndarray
+    lacks_optimum: np.ndarray
 
     @property
     def converged(self) -> np.ndarray:
-        """Whether each relative gradient is at most 1e-10, shape (n_models,)."""
-        return self.relative_gradient <= TOLERANCE
+        """Whether there is an optimum, and each relative gradient is at most 1e-10, (n_models,)."""
+        return (self.relative_gradient <= TOLERANCE) & ~self.lacks_optimum
 
 
 def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCurvature:
@@ -144,7 +153,8 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
     TypeError
         If the loss has no second derivative.
     ValueError
-        If the Hessian is not positive definite, or memory does not hold it.
+        If the Hessian is not positive definite (of a model without an optimum, it vanishes), or
+        memory does not hold it.
     """
     if not objective.is_smooth:
         raise TypeError(
@@ -158,7 +168,12 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
             return factorise(single, single.hessian(neglect).astype(np.float32, copy=False))
         except ValueError:
             pass
-    return build_curvature(objective.astype(np.float64), "hessian", 0.0)
+    try:
+        return build_curvature(objective.astype(np.float64), "hessian", 0.0)
+    except ValueError as error:
+        if lacks_optimum(objective):
+            raise ValueError(no_optimum([])) from error
+        raise
 
 
 def polish(objective: LinearObjective, curvature=None) -> np.ndarray:
@@ -225,6 +240,11 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
     ValueError
         If the Hessian of the objective is not positive definite, or a group leaves no rows.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the model, or a model without a group, has no optimum.
+
     Examples
     --------
     >>> import numpy as np
@@ -248,6 +268,7 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         factor = curvature
     optimum = minimise(objective, factor, goal=0.0)
     objective = replace(objective, weights=optimum.weights[0])
+    is_endless = _may_be_endless(objective, optimum) and lacks_optimum(objective)
     if refactors:
         factor = retraining_curvature(objective)
     groups = _counted_rows(objective, groups)
@@ -259,13 +280,25 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         goal = np.clip(REDUCTION * start.relative, 10 * optimum.relative, TOLERANCE)
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
+    endless = np.zeros(len(groups), bool)
     for model in np.flatnonzero(~arrived):
         reduced = without(objective, groups[model])
+        endless[model] = is_endless or lacks_optimum(replace(reduced, weights=weights[model]))
+        if endless[model]:
+            continue
         own = OwnHessian(replace(reduced, weights=weights[model]))
         end = minimise(replace(reduced, weights=own.settle(weights[model])), own)
         weights[model], relative[model] = end.weights[0], end.relative[0]
+    if is_endless or endless.any():
+        named = [] if is_endless else [groups[model] for model in np.flatnonzero(endless)]
+        warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
     changed = models.active_set_changed(weights)
-    return Retraining(objective, factor, weights, relative, changed)
+    return Retraining(objective, factor, weights, relative, changed, endless)
+
+
+def _may_be_endless(objective, optimum):
+    """Whether a model is not at its optimum, or predicts as if it had gone far."""
+    return optimum.relative[0] > TOLERANCE or np.abs(objective.training_predictor).max() > FAR
 
 
 def _starts(objective, factor, models, groups):

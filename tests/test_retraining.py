@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
@@ -307,20 +308,30 @@ def test_loo_predictor_is_the_press_formula_of_least_squares():
     np.testing.assert_allclose(predictor[:, 0], expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("penalty", [0.0, 1e-9, 1e-3])
 @pytest.mark.parametrize("row", range(0, 60, 12))
-def test_a_row_that_alone_determines_its_fit(row):
+def test_a_row_with_a_column_of_its_own(row, penalty):
+    """Without the row nothing is known of its column, whose coefficient is 0 then."""
     objective = least_squares()
     X = np.column_stack([objective.design.X, np.arange(60) == row])
+    penalty = np.append(np.full(6, penalty), 0.0)[None]
     objective = replace(
-        objective, design=Design(X, True), weights=np.zeros((1, 7)), penalty=np.zeros((1, 7))
+        objective, design=Design(X, True), weights=np.zeros((1, 7)), penalty=penalty
     )
     objective = replace(objective, weights=polish(objective))
     curvature = hessian_of(objective)
-    np.testing.assert_allclose(loo_predictor(objective, curvature)[row], objective.y[row])
+    x, left = objective.design.block(slice(None)), objective.sample_weight.copy()
+    left[row] = 0
+    others = np.delete(x, 5, axis=1)
+    gram = (others.T * left) @ others + np.diag(np.delete(penalty[0], 5))
+    expected = np.insert(np.linalg.solve(gram, others.T @ (left * objective.y)), 5, 0)
+    assert abs(objective.weights[0, 5]) > 0.01
+    predictor = loo_predictor(objective, curvature)
+    np.testing.assert_allclose(predictor[row], x[row] @ expected, rtol=1e-8)
     retrained = retrain(objective, [[row]])
     assert retrained.converged.all()
     for weights in (retrained.weights, newton_step(objective, curvature, [[row]])):
-        np.testing.assert_allclose(weights[0], objective.weights, rtol=1e-9)
+        np.testing.assert_allclose(weights[0, 0], expected, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -458,7 +469,8 @@ def test_a_model_without_an_optimum_is_not_called_converged():
     y = (X[:, 0] > 0).astype(int)
     y[5] = 1  # without this row, the classes can be told apart
     objective = objective_of(LogisticRegression(C=np.inf, max_iter=1_000), X, y)
-    assert retrain(objective, [[5], [6]]).converged.tolist() == [False, True]
+    with pytest.warns(ConvergenceWarning, match=r"Without the rows \[5\] training has no optimum"):
+        assert retrain(objective, [[5], [6]]).converged.tolist() == [False, True]
 
 
 def test_the_objective_is_left_alone():
