@@ -16,8 +16,7 @@ from .curvature import factorise, hessian_inverse
 
 #: Penalties along a direction, relative to the largest one of a coefficient, that are rounding.
 NEGLIGIBLE = 1e-10
-#: Curvature, relative to the diagonal, that a direction is given where the rows that see it are
-#: fitted so well that it has none.
+#: Curvature, relative to the diagonal, that directions are given where one has next to none.
 LEAST = 1e-10
 
 
@@ -46,21 +45,11 @@ class Unseen:
         return cls([pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
     def settle(self, weights):
-        """Parameters (..., n_outputs, n_columns) with the penalty at its optimum along them."""
-        return self._project(weights, self.duals, self.directions)
-
-    def withdraw(self, gradient):
-        """A gradient less its part along them."""
-        return self._project(gradient, self.directions, self.duals)
-
-    def stiffen(self, blocks):
-        """Give blocks of the Hessian some curvature there, which no settled step feels."""
-        for block, directions, duals in zip(blocks, self.directions, self.duals, strict=True):
-            diagonal = np.diag(block)
-            # A column of zeros, or of rounding, has no curvature to take the scale from.
-            least = np.finfo(float).eps * diagonal.max(initial=0)
-            scale = np.maximum(diagonal, least if least > 0 else 1.0)
-            block += duals @ (directions.T @ (scale[:, None] * directions)) @ duals.T
+        """Parameters (..., n_outputs, n_columns), or steps, with the penalty at its optimum."""
+        pairs = list(zip(self.directions, self.duals, strict=True))
+        parts = weights.reshape(-1, len(pairs), self.duals[0].shape[0]).swapaxes(0, 1)
+        left = [w - (w @ m) @ n.T for w, (n, m) in zip(parts, pairs, strict=True)]
+        return np.stack(left, axis=1).reshape(weights.shape)
 
     @classmethod
     def columns(cls, objective):
@@ -71,11 +60,6 @@ class Unseen:
             seen |= np.asarray((x != 0).sum(axis=0)).ravel() > 0
         directions = [sparse.eye_array(len(seen), format="csc")[:, ~seen]] * objective.shape[0]
         return cls(directions, directions)
-
-    def _project(self, vectors, along, onto):
-        parts = vectors.reshape(-1, len(along), along[0].shape[0]).swapaxes(0, 1)
-        left = [v - (v @ a) @ b.T for v, a, b in zip(parts, along, onto, strict=True)]
-        return np.stack(left, axis=1).reshape(vectors.shape)
 
 
 def _dual(directions, penalty):
@@ -111,7 +95,6 @@ class OwnHessian:
             return
         blocks = objective.hessian()
         self.unseen = Unseen.of_hessian(objective, blocks)
-        self.unseen.stiffen(blocks)
         try:
             self._inverse = factorise(objective, blocks.copy())
         except ValueError:
@@ -125,5 +108,5 @@ class OwnHessian:
 
     def solve(self, gradients):
         """``H^-1 g`` for each row g, shape (n, n_params)."""
-        gradients = self.unseen.withdraw(gradients).astype(self._inverse.dtype, order="C")
-        return self.unseen.settle(self._inverse.solve(gradients))
+        # Along what no row sees the solution is rounding, over a curvature next to none.
+        return self.unseen.settle(self._inverse.solve(gradients.astype(self._inverse.dtype)))

@@ -9,6 +9,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import _descent, retraining
+from sklearn_relatif._downdate import Downdate
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.objectives import Design, LinearObjective, reduce_estimator
@@ -212,6 +213,36 @@ def test_l1_penalty_says_when_the_active_set_changes(model):
     assert 0 < result.active_set_changed.sum() < len(groups)
 
 
+@pytest.mark.parametrize("l1_ratio", [1, 0.5])
+@pytest.mark.filterwarnings("ignore:'penalty' was deprecated")
+@pytest.mark.filterwarnings("ignore:l1_ratio parameter is only used")
+def test_l1_models_that_are_not_flagged_are_optimal(l1_ratio):
+    """By the conditions of an optimum, over many small problems and all ways to miss them."""
+    options = {"solver": "saga", "tol": 1e-12, "max_iter": 100_000, "penalty": "elasticnet"}
+    flagged, crossed = 0, 0
+    for seed in range(12):
+        X, y = cases.noisy_classes(2, n_rows=30, n_features=5, seed=seed)
+        model = LogisticRegression(C=0.5, l1_ratio=l1_ratio, random_state=0, **options).fit(X, y)
+        if not model.coef_.any():
+            continue
+        result = retrain(reduce_estimator(model, X, y, np.ones(30)), some_groups(30, (2, 3, 4, 6)))
+        for rows, weights, changed in zip(
+            some_groups(30, (2, 3, 4, 6)), result.weights, result.active_set_changed, strict=True
+        ):
+            kept = np.delete(np.arange(30), rows)
+            W = result.objective.score_weights(weights)
+            D = reference.design(X)
+            steep = reference.gradients(W, D, y, "sigmoid")[kept].sum(axis=0)[:-1]
+            w, strength = W[0, :-1], 1 / model.C
+            steep += strength * (1 - l1_ratio) * w
+            least = np.where(w == 0, np.abs(steep) - strength * l1_ratio, 0)
+            least = np.where(w != 0, np.abs(steep + strength * l1_ratio * np.sign(w)), least)
+            assert changed == (least.max() > 1e-6)
+            flagged += changed
+            crossed += np.any(w * model.coef_[0] < 0)
+    assert flagged > 20 and crossed > 3
+
+
 # --- one Newton step ------------------------------------------------------------------------
 
 
@@ -366,6 +397,33 @@ def test_newton_step_is_closer_to_retraining_than_influence():
     first = curvature.solve(optimum.rows.block(rows)) * optimum.rows.norm[rows, None] / len(y)
     errors = [np.linalg.norm(step - exact) for step in (newton, first.reshape(exact.shape))]
     assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("name", ["binary", "multinomial", "one vs rest"])
+def test_a_downdated_hessian_is_that_of_the_rows_that_are_left(name):
+    """Rows that hold a third of the weight, so that its sum counts; a model loses fewer."""
+    X, y = cases.noisy_classes(2 if name == "binary" else 3, n_rows=60)
+    weight = np.where(np.arange(60) % 20 == 0, 10.0, 1.0)
+    model = LogisticRegression(C=10)
+    if name == "one vs rest":
+        model = OneVsRestClassifier(model)
+    objective = reduce_estimator(model.fit(X, y), X, y, weight)
+    objective = replace(objective, weights=polish(objective))
+    groups = [[0, 20], [40]]
+    rows, present = np.array([[0, 20], [40, 0]]), np.array([[1.0, 1.0], [1.0, 0.0]])
+    removed = Downdate(objective, hessian_of(objective), None, rows, present)
+    assert not removed.cancels.any()
+    models = _descent.Models(objective, [np.array(group) for group in groups])
+    before = np.repeat(objective.weights[None], 2, axis=0)
+    gradient = models.at(before, np.arange(2)).gradient
+    np.testing.assert_allclose(removed.gradient(), gradient, rtol=1e-9, atol=1e-12)
+    for index, group in enumerate(groups):
+        own = replace(objective, sample_weight=np.where(np.isin(np.arange(60), group), 0, weight))
+        expected = hessian_of(own).solve(gradient[[index]].reshape(1, -1).copy())
+        expected = expected.reshape(1, *objective.shape)
+        solved = removed.solve(gradient[[index]], np.array([index]))
+        np.testing.assert_allclose(solved, expected, rtol=1e-8)
+        np.testing.assert_allclose(removed.newton_step()[[index]], -expected, rtol=1e-8)
 
 
 # --- what a removal changed -----------------------------------------------------------------

@@ -13,12 +13,17 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer, retraining
+from sklearn_relatif._optimum import lacks_optimum
+from sklearn_relatif._own_hessian import OwnHessian
 from sklearn_relatif.curvature import _prepare, build_curvature
 from sklearn_relatif.objectives import LinearObjective, reduce_estimator
 from sklearn_relatif.retraining import newton_step, polish, retrain
 from tests import cases, reference
 
-pytestmark = cases.ignore_warning_about_no_penalty
+pytestmark = [
+    cases.ignore_warning_about_no_penalty,
+    pytest.mark.filterwarnings("ignore:The curvature is ill-conditioned"),
+]
 
 STRENGTHS = (1e3, 1e6, 1e12, np.inf)
 
@@ -276,6 +281,26 @@ def test_a_flip_set_that_empties_a_column():
         assert flip.new_label == refit.predict(X[[query]])[0] != flip.label
 
 
+def test_a_direction_of_several_columns_under_next_to_no_penalty():
+    """No factor tells its curvature from rounding, and no step follows that."""
+    X, y, level = categories(2)
+    objective = reduce_estimator(logistic(1e3).fit(X, y), X, y, (level != 0).astype(float))
+    gradient = objective.rows.block(slice(None)) * objective.rows.norm[:, None]
+    for penalty in (1e-12, 1e-16, 1e-20):
+        objective = replace(objective, penalty=penalty * np.sign(objective.penalty))
+        own = OwnHessian(objective)
+        hessian = objective.hessian()[0]
+        inverse = np.linalg.pinv(hessian, 1e-11, hermitian=True)
+        solved = own.solve(gradient[level != 0])
+        x = objective.design.block(level != 0)
+        assert_allclose(solved @ x.T, gradient[level != 0] @ inverse @ x.T, rtol=1e-7, atol=1e-8)
+        settled = own.settle(objective.weights)
+        penalties = [np.sum(w[0, :-1] ** 2) for w in (settled, objective.weights)]
+        assert penalties[0] < penalties[1]
+        assert_allclose(settled @ x.T, objective.weights @ x.T, atol=1e-12)
+        assert_allclose(own.settle(settled), settled, atol=1e-12)
+
+
 # --- no optimum ------------------------------------------------------------------------------
 
 
@@ -341,3 +366,14 @@ def test_classes_that_are_told_apart():
     explainer = RelatIFExplainer.from_fitted(model, X, y, damping=1e-3)
     with pytest.raises(ValueError, match="Training has no optimum"):
         explainer.retrain_without([0])
+
+
+@pytest.mark.parametrize("overlap", [1e-3, 1e-8, 0.0, -1e-3])
+def test_classes_that_hardly_overlap(overlap):
+    X = np.array([-3.0, -1, overlap, 0, 1, 3])[:, None]
+    y = np.array([0, 0, 0, 1, 1, 1])
+    model = LogisticRegression().fit(X, y)
+    objective = reduce_estimator(model, X, y, np.ones(6))
+    assert not lacks_optimum(objective)
+    free = replace(objective, penalty=np.zeros((1, 2)), weights=np.zeros((1, 2)))
+    assert lacks_optimum(free) == (overlap <= 0)
