@@ -486,6 +486,50 @@ def test_features_of_single_precision_are_retrained_in_double():
     assert np.abs(result.weights - wide.weights).max() < 1e-7 * scale
 
 
+def count_evaluations(monkeypatch):
+    """Of gradients of single models, as a list that grows."""
+    counted, at = [], _descent.Models.at
+
+    def counting(models, weights, members):
+        counted.extend(members)
+        return at(models, weights, members)
+
+    monkeypatch.setattr(_descent.Models, "at", counting)
+    return counted
+
+
+def test_a_hessian_that_neglects_little_costs_few_steps(monkeypatch):
+    monkeypatch.setattr(retraining, "SINGLE_PRECISION_ABOVE", 0)
+    X, y = cases.digits(400)
+    objective = objective_of(LogisticRegression(tol=1e-2), X, y)
+    counted = count_evaluations(monkeypatch)
+    assert retrain(objective, np.arange(12)[:, None]).converged.all()
+    assert len(counted) < 100
+
+
+def test_small_changes_are_as_exact_as_large_ones(monkeypatch):
+    """A row of next to no weight moves the model to first order, and by less than PRECISION."""
+    monkeypatch.setattr(retraining, "SINGLE_PRECISION_ABOVE", 0)
+    X, y = cases.wine()
+    weight, rows = np.ones(len(y)), np.arange(0, len(y), 6)
+    weight[rows] = 1e-7
+    optimum = optimum_of(LogisticRegression(), X, y, weight)
+    share = optimum.rows.norm[rows] * weight[rows] / weight.sum()
+    expected = hessian_of(optimum).solve(optimum.rows.block(rows) * share[:, None])
+    result = retrain(optimum, rows[:, None])
+    change = (result.weights - result.objective.weights).reshape(expected.shape)
+    error = np.linalg.norm(change - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert error.max() < 3e-4
+
+
+def test_what_counts_as_converged():
+    nothing = np.zeros(3, bool)
+    relative = np.array([0.9e-10, 1.1e-10, 0.0])
+    lacks = np.array([False, False, True])
+    result = retraining.Retraining(None, None, None, relative, nothing, lacks)
+    assert result.converged.tolist() == [True, False, False]
+
+
 def test_batches_do_not_matter(monkeypatch):
     X, y = cases.wine()
     optimum = optimum_of(LogisticRegression(), X, y)
