@@ -58,7 +58,7 @@ class Unseen:
         for rows in objective.blocks(objective.shape[1]):
             x = objective.design.product_block(rows)[objective.sample_weight[rows] > 0]
             seen |= np.asarray((x != 0).sum(axis=0)).ravel() > 0
-        directions = [sparse.eye_array(len(seen), format="csc")[:, ~seen]] * objective.shape[0]
+        directions = [sparse.identity(len(seen), format="csc")[:, ~seen]] * objective.shape[0]
         return cls(directions, directions)
 
 

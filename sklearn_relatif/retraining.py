@@ -361,7 +361,8 @@ def newton_steps(
 
     The step starts at the parameters of the objective, which are taken for its optimum, and has
     the Hessian of the model without the group. For one row i and one output it is
-    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``.
+    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``. A coefficient that would cross zero
+    against its L1 penalty ends there.
 
     Parameters
     ----------
@@ -401,7 +402,8 @@ def newton_steps(
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
             sound = ~removed.cancels
             if sound.any():
-                yield batch[sound], objective.weights + removed.newton_step()[sound]
+                stepped = objective.weights + removed.newton_step()[sound]
+                yield batch[sound], _within_signs(objective, stepped)
             batch = batch[~sound]
         for model in batch:
             rows, own = groups[model], None
@@ -412,7 +414,14 @@ def newton_steps(
                 step = own_newton_step(objective, rows, has_room)
             else:
                 step = newton_step_without(objective, own, rows)
-            yield np.array([model]), (objective.weights + step)[None]
+            yield np.array([model]), _within_signs(objective, (objective.weights + step)[None])
+
+
+def _within_signs(objective, weights):
+    """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
+    if not np.any(objective.slope) or objective.design.expand(weights) is not weights:
+        return weights
+    return np.where(weights * objective.slope < 0, 0, weights)
 
 
 def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
@@ -436,6 +445,12 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     form = closed_form(objective, curvature, range(objective.n_rows))
     has_room = not isinstance(curvature, ConjugateGradients)
     predictor = np.empty((objective.design.n_rows, objective.shape[0]))
+    if np.any(objective.slope):
+        # Whether a coefficient crosses zero, only the whole step tells.
+        for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
+            x = objective.design.dense_block(rows).astype(np.float64, copy=False)
+            predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
+        return predictor
     # Without a closed form, a row needs a solution for each output.
     n_solutions = 1 if form is not None else 2 * objective.shape[0]
     for block in objective.blocks(4 * objective.weights.size * n_solutions):

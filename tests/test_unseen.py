@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from scipy.special import expit, softmax
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -171,6 +172,34 @@ def test_squared_hinge(C):
         loss.append(np.maximum(1 - signs * refit.decision_function(X), 0) ** 2)
     effect = explainer.removal_effect(X, y, groups=level, order="retrain")
     assert_allclose(effect, np.transpose(loss[1:]) - loss[0][:, None], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("C", [1.0, 1e3])
+@pytest.mark.filterwarnings("ignore:'penalty' was deprecated")
+@pytest.mark.filterwarnings("ignore:l1_ratio parameter is only used")
+def test_a_coefficient_of_an_l1_penalty_ends_at_zero(l1_ratio, C):
+    """Its slope would lead it past zero, to wherever its L2 penalty takes over."""
+    X, y, level = categories(2)
+    model = LogisticRegression(
+        C=C, l1_ratio=l1_ratio, penalty="elasticnet", solver="saga", tol=1e-12, max_iter=100_000
+    ).set_params(random_state=0)
+    X = X[:, :10]
+    explainer = RelatIFExplainer(model).fit(X, y)
+    groups = np.where(np.isin(level, [2, 3]), level.astype(object), None)
+    before = reference.log_loss(
+        cases.parameters(explainer.estimator_), reference.design(X), y, "sigmoid"
+    )
+    for column, label in enumerate((2, 3)):
+        refit = clone(model).fit(X[level != label], y[level != label])
+        assert refit.coef_[0, 2 + label] == 0
+        truth = (
+            reference.log_loss(cases.parameters(refit), reference.design(X), y, "sigmoid") - before
+        )
+        exact = explainer.removal_effect(X, y, groups=groups, order="retrain")[:, column]
+        newton = explainer.removal_effect(X, y, groups=groups)[:, column]
+        assert_allclose(exact, truth, rtol=0, atol=1e-8)
+        assert np.abs(newton - truth).max() < 0.06
 
 
 @pytest.mark.parametrize("C", STRENGTHS)
