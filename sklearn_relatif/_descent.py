@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .curvature import hessian_inverse
+from ._own_hessian import OwnHessian
+from .curvature import has_room_for_factor
 from .objectives import Design, block_budget, row_blocks
 from .objectives._rows import DENSE_ABOVE
 
@@ -281,8 +282,8 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
     for _ in range(MAX_HESSIANS):
         if curvature is None:
             try:
-                here = replace(objective, weights=point.weights[0]).astype(np.float64)
-                curvature = hessian_inverse(here)
+                here = replace(objective, weights=point.weights[0])
+                curvature = OwnHessian(here, has_room_for_factor(objective))
             except ValueError:
                 break
         before = point.relative[0]

@@ -7,8 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from ._descent import Models, dot, solve_with
-from .curvature import ConjugateGradients, factorise
+from ._own_hessian import OwnHessian
+from .curvature import CholeskyCurvature, ConjugateGradients
 from .objectives import Design
+
+#: Share of the curvature that a removal may leave along a direction for a difference to tell it.
+#: Rounding is this much larger in it than in the factor that is downdated.
+LEAST_LEFT = 1e-6
+#: Products by which a share that is left is looked for.
+POWER_ITERATIONS = 3
 
 
 class Downdate:
@@ -30,6 +37,13 @@ class Downdate:
         From :func:`closed_form`.
     rows, present : ndarray of shape (n_models, n_removed)
         Rows that each model loses; those with ``present`` 0 only fill up.
+
+    Attributes
+    ----------
+    cancels : ndarray of bool, shape (n_models,)
+        Whether next to nothing is left of the curvature along some direction, so that what is
+        left is rounding. Nothing that is said of such a model holds; it needs an
+        :class:`~sklearn_relatif._own_hessian.OwnHessian`.
     """
 
     def __init__(self, objective, curvature, form, rows, present):
@@ -58,6 +72,9 @@ class Downdate:
         self.solved = None
         self.forms = self._forms(form)
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
+        self.cancels = self._cancels()
+        self.sound = np.flatnonzero(~self.cancels)
+        self.remaining[self.cancels] = np.eye(self.forms.shape[-1])
         self.correction = None
 
     def gradient(self):
@@ -74,7 +91,8 @@ class Downdate:
         return self.eta + shift.reshape(self.eta.shape)
 
     def solve(self, gradient, models):
-        """Inverse Hessian of the models without their rows, applied to a gradient of each."""
+        """Inverse Hessian of those models that do not cancel, applied to a gradient of each."""
+        models = self.sound[models]
         if self.correction is None:
             self.correction = self._solve_remaining(self.inner)
         x = self.x[models]
@@ -89,23 +107,26 @@ class Downdate:
         return solution * self.share_left[models, None, None]
 
     def _solve_remaining(self, right):
-        """``(I - A M)^-1`` times what is on the right.
+        """``(I - A M)^-1`` times what is on the right."""
+        return np.linalg.solve(self.remaining, right)
 
-        An eigenvalue of ``I - A M`` vanishes if the removed rows alone determine the parameters
-        in some direction. Nothing moves along it then.
+    def _cancels(self):
+        """Whether the least eigenvalue of ``I - A^1/2 M A^1/2`` is lost in rounding.
+
+        It is the least share of the curvature along a direction that the other rows and the
+        penalty have in it.
         """
-        n_rows = self.remaining.shape[-1]
-        leverage = n_rows - np.trace(self.remaining, axis1=-2, axis2=-1)
         rounding = 100 * np.finfo(self.curvature.dtype).eps
+        least = max(LEAST_LEFT, rounding)
+        lost = np.trace(self.inner @ self.forms, axis1=-2, axis2=-1)
         # Eigenvalues of A M are not negative, so that none is 1 where their sum is less.
-        regular = leverage < 1 - rounding
-        solution = np.empty(right.shape)
-        solution[regular] = np.linalg.solve(self.remaining[regular], right[regular])
-        u, values, vh = np.linalg.svd(self.remaining[~regular])
-        inverse = np.divide(1, values, out=np.zeros_like(values), where=values > rounding)
-        coordinates = inverse[..., None] * (u.swapaxes(-1, -2) @ right[~regular])
-        solution[~regular] = vh.swapaxes(-1, -2) @ coordinates
-        return solution
+        suspect = (~(lost < 1 - least)).any(axis=1)
+        cancels = np.zeros(len(lost), bool)
+        values, vectors = np.linalg.eigh(self.inner[suspect])
+        roots = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
+        shares = roots.swapaxes(-1, -2) @ self.forms[suspect] @ roots
+        cancels[suspect] = (1 - np.linalg.eigvalsh(shares)[..., -1] < least).any(axis=1)
+        return cancels
 
     def _spread(self, coefficients, x):
         """``E t``: parameters (n, n_outputs, n_columns) from coefficients of the rows."""
@@ -167,40 +188,74 @@ def closed_form(objective, curvature, groups):
 
 
 class OwnFactors:
-    """Factors of their own for a batch of models that lose many rows.
+    """Hessians of their own for a batch of models.
 
     Parameters
     ----------
-    objective : LinearObjective
-    hessian : ndarray of shape (n_blocks, size, size)
-        That of the objective, from which the part of each group is subtracted.
-    groups : sequence of ndarray of int
-    otherwise : curvature object
-        Stands in for a Hessian that is not positive definite.
+    inverses : sequence of curvature objects
+        One a model.
     """
 
-    def __init__(self, objective, hessian, groups, otherwise):
-        self.curvatures = []
-        for rows in groups:
-            try:
-                self.curvatures.append(curvature_without(objective, hessian, rows))
-            except ValueError:
-                self.curvatures.append(otherwise)
+    def __init__(self, inverses):
+        self.inverses = inverses
 
     def solve(self, gradient, models):
         """Inverse Hessian of the models, applied to a gradient of each."""
         solution = np.empty(gradient.shape)
         for index, model in enumerate(models):
-            solution[[index]] = solve_with(self.curvatures[model], gradient[[index]])
+            solution[[index]] = solve_with(self.inverses[model], gradient[[index]])
         return solution
 
 
 def curvature_without(objective, hessian, rows):
-    """Factor of the Hessian of a model without some rows, at the parameters of all rows."""
+    """Factor of the Hessian of a model without some rows, at the parameters of all rows.
+
+    It comes from a difference, or None if too little is left of the Hessian along a direction.
+    """
     part = _likelihood_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
-    return factorise(without(objective, rows), blocks)
+    mask = None if objective.mask is None else objective.mask.ravel()
+    nothing = np.zeros((blocks.shape[1], 0))
+    try:
+        # No direction without curvature is restored, since it may have lost it with the rows.
+        curvature = CholeskyCurvature(
+            blocks, objective.dtype, lambda: [nothing] * len(blocks), mask
+        )
+    except ValueError:
+        return None
+    return None if _cancelled(curvature, hessian, 1 - lost / total) else curvature
+
+
+def _cancelled(curvature, hessian, share_left):
+    """Whether next to nothing of a Hessian is left in another along some direction.
+
+    Power iteration soon finds such an outlier among the eigenvalues of ``C^-1 H``.
+    """
+    diagonal = np.einsum("bii->bi", hessian)
+    vector = np.random.default_rng(0).normal(size=diagonal.shape)
+    vector /= np.sqrt(np.where(diagonal > 0, diagonal, 1))
+    product = np.einsum("bij,bj->bi", hessian, vector)
+    for _ in range(POWER_ITERATIONS):
+        size = np.sqrt(np.vdot(vector, product))
+        vector = solve_with(curvature, product[None])[0]
+        product = np.einsum("bij,bj->bi", hessian, vector)
+        if not np.sqrt(np.vdot(vector, product)) * share_left < size / LEAST_LEFT:
+            return True
+    return False
+
+
+def own_newton_step(objective, rows, has_room=True):
+    """Newton step of a model without some rows, summed over the other rows throughout.
+
+    Along a direction that those do not see it leads to the optimum of the penalty.
+    """
+    reduced = without(objective, rows)
+    own = OwnHessian(reduced, has_room)
+    settled = own.settle(objective.weights[None].astype(np.float64))
+    models = Models(reduced, [np.empty(0, np.intp)])
+    gradient = models.at(settled, np.zeros(1, np.intp)).gradient
+    return (settled - solve_with(own, gradient))[0] - objective.weights
 
 
 def newton_step_without(objective, curvature, rows):
@@ -212,7 +267,7 @@ def newton_step_without(objective, curvature, rows):
     models = Models(part, [np.empty(0, np.intp)])
     lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
     share = part.total_weight / (objective.total_weight - part.total_weight)
-    return solve_with(curvature, share * lost)
+    return solve_with(curvature, share * lost)[0]
 
 
 def _likelihood_of(objective, rows):

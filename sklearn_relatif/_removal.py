@@ -116,7 +116,8 @@ class RemovalMixin:
         UserWarning
             If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
         ConvergenceWarning
-            If double precision leaves few digits of what an SVM becomes.
+            If a model to retrain has no optimum, because classes are told apart by a direction
+            that bears no penalty; or if double precision leaves few digits of what an SVM becomes.
 
         Examples
         --------

@@ -18,6 +18,7 @@ from . import objectives, retraining
 from ._active_parameters import settle
 from ._descent import PRECISION, TOLERANCE, minimise
 from ._downdate import without
+from ._optimum import no_optimum
 from .curvature import hessian_inverse
 from .objectives import NO_PARAMETERS, LinearObjective
 
@@ -112,6 +113,9 @@ def trained(objective, curvature=None):
         curvature = hessian_inverse(objective) if curvature is None else curvature
         point = minimise(objective, curvature, goal=0.0)
         optimum = replace(objective, weights=point.weights[0])
+        if retraining.is_endless(optimum, point):
+            warnings.warn(no_optimum([]), ConvergenceWarning, stacklevel=2)
+            return objective, hessian_inverse(objective)
         is_optimal = point.relative[0] <= TOLERANCE
     else:
         optimum, is_optimal = settle(objective)
@@ -163,7 +167,8 @@ def retrained_models(objective, removals):
 def _settled(result, index, rows, position):
     """A model that left its active set, or that has found no optimum."""
     objective, weights = result.objective, result.weights[[index]]
-    is_optimal = False
+    # Of a model without an optimum, a warning has told already.
+    is_optimal = result.lacks_optimum[index]
     if objective.full_l1 is None:
         models = SteppedModels(np.array([position]), objective, weights)
     else:

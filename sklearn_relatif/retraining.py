@@ -15,7 +15,8 @@ which downdates the stored factor of H by a matrix of low rank (for one row and 
 divides by ``1 - h_i``). Quasi-Newton steps follow, in which the changes of the gradient that were
 met on the way correct the downdated factor (L-BFGS). All models share each product with the data,
 in double precision. A model that has not arrived after some steps is finished alone, with Hessians
-of its own.
+of its own. One whose rows see next to nothing of some direction, where the downdated factor would
+be rounding, has them from the start.
 
 The weight of each row stays as it is: ``class_weight="balanced"`` is not computed anew without
 the group, and a class that loses all of its rows keeps its place. The active set of an L1 penalty
@@ -24,10 +25,12 @@ stays as it is too; where it would not, the result says so, and ``_active_parame
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from ._descent import (
     MEMORY,
@@ -45,21 +48,24 @@ from ._downdate import (
     closed_form,
     curvature_without,
     newton_step_without,
+    own_newton_step,
     pad,
     without,
 )
+from ._optimum import lacks_optimum, no_optimum
+from ._own_hessian import OwnHessian, Unseen
 from .curvature import (
     CholeskyCurvature,
     ConjugateGradients,
     build_curvature,
     check_room_for_factor,
     factorise,
-    hessian_inverse,
 )
 from .objectives import Design, LinearObjective, row_blocks
 
 __all__ = [
     "Retraining",
+    "is_endless",
     "loo_predictor",
     "loss_changes",
     "newton_step",
@@ -83,6 +89,8 @@ ROUGH, FINE = 0.1, 0.01
 #: Models, times this, from whose number of parameters on a factor of the Hessian at the optimum
 #: itself pays: it costs at most as much as n_params / 4 gradients, and saves each model several.
 REFACTOR_ABOVE = 80
+#: Predictor from which on a model may have no optimum, and only have been stopped.
+FAR = 15
 #: Columns of the products that models share: enough for BLAS to run at its full rate.
 BATCH_COLUMNS = 1024
 #: Bytes that the vectors of a batch of models may take.
@@ -107,6 +115,8 @@ class Retraining:
     active_set_changed : ndarray of bool, shape (n_models,)
         Whether an L1 penalty would have chosen other active parameters, or other signs, for the
         model. The weights are then not its optimum.
+    lacks_optimum : ndarray of bool, shape (n_models,)
+        Whether the model has no optimum, since what bears no penalty tells its classes apart.
     """
 
     objective: LinearObjective
@@ -114,11 +124,12 @@ class Retraining:
     weights: np.ndarray
     relative_gradient: np.ndarray
     active_set_changed: np.ndarray
+    lacks_optimum: np.ndarray
 
     @property
     def converged(self) -> np.ndarray:
-        """Whether each relative gradient is at most 1e-10, shape (n_models,)."""
-        return self.relative_gradient <= TOLERANCE
+        """Whether there is an optimum, and each relative gradient is at most 1e-10, (n_models,)."""
+        return (self.relative_gradient <= TOLERANCE) & ~self.lacks_optimum
 
 
 def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCurvature:
@@ -143,7 +154,8 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
     TypeError
         If the loss has no second derivative.
     ValueError
-        If the Hessian is not positive definite, or memory does not hold it.
+        If the Hessian is not positive definite (of a model without an optimum, it vanishes), or
+        memory does not hold it.
     """
     if not objective.is_smooth:
         raise TypeError(
@@ -157,7 +169,12 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
             return factorise(single, single.hessian(neglect).astype(np.float32, copy=False))
         except ValueError:
             pass
-    return build_curvature(objective.astype(np.float64), "hessian", 0.0)
+    try:
+        return build_curvature(objective.astype(np.float64), "hessian", 0.0)
+    except ValueError as error:
+        if lacks_optimum(objective):
+            raise ValueError(no_optimum([])) from error
+        raise
 
 
 def polish(objective: LinearObjective, curvature=None) -> np.ndarray:
@@ -224,6 +241,11 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
     ValueError
         If the Hessian of the objective is not positive definite, or a group leaves no rows.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the model, or a model without a group, has no optimum.
+
     Examples
     --------
     >>> import numpy as np
@@ -247,6 +269,7 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         factor = curvature
     optimum = minimise(objective, factor, goal=0.0)
     objective = replace(objective, weights=optimum.weights[0])
+    has_no_end = is_endless(objective, optimum)
     if refactors:
         factor = retraining_curvature(objective)
     groups = _counted_rows(objective, groups)
@@ -258,29 +281,67 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         goal = np.clip(REDUCTION * start.relative, 10 * optimum.relative, TOLERANCE)
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
+    endless = np.zeros(len(groups), bool)
     for model in np.flatnonzero(~arrived):
         reduced = without(objective, groups[model])
-        end = minimise(replace(reduced, weights=weights[model]))
+        endless[model] = has_no_end or lacks_optimum(replace(reduced, weights=weights[model]))
+        if endless[model]:
+            continue
+        own = OwnHessian(replace(reduced, weights=weights[model]))
+        end = minimise(replace(reduced, weights=own.settle(weights[model])), own)
         weights[model], relative[model] = end.weights[0], end.relative[0]
+    if has_no_end or endless.any():
+        named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless)]
+        warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
     changed = models.active_set_changed(weights)
-    return Retraining(objective, factor, weights, relative, changed)
+    return Retraining(objective, factor, weights, relative, changed, endless)
+
+
+def is_endless(objective, point) -> bool:
+    """Whether an objective, minimised up to a point, has no optimum to arrive at."""
+    # One that has arrived near zero has, which is cheaper to see than to prove.
+    is_suspect = point.relative[0] > TOLERANCE or np.abs(objective.training_predictor).max() > FAR
+    return is_suspect and lacks_optimum(objective)
 
 
 def _starts(objective, factor, models, groups):
-    """Batches of models at the optimum of all rows, each with the inverse of its Hessian there."""
+    """Batches of models at the optimum of all rows, each with the inverse of its Hessian there.
+
+    Where rows that are left see nothing of a direction, the start is the optimum of the penalty
+    along it.
+    """
     form, hessian = closed_form(objective, factor, groups), None
     for batch, is_small in _batches(objective, groups):
         weights = np.repeat(objective.weights[None], len(batch), axis=0)
         members = [groups[model] for model in batch]
         if is_small:
             removed = Downdate(objective, factor, form, *pad(members))
-            yield batch, models.start(weights, removed.gradient(), batch), removed.solve
+            sound = ~removed.cancels
+            if sound.any():
+                start = models.start(weights, removed.gradient(), batch)
+                yield batch[sound], start.take(sound), removed.solve
+            batch, inverses = batch[~sound], [None] * np.count_nonzero(~sound)
         elif _has_room_for_factors(objective):
             hessian = objective.hessian() if hessian is None else hessian
-            own = OwnFactors(objective, hessian, members, factor)
-            yield batch, models.at(weights, batch), own.solve
+            inverses = [curvature_without(objective, hessian, rows) for rows in members]
         else:
+            unseen = [Unseen.columns(without(objective, rows)) for rows in members]
+            weights = np.stack([one.settle(w) for one, w in zip(unseen, weights, strict=True)])
             yield batch, models.at(weights, batch), solver(factor)
+            continue
+        at_once = max(1, BATCH_BYTES // _factor_bytes(objective))
+        for some in row_blocks(len(batch), 1, at_once):
+            yield _own_starts(objective, models, groups, batch[some], inverses[some])
+
+
+def _own_starts(objective, models, groups, batch, inverses):
+    """A batch of :func:`_starts` with the Hessian of each model, computed where there is none."""
+    weights = np.repeat(objective.weights[None], len(batch), axis=0)
+    for index, model in enumerate(batch):
+        if inverses[index] is None:
+            inverses[index] = own = OwnHessian(without(objective, groups[model]))
+            weights[index] = own.settle(weights[index])
+    return batch, models.at(weights, batch), OwnFactors(inverses).solve
 
 
 def newton_step(objective: LinearObjective, curvature, groups: Sequence) -> np.ndarray:
@@ -303,7 +364,8 @@ def newton_steps(
 
     The step starts at the parameters of the objective, which are taken for its optimum, and has
     the Hessian of the model without the group. For one row i and one output it is
-    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``.
+    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``. A coefficient that would cross zero
+    against its L1 penalty ends there.
 
     Parameters
     ----------
@@ -336,22 +398,33 @@ def newton_steps(
     array([0.006, 0.179, 1.348])
     """
     groups = _counted_rows(objective, groups)
-    form = closed_form(objective, curvature, groups)
-    hessian = None
+    form, hessian = closed_form(objective, curvature, groups), None
+    has_room = not isinstance(curvature, ConjugateGradients)
     for batch, is_small in _batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
-            yield batch, objective.weights + removed.newton_step()
-            continue
+            sound = ~removed.cancels
+            if sound.any():
+                stepped = objective.weights + removed.newton_step()[sound]
+                yield batch[sound], _within_signs(objective, stepped)
+            batch = batch[~sound]
         for model in batch:
-            rows = groups[model]
-            if isinstance(curvature, ConjugateGradients):
-                own = hessian_inverse(without(objective, rows))
-            else:
+            rows, own = groups[model], None
+            if not is_small and has_room:
                 hessian = objective.hessian() if hessian is None else hessian
                 own = curvature_without(objective, hessian, rows)
-            step = newton_step_without(objective, own, rows)
-            yield np.array([model]), objective.weights + step
+            if own is None:
+                step = own_newton_step(objective, rows, has_room)
+            else:
+                step = newton_step_without(objective, own, rows)
+            yield np.array([model]), _within_signs(objective, (objective.weights + step)[None])
+
+
+def _within_signs(objective, weights):
+    """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
+    if not np.any(objective.slope) or objective.design.expand(weights) is not weights:
+        return weights
+    return np.where(weights * objective.slope < 0, 0, weights)
 
 
 def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
@@ -373,13 +446,24 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     ndarray of shape (n_rows, n_outputs), float64
     """
     form = closed_form(objective, curvature, range(objective.n_rows))
+    has_room = not isinstance(curvature, ConjugateGradients)
     predictor = np.empty((objective.design.n_rows, objective.shape[0]))
+    if np.any(objective.slope):
+        # Whether a coefficient crosses zero, only the whole step tells.
+        for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
+            x = objective.design.dense_block(rows).astype(np.float64, copy=False)
+            predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
+        return predictor
     # Without a closed form, a row needs a solution for each output.
     n_solutions = 1 if form is not None else 2 * objective.shape[0]
     for block in objective.blocks(4 * objective.weights.size * n_solutions):
         rows = np.arange(block.start, block.stop)[:, None]
         removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
         predictor[block] = removed.predictor_after_step()
+        for row in rows[removed.cancels, 0]:
+            step = own_newton_step(objective, [row], has_room)
+            x = objective.design.dense_block([row]).astype(np.float64)
+            predictor[row] = (x @ (objective.weights + step).T)[0]
     return predictor
 
 

@@ -76,6 +76,20 @@ def test_masked_parameters_take_no_part():
     assert_allclose(curvature.whiten(gradients.copy())[:, ~kept], 0)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e5, 1e9])
+def test_null_directions_are_given_curvature_in_the_units_of_their_columns(unit):
+    """Two equal columns in another unit than the rest: whatever that is, solutions are the same."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 4))
+    x[:, 1] = x[:, 0]
+    scale = np.array([unit, unit, 1, 1])
+    block, gradients = (x * scale).T @ (x * scale), rng.normal(size=(5, 30)) @ (x * scale)
+    null = np.array([[1.0], [-1], [0], [0]]) / np.sqrt(2)
+    curvature = CholeskyCurvature(block[None].copy(), np.float64, lambda: [null])
+    expected = gradients / scale @ np.linalg.pinv(x.T @ x, 1e-13, hermitian=True)
+    assert_allclose(curvature.solve(gradients.copy()) * scale, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("mask", [None, np.array([1.0, 0.0, 1.0, 1.0, 1.0, 0.0])])
 def test_lengths_of_many_rows_come_from_one_product(mask):
     """As long as the unrotated ones, in columns of scales from 1 to 1e10."""

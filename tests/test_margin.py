@@ -653,6 +653,28 @@ def test_sgd_on_the_active_set(penalty):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@unfinished
+def test_damping_leaves_out_what_is_held_at_zero():
+    """The curvature of a hinge is diagonal, and an inactive coefficient of a class has none."""
+    X, y = cases.noisy_classes(3, n_features=6)
+    sgd = SGDClassifier(
+        penalty="elasticnet", alpha=0.05, l1_ratio=0.6, fit_intercept=False, random_state=0
+    ).fit(X, y)
+    active = sgd.coef_ != 0
+    assert active.any(axis=0).all() and not active.all()
+    explainer = RelatIFExplainer.from_fitted(sgd, X, y, damping=0.5)
+    expected = brute_force(
+        sgd, X, y, X[:9], y[:9], loss="hinge", strength=0.02 * len(y), active=active, damping=0.5
+    )
+    # Rows near the margin count as support vectors, as far as SGD may have missed its optimum.
+    clear = (np.abs(margin_signs(y, 3) * sgd.decision_function(X) - 1) > 0.1).all(axis=1)
+    assert clear.sum() > 100
+    for criterion, values in expected.items():
+        actual = explainer.pairwise_influence(X[:9], y[:9], criterion=criterion)
+        assert_allclose(actual[:, clear], values[:, clear], rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("loss", ["hinge", "log_loss", "modified_huber", "squared_hinge"])
 @pytest.mark.filterwarnings("ignore:The model is not at the optimum")
 @unfinished

@@ -30,6 +30,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.objectives import LinearObjective
+from sklearn_relatif.objectives._pairs import PairGrams
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -669,3 +670,14 @@ def test_neglected_rows_are_a_small_share_of_the_hessian(container):
     missing = np.linalg.norm(exact - rough, 2)
     assert 0 < missing <= neglect * coupling.sum() * longest
     assert np.linalg.eigvalsh(exact - rough).min() >= -1e-15
+
+
+@pytest.mark.parametrize("neglect", [0.01, 0.1])
+def test_no_pair_of_classes_loses_more_than_it_may(neglect):
+    p = np.r_[np.full(500, 0.5), np.full(500, 0.05), np.full(500, 1e-5)]
+    exact, rough = PairGrams(np.eye(2), 1, float), PairGrams(np.eye(2), 1, float)
+    rows = np.ones((len(p), 1)), np.column_stack([p, 1 - p]), np.ones(len(p))
+    exact.add(*rows)
+    rough.add(*rows, neglect)
+    exact, rough = exact.total()[0, 0], rough.total()[0, 0]
+    assert (1 - neglect) * exact <= rough < exact

@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import _descent, retraining
+from sklearn_relatif._downdate import Downdate
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.objectives import Design, LinearObjective, reduce_estimator
@@ -211,6 +213,36 @@ def test_l1_penalty_says_when_the_active_set_changes(model):
     assert 0 < result.active_set_changed.sum() < len(groups)
 
 
+@pytest.mark.parametrize("l1_ratio", [1, 0.5])
+@pytest.mark.filterwarnings("ignore:'penalty' was deprecated")
+@pytest.mark.filterwarnings("ignore:l1_ratio parameter is only used")
+def test_l1_models_that_are_not_flagged_are_optimal(l1_ratio):
+    """By the conditions of an optimum, over many small problems and all ways to miss them."""
+    options = {"solver": "saga", "tol": 1e-12, "max_iter": 100_000, "penalty": "elasticnet"}
+    flagged, crossed = 0, 0
+    for seed in range(12):
+        X, y = cases.noisy_classes(2, n_rows=30, n_features=5, seed=seed)
+        model = LogisticRegression(C=0.5, l1_ratio=l1_ratio, random_state=0, **options).fit(X, y)
+        if not model.coef_.any():
+            continue
+        result = retrain(reduce_estimator(model, X, y, np.ones(30)), some_groups(30, (2, 3, 4, 6)))
+        for rows, weights, changed in zip(
+            some_groups(30, (2, 3, 4, 6)), result.weights, result.active_set_changed, strict=True
+        ):
+            kept = np.delete(np.arange(30), rows)
+            W = result.objective.score_weights(weights)
+            D = reference.design(X)
+            steep = reference.gradients(W, D, y, "sigmoid")[kept].sum(axis=0)[:-1]
+            w, strength = W[0, :-1], 1 / model.C
+            steep += strength * (1 - l1_ratio) * w
+            least = np.where(w == 0, np.abs(steep) - strength * l1_ratio, 0)
+            least = np.where(w != 0, np.abs(steep + strength * l1_ratio * np.sign(w)), least)
+            assert changed == (least.max() > 1e-6)
+            flagged += changed
+            crossed += np.any(w * model.coef_[0] < 0)
+    assert flagged > 20 and crossed > 3
+
+
 # --- one Newton step ------------------------------------------------------------------------
 
 
@@ -307,20 +339,30 @@ def test_loo_predictor_is_the_press_formula_of_least_squares():
     np.testing.assert_allclose(predictor[:, 0], expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("penalty", [0.0, 1e-9, 1e-3])
 @pytest.mark.parametrize("row", range(0, 60, 12))
-def test_a_row_that_alone_determines_its_fit(row):
+def test_a_row_with_a_column_of_its_own(row, penalty):
+    """Without the row nothing is known of its column, whose coefficient is 0 then."""
     objective = least_squares()
     X = np.column_stack([objective.design.X, np.arange(60) == row])
+    penalty = np.append(np.full(6, penalty), 0.0)[None]
     objective = replace(
-        objective, design=Design(X, True), weights=np.zeros((1, 7)), penalty=np.zeros((1, 7))
+        objective, design=Design(X, True), weights=np.zeros((1, 7)), penalty=penalty
     )
     objective = replace(objective, weights=polish(objective))
     curvature = hessian_of(objective)
-    np.testing.assert_allclose(loo_predictor(objective, curvature)[row], objective.y[row])
+    x, left = objective.design.block(slice(None)), objective.sample_weight.copy()
+    left[row] = 0
+    others = np.delete(x, 5, axis=1)
+    gram = (others.T * left) @ others + np.diag(np.delete(penalty[0], 5))
+    expected = np.insert(np.linalg.solve(gram, others.T @ (left * objective.y)), 5, 0)
+    assert abs(objective.weights[0, 5]) > 0.01
+    predictor = loo_predictor(objective, curvature)
+    np.testing.assert_allclose(predictor[row], x[row] @ expected, rtol=1e-8)
     retrained = retrain(objective, [[row]])
     assert retrained.converged.all()
     for weights in (retrained.weights, newton_step(objective, curvature, [[row]])):
-        np.testing.assert_allclose(weights[0], objective.weights, rtol=1e-9)
+        np.testing.assert_allclose(weights[0, 0], expected, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -355,6 +397,33 @@ def test_newton_step_is_closer_to_retraining_than_influence():
     first = curvature.solve(optimum.rows.block(rows)) * optimum.rows.norm[rows, None] / len(y)
     errors = [np.linalg.norm(step - exact) for step in (newton, first.reshape(exact.shape))]
     assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("name", ["binary", "multinomial", "one vs rest"])
+def test_a_downdated_hessian_is_that_of_the_rows_that_are_left(name):
+    """Rows that hold a third of the weight, so that its sum counts; a model loses fewer."""
+    X, y = cases.noisy_classes(2 if name == "binary" else 3, n_rows=60)
+    weight = np.where(np.arange(60) % 20 == 0, 10.0, 1.0)
+    model = LogisticRegression(C=10)
+    if name == "one vs rest":
+        model = OneVsRestClassifier(model)
+    objective = reduce_estimator(model.fit(X, y), X, y, weight)
+    objective = replace(objective, weights=polish(objective))
+    groups = [[0, 20], [40]]
+    rows, present = np.array([[0, 20], [40, 0]]), np.array([[1.0, 1.0], [1.0, 0.0]])
+    removed = Downdate(objective, hessian_of(objective), None, rows, present)
+    assert not removed.cancels.any()
+    models = _descent.Models(objective, [np.array(group) for group in groups])
+    before = np.repeat(objective.weights[None], 2, axis=0)
+    gradient = models.at(before, np.arange(2)).gradient
+    np.testing.assert_allclose(removed.gradient(), gradient, rtol=1e-9, atol=1e-12)
+    for index, group in enumerate(groups):
+        own = replace(objective, sample_weight=np.where(np.isin(np.arange(60), group), 0, weight))
+        expected = hessian_of(own).solve(gradient[[index]].reshape(1, -1).copy())
+        expected = expected.reshape(1, *objective.shape)
+        solved = removed.solve(gradient[[index]], np.array([index]))
+        np.testing.assert_allclose(solved, expected, rtol=1e-8)
+        np.testing.assert_allclose(removed.newton_step()[[index]], -expected, rtol=1e-8)
 
 
 # --- what a removal changed -----------------------------------------------------------------
@@ -417,6 +486,50 @@ def test_features_of_single_precision_are_retrained_in_double():
     assert np.abs(result.weights - wide.weights).max() < 1e-7 * scale
 
 
+def count_evaluations(monkeypatch):
+    """Of gradients of single models, as a list that grows."""
+    counted, at = [], _descent.Models.at
+
+    def counting(models, weights, members):
+        counted.extend(members)
+        return at(models, weights, members)
+
+    monkeypatch.setattr(_descent.Models, "at", counting)
+    return counted
+
+
+def test_a_hessian_that_neglects_little_costs_few_steps(monkeypatch):
+    monkeypatch.setattr(retraining, "SINGLE_PRECISION_ABOVE", 0)
+    X, y = cases.digits(400)
+    objective = objective_of(LogisticRegression(tol=1e-2), X, y)
+    counted = count_evaluations(monkeypatch)
+    assert retrain(objective, np.arange(12)[:, None]).converged.all()
+    assert len(counted) < 100
+
+
+def test_small_changes_are_as_exact_as_large_ones(monkeypatch):
+    """A row of next to no weight moves the model to first order, and by less than PRECISION."""
+    monkeypatch.setattr(retraining, "SINGLE_PRECISION_ABOVE", 0)
+    X, y = cases.wine()
+    weight, rows = np.ones(len(y)), np.arange(0, len(y), 6)
+    weight[rows] = 1e-7
+    optimum = optimum_of(LogisticRegression(), X, y, weight)
+    share = optimum.rows.norm[rows] * weight[rows] / weight.sum()
+    expected = hessian_of(optimum).solve(optimum.rows.block(rows) * share[:, None])
+    result = retrain(optimum, rows[:, None])
+    change = (result.weights - result.objective.weights).reshape(expected.shape)
+    error = np.linalg.norm(change - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert error.max() < 3e-4
+
+
+def test_what_counts_as_converged():
+    nothing = np.zeros(3, bool)
+    relative = np.array([0.9e-10, 1.1e-10, 0.0])
+    lacks = np.array([False, False, True])
+    result = retraining.Retraining(None, None, None, relative, nothing, lacks)
+    assert result.converged.tolist() == [True, False, False]
+
+
 def test_batches_do_not_matter(monkeypatch):
     X, y = cases.wine()
     optimum = optimum_of(LogisticRegression(), X, y)
@@ -458,7 +571,8 @@ def test_a_model_without_an_optimum_is_not_called_converged():
     y = (X[:, 0] > 0).astype(int)
     y[5] = 1  # without this row, the classes can be told apart
     objective = objective_of(LogisticRegression(C=np.inf, max_iter=1_000), X, y)
-    assert retrain(objective, [[5], [6]]).converged.tolist() == [False, True]
+    with pytest.warns(ConvergenceWarning, match=r"Without the rows \[5\] training has no optimum"):
+        assert retrain(objective, [[5], [6]]).converged.tolist() == [False, True]
 
 
 def test_the_objective_is_left_alone():

@@ -20,6 +20,7 @@ from ._prepare import (
     choose_solver,
     factorise,
     has_exact_factor,
+    has_room_for_factor,
     hessian_inverse,
     prepare_curvature,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "choose_solver",
     "factorise",
     "has_exact_factor",
+    "has_room_for_factor",
     "hessian_inverse",
     "prepare_curvature",
 ]

@@ -89,13 +89,17 @@ def hessian_inverse(objective):
     CholeskyCurvature, DiagonalCurvature or ConjugateGradients
         The last where a factor is not affordable.
     """
-    n_features = objective.design.X.shape[1]
-    if _exact_factor(objective, "hessian", n_features).is_affordable:
+    if has_room_for_factor(objective):
         return build_curvature(objective, "hessian", 0.0)
     total = CurvatureSum(objective, "hessian", 0.0)
     is_wide = _is_wide(objective)
     name = "diagonal" if is_wide else _affordable_norms(objective, "hessian", 0.0)[0]
     return ConjugateGradients(total, _structured(total, name))
+
+
+def has_room_for_factor(objective) -> bool:
+    """Whether a factor of the Hessian, in the coordinates of the objective, is affordable."""
+    return _exact_factor(objective, "hessian", objective.design.X.shape[1]).is_affordable
 
 
 def check_room_for_factor(objective):

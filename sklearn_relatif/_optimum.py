@@ -1,0 +1,100 @@
+"""Does an objective have an optimum at all?"""
+
+from __future__ import annotations
+
+import reprlib
+
+import numpy as np
+from scipy import optimize
+
+#: Numbers of the linear program up to which it is solved, which takes seconds.
+MOST_NUMBERS = 10_000_000
+#: How far below zero a margin may be, of features of size 1, to count as none.
+ROUNDING = 1e-9
+#: Margin above which classes count as told apart.
+APART = 1e-6
+
+
+def lacks_optimum(objective) -> bool:
+    """Whether a log loss falls forever, along a direction that bears no penalty.
+
+    That is so if some such direction tells classes apart: no row's own class loses by it, and
+    some row's wins (Albert & Anderson, 1984). All other losses here have an optimum.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        At any parameters; if they tell all rows apart, the answer is quick.
+
+    Returns
+    -------
+    bool
+        True if it is proved. Where the proof would take too long, False.
+    """
+    if not objective.loss.is_likelihood:
+        return False
+    free = (objective.penalty == 0) & np.broadcast_to(objective.slope == 0, objective.shape)
+    if objective.mask is not None:
+        free &= objective.mask > 0
+    counted = np.flatnonzero(objective.sample_weight > 0)
+    return any(
+        _tells_apart(objective, counted, *problem, free) for problem in _problems(objective.loss)
+    )
+
+
+def _problems(loss):
+    """Outputs that share rows of margins, and what these are: (n_classes, n_margins, n_outputs)."""
+    if loss.separable:
+        return [([k], loss.codebook[:, None, [k]]) for k in range(loss.n_outputs)]
+    contrasts = loss.contrasts
+    classes = np.arange(len(contrasts))
+    leads = [contrasts[own] - contrasts[classes != own] for own in classes]
+    return [(list(range(loss.n_outputs)), np.stack(leads))]
+
+
+def _tells_apart(objective, rows, outputs, leads, free):
+    n_features = objective.design.X.shape[1]
+    if not free[outputs, :n_features].any():
+        return free.any() and np.ptp(objective.y[rows]) == 0
+    free, own = free[outputs].ravel(), leads[objective.y[rows]]
+    eta = objective.training_predictor[rows][:, outputs]
+    if free.all() and np.einsum("nmk,nk->nm", own, eta).min() > APART:
+        return True
+    if own.size * objective.shape[1] > MOST_NUMBERS:
+        return False
+    x = objective.design.dense_block(rows).astype(np.float64, copy=False)
+    x /= np.where(x.any(axis=0), np.abs(x).max(axis=0), 1)
+    margins = own[:, :, :, None] * x[:, None, None, :]
+    margins = margins.reshape(-1, len(free))[:, free]
+    margins = margins[margins.any(axis=1)]
+    if not len(margins):
+        return False
+    found = optimize.linprog(
+        -margins.sum(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1, 1)
+    )
+    if found.x is None:
+        return False
+    apart = margins @ found.x
+    return bool(apart.min() >= -ROUNDING and apart.max() > APART)
+
+
+def no_optimum(groups) -> str:
+    """What to say of training without some groups of rows that has no end.
+
+    Parameters
+    ----------
+    groups : list of array of int
+        Empty: training with all rows has none.
+    """
+    if groups:
+        named = ", ".join(reprlib.repr(np.asarray(rows).tolist()) for rows in groups[:3])
+        others = f" (and {len(groups) - 3} other removals)" if len(groups) > 3 else ""
+        removal, which = f"Without the rows {named}{others} training", "the rows that are left"
+    else:
+        removal, which = "Training", "the rows"
+    return (
+        f"{removal} has no optimum: a direction without penalty tells classes of {which} apart, so "
+        "that coefficients grow for as long as the solver runs. What it returns, and every effect "
+        "computed from that, says where it stopped and no more. Fit the model with a penalty (a "
+        "finite C)."
+    )
