@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from .._progress import show_progress
-from ..objectives import mirror_lower
+from ..objectives import block_budget, mirror_lower, row_blocks
 from ._cholesky import _factorise, _invert, _triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
-from ._woodbury import dot, dual_blocks, refuse, tiles
+from ._woodbury import Aside, Border, dot, dual_blocks, refuse, repair, split_columns, tiles
 
 #: Relative residual of the queries' solves.
 TOLERANCE = 1e-11
@@ -21,6 +22,11 @@ TOLERANCE = 1e-11
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Rows of the final products.
 STRIP = 2048
+#: Squared denominators of gradients, from the solutions for them.
+FROM_SOLUTION = {
+    "loss_relative": lambda gradients, solved: dot(gradients, solved),
+    "theta_relative": lambda gradients, solved: dot(solved, solved),
+}
 
 
 class SoftmaxWoodburyCurvature:
@@ -32,7 +38,7 @@ class SoftmaxWoodburyCurvature:
         H = M - Z^T W Z,    M_c = X~^T D_c X~ + diag(r, ..., r, q),    D_c = W P_c,
 
     where row i of Z is ``p_i ⊗ x~_i``. The inverse of each ``M_c`` comes from the matrix N of
-    :class:`WoodburyCurvature`, with the ``N*``, ``u`` and ``c`` defined there, as
+    :class:`WoodburyCurvature`, with the ``N*``, ``U`` and ``C`` defined there, as
 
         X~ M_c^-1 X~^T = D^-1/2 (I - N*_c) D^-1/2,
 
@@ -41,9 +47,10 @@ class SoftmaxWoodburyCurvature:
         H^-1 = M^-1 + M^-1 Z^T W^1/2 F^-1 W^1/2 Z M^-1,    F = sum_c P_c^1/2 N*_c P_c^1/2.
 
     The same number added to every intercept changes nothing, so that F is singular without
-    damping. That direction e, along which no gradient points, is held fixed: with
+    damping. That direction e, along which no gradient points, is held fixed. With u_c for the column
+    of ``U_c C_c^-1`` that belongs to the intercept, and k_c for that element of ``C_c^-1``,
 
-        h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c / c_c,    kappa = e^T M^-1 e = sum_c 1 / c_c,
+        h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c,    kappa = e^T M^-1 e = sum_c k_c,
         a = e^T M^-1 g,    b = W^1/2 Z M^-1 g - (a / kappa) h,    t = (F + h h^T / kappa)^-1 b,
 
     the solution and its form are
@@ -54,7 +61,8 @@ class SoftmaxWoodburyCurvature:
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
     size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
-    1e-11.
+    1e-11. A few of the denominators are compared with such solutions, and where they do not agree,
+    all come from these.
 
     Parameters
     ----------
@@ -96,14 +104,24 @@ class SoftmaxWoodburyCurvature:
         sums = ClassSums(merged, self.total.ridge[0], with_squares=criterion == "theta_relative")
         n_classes = merged.probabilities.shape[1]
         for k in range(n_classes):
-            sums.add(k, ClassDual(merged, k, self.total.ridge[0], self.dtype))
+            sums.add(k, ClassDual(merged, k, self.total.ridge[0]))
             show_progress("classes", k + 1, n_classes, self.verbose)
         scales = {}
-        for name, squares in zip(("loss_relative", "theta_relative"), sums.close(), strict=False):
+        for name, squares in zip(FROM_SOLUTION, sums.close(), strict=False):
+            solve = partial(self._solved, rows, merged, FROM_SOLUTION[name])
+            repair(squares, np.arange(len(squares)), squares, solve)
             # Rows of weight 0 have no gradient.
-            scale = np.append(np.sqrt(np.maximum(squares, 0)), 0.0)
+            scale = np.append(np.sqrt(squares), 0.0)
             scales[name] = scale[merged.position].astype(self.dtype)
         return scales
+
+    def _solved(self, rows, merged, from_solution, positions):
+        """Squares of some gradients by the solutions for them."""
+        squares = np.empty(len(positions))
+        for some in row_blocks(len(positions), 8 * 8 * rows.n_params, block_budget()):
+            gradients = rows.block(merged.example[positions[some]]).astype(np.float64)
+            squares[some] = from_solution(gradients, self.solver.solve(gradients))
+        return squares
 
 
 class MergedRows(NamedTuple):
@@ -112,7 +130,9 @@ class MergedRows(NamedTuple):
     Attributes
     ----------
     X : CSR matrix of shape (n_distinct, n_features)
-        Features that occur.
+        Features that occur, without those that are kept aside.
+    aside : Aside
+        The others, and the intercept.
     weight : ndarray of shape (n_distinct,)
         Sums of ``s_i / S``.
     probabilities : ndarray of shape (n_distinct, n_classes)
@@ -121,16 +141,20 @@ class MergedRows(NamedTuple):
         Row of ``X`` of each gradient that occurs, in ascending order.
     residual : ndarray of shape (n_gradients, n_classes)
         Unit residuals, one number a class.
+    example : ndarray of int, shape (n_gradients,)
+        A training row that has the gradient.
     position : ndarray of int, shape (n_rows,)
         Gradient of each training row; -1 for rows of weight 0.
     """
 
     X: sparse.csr_matrix
+    aside: Aside
     weight: np.ndarray
     probabilities: np.ndarray
     fit_intercept: bool
     owner: np.ndarray
     residual: np.ndarray
+    example: np.ndarray
     position: np.ndarray
 
     def gradients_of(self, rows):
@@ -142,8 +166,8 @@ def merge_rows(objective, rows) -> MergedRows:
     """Merge training rows that have the same features, and gradients that are the same."""
     loss, design = objective.loss, objective.design
     present = np.flatnonzero(objective.sample_weight > 0)
-    X = design.X[present].astype(np.float64)
-    first, group = _distinct(X)
+    first, group = _distinct(design.X[present])
+    rest, aside = split_columns(design[present[first]])
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
     eta = objective.training_predictor[present[first]].astype(np.float64)
     probabilities = np.maximum(loss.probabilities(eta), LEAST_PROBABILITY)
@@ -153,12 +177,14 @@ def merge_rows(objective, rows) -> MergedRows:
     position[present] = column
     residual = rows.unit[present[example]].astype(np.float64) @ loss.contrasts.T
     return MergedRows(
-        X[first],
+        rest,
+        aside,
         weight,
         probabilities,
         design.fit_intercept,
         group[example],
         residual,
+        present[example],
         position,
     )
 
@@ -186,31 +212,30 @@ class ClassDual:
     forms : ndarray of shape (n_distinct,)
         ``x~_i^T M^-1 x~_i``.
     spread : ndarray of shape (n_distinct,)
-        ``u / c``.
-    bend : float
-        ``c``.
+        The column of ``U C^-1`` that belongs to the intercept; 0 without one.
+    inverse_bend : float
+        The element of ``C^-1`` that does.
     """
 
-    def __init__(self, merged, k, ridges, dtype):
+    def __init__(self, merged, k, ridges):
         self.root = np.sqrt(merged.weight * merged.probabilities[:, k])
         ridge = ridges[0]
         (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None])
-        diagonal, coupling = _invert_in_place(matrix, dtype)
-        shift, self.bend = np.zeros(len(matrix)), np.inf
+        diagonal, coupling = _invert_in_place(matrix)
+        border = Border.of(merged.aside, self.root, ridges, lambda v: matrix @ v)
+        self.spread, self.inverse_bend = np.zeros(len(matrix)), 0.0
         if merged.fit_intercept:
-            shift = matrix @ self.root
-            self.bend = ridges[-1] + self.root @ shift
-        self.spread = shift / self.bend
+            self.spread, self.inverse_bend = border.spreads[:, -1], border.inverse[-1, -1]
         lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
         seen = self.root**2 * lengths / ridge
         # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
         lost = np.where(seen < 1, seen * diagonal + coupling, 1 - diagonal)
-        own = shift * self.spread
+        own = dot(border.shifts, border.spreads)
         self.forms = (lost + own) / self.root**2
         self.left = diagonal - own
         self.beside = matrix
         for rows in tiles(len(matrix)):
-            self.beside[rows] -= np.outer(shift[rows], self.spread)
+            self.beside[rows] -= border.shifts[rows] @ border.spreads.T
         np.fill_diagonal(self.beside, 0)
 
     def multiply(self, vector):
@@ -218,7 +243,7 @@ class ClassDual:
         return self.beside @ vector + self.left * vector
 
 
-def _invert_in_place(matrix, dtype):
+def _invert_in_place(matrix):
     """Invert a matrix ``N`` given by its upper triangle; the inverse is written out whole.
 
     Returns
@@ -231,7 +256,7 @@ def _invert_in_place(matrix, dtype):
     # LAPACK works in the upper triangle, and leaves the copy below the diagonal alone.
     mirror_lower(matrix.T)
     factor, pivot = _factorise(matrix)
-    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(dtype).eps:
+    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(np.float64).eps:
         refuse()
     symmetric_from_triangle(invert_triangle(factor))
     coupling = np.zeros(len(matrix))
@@ -271,7 +296,7 @@ class ClassSums:
         #: ``h``, kappa, and the intercept ``e_c^T M^-1 g`` of each gradient in each class.
         self.gauge, self.gauge_form = np.zeros(n_distinct), 0.0
         self.intercepts = np.zeros((n_gradients, n_classes))
-        #: ``P^1/2 u / c`` and ``1 / c`` of each class.
+        #: ``P^1/2`` times the spread of each class, and its inverse bend.
         self.spreads, self.inverse_bends = np.zeros((n_distinct, n_classes)), np.zeros(n_classes)
         #: The penalised part between e and h, g, and itself.
         self.gauge_squared = np.zeros(n_distinct)
@@ -283,17 +308,17 @@ class ClassSums:
         residual = merged.residual[:, k]
         share = residual / dual.root[merged.owner]
         self.spreads[:, k] = root_p * dual.spread
-        self.inverse_bends[k] = 1 / dual.bend
+        self.inverse_bends[k] = dual.inverse_bend
         self.intercepts[:, k] = share * dual.spread[merged.owner]
         self.gauge += self.spreads[:, k]
-        self.gauge_form += 1 / dual.bend
+        self.gauge_form += dual.inverse_bend
         kept = dual.left - dual.left**2
         squares = np.zeros(len(root_p))
         if self.with_squares:
             product = dual.multiply(dual.spread)
             self.gauge_squared += root_p * product
             self.gradients_squared += share * product[merged.owner]
-            self.gauge_form_squared += 1 / dual.bend - dual.spread @ dual.spread
+            self.gauge_form_squared += dual.inverse_bend - dual.spread @ dual.spread
             for rows in tiles(len(root_p)):
                 squares[rows] = dot(dual.beside[rows], dual.beside[rows])
         for rows in tiles(len(root_p)):

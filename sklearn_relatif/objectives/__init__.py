@@ -20,7 +20,12 @@ from ._registry import (
     unsupported_message,
     with_score_weights,
 )
-from ._row_space import reduce_to_row_space, row_space_obstacle
+from ._row_space import (
+    heavy_columns,
+    reduce_to_row_space,
+    row_space_obstacle,
+    without_columns,
+)
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "GradientRows",
     "LinearObjective",
     "block_budget",
+    "heavy_columns",
     "innermost_path",
     "is_kernel_machine",
     "is_supported",
@@ -45,4 +51,5 @@ __all__ = [
     "unsupported_message",
     "value_blocks",
     "with_score_weights",
+    "without_columns",
 ]

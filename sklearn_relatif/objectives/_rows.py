@@ -117,6 +117,10 @@ class Design:
         """The same rows in another precision."""
         return Design(self.X.astype(dtype, copy=False), self.fit_intercept)
 
+    def project(self, weights):
+        """Parameters of these columns that stand for parameters of the user's features."""
+        return weights
+
     def expand(self, weights):
         """Parameters of the user's features that parameters of these columns stand for."""
         return weights
