@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 from scipy import linalg
@@ -14,6 +15,8 @@ from ._lapack import cholesky, invert_triangle
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
 #: decomposition of the factor, which saves one of them.
 ROWS_PER_ROTATION = 256
+#: Steps in which the largest and the smallest eigenvalue are estimated.
+POWER_STEPS = 2
 
 
 class CholeskyCurvature:
@@ -52,10 +55,9 @@ class CholeskyCurvature:
         if min(pivot for _, pivot in factors) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
-                # A column of zeros, or of rounding, has no curvature to take the scale from.
-                least = np.finfo(float).eps * diagonal.max(initial=0)
-                scale = np.maximum(diagonal, least if least > 0 else 1.0)
+                scale = _null_scale(diagonal)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
+            diagonals = np.einsum("bii->bi", blocks).copy()
             factors = [_factorise(block) for block in blocks]
         smallest = min(pivot for _, pivot in factors)
         if smallest < tolerance:
@@ -65,7 +67,14 @@ class CholeskyCurvature:
                 "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
                 "with more regularisation."
             )
-        self.inverse_factors = [_invert(factor, dtype) for factor, _ in factors]
+        self.inverse_factors, conditions = [], [1.0]
+        for (factor, _), lengths in zip(factors, np.sqrt(diagonals), strict=True):
+            largest = _square_of_norm(factor, 1 / lengths, transpose=True)
+            self.inverse_factors.append(_invert(factor, dtype))
+            inverse = _square_of_norm(self.inverse_factors[-1], lengths, transpose=False)
+            conditions.append(largest * inverse)
+        #: Estimate of the condition number with all parameters at the same scale.
+        self.condition = max(conditions)
         if mask is not None:
             by_block = mask.reshape(self.n_blocks, -1)
             for factor, active in zip(self.inverse_factors, by_block, strict=True):
@@ -160,6 +169,17 @@ def _factorise(block):
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
 
 
+def _null_scale(diagonal):
+    """Curvature to give to null directions, by parameter: as much as the parameter has of its own.
+
+    Where it has none, any will do, but next to none would make much of rounding. Where it has next
+    to none, that may be the parameter's unit.
+    """
+    largest = diagonal.max(initial=0)
+    least = np.finfo(float).eps * largest
+    return np.where(diagonal > 0, np.maximum(diagonal, least), largest if largest > 0 else 1.0)
+
+
 def _restore(block, diagonal):
     """Undo a factorisation: copy the strict lower triangle onto the upper one."""
     block[np.triu_indices_from(block, 1)] = block.T[np.triu_indices_from(block, 1)]
@@ -172,6 +192,23 @@ def _invert(factor, dtype):
     if len(inverse) <= FEW_COLUMNS:
         inverse = np.tril(inverse)
     return inverse.astype(dtype, order="F", copy=False)
+
+
+def _square_of_norm(triangle, scales, transpose):
+    """Estimate the square of the norm of ``L diag(scales)``, or of ``L^T diag(scales)``.
+
+    By a few steps of the power method, which is enough where the norm is much larger than most
+    singular values are.
+    """
+    (trmv,) = blas.get_blas_funcs(("trmv",), (triangle,))
+    vector, square = np.random.RandomState(0).standard_normal(len(triangle)), 0.0
+    with one_blas_thread() if len(triangle) <= FEW_COLUMNS else nullcontext():
+        for _ in range(POWER_STEPS):
+            start = scales * (vector / np.linalg.norm(vector))
+            image = trmv(triangle, start, trans=transpose, lower=1)
+            vector = scales * trmv(triangle, image, trans=not transpose, lower=1)
+            square = float(np.linalg.norm(vector))
+    return square
 
 
 def _coupled_forms(inverse, x, n_outputs):

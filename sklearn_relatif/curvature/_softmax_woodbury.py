@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import LinAlgWarning
 
 from .._progress import show_progress
 from ..objectives import block_budget, mirror_lower, row_blocks
@@ -14,10 +16,12 @@ from ._cholesky import _factorise, _invert, _triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
-from ._woodbury import Aside, Border, dot, dual_blocks, refuse, repair, split_columns, tiles
+from ._woodbury import Aside, Border, disagreement, dot, dual_blocks, refuse, split_columns, tiles
 
 #: Relative residual of the queries' solves.
 TOLERANCE = 1e-11
+#: Relative error of denominators that is not worth a warning.
+TOLERATED = 1e-6
 #: Less than this probability makes no difference to a curvature, but to what is divided by it.
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Rows of the final products.
@@ -47,8 +51,8 @@ class SoftmaxWoodburyCurvature:
         H^-1 = M^-1 + M^-1 Z^T W^1/2 F^-1 W^1/2 Z M^-1,    F = sum_c P_c^1/2 N*_c P_c^1/2.
 
     The same number added to every intercept changes nothing, so that F is singular without
-    damping. That direction e, along which no gradient points, is held fixed. With u_c for the column
-    of ``U_c C_c^-1`` that belongs to the intercept, and k_c for that element of ``C_c^-1``,
+    damping. That direction e, along which no gradient points, is held fixed. With u_c for the
+    column of ``U_c C_c^-1`` that belongs to the intercept, and k_c for that element of ``C_c^-1``,
 
         h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c,    kappa = e^T M^-1 e = sum_c k_c,
         a = e^T M^-1 g,    b = W^1/2 Z M^-1 g - (a / kappa) h,    t = (F + h h^T / kappa)^-1 b,
@@ -61,8 +65,7 @@ class SoftmaxWoodburyCurvature:
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
     size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
-    1e-11. A few of the denominators are compared with such solutions, and where they do not agree,
-    all come from these.
+    1e-11. A few of the denominators are compared with such solutions.
 
     Parameters
     ----------
@@ -99,6 +102,11 @@ class SoftmaxWoodburyCurvature:
         ------
         ValueError
             If the ridge is too weak for the precision of the features.
+
+        Warns
+        -----
+        LinAlgWarning
+            If squares of some scales are off by more than 1e-6 of their size.
         """
         merged = merge_rows(self.total.objective, rows)
         sums = ClassSums(merged, self.total.ridge[0], with_squares=criterion == "theta_relative")
@@ -109,7 +117,9 @@ class SoftmaxWoodburyCurvature:
         scales = {}
         for name, squares in zip(FROM_SOLUTION, sums.close(), strict=False):
             solve = partial(self._solved, rows, merged, FROM_SOLUTION[name])
-            repair(squares, np.arange(len(squares)), squares, solve)
+            error = disagreement(squares, np.arange(len(squares)), squares, solve)
+            if not error <= TOLERATED:
+                _warn(error)
             # Rows of weight 0 have no gradient.
             scale = np.append(np.sqrt(squares), 0.0)
             scales[name] = scale[merged.position].astype(self.dtype)
@@ -122,6 +132,16 @@ class SoftmaxWoodburyCurvature:
             gradients = rows.block(merged.example[positions[some]]).astype(np.float64)
             squares[some] = from_solution(gradients, self.solver.solve(gradients))
         return squares
+
+
+def _warn(error):
+    warnings.warn(
+        f"The regularisation is so weak that rounding puts squares of denominators off by about "
+        f"{error:.0e} of their size. Set a positive damping (for example damping=1e-3), fit the "
+        "model with more regularisation, or use solver='cholesky'.",
+        LinAlgWarning,
+        stacklevel=2,
+    )
 
 
 class MergedRows(NamedTuple):

@@ -125,7 +125,9 @@ class WoodburyCurvature:
 
             negligible = difference < np.finfo(float).eps ** (1 / 3)
             own[negligible] = solve(np.flatnonzero(negligible))
-            repair(own, np.flatnonzero(~negligible), difference, solve)
+            others = np.flatnonzero(~negligible)
+            if not disagreement(own, others, difference, solve) <= AGREEMENT:
+                own[others] = solve(others)
         return values
 
     def _solved(self, k, positions, from_solution):
@@ -211,14 +213,14 @@ def split_columns(design):
     return without_columns(design.X, heavy), Aside(columns, positions)
 
 
-def repair(values, positions, sizes, solve):
-    """Replace values of some rows, in place, unless a few of them agree with their solutions.
+def disagreement(values, positions, sizes, solve):
+    """Largest difference of some values from the solutions for them, relative to these.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows,)
     positions : ndarray of int
-        Of the rows in question.
+        Of the rows in question, of which a few are compared.
     sizes : ndarray of shape (n_rows,)
         What the rows to compare are spread over.
     solve : callable
@@ -227,8 +229,9 @@ def repair(values, positions, sizes, solve):
     ordered = positions[np.argsort(sizes[positions])]
     compared = ordered[np.unique(np.linspace(0, max(0, len(ordered) - 1), COMPARED, dtype=int))]
     expected = solve(compared)
-    if not np.all(np.abs(values[compared] - expected) <= AGREEMENT * expected):
-        values[positions] = solve(positions)
+    differences = np.abs(values[compared] - expected)
+    relative = np.divide(differences, expected, out=differences, where=expected > 0)
+    return relative.max(initial=0)
 
 
 def dual_blocks(X, roots, ridges):

@@ -1,0 +1,82 @@
+"""Proof that a solver is as exact as it says, by what a few solutions leave of the gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Rows that the gradients to solve for are made of.
+PROBED = 1000
+
+
+def solution_error(total, objective, curvature) -> float:
+    """Error of the solutions for a few gradients, relative to the solutions.
+
+    The gradients are sums of those of training rows, as long as they are in the fit, and all of one
+    length, with random signs. Their residuals are computed in double
+    precision from the features as they were given, and the errors are what the solver says to the
+    residuals. They are measured in the norm of the curvature (the influence of a row is off by up
+    to that share of the largest that a row of its self-influence could have) and in that of the
+    parameters, and do not depend on the units of the features.
+
+    Parameters
+    ----------
+    total : CurvatureSum
+        The curvature, of the objective as it was given.
+    objective : LinearObjective
+        The same, or one in the coordinates of the space that its rows span.
+    curvature : curvature object
+        To be judged, in the coordinates of ``objective``.
+
+    Returns
+    -------
+    float
+        NaN or infinite where there is no solution.
+    """
+    gradients = _probes(total)
+    design, shape = objective.design, (len(gradients), *total.objective.shape)
+
+    def solve(vectors):
+        own = design.project(vectors.reshape(shape)).reshape(len(vectors), -1)
+        solved = curvature.solve(own.astype(objective.dtype, order="C"))
+        return design.expand(solved.astype(np.float64).reshape(len(vectors), shape[1], -1))
+
+    def outside(vectors):
+        vectors = vectors.reshape(shape)
+        ridge = np.where(total.ridge > 0, total.ridge, np.inf)
+        return (vectors - design.expand(design.project(vectors))) / ridge
+
+    solutions = solve(gradients).reshape(gradients.shape)
+    residuals = gradients - total.multiply(solutions)
+    errors = (solve(residuals) + outside(residuals)).reshape(gradients.shape)
+    return max(
+        _largest_ratio(_dot(errors, residuals), _dot(solutions, gradients)),
+        _largest_ratio(_dot(errors, errors), _dot(solutions, solutions)),
+    )
+
+
+def _probes(total):
+    """Gradients of shape (2, n_params) in double precision."""
+    objective, random = total.objective, np.random.RandomState(0)
+    rows = objective.rows
+    some = np.flatnonzero(rows.unit.any(axis=1))
+    if len(some) > PROBED:
+        some = np.sort(random.choice(some, PROBED, replace=False))
+    signs = random.choice([-1.0, 1.0], size=(2, len(some)))
+    design = objective.design[some].astype(np.float64)
+    signs[0] *= rows.norm[some] * np.sqrt(objective.sample_weight[some])
+    lengths = np.sqrt(design.squared_lengths())
+    signs[1] /= np.where(lengths > 0, lengths, 1)
+    weights = signs[:, :, None] * rows.unit[some]
+    gradients = np.stack([design.contract(weight) for weight in weights])
+    return total.restrict(gradients.reshape(2, -1))
+
+
+def _largest_ratio(squares, of):
+    """Root of the largest ratio; 0 for nothing of nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(squares == 0, 0, np.abs(squares / of))
+    return float(np.sqrt(ratios.max()))
+
+
+def _dot(a, b):
+    return np.einsum("ij,ij->i", a, b)
