@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature, shared_penalty_obstacle
-from ._proof import solution_error
+from ._proof import predictor_error, solution_error
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
@@ -43,6 +44,9 @@ ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 TOLERATED = 1e-6
 #: How many times the product of precision and condition number a factor may be off, at most.
 ROUNDINGS = 10
+#: What a reason says of such another one.
+DOUBLE = "; in double precision, because single precision spoils it"
+SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
 #: Condition number from which on the last digits of what the model was fitted to count.
 ILL_CONDITIONED = 1e12
 #: Up to this size a factor costs so little that wide data are not reduced first.
@@ -260,15 +264,16 @@ def _exact(objective, curvature, damping, choice, verbose):
             refusal = error
             continue
         prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
-        if own is given and _is_well_conditioned(inverse):
-            return prepared
-        error = solution_error(CurvatureSum(given, curvature, damping), own, inverse)
+        error = predictor_error(given)
+        if own is not given or not _is_well_conditioned(inverse):
+            total = CurvatureSum(given, curvature, damping)
+            error = max(error, solution_error(total, own, inverse))
         found.append((error if np.isfinite(error) else np.inf, prepared))
         if error <= ACCURACY[own.dtype]:
             break
     if not found:
         raise refusal
-    error, prepared = min(found, key=lambda pair: pair[0])
+    error, prepared = min(found, key=itemgetter(0))
     return _vouched_for(prepared, error)
 
 
@@ -281,13 +286,13 @@ def _attempts(objective, curvature, damping, choice):
     plain = _in_all_features if choice.name == "cholesky" else _in_row_space
     if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
         yield "", objective, _by_dual
-        note = "; in a basis of their span, because rounding spoils a matrix of their products"
-        yield note, objective.astype(np.float64), plain
+        if objective.dtype != np.float64:
+            yield DOUBLE, objective.astype(np.float64), _by_dual
+        yield SPANNED, objective.astype(np.float64), plain
         return
     yield "", objective, plain
     if objective.dtype != np.float64:
-        note = "; in double precision, because single precision spoils it"
-        yield note, objective.astype(np.float64), plain
+        yield DOUBLE, objective.astype(np.float64), plain
 
 
 def _in_all_features(objective, curvature, damping):

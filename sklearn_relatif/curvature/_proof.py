@@ -54,13 +54,27 @@ def solution_error(total, objective, curvature) -> float:
     )
 
 
+def predictor_error(objective) -> float:
+    """Largest error of the predictor of some rows in single precision: that of the residuals."""
+    if objective.dtype == np.float64:
+        return 0.0
+    some = _some_rows(objective)
+    predictor = objective.design[some].astype(np.float64).predictor(objective.weights, slice(None))
+    return float(np.abs(objective.training_predictor[some] - predictor).max(initial=0))
+
+
+def _some_rows(objective):
+    """Positions of rows that have a gradient, at most 1,000 of them."""
+    some = np.flatnonzero(objective.rows.unit.any(axis=1))
+    if len(some) <= PROBED:
+        return some
+    return np.sort(np.random.RandomState(0).choice(some, PROBED, replace=False))
+
+
 def _probes(total):
     """Gradients of shape (2, n_params) in double precision."""
     objective, random = total.objective, np.random.RandomState(0)
-    rows = objective.rows
-    some = np.flatnonzero(rows.unit.any(axis=1))
-    if len(some) > PROBED:
-        some = np.sort(random.choice(some, PROBED, replace=False))
+    rows, some = objective.rows, _some_rows(objective)
     signs = random.choice([-1.0, 1.0], size=(2, len(some)))
     design = objective.design[some].astype(np.float64)
     signs[0] *= rows.norm[some] * np.sqrt(objective.sample_weight[some])

@@ -58,7 +58,6 @@ class WoodburyCurvature:
 
     def __init__(self, total):
         objective = total.objective
-        self.total = total
         self.dtype = objective.dtype
         self.design = objective.design
         self.ridge, self.intercept_ridge = total.ridge[:, 0], total.ridge[:, -1]

@@ -123,11 +123,14 @@ class RowSpaceDesign(Design):
     coordinates : ndarray of shape (n_rows, n_dimensions)
     fit_intercept : bool
     space : RowSpace
+    n_spare : int
+        How many dimensions more there could be with other labels and weights of the rows.
     """
 
-    def __init__(self, coordinates, fit_intercept, space):
+    def __init__(self, coordinates, fit_intercept, space, n_spare):
         super().__init__(coordinates, fit_intercept)
         self.space = space
+        self.n_spare = n_spare
 
     def like(self, X) -> Design:
         """Other rows, given by the user's features, in the coordinates of this design."""
@@ -136,7 +139,8 @@ class RowSpaceDesign(Design):
 
     def astype(self, dtype) -> RowSpaceDesign:
         """The same rows in another precision."""
-        return RowSpaceDesign(self.X.astype(dtype, copy=False), self.fit_intercept, self.space)
+        coordinates = self.X.astype(dtype, copy=False)
+        return RowSpaceDesign(coordinates, self.fit_intercept, self.space, self.n_spare)
 
     def project(self, weights):
         """Parameters of these columns that stand for parameters of the user's features."""
@@ -214,11 +218,13 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     space, coordinates = _sparse_row_space(X) if sparse.issparse(X) else _dense_row_space(X)
     tables = [objective.weights, np.broadcast_to(objective.slope, objective.shape)]
     n_found = space.n_dimensions
+    n_most = min(n_features, X.shape[0] + len(space.heavy) + sum(map(len, tables)))
     space.add([table[:, :n_features] for table in tables], np.finfo(X.dtype).eps ** (2 / 3))
     # No row has a component along what the parameters add.
     coordinates = np.pad(coordinates, ((0, 0), (0, space.n_dimensions - n_found)))
     coordinates = coordinates.astype(X.dtype, copy=False)
-    design = RowSpaceDesign(coordinates, objective.design.fit_intercept, space)
+    n_spare = n_most - space.n_dimensions
+    design = RowSpaceDesign(coordinates, objective.design.fit_intercept, space, n_spare)
 
     def stretch(table):
         """The one value of the coefficients of an output, and that of its intercept."""
@@ -280,7 +286,6 @@ def _dense_row_space(X):
     # What is rounding should not pass for a direction of its own.
     inside = coordinates[:, len(heavy) :]
     inside[np.abs(inside) < ROUNDING * lengths[:, None]] = 0
-    space.anchors = space.anchors.astype(X.dtype, copy=False)
     return space, coordinates
 
 

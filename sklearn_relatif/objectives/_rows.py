@@ -41,6 +41,9 @@ class Design:
         self.dtype = X.dtype
         self.is_sparse = sparse.issparse(X)
 
+    #: How many columns more there could be with the same rows, and other labels and weights.
+    n_spare = 0
+
     def __getitem__(self, rows):
         """The design of some of the rows."""
         return Design(self.X[rows], self.fit_intercept)
