@@ -172,12 +172,10 @@ def _factorise(block):
 def _null_scale(diagonal):
     """Curvature to give to null directions, by parameter: as much as the parameter has of its own.
 
-    Where it has none, any will do, but next to none would make much of rounding. Where it has next
-    to none, that may be the parameter's unit.
+    Where it has none, any will do, but next to none would make much of rounding.
     """
     largest = diagonal.max(initial=0)
-    least = np.finfo(float).eps * largest
-    return np.where(diagonal > 0, np.maximum(diagonal, least), largest if largest > 0 else 1.0)
+    return np.where(diagonal > 0, diagonal, largest if largest > 0 else 1.0)
 
 
 def _restore(block, diagonal):

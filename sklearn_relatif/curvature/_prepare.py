@@ -267,7 +267,8 @@ def _exact(objective, curvature, damping, choice, verbose):
         error = predictor_error(given)
         if own is not given or not _is_well_conditioned(inverse):
             total = CurvatureSum(given, curvature, damping)
-            error = max(error, solution_error(total, own, inverse))
+            # NaN stays, unlike with the max of Python.
+            error = float(np.maximum(error, solution_error(total, own, inverse)))
         found.append((error if np.isfinite(error) else np.inf, prepared))
         if error <= ACCURACY[own.dtype]:
             break
@@ -324,10 +325,10 @@ def _vouched_for(prepared, error) -> Prepared:
     if not is_proved:
         spoilt = f"rounding puts solutions off by about {error:.0e} of their size"
     warnings.warn(
-        f"The curvature is ill-conditioned: {size}, and {spoilt}. Columns or rows that nearly "
-        "depend on one another are told apart by next to no penalty. Set a positive damping (for "
-        "example damping=1e-3), leave out columns that repeat others, or fit the model with more "
-        "regularisation.",
+        f"The curvature is ill-conditioned: {size}, and {spoilt}. Columns or rows nearly depend on "
+        "one another, or columns hardly vary about a mean far from 0, and next to no penalty tells "
+        "them apart. Set a positive damping (for example damping=1e-3), standardise the columns, "
+        "leave out those that repeat others, or fit the model with more regularisation.",
         LinAlgWarning,
         stacklevel=2,
     )

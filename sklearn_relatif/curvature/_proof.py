@@ -6,13 +6,15 @@ import numpy as np
 
 #: Rows that the gradients to solve for are made of.
 PROBED = 1000
+#: How many of these are probed each on its own, besides, at least.
+SINGLE = 6
 
 
 def solution_error(total, objective, curvature) -> float:
     """Error of the solutions for a few gradients, relative to the solutions.
 
-    The gradients are sums of those of training rows, as long as they are in the fit, and all of one
-    length, with random signs. Their residuals are computed in double
+    The gradients are those of some training rows, and sums of them with random signs, as long as
+    they are in the fit, and all of one length. Their residuals are computed in double
     precision from the features as they were given, and the errors are what the solver says to the
     residuals. They are measured in the norm of the curvature (the influence of a row is off by up
     to that share of the largest that a row of its self-influence could have) and in that of the
@@ -48,9 +50,10 @@ def solution_error(total, objective, curvature) -> float:
     solutions = solve(gradients).reshape(gradients.shape)
     residuals = gradients - total.multiply(solutions)
     errors = (solve(residuals) + outside(residuals)).reshape(gradients.shape)
-    return max(
-        _largest_ratio(_dot(errors, residuals), _dot(solutions, gradients)),
-        _largest_ratio(_dot(errors, errors), _dot(solutions, solutions)),
+    energy = _largest_ratio(_dot(errors, residuals), _dot(solutions, gradients))
+    # NaN stays, unlike with the max of Python.
+    return float(
+        np.maximum(energy, _largest_ratio(_dot(errors, errors), _dot(solutions, solutions)))
     )
 
 
@@ -72,17 +75,18 @@ def _some_rows(objective):
 
 
 def _probes(total):
-    """Gradients of shape (2, n_params) in double precision."""
+    """Gradients of shape (n_probes, n_params) in double precision."""
     objective, random = total.objective, np.random.RandomState(0)
     rows, some = objective.rows, _some_rows(objective)
-    signs = random.choice([-1.0, 1.0], size=(2, len(some)))
     design = objective.design[some].astype(np.float64)
+    signs = random.choice([-1.0, 1.0], size=(2, len(some)))
     signs[0] *= rows.norm[some] * np.sqrt(objective.sample_weight[some])
     lengths = np.sqrt(design.squared_lengths())
     signs[1] /= np.where(lengths > 0, lengths, 1)
-    weights = signs[:, :, None] * rows.unit[some]
+    single = np.eye(len(some))[:: max(1, len(some) // SINGLE)]
+    weights = np.concatenate([signs, single])[:, :, None] * rows.unit[some]
     gradients = np.stack([design.contract(weight) for weight in weights])
-    return total.restrict(gradients.reshape(2, -1))
+    return total.restrict(gradients.reshape(len(weights), -1))
 
 
 def _largest_ratio(squares, of):

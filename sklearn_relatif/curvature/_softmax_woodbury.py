@@ -16,7 +16,17 @@ from ._cholesky import _factorise, _invert, _triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
-from ._woodbury import Aside, Border, disagreement, dot, dual_blocks, refuse, split_columns, tiles
+from ._woodbury import (
+    Aside,
+    Border,
+    disagreement,
+    dot,
+    dual_blocks,
+    refuse,
+    scaled_inverse,
+    split_columns,
+    tiles,
+)
 
 #: Relative residual of the queries' solves.
 TOLERANCE = 1e-11
@@ -50,17 +60,18 @@ class SoftmaxWoodburyCurvature:
 
         H^-1 = M^-1 + M^-1 Z^T W^1/2 F^-1 W^1/2 Z M^-1,    F = sum_c P_c^1/2 N*_c P_c^1/2.
 
-    The same number added to every intercept changes nothing, so that F is singular without
-    damping. That direction e, along which no gradient points, is held fixed. With u_c for the
-    column of ``U_c C_c^-1`` that belongs to the intercept, and k_c for that element of ``C_c^-1``,
+    The same number added to an intercept in every class changes nothing, so that F is singular
+    without damping, and next to singular for a large feature. These directions E of the columns
+    aside, along which no gradient points, are held fixed: with
 
-        h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c,    kappa = e^T M^-1 e = sum_c k_c,
-        a = e^T M^-1 g,    b = W^1/2 Z M^-1 g - (a / kappa) h,    t = (F + h h^T / kappa)^-1 b,
+        h = W^1/2 Z M^-1 E = sum_c P_c^1/2 U_c C_c^-1,    kappa = E^T M^-1 E = sum_c C_c^-1,
+        a = E^T M^-1 g,    b = W^1/2 Z M^-1 g - h kappa^-1 a,
+        t = (F + h kappa^-1 h^T)^-1 b,
 
     the solution and its form are
 
-        H^-1 g = M^-1 (g + Z^T W^1/2 t - e (a + h^T t) / kappa),
-        g^T H^-1 g = g^T M^-1 g - a^2 / kappa + b^T t.
+        H^-1 g = M^-1 (g + Z^T W^1/2 t - E kappa^-1 (a + h^T t)),
+        g^T H^-1 g = g^T M^-1 g - a^T kappa^-1 a + b^T t.
 
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
@@ -231,10 +242,7 @@ class ClassDual:
         ``N*`` beside its diagonal, where it has zeros, and the diagonal.
     forms : ndarray of shape (n_distinct,)
         ``x~_i^T M^-1 x~_i``.
-    spread : ndarray of shape (n_distinct,)
-        The column of ``U C^-1`` that belongs to the intercept; 0 without one.
-    inverse_bend : float
-        The element of ``C^-1`` that does.
+    border : Border
     """
 
     def __init__(self, merged, k, ridges):
@@ -242,25 +250,22 @@ class ClassDual:
         ridge = ridges[0]
         (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None])
         diagonal, coupling = _invert_in_place(matrix)
-        border = Border.of(merged.aside, self.root, ridges, lambda v: matrix @ v)
-        self.spread, self.inverse_bend = np.zeros(len(matrix)), 0.0
-        if merged.fit_intercept:
-            self.spread, self.inverse_bend = border.spreads[:, -1], border.inverse[-1, -1]
+        self.border = Border.of(merged.aside, self.root, ridges, lambda v: matrix @ v)
         lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
         seen = self.root**2 * lengths / ridge
         # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
         lost = np.where(seen < 1, seen * diagonal + coupling, 1 - diagonal)
-        own = dot(border.shifts, border.spreads)
+        own = dot(self.border.shifts, self.border.spreads)
         self.forms = (lost + own) / self.root**2
         self.left = diagonal - own
         self.beside = matrix
         for rows in tiles(len(matrix)):
-            self.beside[rows] -= border.shifts[rows] @ border.spreads.T
+            self.beside[rows] -= self.border.shifts[rows] @ self.border.spreads.T
         np.fill_diagonal(self.beside, 0)
 
-    def multiply(self, vector):
-        """``N* v``."""
-        return self.beside @ vector + self.left * vector
+    def multiply(self, vectors):
+        """``N* v`` for each column v."""
+        return self.beside @ vectors + self.left[:, None] * vectors
 
 
 def _invert_in_place(matrix):
@@ -313,32 +318,40 @@ class ClassSums:
         n_classes = merged.probabilities.shape[1]
         self.plain = _Sums(n_distinct, n_gradients)
         self.squared = _Sums(n_distinct, n_gradients) if with_squares else None
-        #: ``h``, kappa, and the intercept ``e_c^T M^-1 g`` of each gradient in each class.
-        self.gauge, self.gauge_form = np.zeros(n_distinct), 0.0
+        n_aside = len(merged.aside.positions)
+        #: ``h``, kappa, and ``a`` of each gradient.
+        self.gauge, self.gauge_form = np.zeros((n_distinct, n_aside)), np.zeros((n_aside, n_aside))
+        self.held = np.zeros((n_gradients, n_aside))
+        #: The intercept of ``M^-1 g`` of each gradient in each class.
         self.intercepts = np.zeros((n_gradients, n_classes))
-        #: ``P^1/2`` times the spread of each class, and its inverse bend.
-        self.spreads, self.inverse_bends = np.zeros((n_distinct, n_classes)), np.zeros(n_classes)
-        #: The penalised part between e and h, g, and itself.
-        self.gauge_squared = np.zeros(n_distinct)
-        self.gradients_squared, self.gauge_form_squared = np.zeros(n_gradients), 0.0
+        #: ``P^1/2 U C^-1`` of each class, and its ``C^-1``, of which only the intercept's column.
+        self.spreads = np.zeros((n_distinct, n_classes))
+        self.inverse_bends = np.zeros((n_aside, n_classes))
+        #: The penalised part between E and h, g, and itself.
+        self.gauge_squared = np.zeros((n_distinct, n_aside))
+        self.gradients_squared = np.zeros((n_gradients, n_aside))
+        self.gauge_form_squared = np.zeros((n_aside, n_aside))
 
     def add(self, k, dual):
         """Add a class."""
         merged, root_p = self.merged, np.sqrt(self.merged.probabilities[:, k])
         residual = merged.residual[:, k]
-        share = residual / dual.root[merged.owner]
-        self.spreads[:, k] = root_p * dual.spread
-        self.inverse_bends[k] = dual.inverse_bend
-        self.intercepts[:, k] = share * dual.spread[merged.owner]
-        self.gauge += self.spreads[:, k]
-        self.gauge_form += dual.inverse_bend
+        share, border = residual / dual.root[merged.owner], dual.border
+        spreads = root_p[:, None] * border.spreads
+        held = share[:, None] * border.spreads[merged.owner]
+        self.gauge += spreads
+        self.gauge_form += border.inverse
+        self.held += held
+        if merged.fit_intercept:
+            self.spreads[:, k], self.intercepts[:, k] = spreads[:, -1], held[:, -1]
+            self.inverse_bends[:, k] = border.inverse[:, -1]
         kept = dual.left - dual.left**2
         squares = np.zeros(len(root_p))
         if self.with_squares:
-            product = dual.multiply(dual.spread)
-            self.gauge_squared += root_p * product
-            self.gradients_squared += share * product[merged.owner]
-            self.gauge_form_squared += dual.inverse_bend - dual.spread @ dual.spread
+            product = dual.multiply(border.spreads)
+            self.gauge_squared += root_p[:, None] * product
+            self.gradients_squared += share[:, None] * product[merged.owner]
+            self.gauge_form_squared += border.inverse - border.spreads.T @ border.spreads
             for rows in tiles(len(root_p)):
                 squares[rows] = dot(dual.beside[rows], dual.beside[rows])
         for rows in tiles(len(root_p)):
@@ -384,9 +397,9 @@ class ClassSums:
             if sums is not None:
                 np.fill_diagonal(sums.coupling, sums.diagonal)
                 sums.columns[np.arange(len(self.merged.owner)), self.merged.owner] = sums.own
-        pin = self.gauge / np.sqrt(self.gauge_form) if self.gauge_form else self.gauge
-        for rows in tiles(len(pin)):
-            self.plain.coupling[rows] += np.outer(pin[rows], pin)
+        inverse = scaled_inverse(self.gauge_form)
+        for rows in tiles(len(self.gauge)):
+            self.plain.coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
         factor, pivot = _factorise(self.plain.coupling)
         if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
             refuse()
@@ -396,27 +409,24 @@ class ClassSums:
         forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
         for start in range(0, len(forms), STRIP):
             some = slice(start, start + STRIP)
-            pinned = self.intercepts[some].sum(axis=1)
-            weight = np.divide(pinned, self.gauge_form) if self.gauge_form else 0 * pinned
-            right = self.plain.columns[some] - np.outer(weight, self.gauge)
+            weight = self.held[some] @ inverse
+            right = self.plain.columns[some] - weight @ self.gauge.T
             solved = _triangular_product(factor, right, False)
-            forms[some] += dot(solved, solved) - pinned * weight
+            forms[some] += dot(solved, solved) - dot(self.held[some], weight)
             if self.with_squares:
                 solved = _triangular_product(factor, solved, True)
+                weight = weight + solved @ self.gauge @ inverse
                 squares[some] = self._square_lengths(some, solved, weight)
         return (forms, squares) if self.with_squares else (forms,)
 
     def _square_lengths(self, some, solved, weight):
-        """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``a / kappa``."""
-        held = weight
-        if self.gauge_form:
-            held = weight + solved @ self.gauge / self.gauge_form
+        """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``kappa^-1 (a + h^T t)``."""
         penalised = self.squared.forms[some] + 2 * dot(solved, self.squared.columns[some])
         penalised += dot(solved @ self.squared.coupling, solved)
-        penalised -= 2 * held * (self.gradients_squared[some] + solved @ self.gauge_squared)
-        penalised += held**2 * self.gauge_form_squared
+        penalised -= 2 * dot(weight, self.gradients_squared[some] + solved @ self.gauge_squared)
+        penalised += dot(weight @ self.gauge_form_squared, weight)
         intercepts = self.intercepts[some] + solved @ self.spreads
-        intercepts -= np.outer(held, self.inverse_bends)
+        intercepts -= weight @ self.inverse_bends
         ridge, intercept_ridge = self.ridges[0], self.ridges[-1]
         return penalised / ridge + (1 - intercept_ridge / ridge) * dot(intercepts, intercepts)
 

@@ -195,11 +195,16 @@ class Border(NamedTuple):
         weighted = aside.columns * root[:, None]
         shifts = solve(weighted)
         bend = np.diag(ridges[aside.positions]) + weighted.T @ shifts
-        lengths = np.sqrt(np.diag(bend))
-        if not lengths.all():
-            refuse()
-        inverse = np.linalg.inv(bend / lengths / lengths[:, None]) / lengths / lengths[:, None]
+        inverse = scaled_inverse(bend)
         return cls(shifts, inverse, shifts @ inverse)
+
+
+def scaled_inverse(matrix):
+    """Inverse of a small positive definite matrix, whatever the units of its columns."""
+    lengths = np.sqrt(np.diag(matrix))
+    if not lengths.all():
+        refuse()
+    return np.linalg.inv(matrix / lengths / lengths[:, None]) / lengths / lengths[:, None]
 
 
 def split_columns(design):
