@@ -11,11 +11,14 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from ._explanation import Explanation, TrainingRows
+from ._search import score_matrices
 from .curvature import CholeskyCurvature
 from .objectives import WITHOUT_L1, Design, GradientRows, LinearObjective
 
-#: Precision in which a compact explainer keeps its training rows.
-KEPT = np.float32
+#: Training rows as whose features some queries are made that single precision must do for, and how
+#: far their scores may be off, relative to the largest of each query.
+COMPARED = 100
+TOLERATED = 1e-5
 
 
 class CompactExplainer:
@@ -96,7 +99,7 @@ class CompactExplainer:
         Returns
         -------
         ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
-            In single precision.
+            In single precision, where that holds five digits.
         """
         return self._explainer.pairwise_influence(X, y, criterion=criterion)
 
@@ -121,25 +124,28 @@ class CompactCurvature:
     ----------
     curvature : curvature object
     basis : ndarray of shape (n_columns, n_coordinates) or None
+    dtype : dtype
+        Precision of the solutions.
     """
 
-    def __init__(self, curvature, basis):
+    def __init__(self, curvature, basis, dtype):
         self.curvature = curvature
         self.basis = basis
+        self.dtype = dtype
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, in the form that multiplies coordinates. Overwrites."""
         solved = self.curvature.solve(gradients)
         if self.basis is not None:
             solved = solved.reshape(-1, len(self.basis)) @ self.basis
-        return solved.reshape(len(gradients), -1).astype(KEPT)
+        return solved.reshape(len(gradients), -1).astype(self.dtype)
 
 
 class CompactInverse:
     """A coupled curvature's inverse itself, ``N^-1``, between coordinates of compact rows.
 
-    In these coordinates it is so well conditioned that single precision does it no harm, and as
-    it is symmetric, one triangle of it is saved: a quarter of the factor that it comes from.
+    In these coordinates it is so well conditioned that single precision mostly does it no harm,
+    and as it is symmetric, one triangle of it is saved: then a quarter of the factor.
 
     Parameters
     ----------
@@ -155,37 +161,42 @@ class CompactInverse:
     def solve(self, gradients):
         """``N^-1`` of the coordinates of each row g."""
         coordinates = gradients.reshape(-1, len(self.transform)) @ self.transform
-        coordinates = coordinates.reshape(len(gradients), -1).astype(KEPT)
-        return blas.ssymm(1.0, self.inverse.T, coordinates.T).T
+        coordinates = coordinates.reshape(len(gradients), -1).astype(self.inverse.dtype)
+        (symm,) = blas.get_blas_funcs(("symm",), (self.inverse,))
+        return symm(1.0, self.inverse.T, coordinates.T).T
 
     def __getstate__(self):
-        triangle, _ = lapack.strttp(self.inverse.T)
+        (trttp,) = lapack.get_lapack_funcs(("trttp",), (self.inverse,))
+        triangle, _ = trttp(self.inverse.T)
         return {"triangle": triangle, "size": len(self.inverse), "transform": self.transform}
 
     def __setstate__(self, state):
-        inverse, _ = lapack.stpttr(state["size"], state["triangle"])
+        (tpttr,) = lapack.get_lapack_funcs(("tpttr",), (state["triangle"],))
+        inverse, _ = tpttr(state["size"], state["triangle"])
         self.__init__(inverse.T, state["transform"])
 
 
-def compact_curvature(curvature, whitening):
+def compact_curvature(curvature, whitening, dtype):
     """The inverse of a curvature, for queries' gradients and rows in whitened coordinates.
 
     Parameters
     ----------
     curvature : curvature object
     whitening : Whitening or None
+    dtype : dtype
+        Precision in which what belongs to the rows is kept.
     """
     if whitening is None:
-        return CompactCurvature(curvature, None)
+        return CompactCurvature(curvature, None, dtype)
     basis, transform = whitening
     is_coupled = isinstance(curvature, CholeskyCurvature) and curvature.n_blocks == 1
     if not (is_coupled and whitening.is_complete):
-        return CompactCurvature(curvature, basis)
+        return CompactCurvature(curvature, basis, dtype)
     n_columns = len(basis)
     n_outputs = curvature.size // n_columns
     directions = np.kron(np.eye(n_outputs), basis.T).astype(curvature.dtype)
     inverse = curvature.solve(directions).reshape(-1, n_columns) @ basis
-    return CompactInverse(inverse.reshape(curvature.size, -1).astype(KEPT), transform)
+    return CompactInverse(inverse.reshape(curvature.size, -1).astype(dtype), transform)
 
 
 def check_compactable(objective, curvature) -> None:
@@ -209,14 +220,63 @@ def check_factored(name, curvature) -> None:
         )
 
 
-def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Whitening | None]:
+def compacted(objective: LinearObjective, curvature, factors):
+    """An objective without training features, and a curvature for the coordinates of its rows.
+
+    Rows and solutions are kept in single precision, or in double precision where scores of some
+    queries say that single precision is not enough.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+    factors : dict of str to ndarray of shape (n_rows,)
+        What a row's products are multiplied with, in each criterion.
+    """
+    queries = _trial_queries(objective)
+    expected = score_matrices(queries, objective.rows, curvature, factors)
+    for dtype in (np.float32, np.float64):
+        small, whitening = compact_objective(objective, dtype)
+        own = compact_curvature(curvature, whitening, dtype)
+        found = score_matrices(queries, small.rows, own, factors)
+        error = max(_largest_difference(found[name], expected[name]) for name in factors)
+        if error <= TOLERATED:
+            return small, own
+    raise ValueError(
+        "compact() cannot keep the scores: without the training features they would be off by "
+        f"{error:.0e} of the largest, because the curvature is ill-conditioned. Set a positive "
+        "damping (for example damping=1e-3), or save the explainer as it is."
+    )
+
+
+def _trial_queries(objective):
+    """Gradients of some training rows, and of rows with the features of different ones."""
+    some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
+    X = objective.design.X[some]
+    if not objective.design.is_sparse:
+        order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
+        X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
+    design = Design(X, objective.design.fit_intercept)
+    queries = objective.query_rows(design, objective.predict(design))
+    return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
+
+
+def _largest_difference(found, expected):
+    """Largest difference of scores, relative to the largest one of each query."""
+    largest = np.abs(expected).max(axis=1, keepdims=True)
+    return (np.abs(found - expected) / np.where(largest > 0, largest, 1)).max(initial=0)
+
+
+def compact_objective(
+    objective: LinearObjective, dtype
+) -> tuple[CompactObjective, Whitening | None]:
     """An objective without training features, and the coordinates of its rows."""
     rows, whitening = objective.rows, None
     if objective.design.is_sparse:
-        design = objective.design.astype(KEPT)
+        design = objective.design.astype(dtype)
     else:
         whitening = Whitening.of(objective)
-        design = Design(whitening.coordinates(objective), fit_intercept=False)
+        design = Design(whitening.coordinates(objective, dtype), fit_intercept=False)
     empty = copy(objective.design)
     empty.X, empty.n_rows = objective.design.X[:0].copy(), 0
     parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
@@ -226,7 +286,7 @@ def compact_objective(objective: LinearObjective) -> tuple[CompactObjective, Whi
         "sample_weight": objective.sample_weight[:0].copy(),
         "output_weight": None,
         **WITHOUT_L1,
-        "rows": GradientRows(design, rows.unit.astype(KEPT), rows.norm),
+        "rows": GradientRows(design, rows.unit.astype(dtype), rows.norm),
     }
     return CompactObjective(**parts), whitening
 
@@ -269,9 +329,9 @@ class Whitening(NamedTuple):
         """Whether any features, those of queries too, have coordinates."""
         return self.basis.shape[0] == self.basis.shape[1]
 
-    def coordinates(self, objective):
+    def coordinates(self, objective, dtype):
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
-        coordinates = np.empty((objective.n_rows, self.basis.shape[1]), KEPT)
+        coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
         for rows in objective.blocks(2 * objective.design.n_columns):
             coordinates[rows] = objective.design.block(rows) @ self.transform
         return coordinates

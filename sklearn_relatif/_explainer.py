@@ -397,6 +397,11 @@ class RelatIFExplainer(
                 f"curvature='active_set' exists for SVMs with a hinge loss, not for "
                 f"{type(self._model).__name__}; use curvature='hessian'."
             )
+        elif self.damping:
+            raise ValueError(
+                f"curvature='active_set' takes no damping; got damping={self.damping!r}. Set "
+                "damping=0, or use curvature='hessian'."
+            )
         else:
             self._objective = ActiveSetObjective(self._objective)
             self._curvature = ActiveSetCurvature()
@@ -578,7 +583,9 @@ class RelatIFExplainer(
         Returns
         -------
         ndarray of shape (n_rows, n_params)
-            In the precision of the training features.
+            In the precision of the training features. Where wide data are explained in the space
+            of their rows, vectors are of the length that its dimension has at most, whatever the
+            weights, and end in zeros.
 
         Examples
         --------
@@ -600,12 +607,16 @@ class RelatIFExplainer(
         rows = embed(query.design, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
-        return embedded
+        n_missing = self._n_features_out - embedded.shape[1]
+        return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
 
     @property
     def _n_features_out(self):
+        """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self._coordinates()
-        return getattr(curvature, "n_whitened", objective.rows.n_params)
+        n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
+        design = objective.design
+        return n_whitened + n_whitened // design.n_columns * design.n_spare
 
     def _coordinates(self):
         """The objective and the curvature in coordinates that are few enough to be written down.

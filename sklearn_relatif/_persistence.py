@@ -8,7 +8,8 @@ from copy import copy
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._compact import CompactExplainer, check_compactable, compact_curvature, compact_objective
+from ._compact import CompactExplainer, check_compactable, compacted
+from .criteria import CRITERIA
 
 VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
@@ -50,15 +51,16 @@ class PersistenceMixin:
         """A smaller explainer, which does not hold the training features any more.
 
         It finds the same training rows, by index, with scores in single precision (six digits of
-        the largest; five where the model fits most rows perfectly). For each training row it
-        keeps the direction of its residual and its features in coordinates that are uncorrelated
-        over the training rows, ``4 (k + d)`` bytes for ``k`` outputs (classes less one) and
-        ``d`` columns, in the place of ``8 d`` or
-        more; the three scales; and what :attr:`training_rows_` holds. To these come the model
-        and, of the exact solvers, one triangle of the inverse curvature, saved in ``2 (k d)^2``
-        bytes in the place of a factor of ``8 (k d)^2``. Sparse features stay as they are, in
-        single precision, and their factor as it is. For 1,697 digits (64 columns, 10 classes)
-        the saved explainer shrinks from 4.0 MB to 1.3 MB.
+        the largest; five where the model fits most rows perfectly). Where single precision would
+        lose more, which the scores of some queries tell, it keeps double precision. For each
+        training row it keeps the direction of its residual and its features in coordinates that are
+        uncorrelated over the training rows, ``4 (k + d)`` bytes for ``k`` outputs (classes less
+        one) and ``d`` columns, in the place of ``8 d`` or more; the three scales; and what
+        :attr:`training_rows_` holds. To these come the model and, of the exact solvers, one
+        triangle of the inverse curvature, saved in ``2 (k d)^2`` bytes in the place of a factor of
+        ``8 (k d)^2``. Sparse features stay as they are, in single precision, and their factor as it
+        is. For 1,697 digits (64 columns, 10 classes) the saved explainer shrinks from 4.0 MB to 1.3
+        MB.
 
         What needs the training set is gone: ``removal_effect``, ``retrain_without``, ``score``,
         ``leverage_``. The coordinates are a linear map of the features, which can be
@@ -73,8 +75,9 @@ class PersistenceMixin:
         ------
         ValueError
             For kernel machines, whose training rows are the model; for
-            ``curvature="active_set"``; and for the solvers "cg" and "lissa", which need the
-            training rows to solve for a query.
+            ``curvature="active_set"``; for the solvers "cg" and "lissa", which need the
+            training rows to solve for a query; and where the curvature is so ill-conditioned
+            that even double precision would not keep five digits.
 
         Examples
         --------
@@ -89,10 +92,9 @@ class PersistenceMixin:
         """
         check_is_fitted(self)
         check_compactable(self._objective, self._curvature)
-        self._row_factors("theta_relative")  # which gives the scales of both relative criteria
+        factors = {name: self._row_factors(name) for name in reversed(CRITERIA)}
         small = copy(self)
-        small._objective, whitening = compact_objective(self._objective)
-        small._curvature = compact_curvature(self._curvature, whitening)
+        small._objective, small._curvature = compacted(self._objective, self._curvature, factors)
         small._machine = small._row_space = small._optimum = small._training_data = None
         return CompactExplainer(small)
 

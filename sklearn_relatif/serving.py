@@ -185,7 +185,8 @@ def _vectors(explainer, criterion, dtype):
     objective, curvature = explainer._coordinates()
     rows = objective.rows
     factors = explainer._row_factors(criterion)
-    vectors = np.empty((rows.n_rows, rows.n_params + 1), dtype or rows.unit.dtype)
+    width = getattr(curvature, "n_whitened", rows.n_params)
+    vectors = np.empty((rows.n_rows, width + 1), dtype or rows.unit.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
     for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
         unit, length = _unit(curvature.whiten(rows.block(some)))

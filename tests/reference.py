@@ -80,7 +80,7 @@ def influence_matrices(
         "hessian": lambda: hessian(W, X, s, penalty, link, damping),
         "fisher": lambda: fisher(W, X, s, link, damping),
         "empirical_fisher": lambda: empirical_fisher(W, X, y, s, link, damping),
-        "identity": lambda: np.eye(W.size),
+        "identity": lambda: (1 + damping) * np.eye(W.size),
     }[curvature]()
     free = np.ones(W.size, bool) if active is None else np.ravel(active)
     g_train = gradients(W, X, y, link)[:, free]

@@ -29,7 +29,7 @@ def brute_force_quantities(model, X, y, weight, curvature, damping):
         "hessian": lambda: reference.hessian(W, D, weight, penalty, link, damping),
         "fisher": lambda: reference.fisher(W, D, weight, link, damping),
         "empirical_fisher": lambda: reference.empirical_fisher(W, D, y, weight, link, damping),
-        "identity": lambda: np.eye(W.size),
+        "identity": lambda: (1 + damping) * np.eye(W.size),
     }[curvature]()
     gradients = np.where(weight[:, None] > 0, reference.gradients(W, D, y, link), 0)
     return gradients, np.linalg.pinv(matrix, hermitian=True)

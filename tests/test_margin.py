@@ -117,7 +117,7 @@ def brute_force(
     H = np.eye(W.size) if curvature == "identity" else total / weight.sum()
     free = np.ones(W.size, bool) if active is None else np.ravel(active)
     g, g_query = gradients[:, free], query_gradients[:, free]
-    H = H[np.ix_(free, free)] + (0 if curvature == "identity" else damping) * np.eye(free.sum())
+    H = H[np.ix_(free, free)] + damping * np.eye(free.sum())
     solved = np.linalg.solve(H, g.T).T
     influence = np.where(weight > 0, g_query @ solved.T, 0.0)
     lengths = {

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 import sklearn_relatif
-from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from sklearn_relatif import CompactExplainer, RelatIFExplainer, _compact, trusted_types
 from sklearn_relatif.objectives._stored import MappedFile
 from tests import cases
 
@@ -336,3 +336,30 @@ def test_compact_explains_queries_with_features_that_no_training_row_had(constan
         expected = explainer.pairwise_influence(queries, criterion=criterion)
         found = explainer.compact().pairwise_influence(queries, criterion=criterion)
         assert cases.relative_error(found, expected) < rounding
+
+
+@pytest.mark.parametrize("damping", [1e-10, 1e-8, 1e-6, 1e-3])
+@pytest.mark.parametrize("curvature", ["hessian", "fisher", "empirical_fisher"])
+def test_compact_scores_keep_five_digits(curvature, damping):
+    """In double precision where single does not: for queries far from the training rows too."""
+    X, y = cases.wine()
+    model = LogisticRegression(max_iter=5000).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y, curvature=curvature, damping=damping)
+    compact = explainer.compact()
+    queries = np.vstack([X[:40], np.random.default_rng(0).normal(size=(20, X.shape[1]))])
+    for criterion in cases.CRITERIA:
+        expected = explainer.pairwise_influence(queries, criterion=criterion)
+        found = compact.pairwise_influence(queries, criterion=criterion)
+        largest = np.abs(expected).max(axis=1, keepdims=True)
+        assert np.abs((found - expected) / largest).max() < 2e-5
+    is_hard = curvature == "empirical_fisher" and damping < 1e-3
+    kept = compact._explainer._objective.rows.design.dtype
+    assert kept == (np.float64 if is_hard else np.float32)
+
+
+def test_compact_refuses_what_no_precision_keeps(monkeypatch):
+    monkeypatch.setattr(_compact, "TOLERATED", 0.0)
+    X, y = cases.wine()
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=5000)).fit(X, y)
+    with pytest.raises(ValueError, match=r"compact\(\) cannot keep the scores.*damping=1e-3"):
+        explainer.compact()

@@ -142,7 +142,7 @@ def test_criteria_are_the_definitions_row_by_row(problem, curvature):
         "hessian": reference.hessian(W, X, s, penalty, link, damping),
         "fisher": reference.fisher(W, X, s, link, damping),
         "empirical_fisher": reference.empirical_fisher(W, X, y, s, link, damping),
-        "identity": np.eye(W.size),
+        "identity": (1 + damping) * np.eye(W.size),
     }[curvature]
     gradients = reference.gradients(W, X, y, link)
     g_query = reference.gradients(W, problem["X_query"], problem["y_query"], link)

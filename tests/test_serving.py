@@ -130,3 +130,16 @@ def test_missing_faiss_is_said(monkeypatch):
     explainer, _ = fitted()
     with pytest.raises(ImportError, match=r"pip install sklearn-relatif\[serving\]"):
         ExplanationIndex(explainer, index="approximate")
+
+
+@pytest.mark.parametrize("solver", ["block_diagonal", "kfac", "ekfac", "woodbury"])
+def test_vectors_of_any_solver(solver):
+    """However many coordinates its factors have, with a column that nothing sees."""
+    X, y = cases.wine()
+    X[:, 3] = 0
+    rows = slice(None) if solver != "woodbury" else slice(None, None, 20)
+    model = LogisticRegression(C=0.1).fit(X[rows], y[rows])
+    explainer = RelatIFExplainer.from_fitted(model, X[rows], y[rows], solver=solver)
+    found = ExplanationIndex(explainer).explain(X[:20], n_examples=3)
+    expected = explainer.explain(X[:20], n_examples=3)
+    assert_array_equal(found.indices, expected.indices)

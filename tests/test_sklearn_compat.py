@@ -2,12 +2,14 @@
 
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
+from sklearn_relatif.curvature import CURVATURES, SOLVERS
 
 
 def checks_of(*estimators, **options):
@@ -30,6 +32,53 @@ def test_tags_promise_one_label_a_row():
     assert not tags.classifier_tags.multi_label
     assert not tags.target_tags.multi_output
     assert tags.classifier_tags.multi_class
+
+
+def combinations():
+    """Each inner estimator with each curvature, and each curvature with each solver, once.
+
+    Every solver inverts the curvature of each estimator in the same way, so that the others have
+    nothing to add. Squared and plain hinge have no Fisher information, and are left to "auto".
+    """
+    smooth = LogisticRegression(tol=1e-10)
+    for solver in SOLVERS:
+        # LiSSA needs few steps then, and the empirical Fisher of few rows an inverse.
+        for curvature in CURVATURES[:3]:
+            yield smooth, {"solver": solver, "curvature": curvature, "damping": 0.3}
+    hinge = LinearSVC(loss="hinge", random_state=0, max_iter=100_000, tol=1e-8)
+    kernel = SVC(tol=1e-10)
+    for model in (smooth, hinge, kernel):
+        yield model, {"curvature": "identity", "damping": 0.3}
+    for model in (hinge, kernel):
+        yield model, {"curvature": "active_set"}
+        yield model, {"curvature": "hessian", "damping": 0.3}
+    squared = LinearSVC(random_state=0, max_iter=100_000, tol=1e-8)
+    sgd = SGDClassifier(loss="log_loss", random_state=0, max_iter=5000)
+    for curvature in ("hessian", "empirical_fisher"):
+        yield squared, {"curvature": curvature, "damping": 0.3}
+    yield sgd, {"curvature": "fisher", "damping": 0.3}
+    yield SGDRegressor(random_state=0), {"curvature": "hessian", "damping": 0.3}
+
+
+def what_cannot_hold(explainer):
+    """Checks that ask of weights what the inner estimator or the coordinates cannot give."""
+    if isinstance(explainer.estimator, LogisticRegression) and explainer.solver in (
+        "auto",
+        "cholesky",
+    ):
+        return {}
+    reason = "other rows span the space in other coordinates, or are fitted in another order"
+    kinds = ("dense", "sparse")
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
+
+
+@checks_of(
+    *(RelatIFExplainer(model, random_state=0, **options) for model, options in combinations()),
+    expected_failed_checks=what_cannot_hold,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scikit_learn_checks_of_combinations(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize("criterion", ["influence", "theta_relative"])

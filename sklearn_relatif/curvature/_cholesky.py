@@ -17,6 +17,8 @@ from ._lapack import cholesky, invert_triangle
 ROWS_PER_ROTATION = 256
 #: Columns of a factor that are looked at together.
 TILE = 512
+#: Steps in which the largest and the smallest eigenvalue are estimated.
+POWER_STEPS = 2
 
 
 class CholeskyCurvature:
@@ -55,11 +57,10 @@ class CholeskyCurvature:
         if min(pivot for _, pivot in factors) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
-                # A column of zeros, or of rounding, has no curvature to take the scale from.
-                least = np.finfo(float).eps * diagonal.max(initial=0)
-                scale = np.maximum(diagonal, least if least > 0 else 1.0)
+                scale = _null_scale(diagonal)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
+            diagonals = np.einsum("bii->bi", blocks).copy()
             factors = [_factorise(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
         self.smallest_pivot = smallest = min(pivot for _, pivot in factors)
@@ -73,7 +74,14 @@ class CholeskyCurvature:
         n_active = self.n_blocks * self.size if mask is None else int(np.sum(mask))
         #: Number of directions that have curvature of their own.
         self.n_free = n_active - n_null
-        self.inverse_factors = [_invert(factor, dtype) for factor, _ in factors]
+        self.inverse_factors, conditions = [], [1.0]
+        for (factor, _), lengths in zip(factors, np.sqrt(diagonals), strict=True):
+            largest = _square_of_norm(factor, 1 / lengths, transpose=True)
+            self.inverse_factors.append(_invert(factor, dtype))
+            inverse = _square_of_norm(self.inverse_factors[-1], lengths, transpose=False)
+            conditions.append(largest * inverse)
+        #: Estimate of the condition number with all parameters at the same scale.
+        self.condition = max(conditions)
         if mask is not None:
             by_block = mask.reshape(self.n_blocks, -1)
             for factor, active in zip(self.inverse_factors, by_block, strict=True):
@@ -111,7 +119,7 @@ class CholeskyCurvature:
 
     def inverse_diagonal(self):
         """Diagonal of ``M^-1``, shape (n_params,), in double precision."""
-        return np.concatenate([_column_squares(factor) for factor in self.inverse_factors])
+        return np.concatenate([column_squares(factor) for factor in self.inverse_factors])
 
     def _separate_forms(self, x):
         whitened = (_triangular_product(f, x.copy(), False) for f in self.inverse_factors)
@@ -171,6 +179,15 @@ def _factorise(block):
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
 
 
+def _null_scale(diagonal):
+    """Curvature to give to null directions, by parameter: as much as the parameter has of its own.
+
+    Where it has none, any will do, but next to none would make much of rounding.
+    """
+    largest = diagonal.max(initial=0)
+    return np.where(diagonal > 0, diagonal, largest if largest > 0 else 1.0)
+
+
 def _restore(block, diagonal):
     """Undo a factorisation: copy the strict lower triangle onto the upper one."""
     block[np.triu_indices_from(block, 1)] = block.T[np.triu_indices_from(block, 1)]
@@ -185,7 +202,7 @@ def _invert(factor, dtype):
     return inverse.astype(dtype, order="F", copy=False)
 
 
-def _column_squares(factor):
+def column_squares(factor):
     """Squared lengths of the columns of a lower triangle, whatever is above its diagonal."""
     squares = np.empty(len(factor))
     for rows in row_blocks(len(factor), 1, TILE):
@@ -193,6 +210,28 @@ def _column_squares(factor):
         below = factor[rows.stop :, rows]
         squares[rows] += np.einsum("ij,ij->j", below, below, dtype=np.float64)
     return squares
+
+
+def _square_of_norm(triangle, scales, transpose):
+    """Estimate the square of the norm of ``L diag(scales)``, or of ``L^T diag(scales)``.
+
+    By a few steps of the power method, which is enough where the norm is much larger than most
+    singular values are.
+    """
+    if len(triangle) <= FEW_COLUMNS:
+        return in_one_blas_thread(_power_method, triangle, scales, transpose)
+    return _power_method(triangle, scales, transpose)
+
+
+def _power_method(triangle, scales, transpose):
+    (trmv,) = blas.get_blas_funcs(("trmv",), (triangle,))
+    vector, square = np.random.RandomState(0).standard_normal(len(triangle)), 0.0
+    for _ in range(POWER_STEPS):
+        start = scales * (vector / np.linalg.norm(vector))
+        image = trmv(triangle, start, trans=transpose, lower=1)
+        vector = scales * trmv(triangle, image, trans=not transpose, lower=1)
+        square = float(np.linalg.norm(vector))
+    return square
 
 
 def _coupled_forms(inverse, x, n_outputs):

@@ -32,7 +32,8 @@ class ConjugateGradients:
     """``M^-1 g`` by preconditioned conjugate gradients, in double precision.
 
     All right-hand sides share each product with the data, and leave when they have arrived. The
-    residual is recomputed at the end, and what is left of it solved for again.
+    residual is recomputed at the end, and what is left of it solved for again. It is measured with
+    the diagonal of the curvature at 1, so that the units of the features make no difference.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ class ConjugateGradients:
         self.tol = tol
         self.max_iter = max_iter
         self.dtype = total.objective.dtype
+        diagonal = total.diagonal()
+        self._inverse_diagonal = 1 / np.where(diagonal > 0, diagonal, 1)
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, shape (n, n_params).
@@ -78,9 +81,9 @@ class ConjugateGradients:
     def _solve(self, total, gradients):
         """Solutions, their residuals relative to ``tol``, and how many steps were taken."""
         target = total.restrict(gradients.astype(np.float64, order="C"))
-        goal = self.tol * _norms(target)
+        goal = self.tol * self._sizes(target)
         solution = np.zeros_like(target)
-        residual, left, iterations = target.copy(), _norms(target), 0
+        residual, left, iterations = target.copy(), self._sizes(target), 0
         live = np.flatnonzero(left > goal)
         while live.size and iterations < self.max_iter:
             most = self.max_iter - iterations
@@ -88,7 +91,7 @@ class ConjugateGradients:
             solution[live] += step
             iterations += used
             residual[live] = target[live] - total.multiply(solution[live])
-            before, left[live] = left[live], _norms(residual[live])
+            before, left[live] = left[live], self._sizes(residual[live])
             # Where rounding keeps the residual up, another round does not help.
             live = live[(left[live] > goal[live]) & (left[live] < 0.5 * before)]
         return solution, left / np.where(goal > 0, goal, 1), iterations
@@ -116,7 +119,7 @@ class ConjugateGradients:
             length = slope / bend
             _add_multiples(residual, -length, product)
             _add_multiples(solution, length, direction, live)
-            on_the_way = _norms(residual) > goal
+            on_the_way = self._sizes(residual) > goal
             if not on_the_way.any():
                 break
             if not on_the_way.all():
@@ -128,6 +131,9 @@ class ConjugateGradients:
             _add_multiples(preconditioned, slope / before, direction)
             direction = preconditioned
         return solution, used
+
+    def _sizes(self, residual):
+        return np.sqrt(np.square(residual) @ self._inverse_diagonal)
 
     def _precondition(self, residual):
         own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))

@@ -118,7 +118,8 @@ def check_shared_penalty(total):
 def _common_basis(moment, ridge):
     """Basis ``T`` with ``T^T A T = diag(shares)`` and ``T^T diag(ridge) T = diag(1 - shares)``.
 
-    Directions that neither sees are left out, and the basis is orthogonal to them.
+    Directions that neither sees are left out, and the basis is orthogonal to them. In their place
+    it has columns of zeros, with shares of 0.
     """
     whole = moment + np.diag(ridge)
     lengths = np.sqrt(np.diag(whole))
@@ -131,7 +132,8 @@ def _common_basis(moment, ridge):
     if not seen.all():
         null = linalg.orth(vectors[:, ~seen] / lengths[:, None])
         basis -= null @ (null.T @ basis)
-    return basis, np.clip(shares, 0, 1)
+    left_out = len(moment) - len(shares)
+    return np.pad(basis, ((0, 0), (0, left_out))), np.pad(np.clip(shares, 0, 1), (0, left_out))
 
 
 def _projected_diagonal(total, outputs, columns):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import LinAlgWarning
 
 from ..objectives import (
     CurvatureSum,
@@ -18,6 +21,7 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature, shared_penalty_obstacle
+from ._proof import predictor_error, solution_error
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
@@ -34,6 +38,17 @@ SOLVERS = (
 )
 #: Of these and of those that other modules name, those without approximation.
 EXACT = ("cholesky", "woodbury", "diagonal", "active_set")
+#: Error of solutions above which another exact solver is tried, for each precision, and above
+#: which the last one says that it is none.
+ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
+TOLERATED = 1e-6
+#: How many times the product of precision and condition number a factor may be off, at most.
+ROUNDINGS = 10
+#: What a reason says of such another one.
+DOUBLE = "; in double precision, because single precision spoils it"
+SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
+#: Condition number from which on the last digits of what the model was fitted to count.
+ILL_CONDITIONED = 1e12
 #: Up to this size a factor costs so little that wide data are not reduced first.
 SMALL = 1000
 #: Above this size a factor takes too long, whatever the memory.
@@ -71,11 +86,11 @@ def build_curvature(objective, curvature, damping):
     -------
     CholeskyCurvature or DiagonalCurvature
     """
-    if curvature == "identity":
-        return DiagonalCurvature(objective.identity_diagonal())
     if _is_diagonal(objective, curvature):
-        diagonal = objective.hessian_diagonal()
-        return DiagonalCurvature(diagonal + damping * (diagonal > 0))
+        is_identity = curvature == "identity"
+        diagonal = objective.identity_diagonal() if is_identity else objective.hessian_diagonal()
+        # Parameters that are held fixed stay so.
+        return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
     blocks = getattr(objective, curvature)()
     np.einsum("bii->bi", blocks)[...] += damping
     return factorise(objective, blocks, unpenalised=curvature != "hessian")
@@ -138,15 +153,25 @@ def factorise(objective, blocks, unpenalised=False):
 
 
 class SolverChoice(NamedTuple):
-    """The solver that a curvature was prepared for, and why it was chosen."""
+    """The solver that a curvature was prepared for, and why it was chosen.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+    is_proved : bool
+        Whether the residuals of a few solves were as small as they should be. False where rounding
+        spoils an exact solver, which comes with a warning.
+    """
 
     name: str
     reason: str
+    is_proved: bool = True
 
     @property
     def is_exact(self) -> bool:
         """Whether scores are those of the exact inverse, but for rounding."""
-        return self.name in EXACT
+        return self.name in EXACT and self.is_proved
 
 
 class Prepared(NamedTuple):
@@ -175,7 +200,8 @@ def prepare_curvature(
         the features dense, reduces the data to the space that the rows span. The approximations
         are the same in that space, and are made there. "cg" and "lissa" solve for each query, and
         take the denominators of relative influence from the best approximation that fits into
-        memory.
+        memory. The exact solvers are put to the proof by the residuals of a few solves, and take
+        the features in double precision, or the space of the rows, where these are too large.
     random_state : int, RandomState instance or None, default=None
         Of the batches of "lissa".
     verbose : bool, default=False
@@ -184,13 +210,20 @@ def prepare_curvature(
     Returns
     -------
     Prepared
-        The objective is a new one where the data were reduced.
+        The objective is a new one where the data were reduced, or where single precision does
+        not do for an exact solver.
 
     Raises
     ------
     ValueError
         If the curvature does not exist or is not positive definite, or if the solver does not
         apply to the objective.
+
+    Warns
+    -----
+    LinAlgWarning
+        If the condition number of a factored curvature is above 1e12, or if the residuals of an
+        exact solver say that rounding spoils it.
 
     Examples
     --------
@@ -214,18 +247,96 @@ def prepare_curvature(
         choice = choose_solver(objective, curvature, damping)
     if choice.name in ("cg", "lissa"):
         return _split(objective, curvature, damping, choice, random_state)
-    if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
-        total = CurvatureSum(objective, curvature, damping)
-        return Prepared(objective, WoodburyCurvature(total), choice)
+    if choice.name in ("cholesky", "woodbury"):
+        return _exact(objective, curvature, damping, choice, verbose)
+    if _is_wide(objective):
+        objective = reduce_to_row_space(objective)
+    total = CurvatureSum(objective, curvature, damping)
+    return Prepared(objective, _structured(total, choice.name), choice)
+
+
+def _exact(objective, curvature, damping, choice, verbose):
+    """The first of the exact solvers that proves to be one, or else the best of them."""
     if choice.name == "woodbury" and _has_softmax_dual(objective, curvature, damping):
         total = CurvatureSum(objective, curvature, damping)
         return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
-    if choice.name == "woodbury" or (choice.name != "cholesky" and _is_wide(objective)):
-        objective = reduce_to_row_space(objective)
-    if choice.name in ("cholesky", "woodbury"):
-        return Prepared(objective, build_curvature(objective, curvature, damping), choice)
-    total = CurvatureSum(objective, curvature, damping)
-    return Prepared(objective, _structured(total, choice.name), choice)
+    found, refusal = [], None
+    for note, given, solver in _attempts(objective, curvature, damping, choice):
+        try:
+            own, inverse = solver(given, curvature, damping)
+        except ValueError as error:
+            refusal = error
+            continue
+        prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
+        error = predictor_error(given)
+        if own is not given or not _is_well_conditioned(inverse):
+            total = CurvatureSum(given, curvature, damping)
+            # NaN stays, unlike with the max of Python.
+            error = float(np.maximum(error, solution_error(total, own, inverse)))
+        found.append((error if np.isfinite(error) else np.inf, prepared))
+        if error <= ACCURACY[own.dtype]:
+            break
+    if not found:
+        raise refusal
+    error, prepared = min(found, key=itemgetter(0))
+    return _vouched_for(prepared, error)
+
+
+def _attempts(objective, curvature, damping, choice):
+    """Exact solvers from the fastest to the most accurate.
+
+    Yields what to add to the reason, the objective, and a function of it, the kind of curvature
+    and the damping to the objective in other coordinates, if need be, and its curvature.
+    """
+    plain = _in_all_features if choice.name == "cholesky" else _in_row_space
+    if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
+        yield "", objective, _by_dual
+        if objective.dtype != np.float64:
+            yield DOUBLE, objective.astype(np.float64), _by_dual
+        yield SPANNED, objective.astype(np.float64), plain
+        return
+    yield "", objective, plain
+    if objective.dtype != np.float64:
+        yield DOUBLE, objective.astype(np.float64), plain
+
+
+def _in_all_features(objective, curvature, damping):
+    return objective, build_curvature(objective, curvature, damping)
+
+
+def _in_row_space(objective, curvature, damping):
+    return _in_all_features(reduce_to_row_space(objective), curvature, damping)
+
+
+def _by_dual(objective, curvature, damping):
+    return objective, WoodburyCurvature(CurvatureSum(objective, curvature, damping))
+
+
+def _is_well_conditioned(inverse):
+    """Whether a factor needs no other proof, as far as rounding can take it: eps x condition."""
+    error = ROUNDINGS * np.finfo(inverse.dtype).eps * getattr(inverse, "condition", np.inf)
+    return error <= ACCURACY[inverse.dtype]
+
+
+def _vouched_for(prepared, error) -> Prepared:
+    """A warning, and no claim to be exact, where it is not warranted."""
+    condition = getattr(prepared.curvature, "condition", 1.0)
+    is_proved = error <= max(TOLERATED, ACCURACY[prepared.objective.dtype])
+    if is_proved and condition <= ILL_CONDITIONED:
+        return prepared
+    size = f"its condition number is about {condition:.0e}, with all columns at the same scale"
+    spoilt = "scores may be off by rounding"
+    if not is_proved:
+        spoilt = f"rounding puts solutions off by about {error:.0e} of their size"
+    warnings.warn(
+        f"The curvature is ill-conditioned: {size}, and {spoilt}. Columns or rows nearly depend on "
+        "one another, or columns hardly vary about a mean far from 0, and next to no penalty tells "
+        "them apart. Set a positive damping (for example damping=1e-3), standardise the columns, "
+        "leave out those that repeat others, or fit the model with more regularisation.",
+        LinAlgWarning,
+        stacklevel=2,
+    )
+    return prepared._replace(solver=prepared.solver._replace(is_proved=is_proved))
 
 
 def _structured(total, name):

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import LinAlgWarning
 
 from .._progress import show_progress
-from ..objectives import mirror_lower
+from ..objectives import block_budget, mirror_lower, row_blocks
 from ._cholesky import _factorise, _invert, _triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
-from ._woodbury import dot, dual_blocks, refuse, tiles
+from ._woodbury import (
+    Aside,
+    Border,
+    disagreement,
+    dot,
+    dual_blocks,
+    refuse,
+    scaled_inverse,
+    split_columns,
+    tiles,
+)
 
 #: Relative residual of the queries' solves.
 TOLERANCE = 1e-11
+#: Relative error of denominators that is not worth a warning.
+TOLERATED = 1e-6
 #: Less than this probability makes no difference to a curvature, but to what is divided by it.
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Rows of the final products.
 STRIP = 2048
+#: Squared denominators of gradients, from the solutions for them.
+FROM_SOLUTION = {
+    "loss_relative": lambda gradients, solved: dot(gradients, solved),
+    "theta_relative": lambda gradients, solved: dot(solved, solved),
+}
 
 
 class SoftmaxWoodburyCurvature:
@@ -32,7 +52,7 @@ class SoftmaxWoodburyCurvature:
         H = M - Z^T W Z,    M_c = X~^T D_c X~ + diag(r, ..., r, q),    D_c = W P_c,
 
     where row i of Z is ``p_i ⊗ x~_i``. The inverse of each ``M_c`` comes from the matrix N of
-    :class:`WoodburyCurvature`, with the ``N*``, ``u`` and ``c`` defined there, as
+    :class:`WoodburyCurvature`, with the ``N*``, ``U`` and ``C`` defined there, as
 
         X~ M_c^-1 X~^T = D^-1/2 (I - N*_c) D^-1/2,
 
@@ -40,21 +60,23 @@ class SoftmaxWoodburyCurvature:
 
         H^-1 = M^-1 + M^-1 Z^T W^1/2 F^-1 W^1/2 Z M^-1,    F = sum_c P_c^1/2 N*_c P_c^1/2.
 
-    The same number added to every intercept changes nothing, so that F is singular without
-    damping. That direction e, along which no gradient points, is held fixed: with
+    The same number added to an intercept in every class changes nothing, so that F is singular
+    without damping, and next to singular for a large feature. These directions E of the columns
+    aside, along which no gradient points, are held fixed: with
 
-        h = W^1/2 Z M^-1 e = sum_c P_c^1/2 u_c / c_c,    kappa = e^T M^-1 e = sum_c 1 / c_c,
-        a = e^T M^-1 g,    b = W^1/2 Z M^-1 g - (a / kappa) h,    t = (F + h h^T / kappa)^-1 b,
+        h = W^1/2 Z M^-1 E = sum_c P_c^1/2 U_c C_c^-1,    kappa = E^T M^-1 E = sum_c C_c^-1,
+        a = E^T M^-1 g,    b = W^1/2 Z M^-1 g - h kappa^-1 a,
+        t = (F + h kappa^-1 h^T)^-1 b,
 
     the solution and its form are
 
-        H^-1 g = M^-1 (g + Z^T W^1/2 t - e (a + h^T t) / kappa),
-        g^T H^-1 g = g^T M^-1 g - a^2 / kappa + b^T t.
+        H^-1 g = M^-1 (g + Z^T W^1/2 t - E kappa^-1 (a + h^T t)),
+        g^T H^-1 g = g^T M^-1 g - a^T kappa^-1 a + b^T t.
 
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
     size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
-    1e-11.
+    1e-11. A few of the denominators are compared with such solutions.
 
     Parameters
     ----------
@@ -91,19 +113,46 @@ class SoftmaxWoodburyCurvature:
         ------
         ValueError
             If the ridge is too weak for the precision of the features.
+
+        Warns
+        -----
+        LinAlgWarning
+            If squares of some scales are off by more than 1e-6 of their size.
         """
         merged = merge_rows(self.total.objective, rows)
         sums = ClassSums(merged, self.total.ridge[0], with_squares=criterion == "theta_relative")
         n_classes = merged.probabilities.shape[1]
         for k in range(n_classes):
-            sums.add(k, ClassDual(merged, k, self.total.ridge[0], self.dtype))
+            sums.add(k, ClassDual(merged, k, self.total.ridge[0]))
             show_progress("classes", k + 1, n_classes, self.verbose)
         scales = {}
-        for name, squares in zip(("loss_relative", "theta_relative"), sums.close(), strict=False):
+        for name, squares in zip(FROM_SOLUTION, sums.close(), strict=False):
+            solve = partial(self._solved, rows, merged, FROM_SOLUTION[name])
+            error = disagreement(squares, np.arange(len(squares)), squares, solve)
+            if not error <= TOLERATED:
+                _warn(error)
             # Rows of weight 0 have no gradient.
-            scale = np.append(np.sqrt(np.maximum(squares, 0)), 0.0)
+            scale = np.append(np.sqrt(squares), 0.0)
             scales[name] = scale[merged.position].astype(self.dtype)
         return scales
+
+    def _solved(self, rows, merged, from_solution, positions):
+        """Squares of some gradients by the solutions for them."""
+        squares = np.empty(len(positions))
+        for some in row_blocks(len(positions), 8 * 8 * rows.n_params, block_budget()):
+            gradients = rows.block(merged.example[positions[some]]).astype(np.float64)
+            squares[some] = from_solution(gradients, self.solver.solve(gradients))
+        return squares
+
+
+def _warn(error):
+    warnings.warn(
+        f"The regularisation is so weak that rounding puts squares of denominators off by about "
+        f"{error:.0e} of their size. Set a positive damping (for example damping=1e-3), fit the "
+        "model with more regularisation, or use solver='cholesky'.",
+        LinAlgWarning,
+        stacklevel=2,
+    )
 
 
 class MergedRows(NamedTuple):
@@ -112,7 +161,9 @@ class MergedRows(NamedTuple):
     Attributes
     ----------
     X : CSR matrix of shape (n_distinct, n_features)
-        Features that occur.
+        Features that occur, without those that are kept aside.
+    aside : Aside
+        The others, and the intercept.
     weight : ndarray of shape (n_distinct,)
         Sums of ``s_i / S``.
     probabilities : ndarray of shape (n_distinct, n_classes)
@@ -121,16 +172,20 @@ class MergedRows(NamedTuple):
         Row of ``X`` of each gradient that occurs, in ascending order.
     residual : ndarray of shape (n_gradients, n_classes)
         Unit residuals, one number a class.
+    example : ndarray of int, shape (n_gradients,)
+        A training row that has the gradient.
     position : ndarray of int, shape (n_rows,)
         Gradient of each training row; -1 for rows of weight 0.
     """
 
     X: sparse.csr_matrix
+    aside: Aside
     weight: np.ndarray
     probabilities: np.ndarray
     fit_intercept: bool
     owner: np.ndarray
     residual: np.ndarray
+    example: np.ndarray
     position: np.ndarray
 
     def gradients_of(self, rows):
@@ -142,8 +197,8 @@ def merge_rows(objective, rows) -> MergedRows:
     """Merge training rows that have the same features, and gradients that are the same."""
     loss, design = objective.loss, objective.design
     present = np.flatnonzero(objective.sample_weight > 0)
-    X = design.X[present].astype(np.float64)
-    first, group = _distinct(X)
+    first, group = _distinct(design.X[present])
+    rest, aside = split_columns(design[present[first]])
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
     eta = objective.training_predictor[present[first]].astype(np.float64)
     probabilities = np.maximum(loss.probabilities(eta), LEAST_PROBABILITY)
@@ -153,12 +208,14 @@ def merge_rows(objective, rows) -> MergedRows:
     position[present] = column
     residual = rows.unit[present[example]].astype(np.float64) @ loss.contrasts.T
     return MergedRows(
-        X[first],
+        rest,
+        aside,
         weight,
         probabilities,
         design.fit_intercept,
         group[example],
         residual,
+        present[example],
         position,
     )
 
@@ -185,40 +242,33 @@ class ClassDual:
         ``N*`` beside its diagonal, where it has zeros, and the diagonal.
     forms : ndarray of shape (n_distinct,)
         ``x~_i^T M^-1 x~_i``.
-    spread : ndarray of shape (n_distinct,)
-        ``u / c``.
-    bend : float
-        ``c``.
+    border : Border
     """
 
-    def __init__(self, merged, k, ridges, dtype):
+    def __init__(self, merged, k, ridges):
         self.root = np.sqrt(merged.weight * merged.probabilities[:, k])
         ridge = ridges[0]
         (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None])
-        diagonal, coupling = _invert_in_place(matrix, dtype)
-        shift, self.bend = np.zeros(len(matrix)), np.inf
-        if merged.fit_intercept:
-            shift = matrix @ self.root
-            self.bend = ridges[-1] + self.root @ shift
-        self.spread = shift / self.bend
+        diagonal, coupling = _invert_in_place(matrix)
+        self.border = Border.of(merged.aside, self.root, ridges, lambda v: matrix @ v)
         lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
         seen = self.root**2 * lengths / ridge
         # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
         lost = np.where(seen < 1, seen * diagonal + coupling, 1 - diagonal)
-        own = shift * self.spread
+        own = dot(self.border.shifts, self.border.spreads)
         self.forms = (lost + own) / self.root**2
         self.left = diagonal - own
         self.beside = matrix
         for rows in tiles(len(matrix)):
-            self.beside[rows] -= np.outer(shift[rows], self.spread)
+            self.beside[rows] -= self.border.shifts[rows] @ self.border.spreads.T
         np.fill_diagonal(self.beside, 0)
 
-    def multiply(self, vector):
-        """``N* v``."""
-        return self.beside @ vector + self.left * vector
+    def multiply(self, vectors):
+        """``N* v`` for each column v."""
+        return self.beside @ vectors + self.left[:, None] * vectors
 
 
-def _invert_in_place(matrix, dtype):
+def _invert_in_place(matrix):
     """Invert a matrix ``N`` given by its upper triangle; the inverse is written out whole.
 
     Returns
@@ -231,7 +281,7 @@ def _invert_in_place(matrix, dtype):
     # LAPACK works in the upper triangle, and leaves the copy below the diagonal alone.
     mirror_lower(matrix.T)
     factor, pivot = _factorise(matrix)
-    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(dtype).eps:
+    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(np.float64).eps:
         refuse()
     symmetric_from_triangle(invert_triangle(factor))
     coupling = np.zeros(len(matrix))
@@ -268,32 +318,40 @@ class ClassSums:
         n_classes = merged.probabilities.shape[1]
         self.plain = _Sums(n_distinct, n_gradients)
         self.squared = _Sums(n_distinct, n_gradients) if with_squares else None
-        #: ``h``, kappa, and the intercept ``e_c^T M^-1 g`` of each gradient in each class.
-        self.gauge, self.gauge_form = np.zeros(n_distinct), 0.0
+        n_aside = len(merged.aside.positions)
+        #: ``h``, kappa, and ``a`` of each gradient.
+        self.gauge, self.gauge_form = np.zeros((n_distinct, n_aside)), np.zeros((n_aside, n_aside))
+        self.held = np.zeros((n_gradients, n_aside))
+        #: The intercept of ``M^-1 g`` of each gradient in each class.
         self.intercepts = np.zeros((n_gradients, n_classes))
-        #: ``P^1/2 u / c`` and ``1 / c`` of each class.
-        self.spreads, self.inverse_bends = np.zeros((n_distinct, n_classes)), np.zeros(n_classes)
-        #: The penalised part between e and h, g, and itself.
-        self.gauge_squared = np.zeros(n_distinct)
-        self.gradients_squared, self.gauge_form_squared = np.zeros(n_gradients), 0.0
+        #: ``P^1/2 U C^-1`` of each class, and its ``C^-1``, of which only the intercept's column.
+        self.spreads = np.zeros((n_distinct, n_classes))
+        self.inverse_bends = np.zeros((n_aside, n_classes))
+        #: The penalised part between E and h, g, and itself.
+        self.gauge_squared = np.zeros((n_distinct, n_aside))
+        self.gradients_squared = np.zeros((n_gradients, n_aside))
+        self.gauge_form_squared = np.zeros((n_aside, n_aside))
 
     def add(self, k, dual):
         """Add a class."""
         merged, root_p = self.merged, np.sqrt(self.merged.probabilities[:, k])
         residual = merged.residual[:, k]
-        share = residual / dual.root[merged.owner]
-        self.spreads[:, k] = root_p * dual.spread
-        self.inverse_bends[k] = 1 / dual.bend
-        self.intercepts[:, k] = share * dual.spread[merged.owner]
-        self.gauge += self.spreads[:, k]
-        self.gauge_form += 1 / dual.bend
+        share, border = residual / dual.root[merged.owner], dual.border
+        spreads = root_p[:, None] * border.spreads
+        held = share[:, None] * border.spreads[merged.owner]
+        self.gauge += spreads
+        self.gauge_form += border.inverse
+        self.held += held
+        if merged.fit_intercept:
+            self.spreads[:, k], self.intercepts[:, k] = spreads[:, -1], held[:, -1]
+            self.inverse_bends[:, k] = border.inverse[:, -1]
         kept = dual.left - dual.left**2
         squares = np.zeros(len(root_p))
         if self.with_squares:
-            product = dual.multiply(dual.spread)
-            self.gauge_squared += root_p * product
-            self.gradients_squared += share * product[merged.owner]
-            self.gauge_form_squared += 1 / dual.bend - dual.spread @ dual.spread
+            product = dual.multiply(border.spreads)
+            self.gauge_squared += root_p[:, None] * product
+            self.gradients_squared += share[:, None] * product[merged.owner]
+            self.gauge_form_squared += border.inverse - border.spreads.T @ border.spreads
             for rows in tiles(len(root_p)):
                 squares[rows] = dot(dual.beside[rows], dual.beside[rows])
         for rows in tiles(len(root_p)):
@@ -339,9 +397,9 @@ class ClassSums:
             if sums is not None:
                 np.fill_diagonal(sums.coupling, sums.diagonal)
                 sums.columns[np.arange(len(self.merged.owner)), self.merged.owner] = sums.own
-        pin = self.gauge / np.sqrt(self.gauge_form) if self.gauge_form else self.gauge
-        for rows in tiles(len(pin)):
-            self.plain.coupling[rows] += np.outer(pin[rows], pin)
+        inverse = scaled_inverse(self.gauge_form)
+        for rows in tiles(len(self.gauge)):
+            self.plain.coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
         factor, pivot = _factorise(self.plain.coupling)
         if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
             refuse()
@@ -351,27 +409,24 @@ class ClassSums:
         forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
         for start in range(0, len(forms), STRIP):
             some = slice(start, start + STRIP)
-            pinned = self.intercepts[some].sum(axis=1)
-            weight = np.divide(pinned, self.gauge_form) if self.gauge_form else 0 * pinned
-            right = self.plain.columns[some] - np.outer(weight, self.gauge)
+            weight = self.held[some] @ inverse
+            right = self.plain.columns[some] - weight @ self.gauge.T
             solved = _triangular_product(factor, right, False)
-            forms[some] += dot(solved, solved) - pinned * weight
+            forms[some] += dot(solved, solved) - dot(self.held[some], weight)
             if self.with_squares:
                 solved = _triangular_product(factor, solved, True)
+                weight = weight + solved @ self.gauge @ inverse
                 squares[some] = self._square_lengths(some, solved, weight)
         return (forms, squares) if self.with_squares else (forms,)
 
     def _square_lengths(self, some, solved, weight):
-        """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``a / kappa``."""
-        held = weight
-        if self.gauge_form:
-            held = weight + solved @ self.gauge / self.gauge_form
+        """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``kappa^-1 (a + h^T t)``."""
         penalised = self.squared.forms[some] + 2 * dot(solved, self.squared.columns[some])
         penalised += dot(solved @ self.squared.coupling, solved)
-        penalised -= 2 * held * (self.gradients_squared[some] + solved @ self.gauge_squared)
-        penalised += held**2 * self.gauge_form_squared
+        penalised -= 2 * dot(weight, self.gradients_squared[some] + solved @ self.gauge_squared)
+        penalised += dot(weight @ self.gauge_form_squared, weight)
         intercepts = self.intercepts[some] + solved @ self.spreads
-        intercepts -= np.outer(held, self.inverse_bends)
+        intercepts -= weight @ self.inverse_bends
         ridge, intercept_ridge = self.ridges[0], self.ridges[-1]
         return penalised / ridge + (1 - intercept_ridge / ridge) * dot(intercepts, intercepts)
 

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..objectives import block_budget, row_blocks
-from ._cholesky import CholeskyCurvature
+from ..objectives import block_budget, heavy_columns, row_blocks, without_columns
+from ._cholesky import CholeskyCurvature, column_squares
 
 #: Side of the tiles in which an inverse is multiplied out: enough for BLAS to run at its full rate.
 TILE = 512
+#: Rows whose denominators are compared with solutions, and how well they must agree.
+COMPARED = 8
+AGREEMENT = 1e-7
 
 
 class WoodburyCurvature:
     """A curvature that does not couple the outputs, inverted by the identity of Woodbury.
 
     For an output with the weights ``d_i = B_i / S``, the ridge ``r`` of its coefficients and ``q``
-    of its intercept, the curvature is ``M = [X 1]^T D [X 1] + diag(r, ..., r, q)``. With::
+    of its intercept, the curvature is ``M = [X Z]^T D [X Z] + diag(r, ..., r, Q)``. ``Z`` holds
+    the column of ones, with ``q`` in ``Q``, and those features that are so large that ``N`` would
+    lose the others in rounding, with ``r``. With::
 
-        N = I + D^1/2 X X^T D^1/2 / r,    u = N^-1 D^1/2 1,    c = q + 1^T D^1/2 u,
+        N = I + D^1/2 X X^T D^1/2 / r,    U = N^-1 D^1/2 Z,    C = Q + Z^T D^1/2 U,
 
     the solution ``(w, b)`` of ``M (w, b) = (g, h)`` is::
 
-        a = N^-1 D^1/2 X g / r,    b = (h - 1^T D^1/2 a) / c,    w = (g - X^T D^1/2 (a + b u)) / r.
+        a = N^-1 D^1/2 X g / r,    b = C^-1 (h - Z^T D^1/2 a),    w = (g - X^T D^1/2 (a + U b)) / r.
 
     ``N`` has a row for each training row. The features stay sparse, and no basis of the space
     that they span is needed. The norms of all training rows come from the same matrix:
-    ``N* = N^-1 - u u^T / c`` holds what is left of each row's weight, so that ``1 - N*_ii`` is its
-    leverage, and::
+    ``N* = N^-1 - U C^-1 U^T`` holds what is left of each row's weight, so that ``1 - N*_ii`` is its
+    leverage, and with the intercepts ``b_i = (C^-1 U^T)_i / d_i^1/2`` of the rows' solutions::
 
         x~_i^T M^-1 x~_i = (1 - N*_ii) / d_i,
-        |M^-1 x~_i|^2 = (N*_ii - sum_j N*_ij^2) / (d_i r) + (1 - q / r) u_i^2 / (d_i c^2).
+        |M^-1 x~_i|^2 = (N*_ii - sum_j N*_ij^2) / (d_i r) + (1 - q / r) b_i^2.
+
+    All of it is in double precision, whatever that of the features.
 
     Parameters
     ----------
@@ -53,37 +62,42 @@ class WoodburyCurvature:
         self.design = objective.design
         self.ridge, self.intercept_ridge = total.ridge[:, 0], total.ridge[:, -1]
         self.roots = np.sqrt(_weights(total))
-        blocks = dual_blocks(self.design.X.astype(np.float64), self.roots, self.ridge)
-        self._duals = [CholeskyCurvature(block[None], self.dtype, refuse) for block in blocks]
-        #: ``u`` of each output; 0 if there is no intercept to take care of.
-        self.shifts, self.intercept_bend = np.zeros_like(self.roots), np.ones(len(self.roots))
-        if self.design.fit_intercept:
-            self.shifts = self._solve_duals(self.roots)
-            self.intercept_bend = self.intercept_ridge + dot(self.roots, self.shifts)
+        self._rest, self._aside = split_columns(self.design)
+        blocks = dual_blocks(self._rest, self.roots, self.ridge)
+        self._duals = [CholeskyCurvature(block[None], np.float64, refuse) for block in blocks]
+        self._borders = [
+            Border.of(self._aside, root, ridges, lambda v, own=dual: own.solve(v.T.copy()).T)
+            for root, dual, ridges in zip(self.roots, self._duals, total.ridge, strict=True)
+        ]
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, shape (n, n_params)."""
-        n_outputs, n_features = len(self.roots), self.design.X.shape[1]
-        X, parts = self.design.X, gradients.reshape(len(gradients), n_outputs, -1)
+        parts = gradients.reshape(len(gradients), len(self.roots), -1)
+        solution = np.empty(parts.shape)
+        for k, (root, ridge) in enumerate(zip(self.roots, self.ridge, strict=True)):
+            solution[:, k] = self._solve_output(k, parts[:, k].astype(np.float64), root, ridge)
+        return solution.reshape(len(gradients), -1).astype(gradients.dtype, copy=False)
+
+    def _solve_output(self, k, right, root, ridge):
         # Features come first, which is how sparse matrices are multiplied.
-        solution = np.empty((n_outputs, self.design.n_columns, len(gradients)), self.dtype)
-        for k, own in enumerate(solution):
-            slopes = np.ascontiguousarray(parts[:, k, :n_features].T)
-            root, ridge = self.roots[k].astype(self.dtype), self.dtype.type(self.ridge[k])
-            seen = self._duals[k].solve(np.ascontiguousarray((X @ slopes).T) * (root / ridge))
-            if self.design.fit_intercept:
-                own[-1] = (parts[:, k, -1] - seen @ root) / self.intercept_bend[k]
-                seen += np.outer(own[-1], self.shifts[k])
-            np.divide(slopes - X.T @ (root[:, None] * seen.T), ridge, out=own[:n_features])
-        return solution.reshape(-1, len(gradients)).T
+        slopes = np.ascontiguousarray(right[:, : self._rest.shape[1]].T)
+        seen = self._duals[k].solve(np.ascontiguousarray((self._rest @ slopes).T) * (root / ridge))
+        places = self._aside.positions
+        aside = right[:, places] - (seen * root) @ self._aside.columns
+        aside = aside @ self._borders[k].inverse
+        seen += aside @ self._borders[k].shifts.T
+        solved = np.empty_like(right)
+        solved[:, : len(slopes)] = ((slopes - self._rest.T @ (root[:, None] * seen.T)) / ridge).T
+        solved[:, places] = aside
+        return solved
 
     def row_forms(self):
         """``x~_i^T M_k^-1 x~_i`` of the training rows, shape (n_rows, n_outputs)."""
-        return self._row_values(self._forms, dot)
+        return self._row_values(self._lost, dot)
 
     def row_squares(self):
         """``|M_k^-1 x~_i|^2`` of the training rows, shape (n_rows, n_outputs)."""
-        return self._row_values(self._squares, lambda x, solved: dot(solved, solved))
+        return self._row_values(self._slopes, lambda x, solved: dot(solved, solved))
 
     def row_scales(self, criterion, rows):
         """What :func:`unit_scales` computes, of the training rows."""
@@ -95,62 +109,133 @@ class WoodburyCurvature:
 
     # --- how it is done --------------------------------------------------------------------
 
-    @property
-    def _factors(self):
-        """``L^-1`` of each output, where ``N = L L^T``."""
-        return [dual.inverse_factors[0] for dual in self._duals]
-
-    def _solve_duals(self, vectors):
-        """``N_k^-1 v_k`` for a vector an output, in double precision."""
-        rows = vectors.astype(self.dtype)[:, None]
-        solved = [dual.solve(row) for dual, row in zip(self._duals, rows, strict=True)]
-        return np.concatenate(solved).astype(np.float64)
-
-    def _row_values(self, from_dual, from_solution):
+    def _row_values(self, of_output, from_solution):
         """Values of the training rows, (n_rows, n_outputs), from the inverse of ``N`` if it can.
 
-        What the weight of a row leaves of 1 says little about a row with hardly any weight. Such
-        rows are solved for.
+        What is left of 1, or of itself, says little where that is next to nothing. Such rows are
+        solved for, and so are all rows where some others do not agree with their solutions.
         """
-        values = from_dual().T
-        lengths = np.asarray(self.design.X.multiply(self.design.X).sum(axis=1)).ravel()
-        seen = self.roots**2 * lengths / self.ridge[:, None]
-        for k, negligible in enumerate(seen < np.finfo(self.dtype).eps ** (1 / 3)):
-            positions = np.flatnonzero(negligible)
-            for some in row_blocks(len(positions), self.solve_bytes, block_budget()):
-                x = self.design.dense_block(positions[some])
-                gradients = np.zeros((len(x), len(self.roots), x.shape[1]), self.dtype)
-                gradients[:, k] = x
-                solved = self.solve(gradients.reshape(len(x), -1)).reshape(gradients.shape)
-                values[positions[some], k] = from_solution(x, solved[:, k])
+        values = np.empty(self.roots.T.shape)
+        for k, own in enumerate(values.T):
+            difference, own[:] = of_output(k)
+
+            def solve(positions, k=k):
+                return self._solved(k, positions, from_solution)
+
+            negligible = difference < np.finfo(float).eps ** (1 / 3)
+            own[negligible] = solve(np.flatnonzero(negligible))
+            others = np.flatnonzero(~negligible)
+            if not disagreement(own, others, difference, solve) <= AGREEMENT:
+                own[others] = solve(others)
         return values
 
-    @property
-    def solve_bytes(self):
-        """Bytes of a right-hand side."""
-        return self.dtype.itemsize * len(self.roots) * self.design.n_columns
+    def _solved(self, k, positions, from_solution):
+        """Values of some rows by the solutions for them."""
+        values = np.empty(len(positions))
+        for some in row_blocks(len(positions), 4 * 8 * self.design.n_columns, block_budget()):
+            x = self.design.dense_block(positions[some]).astype(np.float64)
+            solved = self._solve_output(k, x, self.roots[k], self.ridge[k])
+            values[some] = from_solution(x, solved)
+        return values
 
-    def _forms(self):
-        return self._over_weight(1 - self._left())
+    def _lost(self, k):
+        """``1 - N*_ii``, and ``x~_i^T M^-1 x~_i`` from it."""
+        lost = 1 - self._left(k)
+        return lost, self._over_weight(k, lost)
 
-    def _squares(self):
-        """The second formula of the class, for each output."""
-        squares = np.array([_inverse_squares(factor) for factor in self._factors])
-        bend = self.intercept_bend[:, None]
-        spread = self.shifts / bend
-        squares -= 2 * self._solve_duals(self.shifts) * spread
-        squares += dot(self.shifts, self.shifts)[:, None] * spread**2
-        ridge, intercept_ridge = self.ridge[:, None], self.intercept_ridge[:, None]
-        slopes = self._over_weight((self._left() - squares) / ridge)
-        return slopes + self._over_weight((1 - intercept_ridge / ridge) * spread**2)
+    def _slopes(self, k):
+        """``N*_ii - sum_j N*_ij^2``, and ``|M^-1 x~_i|^2`` from it."""
+        (factor,), border = self._duals[k].inverse_factors, self._borders[k]
+        squares = _inverse_squares(factor)
+        squares -= 2 * dot(self._duals[k].solve(border.shifts.T.copy()).T, border.spreads)
+        squares += dot(border.spreads @ (border.shifts.T @ border.shifts), border.spreads)
+        kept = self._left(k) - squares
+        values = kept / self.ridge[k]
+        if self.design.fit_intercept:
+            values += (1 - self.intercept_ridge[k] / self.ridge[k]) * border.spreads[:, -1] ** 2
+        return kept, self._over_weight(k, values)
 
-    def _left(self):
-        """``N*_ii`` of each output."""
-        diagonal = [_column_squares(factor) for factor in self._factors]
-        return np.array(diagonal) - self.shifts**2 / self.intercept_bend[:, None]
+    def _left(self, k):
+        """``N*_ii``."""
+        (factor,), border = self._duals[k].inverse_factors, self._borders[k]
+        return column_squares(factor) - dot(border.spreads, border.shifts)
 
-    def _over_weight(self, values):
-        return np.divide(values, self.roots**2, out=np.zeros_like(values), where=self.roots > 0)
+    def _over_weight(self, k, values):
+        weights = self.roots[k] ** 2
+        return np.divide(values, weights, out=np.zeros_like(values), where=weights > 0)
+
+
+class Aside(NamedTuple):
+    """The columns ``Z`` that do not enter ``N``, and their places among all columns."""
+
+    columns: np.ndarray
+    positions: np.ndarray
+
+
+class Border(NamedTuple):
+    """What the columns aside add to ``N^-1``.
+
+    Attributes
+    ----------
+    shifts : ndarray of shape (n_rows, n_aside)
+        ``U``.
+    inverse : ndarray of shape (n_aside, n_aside)
+        ``C^-1``.
+    spreads : ndarray of shape (n_rows, n_aside)
+        ``U C^-1``.
+    """
+
+    shifts: np.ndarray
+    inverse: np.ndarray
+    spreads: np.ndarray
+
+    @classmethod
+    def of(cls, aside, root, ridges, solve) -> Border:
+        """The border of ``N``, given by a function of v (n_rows, n) to ``N^-1 v``."""
+        weighted = aside.columns * root[:, None]
+        shifts = solve(weighted)
+        bend = np.diag(ridges[aside.positions]) + weighted.T @ shifts
+        inverse = scaled_inverse(bend)
+        return cls(shifts, inverse, shifts @ inverse)
+
+
+def scaled_inverse(matrix):
+    """Inverse of a small positive definite matrix, whatever the units of its columns."""
+    lengths = np.sqrt(np.diag(matrix))
+    if not lengths.all():
+        refuse()
+    return np.linalg.inv(matrix / lengths / lengths[:, None]) / lengths / lengths[:, None]
+
+
+def split_columns(design):
+    """Features without those that are too large to stand beside the others, and these aside."""
+    heavy = heavy_columns(design.X)
+    columns, positions = design.X[:, heavy].toarray().astype(np.float64), heavy
+    if design.fit_intercept:
+        columns = np.column_stack([columns, np.ones(design.n_rows)])
+        positions = np.append(heavy, design.n_columns - 1)
+    return without_columns(design.X, heavy), Aside(columns, positions)
+
+
+def disagreement(values, positions, sizes, solve):
+    """Largest difference of some values from the solutions for them, relative to these.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+    positions : ndarray of int
+        Of the rows in question, of which a few are compared.
+    sizes : ndarray of shape (n_rows,)
+        What the rows to compare are spread over.
+    solve : callable
+        Gives the values of rows at some positions by the solutions for them.
+    """
+    ordered = positions[np.argsort(sizes[positions])]
+    compared = ordered[np.unique(np.linspace(0, max(0, len(ordered) - 1), COMPARED, dtype=int))]
+    expected = solve(compared)
+    differences = np.abs(values[compared] - expected)
+    relative = np.divide(differences, expected, out=differences, where=expected > 0)
+    return relative.max(initial=0)
 
 
 def dual_blocks(X, roots, ridges):
@@ -175,15 +260,6 @@ def _weights(total):
     for rows in objective.blocks(objective.shape[0] ** 2):
         weights[:, rows] = total.rotated_inner(rows).T
     return weights / objective.total_weight
-
-
-def _column_squares(factor):
-    """Squared lengths of the columns of ``L^-1``: the diagonal of ``L^-T L^-1``."""
-    squares = np.empty(len(factor))
-    for columns in tiles(len(factor)):
-        part = factor[columns.start :, columns]
-        squares[columns] = np.einsum("ij,ij->j", part, part, dtype=np.float64)
-    return squares
 
 
 def _inverse_squares(factor):

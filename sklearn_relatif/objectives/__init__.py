@@ -23,7 +23,12 @@ from ._registry import (
     split_pipeline,
     with_score_weights,
 )
-from ._row_space import reduce_to_row_space, row_space_obstacle
+from ._row_space import (
+    heavy_columns,
+    reduce_to_row_space,
+    row_space_obstacle,
+    without_columns,
+)
 from ._rows import Design, GradientRows, row_blocks, value_blocks
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "UnknownBoundsError",
     "block_budget",
     "check_supported",
+    "heavy_columns",
     "innermost_path",
     "is_kernel_machine",
     "is_sampler",
@@ -53,4 +59,5 @@ __all__ = [
     "split_pipeline",
     "value_blocks",
     "with_score_weights",
+    "without_columns",
 ]

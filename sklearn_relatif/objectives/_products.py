@@ -68,6 +68,8 @@ class CurvatureSum:
         """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""
         products = np.zeros_like(vectors)
         values_per_row = 2 * len(vectors) * len(self.ridge)
+        if not self._are_views(vectors.dtype):
+            values_per_row += self.objective.design.n_columns
         for rows in row_blocks(
             self.objective.n_rows, values_per_row * vectors.itemsize, block_budget()
         ):
@@ -153,6 +155,11 @@ class CurvatureSum:
             trace += weight.sum(dtype=np.float64)
         mirror_lower(moment)
         return moment / trace if trace > 0 else moment
+
+    def _are_views(self, dtype):
+        """Whether the features of a block are where they were, without a copy of their own."""
+        X = self.objective.design.X
+        return isinstance(X, np.ndarray) and X.dtype == dtype
 
     def _features(self, rows):
         X = self.objective.design.X[rows]

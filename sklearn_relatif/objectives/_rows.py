@@ -41,6 +41,9 @@ class Design:
         self.dtype = X.dtype
         self.is_sparse = sparse.issparse(X)
 
+    #: How many columns more there could be with the same rows, and other labels and weights.
+    n_spare = 0
+
     def __getitem__(self, rows):
         """The design of some of the rows."""
         return Design(self.X[rows], self.fit_intercept)
@@ -116,6 +119,10 @@ class Design:
     def astype(self, dtype) -> Design:
         """The same rows in another precision."""
         return Design(self.X.astype(dtype, copy=False), self.fit_intercept)
+
+    def project(self, weights):
+        """Parameters of these columns that stand for parameters of the user's features."""
+        return weights
 
     def expand(self, weights):
         """Parameters of the user's features that parameters of these columns stand for."""
