@@ -22,8 +22,8 @@ from itertools import combinations
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
+from scipy.linalg import LinAlgWarning
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -738,9 +738,7 @@ def ask(function, *arguments, **options):
             answer = function(*arguments, **options)
         except (ValueError, TypeError) as error:
             return None, [str(error)]
-    said = [
-        str(w.message) for w in caught if issubclass(w.category, (UserWarning, ConvergenceWarning))
-    ]
+    said = [str(w.message) for w in caught if issubclass(w.category, (UserWarning, LinAlgWarning))]
     return answer, said
 
 

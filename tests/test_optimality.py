@@ -198,6 +198,7 @@ def in_other_units(model, scale, offset):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("params", [{}, {"damping": 1e-3}, {"curvature": "identity"}], ids=str)
 @cases.ignore_warning_about_no_penalty
+@pytest.mark.filterwarnings("ignore:The curvature is ill-conditioned")
 def test_neither_units_nor_offsets_matter(n_classes, params):
     """Seconds since 1970 are as good as standardised ones."""
     X, y = cases.noisy_classes(n_classes)
