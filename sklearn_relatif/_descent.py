@@ -286,6 +286,7 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
                 curvature = OwnHessian(here, has_room_for_factor(objective))
             except ValueError:
                 break
+            point = models.at(curvature.settle(point.weights), alone)
         before = point.relative[0]
         point, arrived = descend(models, alone, point, solver(curvature), np.full(1, goal))
         if arrived[0] or (before <= TOLERANCE and point.relative[0] > 0.5 * before):

@@ -23,33 +23,32 @@ LEAST = 1e-10
 class Unseen:
     """Directions that no row sees, along which parameters are known from the penalty alone.
 
-    With the directions as columns of N and the penalty ``Lambda``, its optimum along them is
-    ``w - N M^T w`` for ``M = Lambda N (N^T Lambda N)^-1``, and where there is no penalty ``M = N``.
-    Directions are rotated so that the matrix in parentheses is diagonal.
+    With the directions as columns of N, the penalty ``Lambda`` and its slope q, the optimum along
+    them is ``w - N (M^T w + D^-1 N^T q)`` for ``D = N^T Lambda N``, which is diagonal since N is
+    rotated so, and ``M = Lambda N D^-1``. Where there is no penalty ``M = N``, and q is left out.
 
     Parameters
     ----------
     directions, duals : list of ndarray or sparse array of shape (size, n_unseen)
         N and M of each block of parameters.
+    offset : ndarray of shape (n_outputs, n_columns)
+        ``N D^-1 N^T q``.
     """
 
-    def __init__(self, directions, duals):
-        self.directions, self.duals = directions, duals
+    def __init__(self, directions, duals, offset):
+        self.directions, self.duals, self.offset = directions, duals, offset
 
     @classmethod
     def of_hessian(cls, objective, blocks):
         """All directions, of an objective whose Hessian has these blocks."""
         directions = objective.null_space(blocks, unpenalised=True)
-        penalties = np.broadcast_to(objective.penalty, objective.shape).reshape(len(blocks), -1)
-        pairs = [_dual(*one) for one in zip(directions, penalties, strict=True)]
-        return cls([pair[0] for pair in pairs], [pair[1] for pair in pairs])
-
-    def settle(self, weights):
-        """Parameters (..., n_outputs, n_columns), or steps, with the penalty at its optimum."""
-        pairs = list(zip(self.directions, self.duals, strict=True))
-        parts = weights.reshape(-1, len(pairs), self.duals[0].shape[0]).swapaxes(0, 1)
-        left = [w - (w @ m) @ n.T for w, (n, m) in zip(parts, pairs, strict=True)]
-        return np.stack(left, axis=1).reshape(weights.shape)
+        tables = (
+            np.broadcast_to(table, objective.shape).reshape(len(blocks), -1)
+            for table in (objective.penalty, objective.slope)
+        )
+        parts = zip(*[_along(*one) for one in zip(directions, *tables, strict=True)], strict=True)
+        directions, duals, offsets = parts
+        return cls(directions, duals, np.reshape(offsets, objective.shape))
 
     @classmethod
     def columns(cls, objective):
@@ -59,16 +58,31 @@ class Unseen:
             x = objective.design.product_block(rows)[objective.sample_weight[rows] > 0]
             seen |= np.asarray((x != 0).sum(axis=0)).ravel() > 0
         directions = [sparse.identity(len(seen), format="csc")[:, ~seen]] * objective.shape[0]
-        return cls(directions, directions)
+        where = ~seen & (objective.penalty > 0)
+        offset = np.zeros(objective.shape)
+        np.divide(objective.slope, objective.penalty, out=offset, where=where)
+        return cls(directions, directions, offset)
+
+    def settle(self, weights):
+        """Parameters (..., n_outputs, n_columns) with the penalty at its optimum along them."""
+        return self.project(weights) - self.offset
+
+    def project(self, steps):
+        """Steps that settled parameters may take, in the shape of parameters or flat."""
+        pairs = list(zip(self.directions, self.duals, strict=True))
+        parts = steps.reshape(-1, len(pairs), self.duals[0].shape[0]).swapaxes(0, 1)
+        left = [w - (w @ m) @ n.T for w, (n, m) in zip(parts, pairs, strict=True)]
+        return np.stack(left, axis=1).reshape(steps.shape)
 
 
-def _dual(directions, penalty):
-    """N rotated, and M."""
+def _along(directions, penalty, slope):
+    """N rotated, M, and the offset."""
     values, rotation = np.linalg.eigh(directions.T @ (penalty[:, None] * directions))
     directions = directions @ rotation
     is_penalised = values > NEGLIGIBLE * penalty.max(initial=0)
-    scaled = penalty[:, None] * directions / np.where(is_penalised, values, 1)
-    return directions, np.where(is_penalised, scaled, directions)
+    inverse = np.divide(1, values, out=np.zeros_like(values), where=is_penalised)
+    duals = np.where(is_penalised, penalty[:, None] * directions * inverse, directions)
+    return directions, duals, directions @ (inverse * (slope @ directions))
 
 
 class OwnHessian:
@@ -109,4 +123,4 @@ class OwnHessian:
     def solve(self, gradients):
         """``H^-1 g`` for each row g, shape (n, n_params)."""
         # Along what no row sees the solution is rounding, over a curvature next to none.
-        return self.unseen.settle(self._inverse.solve(gradients.astype(self._inverse.dtype)))
+        return self.unseen.project(self._inverse.solve(gradients.astype(self._inverse.dtype)))

@@ -18,7 +18,7 @@ from . import objectives, retraining
 from ._active_parameters import settle
 from ._descent import PRECISION, TOLERANCE, minimise
 from ._downdate import without
-from ._optimum import no_optimum
+from ._optimum import lacks_optimum, no_optimum
 from .curvature import hessian_inverse
 from .objectives import NO_PARAMETERS, LinearObjective
 
@@ -110,7 +110,7 @@ def trained(objective, curvature=None):
         If no optimum is found. Then the objective stays where it is.
     """
     if objective.full_l1 is None:
-        curvature = hessian_inverse(objective) if curvature is None else curvature
+        curvature = _inverse_of(objective) if curvature is None else curvature
         point = minimise(objective, curvature, goal=0.0)
         optimum = replace(objective, weights=point.weights[0])
         if retraining.is_endless(optimum, point):
@@ -127,6 +127,16 @@ def trained(objective, curvature=None):
     if objective.full_l1 is not None or _moves(objective, optimum.weights):
         curvature = hessian_inverse(optimum)
     return optimum, curvature
+
+
+def _inverse_of(objective):
+    """Its Hessian; of a model without an optimum, where that vanishes, the error says so."""
+    try:
+        return hessian_inverse(objective)
+    except ValueError as error:
+        if lacks_optimum(objective):
+            raise ValueError(no_optimum([])) from error
+        raise
 
 
 def _moves(objective, weights):

@@ -283,13 +283,11 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         weights[batch], relative[batch] = end.weights, end.relative
     endless = np.zeros(len(groups), bool)
     for model in np.flatnonzero(~arrived):
-        reduced = without(objective, groups[model])
-        endless[model] = has_no_end or lacks_optimum(replace(reduced, weights=weights[model]))
-        if endless[model]:
-            continue
-        own = OwnHessian(replace(reduced, weights=weights[model]))
-        end = minimise(replace(reduced, weights=own.settle(weights[model])), own)
-        weights[model], relative[model] = end.weights[0], end.relative[0]
+        reduced = replace(without(objective, groups[model]), weights=weights[model])
+        endless[model] = has_no_end or lacks_optimum(reduced)
+        if not endless[model]:
+            end = minimise(reduced)
+            weights[model], relative[model] = end.weights[0], end.relative[0]
     if has_no_end or endless.any():
         named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless)]
         warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
