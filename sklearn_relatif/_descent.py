@@ -33,6 +33,8 @@ MAX_STEPS = 15
 MEMORY = 8
 #: Steps in a row that do not halve the relative gradient, after which a model stalls.
 MAX_IDLE = 3
+#: Change of a predictor beyond which the Hessian counts as another one.
+FAR = 0.1
 #: Hessians of its own that a model is given.
 MAX_HESSIANS = 20
 #: Bytes of the predictors that a loss is applied to at once. They should stay in cache, and be too
@@ -200,23 +202,28 @@ def descend(models, members, start, solve, goal):
     here, pairs = start, Pairs()
     length, idle = np.ones(len(live)), np.zeros(len(live), int)
     step = -solve(here.gradient, live)
+    least = _decrement(models, members, here, step)
     for _ in range(MAX_STEPS):
         there = models.at(here.weights + length[:, None, None] * step, members[live])
         slope, slope_there = dot(step, here.gradient), dot(step, there.gradient)
         at_goal = there.relative <= goal[live]
         moves = at_goal | (slope_there <= 0.5 * np.abs(slope))
-        best = end.relative[live]
-        is_near = best <= TOLERANCE
-        improves = moves & (~is_near | (there.relative < best))
-        idle = np.where(there.relative <= 0.5 * best, 0, idle + 1)
-        end.put(live[improves], there.take(improves))
-
         pairs.add(here, there, moves)
         length = np.where(moves, 1.0, length * _shortening(slope, slope_there))
         here = here.merge(moves, there)
         new = -pairs.solve(here.gradient, lambda gradient, live=live: solve(gradient, live))
         step = np.where(moves[:, None, None], new, step)
-        decrement = -dot(step, here.gradient) * models.total[members[live]]
+        decrement = _decrement(models, members[live], here, step)
+        best = end.relative[live]
+        is_near = best <= TOLERANCE
+        is_closer = decrement < least[live]
+        is_closer |= (there.relative < best) & (decrement <= PRECISION**2)
+        improves = moves & (~is_near | is_closer)
+        # The gradient is that of the largest columns, but the decrement has no units.
+        halves = (decrement <= 0.5 * least[live]) & (least[live] > PRECISION**2)
+        idle = np.where(halves | (there.relative <= 0.5 * best), 0, idle + 1)
+        end.put(live[improves], there.take(improves))
+        least[live[improves]] = decrement[improves]
         stalls = is_near & (idle >= MAX_IDLE)
         arrives = at_goal & (decrement <= PRECISION**2)
         arrives |= stalls & (best <= ROUNDING)
@@ -233,6 +240,11 @@ def descend(models, members, start, solve, goal):
         if not live.size:
             break
     return end, has_arrived
+
+
+def _decrement(models, members, points, step):
+    """``sum_i s_i A_i (change of eta_i)^2`` of the next step of each model."""
+    return -dot(step, points.gradient) * models.total[members]
 
 
 def _shortening(slope, slope_there):
@@ -279,6 +291,7 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
     """Optimum of one objective, by quasi-Newton steps on one Hessian after another."""
     models, alone = Models(objective, [np.empty(0, np.intp)]), np.zeros(1, np.intp)
     point = models.at(objective.weights[None].astype(np.float64), alone)
+    is_given = curvature is not None
     for _ in range(MAX_HESSIANS):
         if curvature is None:
             try:
@@ -287,12 +300,25 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
             except ValueError:
                 break
             point = models.at(curvature.settle(point.weights), alone)
-        before = point.relative[0]
-        point, arrived = descend(models, alone, point, solver(curvature), np.full(1, goal))
-        if arrived[0] or (before <= TOLERANCE and point.relative[0] > 0.5 * before):
+        before, solve = point, solver(curvature)
+        point, arrived = descend(models, alone, before, solve, np.full(1, goal))
+        first, last = (
+            _decrement(models, alone, here, -solve(here.gradient, None))[0]
+            for here in (before, point)
+        )
+        is_idle = before.relative[0] <= TOLERANCE and point.relative[0] > 0.5 * before.relative[0]
+        is_done = arrived[0] or (is_idle and not PRECISION**2 < last <= 0.5 * first)
+        # A Hessian from far away tells little about how far it is to the optimum.
+        if is_done and not (is_given and _moves_far(objective, point.weights[0])):
             break
-        curvature = None
+        curvature, is_given = None, False
     return point
+
+
+def _moves_far(objective, weights):
+    """Whether other parameters change second derivatives by more than a small share."""
+    change = objective.design.predictor(weights - objective.weights, slice(None))
+    return bool(np.abs(change).max(initial=0) > FAR)
 
 
 def predictors(design: Design, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

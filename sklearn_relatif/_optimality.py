@@ -87,7 +87,8 @@ def _decrement(objective, prepared, curvature, damping):
 
 
 def _ratio(square, n_params):
-    return square / n_params if square else 0.0
+    # A slope where the rows have no curvature is as far away as can be.
+    return square / n_params if n_params > 0 else (np.inf if square else 0.0)
 
 
 # --- with the factor at hand -----------------------------------------------------------------

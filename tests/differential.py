@@ -23,6 +23,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import sparse
 from scipy.linalg import LinAlgWarning
+from scipy.optimize import linprog
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
@@ -41,8 +42,8 @@ REAL = np.longdouble
 SINGULAR = 1e14
 #: Iterations that the solvers of machines are given.
 MANY = 50_000
-#: Largest predictor of a model without a penalty that counts as having an optimum.
-LARGE = 30.0
+#: Norm of a gradient below which the ratios to it are not compared.
+LEAST = 1e-140
 
 
 # --- plain arithmetic --------------------------------------------------------------------------
@@ -268,11 +269,16 @@ class Truth:
         solved = self.solve(matrix, g.T, damping > 0).T
         influence = g_query @ solved.T
         leverage = self._leverage(matrix, free, damping > 0)
+        # Of a row that is fitted beyond the smallest number, the ratio is a limit.
+        known = (np.linalg.norm(g.astype(float), axis=1) > LEAST) | (self.base_weight == 0)
         own = np.sqrt(np.maximum(np.einsum("ij,ij->i", solved, g), 0))
         length = np.sqrt(np.einsum("ij,ij->i", solved, solved))
-        ratio = lambda scale: np.divide(  # noqa: E731
-            influence, scale, out=np.zeros_like(influence), where=scale > 0
-        )
+
+        def ratio(scale):
+            relative = np.zeros_like(influence)
+            np.divide(influence, scale, out=relative, where=scale > 0)
+            return np.where(known, relative, np.nan)
+
         scores = {
             "influence": influence,
             "theta_relative": ratio(length),
@@ -306,6 +312,8 @@ class Truth:
     def optimum(self, row_weight, start=None):
         """The minimiser, or None where it was not found (there is none, perhaps)."""
         weights = np.array(self.weights if start is None else start, REAL)
+        if self.lacks_optimum(row_weight):
+            return None
         if self.l1.any():
             return self._sparse_optimum(weights, row_weight)
         for _ in range(100):
@@ -326,9 +334,29 @@ class Truth:
             weights = moved
             # The square of the step in standard errors; the next one would be its square again.
             if decrement < 1e-16:
-                is_bounded = self.is_penalised or np.abs(self.eta(weights)).max() < LARGE
-                return weights if is_bounded else None
+                return weights
         return None
+
+    def lacks_optimum(self, row_weight):
+        """Whether a direction without penalty tells the classes of log losses apart."""
+        if self.kind != "log_loss" or (self.l2 + self.l1)[:, : self.n_features].all():
+            return False
+        rows, outputs = row_weight.any(axis=1), range(len(self.weights))
+        if self.contrasts is None:
+            return any(self._is_apart(rows, self.codebook[self.y][:, None, [k]]) for k in outputs)
+        others = np.arange(len(self.contrasts)) != self.y[:, None]
+        leads = (self.contrasts[self.y][:, None] - self.contrasts)[others]
+        return self._is_apart(rows, leads.reshape(len(self.y), -1, len(self.weights)))
+
+    def _is_apart(self, rows, leads):
+        """By a linear program: no margin of a row falls in a direction, and some rise."""
+        design = self.design / np.abs(self.design).max(axis=0)
+        margins = np.einsum("nmk,np->nmkp", leads[rows], design[rows])
+        margins = margins.reshape(-1, leads.shape[2] * design.shape[1]).astype(float)
+        found = linprog(
+            -margins.sum(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1, 1)
+        )
+        return found.x is not None and (margins @ found.x).max() > 1e-6
 
     def _sparse_optimum(self, weights, row_weight):
         """Proximal Newton steps, each problem solved by coordinate descent."""
@@ -743,12 +771,11 @@ def ask(function, *arguments, **options):
 
 
 def difference(actual, expected):
-    scale = np.abs(expected).max()
+    """The largest, over the largest number expected; where that is NaN, nothing is."""
     if not np.all(np.isfinite(actual)):
         return np.inf
-    return (
-        float(np.abs(actual - expected).max() / scale) if scale > 0 else float(np.abs(actual).max())
-    )
+    scale = np.nanmax(np.abs(expected), initial=0)
+    return float(np.nanmax(np.abs(actual - expected), initial=0) / (scale if scale > 0 else 1))
 
 
 def solve_twice(seed):
@@ -850,18 +877,24 @@ def _compare_removals(outcome, rng, explainer, truth, X, y, queries, y_query, de
         rows = [r for r, n_left in zip(rows, left, strict=True) if n_left.all()]
     tolerance = TOLERANCE["float64"] if X.dtype == np.float64 else 1e-3
     base = truth.optimum(truth.row_weight)
+    if base is None and truth.lacks_optimum(truth.row_weight):
+        _, more = ask(explainer.removal_effect, queries, y_query, order="retrain")
+        outcome.answers["no optimum"] = "said" if said + more else "silent"
     groups = lambda r: np.where(np.isin(np.arange(len(y)), r), 1.0, np.nan)  # noqa: E731
     for r in rows:
         kind = "row" if len(r) == 1 else "group"
         optimum = None if base is None else truth.optimum(truth.without(r), base)
+        is_endless = base is not None and truth.lacks_optimum(truth.without(r))
+        if base is None or (optimum is None and not is_endless):
+            continue  # The plain arithmetic has found no answer.
         for order in ("newton", "retrain"):
             effect, more = ask(explainer.removal_effect, queries, y_query, groups(r), order=order)
             question = f"{order} of a {kind}"
             if effect is None:
                 outcome.answers[question] = "said"
                 continue
-            if base is None or optimum is None:
-                is_said = bool(said + more) or base is None or order == "newton"
+            if optimum is None:
+                is_said = bool(said + more) or order == "newton"
                 outcome.answers[question] = "said" if is_said else "silent"
                 if not is_said:
                     outcome.notes.append(f"{question}: no optimum, and no word")
