@@ -188,7 +188,8 @@ class Truth:
 
     def solve(self, matrix, right, is_definite=False):
         """``matrix^-1 right``; where a direction may lack curvature, the shortest solution."""
-        if is_definite or self.is_penalised or condition(matrix) < SINGULAR:
+        is_definite |= self.is_penalised and np.diag(matrix).min(initial=1) > 0
+        if is_definite or condition(matrix) < SINGULAR:
             return cholesky_solve(matrix, right)
         return np.linalg.pinv(matrix.astype(float), rcond=1e-11, hermitian=True) @ right
 
@@ -924,28 +925,25 @@ def _newton(truth, base, rows):
 
 
 def solve_many(seeds):
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), np.errstate(all="ignore"):
         return [solve_twice(seed) for seed in seeds]
 
 
 def report(outcomes):
-    """Print what came of the problems, and return the number of failures."""
-    counts = Counter()
+    """Print each failure as it comes and then the counts, and return the number of failures."""
+    counts, n_problems, n_failed = Counter(), 0, 0
     for outcome in outcomes:
-        for question, answer in outcome.answers.items():
-            counts[question, answer] += 1
-    questions = sorted({question for question, _ in counts})
+        n_problems += 1
+        counts.update(outcome.answers.items())
+        if outcome.failed:
+            n_failed += 1
+            print(f"seed {outcome.seed}: {outcome.title}", *outcome.notes, sep="\n    ", flush=True)
     answers = ("equal", "said", "silent", "crash")
     print(f"{'question':22}" + "".join(f"{answer:>9}" for answer in answers))
-    for question in questions:
+    for question in sorted({question for question, _ in counts}):
         print(f"{question:22}" + "".join(f"{counts[question, a]:9,}" for a in answers))
-    failed = [outcome for outcome in outcomes if outcome.failed]
-    for outcome in failed[:40]:
-        print(f"\nseed {outcome.seed}: {outcome.title}")
-        for note in outcome.notes:
-            print("   ", note)
-    print(f"\n{len(outcomes):,} problems, {len(failed):,} failed")
-    return len(failed)
+    print(f"{n_problems:,} problems, {n_failed:,} failed")
+    return n_failed
 
 
 def main():
@@ -955,9 +953,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     seeds = np.arange(options.first, options.first + options.problems)
-    chunks = np.array_split(seeds, max(1, options.problems // 50))
-    done = Parallel(n_jobs=options.jobs)(delayed(solve_many)(chunk) for chunk in chunks)
-    sys.exit(bool(report([outcome for part in done for outcome in part])))
+    chunks = np.array_split(seeds, -(-options.problems // 50))
+    done = Parallel(n_jobs=options.jobs, return_as="generator")(
+        delayed(solve_many)(chunk) for chunk in chunks
+    )
+    sys.exit(bool(report(outcome for part in done for outcome in part)))
 
 
 if __name__ == "__main__":
