@@ -280,6 +280,25 @@ def test_denominators_that_disagree_with_solutions_are_solved_for(monkeypatch, n
         assert_allclose(found[criterion], scale, rtol=1e-9)
 
 
+def test_denominators_of_rows_with_hardly_any_weight():
+    """A model without penalty fits wide rows so well that none of them has a curvature to speak of.
+
+    The empirical Fisher of such a model is its damping, I / 2 here.
+    """
+    X, y = text(n_rows=20, n_classes=2)
+    explainer = RelatIFExplainer(
+        LogisticRegression(C=1e8, solver="newton-cholesky", tol=1e-10),
+        curvature="empirical_fisher",
+        damping=0.5,
+        solver="woodbury",
+        criterion="loss_relative",
+    ).fit(sparse.csr_matrix(X), y)
+    norm = np.abs(explainer.predict_proba(X)[:, 1] - y)
+    assert norm.max() < 1e-6
+    lengths = np.linalg.norm(reference.design(X), axis=1)
+    assert_allclose(explainer.scale_, np.sqrt(2) * norm * lengths, rtol=1e-6)
+
+
 def test_class_by_class_denominators_that_disagree_are_reported(monkeypatch):
     monkeypatch.setattr(_prepare, "MODERATE", 0)
     X, y = text()
