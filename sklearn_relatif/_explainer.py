@@ -17,7 +17,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -326,6 +326,9 @@ class RelatIFExplainer(
         if not objectives.is_searched(self.estimator):
             objectives.check_supported(model)
         check_training_labels(y)
+        if get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
+            # Others say themselves that a column is not what they take.
+            y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), TrainingData()
         # All that is fitted is put in its place at once, and nothing of a fit that fails.

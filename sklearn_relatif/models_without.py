@@ -136,7 +136,11 @@ def _inverse_of(objective):
     except ValueError as error:
         if lacks_optimum(objective):
             raise ValueError(no_optimum([])) from error
-        raise
+        raise ValueError(
+            "Models are retrained by the Hessian of what the model itself minimised, without any "
+            "damping, and it is not positive definite: the rows leave a direction undetermined "
+            "there. Fit the model with more regularisation, or closer to its optimum."
+        ) from error
 
 
 def _moves(objective, weights):

@@ -24,7 +24,6 @@ from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSV
 
 from sklearn_relatif import RelatIFExplainer
 from tests import cases
-from tests.test_sklearn_compat import checks_of
 
 TIGHT = 1e-10
 EXACT = 1e-10
@@ -613,31 +612,3 @@ def near_and_far():
     X, y = cases.noisy_classes(2, n_rows=80)
     X = X[:, :3]
     return X, y, X[:5] + 0.1
-
-
-# --- scikit-learn's own checks ------------------------------------------------------------------
-
-
-@checks_of(
-    # With gamma="scale" the kernel itself depends on how often a row is repeated.
-    RelatIFExplainer(SVC(gamma=0.1, tol=1e-12))
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-@checks_of(
-    RelatIFExplainer(NuSVC()),
-    # NuSVC alone fails them too.
-    expected_failed_checks=lambda _: {
-        name: "nu is infeasible for these weights"
-        for name in (
-            "check_sample_weight_equivalence_on_dense_data",
-            "check_sample_weight_equivalence_on_sparse_data",
-            "check_classifiers_one_label_sample_weights",
-        )
-    },
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_scikit_learn_checks_of_nu_svc(estimator, check):
-    check(estimator)

@@ -31,7 +31,6 @@ from sklearn_relatif.losses import (
     one_vs_rest_codebook,
 )
 from tests import cases, reference
-from tests.test_sklearn_compat import checks_of
 
 TIGHT = {"tol": 1e-11, "max_iter": 1_000_000, "random_state": 0}
 #: What TIGHT leaves. A wrong weight or penalty leaves 1e-3 or more.
@@ -764,31 +763,3 @@ def test_every_way_to_the_same_explanations(estimator):
         actual = explainer.pairwise_influence(rows[:20], y[:20])
         assert_allclose(actual, expected, rtol=1e-8, atol=1e-10)
         assert_array_equal(explainer.predict(rows), model.predict(Z))
-
-
-# --- scikit-learn's own checks ------------------------------------------------------------------
-
-
-@checks_of(
-    # At the default tol a row of weight 2 is not two rows, to the seven digits that are checked.
-    RelatIFExplainer(linear_svc(max_iter=100_000)),
-    RelatIFExplainer(hinge_svc(max_iter=100_000)),
-    RelatIFExplainer(linear_svc(dual=False)),
-)
-@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
-@unfinished
-def test_scikit_learn_checks_of_linear_svc(estimator, check):
-    check(estimator)
-
-
-@checks_of(
-    RelatIFExplainer(SGDClassifier(random_state=0)),
-    expected_failed_checks=lambda _: {
-        f"check_sample_weight_equivalence_on_{kind}_data": "SGD visits rows in a random order"
-        for kind in ("dense", "sparse")
-    },
-)
-@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
-@unfinished
-def test_scikit_learn_checks_of_sgd(estimator, check):
-    check(estimator)

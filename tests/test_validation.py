@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
     LogisticRegression,
@@ -77,6 +78,23 @@ def test_multilabel_targets():
     many = np.eye(3, dtype=int)[Y]
     with pytest.raises(ValueError, match=r"should be a 1d array"):
         RelatIFExplainer(OneVsRestClassifier(LogisticRegression())).fit(X, many)
+
+
+def test_one_versus_rest_of_one_class():
+    with (
+        pytest.warns(UserWarning, match="present in all training examples"),
+        pytest.raises(ValueError, match=r"on one class only, \[0\].*at least two classes"),
+    ):
+        RelatIFExplainer(OneVsRestClassifier(LogisticRegression())).fit(X, np.zeros(len(X), int))
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline])
+def test_labels_in_a_column(wrap):
+    estimator = wrap(OneVsRestClassifier(LogisticRegression()))
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        column = RelatIFExplainer(estimator).fit(X, Y[:, None])
+    plain = RelatIFExplainer(estimator).fit(X, Y)
+    assert_array_equal(column.pairwise_influence(X[:3]), plain.pairwise_influence(X[:3]))
 
 
 def test_search_that_does_not_refit():

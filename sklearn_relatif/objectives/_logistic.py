@@ -47,6 +47,11 @@ def reduce_logistic_regression(estimator, X, y, sample_weight):
 def reduce_one_vs_rest(estimator: OneVsRestClassifier, X, y, sample_weight):
     """One LogisticRegression a class against all others (one in all for two classes)."""
     models = estimator.estimators_
+    if len(estimator.classes_) == 1:
+        raise ValueError(
+            f"OneVsRestClassifier was fitted on one class only, {estimator.classes_.tolist()}, "
+            "and always predicts it; give it rows of at least two classes."
+        )
     if estimator.multilabel_ or not all(isinstance(m, LogisticRegression) for m in models):
         raise TypeError(
             "OneVsRestClassifier can be explained if it wraps LogisticRegression and each row "
