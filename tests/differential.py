@@ -325,7 +325,7 @@ class Truth:
                 return None
             decrement = np.sum(step * gradient)
             length, value = REAL(1), self.objective(weights, row_weight)
-            while length > 1e-8:
+            while length > 1e-8 and decrement > 1e-10:  # Below, values drown in rounding.
                 moved = weights - length * step
                 if self.objective(moved, row_weight) <= value - 1e-4 * length * decrement:
                     break
