@@ -206,7 +206,7 @@ class _Search:
             upper = (direction * cosines + self.tolerance[queries]) * scale
             is_candidate |= (upper > 0) & (upper >= best.worst[queries])
         self.pairs.append((queries[is_candidate], rows[is_candidate], cosines[is_candidate]))
-        self.n_pairs += np.count_nonzero(is_candidate)
+        self.n_pairs += int(np.count_nonzero(is_candidate))
 
     def _discard(self):
         """Discard the pairs that thresholds have overtaken."""
