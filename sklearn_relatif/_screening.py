@@ -150,7 +150,8 @@ class _Search:
 
     def _weigh(self, scales):
         """The weights of rows, and for each direction what their products must exceed."""
-        thresholds, weight = self.thresholds, np.zeros(1)
+        thresholds = self.thresholds
+        weight: np.ndarray = np.zeros(1)
         for name, scale in scales.items():
             weight = np.maximum(weight, scale / thresholds.units[name])
         largest = weight.max() or 1.0

@@ -273,6 +273,11 @@ def influence_set_probability(
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    AttributeError
+        If the model has no probabilities.
     """
     explanation = _explain(estimator, X, y, n_examples)
     probabilities = explanation.training_rows.probabilities

@@ -286,7 +286,8 @@ class ActiveSetSVM:
 
     def _collect(self, points, interval):
         start, indptr = self._solution, [0]
-        data, moved_rows = [np.empty(0)], [np.empty(0, np.intp)]
+        data = [np.empty(0)]
+        moved_rows: list[np.ndarray] = [np.empty(0, np.intp)]
         intercepts, intervals, violation = [], [], 0.0
         for point in points:
             moved = np.flatnonzero(point.alpha != start.alpha)
