@@ -102,7 +102,7 @@ def notes_of(said, most=5):
     most : int
         Columns whose details are shown.
     """
-    lines = {}
+    lines: dict[str, list[str]] = {}
     for name, of_column in said.items():
         for what, detail in of_column.items():
             shown = some([name])
@@ -260,7 +260,7 @@ class _Numbers:
     def decimal(self, votes):
         """The decimal mark, and whether that is what only the rest of the file can tell."""
         n_fit = {mark: self.n(fits) for mark, fits in self.fits.items()}
-        best = max(n_fit, key=n_fit.get)
+        best = max(n_fit, key=n_fit.__getitem__)
         if not self.are_torn.any() or min(n_fit.values()) < MOST * self.n(self.are_numbers):
             return best, False
         if any(votes):
@@ -279,15 +279,16 @@ class _Numbers:
         if not len(whole):
             return None
         n_with_point = sum("." in self.texts[place] for place in np.flatnonzero(self.are_torn))
-        mark, other = ".,"[:: 1 if 2 * n_with_point >= self.are_torn.sum() else -1]
+        has_points = 2 * n_with_point >= self.are_torn.sum()
+        mark, other = (".", ",") if has_points else (",", ".")
         return mark if (np.abs(whole) >= 1000).any() else other
 
     def unit(self):
         """The unit of most values that have one; none where most have no percent sign."""
-        n_of = Counter()
+        n_of: Counter[str] = Counter()
         for unit, count in zip(self.units, self.counts * self.are_numbers, strict=True):
             n_of[unit] += int(count)
-        unit = max((unit for unit in n_of if unit), key=n_of.get, default="")
+        unit = max((unit for unit in n_of if unit), key=n_of.__getitem__, default="")
         return "" if unit == "%" and n_of[""] > n_of["%"] else unit
 
 
@@ -355,7 +356,7 @@ def _as_dates(counts, values, orders, votes):
     if max(_n_dates(sample, order) for order in orders) < sum(sample.values()) / 2:
         return None
     n_fit = {order: _n_dates(counts, order) for order in orders}
-    order = max(n_fit, key=n_fit.get)
+    order = max(n_fit, key=n_fit.__getitem__)
     if n_fit[order] < MOST * counts.total():
         return None
     column, doubt = Column(), ""

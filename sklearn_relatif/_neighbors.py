@@ -68,7 +68,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         self.metric = metric
         self.n_jobs = n_jobs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -105,7 +105,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         labels = _checked_labels(y, X)
         fitted.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
         fitted.training_rows_ = TrainingRows(index=index, labels=labels)
-        vars(self).update(vars(fitted))
+        self.__dict__.update(vars(fitted))
         return self
 
     def explain(self, X: Any, y: ArrayLike | None = None, *, n_examples: int = 5) -> Explanation:

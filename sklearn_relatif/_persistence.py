@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from copy import copy
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,16 +34,25 @@ OF_OTHERS = ("numpy.dtype", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.cs
 class PersistenceMixin:
     """Versioned saving of :class:`RelatIFExplainer`, whole and compact."""
 
-    def __reduce__(self):
+    if TYPE_CHECKING:  # Of the explainer.
+        _objective: Any
+        _curvature: Any
+        _machine: Any
+        _row_space: Any
+        _optimum: Any
+        _training_data: Any
+        _row_factors: Any
+
+    def __reduce__(self) -> Any:
         # The release is checked before anything else is loaded: the state may name classes that
         # another release does not have, and that would fail less clearly.
         return _blank, (type(self), _version()), self.__getstate__()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # Again in the state, for formats that look at nothing else, such as that of skops.
         return {**self.__dict__, VERSION_KEY: _version()}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_release(state.pop(VERSION_KEY, None))
         self.__dict__.update(state)
@@ -146,7 +156,7 @@ def trusted_types() -> list[str]:
     return sorted({*OF_OTHERS, *of_state} - {f"{package}.{name}" for name in NOT_OF_STATE})
 
 
-def _blank(kind, saved):
+def _blank(kind: Any, saved: str | None) -> Any:
     """An instance without attributes, if this release can load what ``saved`` has saved."""
     check_release(saved)
     return kind.__new__(kind)

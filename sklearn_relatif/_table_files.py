@@ -158,9 +158,9 @@ def _refuse_json(text):
 def _separator(text):
     """What separates the most names in the header; the comma, where it does so as well."""
     n_names = {separator: _n_names(text, separator) for separator in SEPARATORS}
-    best = max(SEPARATORS, key=n_names.get)
+    best = max(SEPARATORS, key=n_names.__getitem__)
     if best == " ":  # Names may hold spaces, too.
-        best = max((one for one in SEPARATORS if one != " "), key=n_names.get)
+        best = max((one for one in SEPARATORS if one != " "), key=n_names.__getitem__)
         best = " " if n_names[best] == 1 else best
     return best
 
@@ -174,8 +174,8 @@ def _n_names(text, separator):
 
 def _first_lines(text, separator, most):
     """The fields of the first lines; of the last one known some may be missing, so it is none."""
-    lines = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    lines = [fields for fields in islice(lines, most + 1) if fields]
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    lines = [fields for fields in islice(reader, most + 1) if fields]
     return lines[:-1] if len(lines) > 2 else lines or [[]]
 
 
@@ -227,7 +227,7 @@ def _names(header, notes):
     twice = sorted(name for name, times in Counter(given).items() if name and times > 1)
     if twice:
         notes.append(f"Columns that share a name were numbered: {some(twice)}.")
-    names = {}
+    names: dict[str, None] = {}
     for place, name in enumerate(given):
         name = name or f"Unnamed: {place}"
         names[next(new for new in _numbered(name) if new not in names)] = None

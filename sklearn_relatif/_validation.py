@@ -22,7 +22,7 @@ def check_non_negative(name, value):
     """Raise an error if ``value`` is not a finite number of at least 0."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number; got {value!r}.")
-    if not 0 <= value < np.inf:
+    if not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be finite and at least 0; got {value!r}.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -31,7 +33,9 @@ NO_TEST_LABELS = "The test rows have no labels: influence on the test loss is le
 class AuditMixin:
     """The audit of :class:`~sklearn_relatif.RelatIFExplainer`."""
 
-    def audit(self, X_test=None, y_test=None, sample_names=None, groups=None) -> AuditReport:
+    def audit(
+        self, X_test: Any = None, y_test: Any = None, sample_names: Any = None, groups: Any = None
+    ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
         Parameters
@@ -76,7 +80,7 @@ class AuditMixin:
         return _audit(self, X_test, y_test, sample_names, groups)
 
 
-def _audit(explainer, X_test, y_test, sample_names, groups):
+def _audit(explainer: Any, X_test: Any, y_test: Any, sample_names: Any, groups: Any) -> AuditReport:
     if not is_classifier(explainer._model):
         raise TypeError(
             f"audit is for classifiers; {type(explainer._model).__name__} predicts numbers. Its "
@@ -122,7 +126,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
     )
 
 
-def _check_labels(y_test, classes):
+def _check_labels(y_test: Any, classes: np.ndarray) -> np.ndarray:
     """Labels of test rows as an array; or an error if some are missing or unknown to the model."""
     labels = column_or_1d(y_test)
     # As they were given: among strings, NumPy makes the label "nan" of NaN.

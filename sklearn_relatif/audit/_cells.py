@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -31,8 +33,8 @@ def cell_reader(X, n_rows):
     """
     # As objects: NumPy would turn the numbers beside a text into texts.
     is_table = hasattr(X, "shape") or hasattr(X, "__array__")
-    table = X if is_table else np.asarray(X, dtype=object)
-    shape = table.shape if hasattr(table, "shape") else (len(table),)
+    table: Any = X if is_table else np.asarray(X, dtype=object)
+    shape: tuple[int, ...] = table.shape if hasattr(table, "shape") else (len(table),)
     if shape[0] != n_rows:
         raise ValueError(f"X has {shape[0]} rows; the model was trained on {n_rows}.")
     if sparse.issparse(table):

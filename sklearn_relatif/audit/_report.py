@@ -183,7 +183,7 @@ class AuditReport:
         ]
         return "\n".join(lines)
 
-    def to_html(self, path: str | PathLike, X=None, *, n_rows: int = N_SHOWN) -> None:
+    def to_html(self, path: str | PathLike[str], X: Any = None, *, n_rows: int = N_SHOWN) -> None:
         """Write the report as one HTML file that needs nothing else.
 
         Parameters
@@ -269,7 +269,7 @@ class AuditReport:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
 
 
-def _position(index, row):
+def _position(index: np.ndarray, row: Any) -> int:
     """The position of the one row of a name."""
     if not isinstance(row, Hashable):
         raise TypeError(f"A row is asked for by its name, a label of the index; got {row!r}.")
