@@ -12,6 +12,7 @@ import numpy as np
 
 from .._convergence import in_standard_errors, is_at_optimum
 from .._explanation import clip_apart, text_of
+from .._whole_files import write_whole
 from ._sentences import percent, why
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class AuditReport:
         Parameters
         ----------
         path : str or path-like
-            The file, which is overwritten if it exists.
+            The file. One that exists is replaced, when all of the new one is written.
         X : data frame, array-like, sparse matrix or sequence of texts, default=None
             The training rows, to show the cells of those that are listed: of pandas, Polars or
             PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0.
@@ -203,9 +204,7 @@ class AuditReport:
         """
         from ._html import render
 
-        page = render(self, X, n_rows)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(page)
+        write_whole(path, render(self, X, n_rows))
 
     def verdict(self) -> str:
         """A line on the model, and how far its fit is from the optimum of its objective.
