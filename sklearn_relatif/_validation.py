@@ -34,6 +34,14 @@ def check_positive_int(name, value):
         raise ValueError(f"{name} must be at least 1; got {value!r}.")
 
 
+def refuse_lazy(X):
+    """Raise a TypeError if a table is a plan of one, as the lazy frames of Polars are."""
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, whose rows are not there yet; pass X.collect()."
+        )
+
+
 def check_sample_weight(sample_weight, n_rows):
     """Sample weights as float64, shape (n_rows,); ones where there are none."""
     if sample_weight is None:

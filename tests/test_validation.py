@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 from sklearn_relatif.losses import SquaredHinge, binary_codebook
 from tests import cases
 
@@ -319,6 +319,25 @@ def test_missing_and_continuous_labels():
 
 
 # --- features -------------------------------------------------------------------------------
+
+
+def test_lazy_frames_are_named(explainer, tmp_path):
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame(X).lazy()
+    neighbors = NearestNeighborsExplainer().fit(X, Y)
+    for ask in (
+        lambda: RelatIFExplainer(LogisticRegression()).fit(lazy, Y),
+        lambda: RelatIFExplainer.from_fitted(explainer.estimator_, lazy, Y),
+        lambda: explainer.explain(lazy),
+        lambda: explainer.removal_effect(lazy, Y),
+        lambda: explainer.audit(lazy, Y),
+        lambda: explainer.audit().to_html(tmp_path / "page.html", lazy),
+        lambda: NearestNeighborsExplainer().fit(lazy, Y),
+        lambda: neighbors.explain(lazy),
+    ):
+        with pytest.raises(TypeError, match=r"a LazyFrame, .* pass X\.collect\(\)"):
+            ask()
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._convergence import in_standard_errors, is_at_optimum
-from .._explanation import clip_apart, text_of
+from .._explanation import clip_apart, is_missing, text_of
+from .._validation import missing_places
 from .._whole_files import write_whole
 from ._sentences import percent, why
 
@@ -274,7 +275,10 @@ def _position(index, row):
         raise TypeError(f"A row is asked for by its name, a label of the index; got {row!r}.")
     # Python's own objects compare whatever they are, but times would lose their unit.
     names = index if index.dtype.kind in "mM" else index.tolist()
-    places = [place for place, name in enumerate(names) if name == row]
+    if is_missing(row):
+        places = missing_places(names)
+    else:
+        places = [place for place, name in enumerate(names) if not is_missing(name) and name == row]
     if not places:
         raise KeyError(f"No training row is called {text_of(row)}: rows go by their index labels.")
     if len(places) > 1:
