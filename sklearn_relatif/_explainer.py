@@ -46,6 +46,7 @@ from ._validation import (
     check_training_labels,
     label_array,
     place_sample_weight,
+    refuse_lazy,
 )
 from ._wrapped import WrappedEstimatorMixin
 from .audit import AuditMixin
@@ -321,6 +322,7 @@ class RelatIFExplainer(
             If ``distance_to_optimum_`` is above 0.3 or cannot be computed.
         """
         self._check_params()
+        refuse_lazy(X)
         prefix, model = objectives.innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         if not objectives.is_searched(self.estimator):
@@ -688,6 +690,7 @@ class RelatIFExplainer(
 
         Each row of X comes ``n_labels`` times, for as many entries of ``y``.
         """
+        refuse_lazy(X)
         features = objectives.model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]

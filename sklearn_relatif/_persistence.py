@@ -25,8 +25,9 @@ MODULES_OF_STATE = (
     "objectives",
     "support_vectors",
 )
-#: Classes of these modules that do more than hold and compute: this one opens a file.
-NOT_OF_STATE = ("objectives._stored.MappedFile",)
+#: Classes of these modules that do more than hold and compute: one opens a file, the other has its
+#: rows transformed by whatever it is given, at once and whenever NumPy looks at it.
+NOT_OF_STATE = ("objectives._stored.MappedFile", "objectives._stored.StoredRows")
 #: What explainers hold that skops does not know and that does nothing but hold data.
 OF_OTHERS = ("numpy.dtype", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix")
 

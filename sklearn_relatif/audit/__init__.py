@@ -9,8 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._explanation import is_missing
-from .._validation import class_positions
+from .._validation import class_positions, label_array, missing_places, unmasked
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -88,7 +87,7 @@ def _audit(explainer: Any, X_test: Any, y_test: Any, sample_names: Any, groups: 
         )
     index = explainer.training_rows_.index
     if sample_names is not None:
-        index = column_or_1d(sample_names)
+        index = column_or_1d(unmasked(sample_names))
         check_consistent_length(explainer.training_rows_.labels, index)
     if y_test is not None:
         if X_test is None:
@@ -128,13 +127,12 @@ def _audit(explainer: Any, X_test: Any, y_test: Any, sample_names: Any, groups: 
 
 def _check_labels(y_test: Any, classes: np.ndarray) -> np.ndarray:
     """Labels of test rows as an array; or an error if some are missing or unknown to the model."""
-    labels = column_or_1d(y_test)
     # As they were given: among strings, NumPy makes the label "nan" of NaN.
-    missing = [place for place, label in enumerate(y_test) if is_missing(label)]
+    labels = column_or_1d(label_array(y_test))
+    missing = missing_places(labels.tolist())
     if missing:
         raise ValueError(
             f"y_test has no label (None or NaN) for {len(missing)} of its {len(labels)} rows, the "
             f"first at position {missing[0]}. Leave these rows out."
         )
-    class_positions(labels, classes, "y_test")
-    return labels
+    return classes[class_positions(labels, classes, "y_test")]
