@@ -87,7 +87,7 @@ def understand(frame):
         What was assumed.
     """
     columns = {name: _column(name, frame[name], Counter()) for name in frame.columns}
-    votes = sum((column.votes for column in columns.values()), Counter())
+    votes: Counter = sum((column.votes for column in columns.values()), Counter())
     for name, column in columns.items():
         if column.is_torn and votes:
             columns[name] = _column(name, frame[name], votes)
