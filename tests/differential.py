@@ -42,8 +42,8 @@ REAL = np.longdouble
 SINGULAR = 1e14
 #: Iterations that the solvers of machines are given.
 MANY = 50_000
-#: Norm of a gradient below which the ratios to it are not compared.
-LEAST = 1e-140
+#: Sizes of gradients and of their products below which they are not compared.
+LEAST = {"float64": 1e-140, "float32": 1e-30}
 
 
 # --- plain arithmetic --------------------------------------------------------------------------
@@ -271,7 +271,9 @@ class Truth:
         influence = g_query @ solved.T
         leverage = self._leverage(matrix, free, damping > 0)
         # Of a row that is fitted beyond the smallest number, the ratio is a limit.
-        known = (np.linalg.norm(g.astype(float), axis=1) > LEAST) | (self.base_weight == 0)
+        known = (np.linalg.norm(g.astype(float), axis=1) > LEAST["float64"]) | (
+            self.base_weight == 0
+        )
         own = np.sqrt(np.maximum(np.einsum("ij,ij->i", solved, g), 0))
         length = np.sqrt(np.einsum("ij,ij->i", solved, solved))
 
@@ -856,8 +858,9 @@ def difference(actual, expected):
     """The largest, over the largest number expected; where that is NaN, nothing is."""
     if not np.all(np.isfinite(actual)):
         return np.inf
-    scale = np.nanmax(np.abs(expected), initial=0)
-    return float(np.nanmax(np.abs(actual - expected), initial=0) / (scale if scale > 0 else 1))
+    # Numbers below this one turn into 0 on the way.
+    scale = np.nanmax(np.abs(expected), initial=LEAST[str(np.asarray(actual).dtype)])
+    return float(np.nanmax(np.abs(actual - expected), initial=0) / scale)
 
 
 def solve_twice(seed):
