@@ -306,7 +306,8 @@ def _explain(options):
     explainer = _explainer(table, train, options)
     X = table.X.iloc[asked]
     explanation = explainer.explain(X, n_examples=options.top, criterion=options.criterion)
-    _print(explanation.frame().to_string(index=False))
+    # Positions would be those among the rows trained on, which nobody sees.
+    _print(explanation.frame().drop(columns="position").to_string(index=False))
     _print_assumptions(table)
     return 0
 
