@@ -100,7 +100,7 @@ def unmasked(values):
 
     NumPy would take what lies under the mask.
     """
-    if not np.ma.is_masked(values):
+    if not (np.ma.isMaskedArray(values) and np.any(values.mask)):
         return values
     held = values.data.astype(object)
     held[values.mask] = None

@@ -235,6 +235,10 @@ def test_missing_labels_of_pandas():
     explainer = RelatIFExplainer(LogisticRegression()).fit(X, np.array(["a", "b", "c"])[Y])
     with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \[<NA>\]"):
         explainer.explain(X[:2], pd.Series(["a", pd.NA], dtype="string"))
+    # Arrays of pandas hold a mask as well, in another way.
+    whole = pd.array([0, None, 1], dtype="Int64")
+    with pytest.raises(ValueError, match=r"not trained on: \[nan\]"):
+        RelatIFExplainer(LogisticRegression()).fit(X, Y).explain(X[:3], whole)
 
 
 @pytest.mark.parametrize("names", [np.arange(3), np.arange(3.0), np.array(["a", "b", "c"])])
