@@ -7,6 +7,8 @@ import sys
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._compact import CompactExplainer, check_compactable, compacted
@@ -29,7 +31,7 @@ MODULES_OF_STATE = (
 #: rows transformed by whatever it is given, at once and whenever NumPy looks at it.
 NOT_OF_STATE = ("objectives._stored.MappedFile", "objectives._stored.StoredRows")
 #: What explainers hold that skops does not know and that does nothing but hold data.
-OF_OTHERS = ("numpy.dtype", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix")
+OF_OTHERS = (np.dtype, sparse.csr_array, sparse.csr_matrix)
 
 
 class PersistenceMixin:
@@ -154,7 +156,8 @@ def trusted_types() -> list[str]:
         for kind in filter(inspect.isclass, vars(module).values())
         if f"{kind.__module__}.".startswith(places)
     }
-    return sorted({*OF_OTHERS, *of_state} - {f"{package}.{name}" for name in NOT_OF_STATE})
+    of_others = {f"{kind.__module__}.{kind.__name__}" for kind in OF_OTHERS}
+    return sorted((of_others | of_state) - {f"{package}.{name}" for name in NOT_OF_STATE})
 
 
 def _blank(kind: Any, saved: str | None) -> Any:

@@ -293,17 +293,17 @@ def test_rows_go_by_labels_of_any_index(make):
     X, y = load_iris(return_X_y=True, as_frame=True)
     X.index = make(pd, len(X))
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y.to_numpy())
-    report = explainer.audit(X[:10], y[:10])
+    report = explainer.audit(X.iloc[:10], y[:10])
     listed = X.iloc[report.first_positions(5)]
     assert X.loc[list(report.first_rows(5))].equals(listed)
     for position, name in enumerate(X.index):
         assert report.why(name) == why(report.columns, position, 10)
         assert report.why(report.index[position]) == report.why(name)
-    explanation = explainer.explain(X[60:65])
+    explanation = explainer.explain(X.iloc[60:65])
     nearest = X.iloc[explanation.indices.ravel()]
     assert X.loc[list(explanation.rows.ravel())].equals(nearest)
     assert X.loc[list(explanation.frame()["row"])].equals(nearest)
-    flipped = explainer.flip_set(X[77:78])
+    flipped = explainer.flip_set(X.iloc[77:78])
     assert flipped.found and X.loc[list(flipped.rows)].equals(X.iloc[flipped.positions])
 
 
