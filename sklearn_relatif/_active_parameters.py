@@ -92,8 +92,8 @@ def _free_fall(objective):
     n_blocks = objective.shape[0] if objective.loss.separable else 1
     slopes = np.broadcast_to(objective.slope, objective.shape).reshape(n_blocks, -1)
     directions = objective.null_space([None] * n_blocks, unpenalised=False)
-    fall = [-(slope @ n) @ n.T for slope, n in zip(slopes, directions, strict=True)]
-    fall = np.reshape(fall, objective.shape)
+    parts = [-(slope @ n) @ n.T for slope, n in zip(slopes, directions, strict=True)]
+    fall = np.reshape(parts, objective.shape)
     return np.where(np.abs(fall) > CLOSE * np.abs(slopes).max(), fall, 0)
 
 
