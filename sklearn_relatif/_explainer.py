@@ -325,10 +325,12 @@ class RelatIFExplainer(
         refuse_lazy(X)
         prefix, model = objectives.innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
-        if not objectives.is_searched(self.estimator):
+        is_known = not objectives.is_searched(self.estimator)
+        if is_known:
             objectives.check_supported(model)
         check_training_labels(y)
-        if get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
+        takes_columns = is_known and get_tags(model).target_tags.multi_output
+        if takes_columns and label_array(y).ndim > 1:
             # Others say themselves that a column is not what they take.
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
