@@ -373,7 +373,7 @@ class RelatIFExplainer(
             self._model,
             design,
             self._transformers,
-            self._training_data[2] is not None,
+            self._training_data[2],
             isinstance(self.estimator, FrozenEstimator),
         )
         self._scales: dict[str, np.ndarray] = {}

@@ -334,8 +334,17 @@ def test_another_half_of_a_large_table():
 def test_support_vectors_that_are_not_among_the_rows(machine):
     X, y = cases.noisy_classes(3)
     machine = clone(machine).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="support vectors are not among these rows"):
-        RelatIFExplainer.from_fitted(machine, X[::-1], y[::-1])
+    # The machine of a multiple of the rows has the same coefficients: gamma="scale".
+    for rows, labels in ((X[::-1], y[::-1]), (1.1 * X, y)):
+        with pytest.warns(ConvergenceWarning, match="support vectors .* not among these rows"):
+            RelatIFExplainer.from_fitted(machine, rows, labels)
+
+
+def test_support_vectors_are_found_beside_rows_without_weight():
+    X, y = cases.noisy_classes(2)
+    weight = cases.weights_with_zeros(len(y))
+    machine = SVC().fit(X, y, weight)
+    assert RelatIFExplainer.from_fitted(machine, X, y, weight).distance_to_optimum_ < LIMIT
 
 
 @pytest.mark.parametrize("machine", [SVC(), SVC(kernel="linear"), NuSVC(nu=0.4)], ids=str)
