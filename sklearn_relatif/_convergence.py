@@ -20,6 +20,13 @@ ROWS_LOOKED_AT = 10_000
 #: Difference of the same row computed twice, relative to the largest number of a column.
 SAME = 1e-6
 
+#: What is said of an infinite distance.
+OUT_OF_REACH = (
+    "There is no optimum within reach: a direction without penalty tells classes apart, so that "
+    "coefficients grow for as long as the solver runs (fit the model with a penalty, a finite C), "
+    "or predictors are so large that the loss has no curvature left (standardise the features)."
+)
+
 
 def is_at_optimum(distance) -> bool:
     """Whether a distance, which may be NaN, is that of a model at its optimum."""
@@ -77,6 +84,8 @@ def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_froz
             f"of a model that is fitted closely enough is at most {LIMIT:g}"
         )
     causes = list(_causes(model, X, transformers, sample_weight is not None, is_frozen))
+    if np.isinf(distance):
+        causes.insert(0, OUT_OF_REACH)
     warnings.warn(
         f"The model is not at the optimum of these training rows: {found}. {another} "
         f"{' '.join(causes)}",

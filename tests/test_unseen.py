@@ -386,6 +386,7 @@ def test_a_model_that_has_no_optimum_itself():
         explainer.retrain_without([0])
 
 
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_row_with_a_column_of_its_own_and_no_penalty(n_classes):
     """The model of all rows has no optimum, and the one without that row has."""
