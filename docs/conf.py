@@ -35,6 +35,7 @@ numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03", "PR04", "PR05", "P
 DOCS = Path(__file__).parent.resolve()
 COPIES = {
     DOCS.parent / "README.md": DOCS / "generated" / "front_page.md",
+    DOCS.parent / "CONTRIBUTING.md": DOCS / "generated" / "contributing.md",
     DOCS.parent / "benchmarks" / "README.md": DOCS / "generated" / "benchmarks.md",
     DOCS.parent / "benchmarks" / "paper" / "RESULTS.md": DOCS / "generated" / "paper.md",
 }

@@ -55,6 +55,14 @@ def settle(objective):
         part, is_minimum = _minimum(objective.with_active_set(table, signs))
         target = part.score_weights()
         is_wrong = target * signs < 0
+        fall = 0 * table if is_minimum else part.score_weights(_free_fall(part))
+        if not is_wrong.any() and (table * fall < 0).any():
+            ways = np.divide(-table, fall, out=np.full(table.shape, np.inf), where=table * fall < 0)
+            is_wrong, target = ways == ways.min(), table + ways.min() * fall
+            table = np.where(is_wrong, 0, target)
+            signs[is_wrong] = 0
+            n_changes += 1
+            continue
         if is_wrong.any():
             if n_changes >= EAGER_CHANGES:
                 ways = table[is_wrong] / (table - target)[is_wrong]
@@ -77,6 +85,16 @@ def settle(objective):
         signs[enters] = -np.sign(gradient[enters])
         n_changes += 1
     return part, False
+
+
+def _free_fall(objective):
+    """The way down for ever of a penalty's slope where no row sees where parameters go."""
+    n_blocks = objective.shape[0] if objective.loss.separable else 1
+    slopes = np.broadcast_to(objective.slope, objective.shape).reshape(n_blocks, -1)
+    directions = objective.null_space([None] * n_blocks, unpenalised=False)
+    parts = [-(slope @ n) @ n.T for slope, n in zip(slopes, directions, strict=True)]
+    fall = np.reshape(parts, objective.shape)
+    return np.where(np.abs(fall) > CLOSE * np.abs(slopes).max(), fall, 0)
 
 
 def _centred(objective, table):

@@ -1,22 +1,27 @@
 """scikit-learn's callbacks of ``fit``, where they exist (from 1.9 on)."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
 
-try:
+Method = TypeVar("Method", bound=Callable[..., Any])
+Step = Callable[..., AbstractContextManager[None]]
+
+if not TYPE_CHECKING and find_spec("sklearn.callback"):
     from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
+else:
 
     class CallbackSupportMixin:
         """Stands in where scikit-learn has no callbacks."""
 
-    def with_callbacks(method):
+    def with_callbacks(method: Method) -> Method:
         """Stands in where scikit-learn has no callbacks."""
         return method
 
 
 @contextmanager
-def fit_task(explainer, n_steps, X, y) -> Iterator[Callable]:
+def fit_task(explainer: Any, n_steps: int, X: Any, y: Any) -> Iterator[Step]:
     """Report a ``fit`` to the callbacks set on an explainer.
 
     Yields a function ``step(name, estimator=None)``: a context manager for each of the
@@ -29,7 +34,7 @@ def fit_task(explainer, n_steps, X, y) -> Iterator[Callable]:
     task.call_on_fit_task_begin(estimator=explainer, X=X, y=y)
 
     @contextmanager
-    def step(name, estimator=None):
+    def step(name: str, estimator: Any = None) -> Iterator[None]:
         subtask = task.subcontext(task_name=name)
         subtask.call_on_fit_task_begin(estimator=explainer, X=X, y=y)
         with subtask.propagate_callback_context(estimator) if estimator else nullcontext():

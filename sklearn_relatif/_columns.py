@@ -38,6 +38,7 @@ MAX_CATEGORIES = 100
 #: Values that should coincide by chance in a column of whole numbers where none does, for it to be
 #: taken for names of the rows.
 EXPECTED_PAIRS = 5
+DIGITS_ALONE, NUMBER_LIKE = re.compile("[0-9]+"), re.compile(r"[^\w\s]*\s*[0-9]")
 #: What such a column is called: id, user_id, customerID.
 ID_NAME = r"(^|[_\W])[iI][dD]$|[a-z]I[dD]$"
 #: Words in a value from which on a text is taken apart by words, below by letters.
@@ -58,8 +59,9 @@ class Column:
         What it gives.
     said : dict of str to str
         What was assumed (the same words for all columns of which it is true), and of which values.
-    votes : tuple of int
-        Values that are numbers only with a decimal point, and only with a decimal comma.
+    votes : Counter of str
+        Values that are numbers only with a decimal point, "."; only with a decimal comma, ",";
+        dates only in an order, such as "day first".
     is_torn : bool
         Whether the reading rests on what the rest of the file is like.
     """
@@ -67,7 +69,7 @@ class Column:
     reading: object = None
     values: object = None
     said: dict[str, str] = field(default_factory=dict)
-    votes: tuple[int, int] = (0, 0)
+    votes: Counter = field(default_factory=Counter)
     is_torn: bool = False
 
 
@@ -84,10 +86,10 @@ def understand(frame):
     notes : list of str
         What was assumed.
     """
-    columns = {name: _column(name, frame[name], (0, 0)) for name in frame.columns}
-    votes = tuple(np.sum([column.votes for column in columns.values()], axis=0, dtype=int).tolist())
+    columns = {name: _column(name, frame[name], Counter()) for name in frame.columns}
+    votes: Counter = sum((column.votes for column in columns.values()), Counter())
     for name, column in columns.items():
-        if column.is_torn and any(votes):
+        if column.is_torn and votes:
             columns[name] = _column(name, frame[name], votes)
     return columns, notes_of({name: column.said for name, column in columns.items()})
 
@@ -102,7 +104,7 @@ def notes_of(said, most=5):
     most : int
         Columns whose details are shown.
     """
-    lines = {}
+    lines: dict[str, list[str]] = {}
     for name, of_column in said.items():
         for what, detail in of_column.items():
             shown = some([name])
@@ -131,7 +133,19 @@ def as_quantity(values):
     numbers = _Numbers(_counts(texts_of(values)))
     if not numbers.texts or not numbers.are_most():
         return None
-    return AsNumber(numbers.decimal((0, 0))[0], numbers.unit())(values)
+    return AsNumber(numbers.decimal(Counter())[0], numbers.unit())(values)
+
+
+def are_codes(texts, counts):
+    """Whether texts are digits of which leading zeros are a part, as in postal codes.
+
+    They are where all have one length, or where more than a few have such zeros.
+    """
+    if not all(map(DIGITS_ALONE.fullmatch, texts)):
+        return False
+    n_led = sum(n for text, n in zip(texts, counts, strict=True) if text[0] == "0" != text)
+    is_padded = len(set(map(len, texts))) == 1
+    return bool(n_led) and (is_padded or n_led > (1 - MOST) * sum(counts))
 
 
 def _counts(texts):
@@ -202,6 +216,12 @@ def _as_texts(counts, texts):
         reading = AsText("category")
         if n_different > MAX_CATEGORIES:
             said[f"Over {MAX_CATEGORIES} categories, of which rare ones were put together"] = ""
+        if are_codes(list(counts), list(counts.values())):
+            said["Digits with leading zeros, taken as names, not as numbers"] = examples(counts)
+        elif sum(n for text, n in counts.items() if NUMBER_LIKE.match(text)) > n_present / 2:
+            said["Values that begin with digits and are no numbers, taken as categories"] = (
+                examples(counts)
+            )
         words = count_texts(texts) - counts
         if words:
             said["Words that often stand for missing values, taken as a category"] = examples(words)
@@ -242,7 +262,9 @@ class _Numbers:
         fits_point, fits_comma = (~np.isnan(values) for values in self.values.values())
         self.fits = {".": fits_point, ",": fits_comma}
         self.are_numbers = fits_point | fits_comma
-        self.votes = self.n(fits_point & ~fits_comma), self.n(fits_comma & ~fits_point)
+        self.votes = Counter(
+            {".": self.n(fits_point & ~fits_comma), ",": self.n(fits_comma & ~fits_point)}
+        )
         both = fits_point & fits_comma
         self.are_torn = both & (self.values["."] != self.values[","])
         self.are_whole = both & ~self.are_torn
@@ -252,6 +274,8 @@ class _Numbers:
 
     def are_most(self):
         """Whether the column is one of numbers."""
+        if are_codes(self.texts, self.counts):
+            return False
         n_numbers, n_all = self.n(self.are_numbers), self.counts.sum()
         n_words = len(self.texts) - self.are_numbers.sum()
         is_many = self.are_numbers.sum() > MANY_NUMBERS and n_numbers > n_all / 2
@@ -260,12 +284,12 @@ class _Numbers:
     def decimal(self, votes):
         """The decimal mark, and whether that is what only the rest of the file can tell."""
         n_fit = {mark: self.n(fits) for mark, fits in self.fits.items()}
-        best = max(n_fit, key=n_fit.get)
+        best = max(n_fit, key=n_fit.__getitem__)
         if not self.are_torn.any() or min(n_fit.values()) < MOST * self.n(self.are_numbers):
             return best, False
-        if any(votes):
-            return "." if votes[0] >= votes[1] else ",", True
-        if any(self.votes):
+        if votes["."] or votes[","]:
+            return "." if votes["."] >= votes[","] else ",", True
+        if any(self.votes.values()):
             return best, True
         return self.decimal_by_shape() or ".", True
 
@@ -279,15 +303,16 @@ class _Numbers:
         if not len(whole):
             return None
         n_with_point = sum("." in self.texts[place] for place in np.flatnonzero(self.are_torn))
-        mark, other = ".,"[:: 1 if 2 * n_with_point >= self.are_torn.sum() else -1]
+        has_points = 2 * n_with_point >= self.are_torn.sum()
+        mark, other = (".", ",") if has_points else (",", ".")
         return mark if (np.abs(whole) >= 1000).any() else other
 
     def unit(self):
         """The unit of most values that have one; none where most have no percent sign."""
-        n_of = Counter()
+        n_of: Counter[str] = Counter()
         for unit, count in zip(self.units, self.counts * self.are_numbers, strict=True):
             n_of[unit] += int(count)
-        unit = max((unit for unit in n_of if unit), key=n_of.get, default="")
+        unit = max((unit for unit in n_of if unit), key=n_of.__getitem__, default="")
         return "" if unit == "%" and n_of[""] > n_of["%"] else unit
 
 
@@ -318,6 +343,7 @@ def _said_of_numbers(numbers, reading):
         ("Numbers with separators of thousands", rf"\d{SEPARATORS[mark]}\d"),
         ("Numbers with a unit", r"[^\d.,\s'’()+\-−e]" if reading.unit else None),
         ("Numbers in parentheses, taken as negative", r"\("),
+        ("Numbers with a minus at the end, taken as negative", r"[\d.,]\s?[-−]"),
     ):
         if pattern is None:
             continue
@@ -334,9 +360,10 @@ def _meaning(numbers, at, mark):
 
 def _is_doubtful(numbers, mark, votes):
     """Whether the other decimal mark is likely too."""
-    by_shape, own = numbers.decimal_by_shape(), numbers.votes[0 if mark == "." else 1]
-    is_mixed = min(votes) > (1 - MOST) * sum(votes)
-    return not own and (is_mixed or not any(votes) or by_shape not in (None, mark))
+    by_shape, marks = numbers.decimal_by_shape(), (votes["."], votes[","])
+    is_mixed = min(marks) > (1 - MOST) * sum(marks)
+    is_told = any(marks) and by_shape in (None, mark)
+    return not numbers.votes[mark] and (is_mixed or not is_told)
 
 
 def _doubt(numbers, mark):
@@ -355,20 +382,31 @@ def _as_dates(counts, values, orders, votes):
     if max(_n_dates(sample, order) for order in orders) < sum(sample.values()) / 2:
         return None
     n_fit = {order: _n_dates(counts, order) for order in orders}
-    order = max(n_fit, key=n_fit.get)
+    order = max(n_fit, key=n_fit.__getitem__)
     if n_fit[order] < MOST * counts.total():
         return None
     column, doubt = Column(), ""
     if order == "month first" and n_fit["day first"] == n_fit[order]:
-        if "." in next(iter(counts)) or votes[1] > votes[0]:
-            order = "day first"
-        column.is_torn, doubt = True, "; nothing tells the day from the month"
+        column.is_torn, (order, is_told) = True, _order_of_torn(counts, votes)
+        doubt = "" if is_told else "; nothing tells the day from the month"
+    else:
+        column.votes[order] = n_fit[order]
     column.reading = AsDate(order)
     text = max((t for t in counts if not np.isnan(column.reading.value(t))), key=len)
     meaning = np.datetime64("1970-01-01") + int(np.floor(column.reading.value(text)))
     said = f"{count_of(n_fit[order])}, {order}, {clip(text)!r} is {meaning}{doubt}"
     column.said["Dates, counted in days"] = said
     return _finish(column, values)
+
+
+def _order_of_torn(counts, votes):
+    """The order of dates that may be either, and whether other columns of the file tell it."""
+    of_others = votes["day first"], votes["month first"]
+    if of_others[0] != of_others[1]:
+        # With dates in both orders, the rest tells what is likely, but not what is so.
+        return ("day first" if of_others[0] > of_others[1] else "month first"), not min(of_others)
+    is_likely = "." in next(iter(counts)) or votes[","] > votes["."]
+    return ("day first" if is_likely else "month first"), False
 
 
 def _n_dates(counts, order):

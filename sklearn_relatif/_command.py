@@ -9,7 +9,6 @@ import stat
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ from ._tables import (
     require_columns,
 )
 from ._text import printable
+from ._whole_files import naming, write_whole
 
 PROGRAM = "python -m sklearn_relatif"
 MODELS = {
@@ -101,7 +101,7 @@ def _print(text="", file=None):
     file = sys.stdout if file is None else file
     encoding = file.encoding or "utf-8"
     text = printable(text).encode(encoding, errors="backslashreplace").decode(encoding)
-    with _writing("the output"):
+    with naming("the output"):
         print(text, file=file, flush=True)
 
 
@@ -195,27 +195,15 @@ def _audit(options):
     report = explainer.audit(X_test, y_test, groups=None if groups is None else groups[train])
     # Cells as they were read: columns that nothing is predicted from name rows, too.
     cells = table.frame.drop(columns=options.target or BREAST_CANCER_TARGET).iloc[train]
-    with _writing(options.output):
-        report.to_html(options.output, cells, n_rows=options.top)
+    report.to_html(options.output, cells, n_rows=options.top)
     if options.json is not None:
-        with _writing(options.json):
-            _write_json(report, table, options)
+        _write_json(report, table, options)
     _print(report.summary())
     _print_assumptions(table)
     _print(f"\nReport: {options.output}")
     if options.json is not None:
         _print(f"Numbers: {options.json}")
     return 0
-
-
-@contextmanager
-def _writing(path):
-    """Name the file in what goes wrong on the way, such as a full disk."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or path
-        raise
 
 
 def _split(table, options):
@@ -262,8 +250,7 @@ def _write_json(report, table, options):
         "groups": {name: list(values) for name, values in report.groups.items()},
         "notes": [*table.notes, *report.notes],
     }
-    with open(options.json, "w", encoding="utf-8") as file:
-        json.dump(_plain(content), file, indent=2)
+    write_whole(options.json, json.dumps(_plain(content), indent=2))
 
 
 def _plain(value):
@@ -319,7 +306,8 @@ def _explain(options):
     explainer = _explainer(table, train, options)
     X = table.X.iloc[asked]
     explanation = explainer.explain(X, n_examples=options.top, criterion=options.criterion)
-    _print(explanation.frame().to_string(index=False))
+    # Positions would be those among the rows trained on, which nobody sees.
+    _print(explanation.frame().drop(columns="position").to_string(index=False))
     _print_assumptions(table)
     return 0
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import blas, lapack
 
 from ._explanation import Explanation, TrainingRows
@@ -39,7 +40,7 @@ class CompactExplainer:
         Index, labels, predictions and probabilities of the training rows.
     """
 
-    def __init__(self, explainer):
+    def __init__(self, explainer: Any) -> None:
         self._explainer = explainer
 
     @property
@@ -50,10 +51,32 @@ class CompactExplainer:
     def training_rows_(self) -> TrainingRows:
         return self._explainer.training_rows_
 
+    @overload
     def explain(
         self,
-        X,
-        y=None,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: str | None = ...,
+    ) -> Explanation: ...
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: Sequence[str],
+    ) -> dict[str, Explanation]: ...
+
+    def explain(
+        self,
+        X: Any,
+        y: Any = None,
         *,
         n_examples: int = 5,
         sign: str = "positive",
@@ -81,8 +104,18 @@ class CompactExplainer:
         """
         return self._explainer.explain(X, y, n_examples=n_examples, sign=sign, criterion=criterion)
 
+    @overload
     def pairwise_influence(
-        self, X, y=None, *, criterion: str | Sequence[str] | None = None
+        self, X: Any, y: Any = ..., *, criterion: str | None = ...
+    ) -> np.ndarray: ...
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: Sequence[str]
+    ) -> dict[str, np.ndarray]: ...
+
+    def pairwise_influence(
+        self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
     ) -> np.ndarray | dict[str, np.ndarray]:
         """Score of every training row for every query.
 
@@ -128,12 +161,12 @@ class CompactCurvature:
         Precision of the solutions.
     """
 
-    def __init__(self, curvature, basis, dtype):
+    def __init__(self, curvature: Any, basis: np.ndarray | None, dtype: DTypeLike) -> None:
         self.curvature = curvature
         self.basis = basis
         self.dtype = dtype
 
-    def solve(self, gradients):
+    def solve(self, gradients: np.ndarray) -> np.ndarray:
         """``M^-1 g`` for each row g, in the form that multiplies coordinates. Overwrites."""
         solved = self.curvature.solve(gradients)
         if self.basis is not None:
@@ -154,29 +187,31 @@ class CompactInverse:
         Of :class:`Whitening`.
     """
 
-    def __init__(self, inverse, transform):
+    def __init__(self, inverse: np.ndarray, transform: np.ndarray) -> None:
         self.inverse = inverse
         self.transform = transform
 
-    def solve(self, gradients):
+    def solve(self, gradients: np.ndarray) -> np.ndarray:
         """``N^-1`` of the coordinates of each row g."""
         coordinates = gradients.reshape(-1, len(self.transform)) @ self.transform
         coordinates = coordinates.reshape(len(gradients), -1).astype(self.inverse.dtype)
         (symm,) = blas.get_blas_funcs(("symm",), (self.inverse,))
         return symm(1.0, self.inverse.T, coordinates.T).T
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         (trttp,) = lapack.get_lapack_funcs(("trttp",), (self.inverse,))
         triangle, _ = trttp(self.inverse.T)
         return {"triangle": triangle, "size": len(self.inverse), "transform": self.transform}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         (tpttr,) = lapack.get_lapack_funcs(("tpttr",), (state["triangle"],))
         inverse, _ = tpttr(state["size"], state["triangle"])
-        self.__init__(inverse.T, state["transform"])
+        self.inverse, self.transform = inverse.T, state["transform"]
 
 
-def compact_curvature(curvature, whitening, dtype):
+def compact_curvature(
+    curvature: Any, whitening: Whitening | None, dtype: DTypeLike
+) -> CompactCurvature | CompactInverse:
     """The inverse of a curvature, for queries' gradients and rows in whitened coordinates.
 
     Parameters
@@ -199,7 +234,7 @@ def compact_curvature(curvature, whitening, dtype):
     return CompactInverse(inverse.reshape(curvature.size, -1).astype(dtype), transform)
 
 
-def check_compactable(objective, curvature) -> None:
+def check_compactable(objective: Any, curvature: Any) -> None:
     """Raise a ValueError if queries cannot be explained without the training features."""
     if not isinstance(objective, LinearObjective):
         raise ValueError(
@@ -209,7 +244,7 @@ def check_compactable(objective, curvature) -> None:
     check_factored("compact()", curvature)
 
 
-def check_factored(name, curvature) -> None:
+def check_factored(name: str, curvature: Any) -> None:
     """Raise a ValueError if a curvature has no factor that applies to queries."""
     if getattr(curvature, "is_iterative", False):
         raise ValueError(
@@ -220,7 +255,9 @@ def check_factored(name, curvature) -> None:
         )
 
 
-def compacted(objective: LinearObjective, curvature, factors):
+def compacted(
+    objective: LinearObjective, curvature: Any, factors: dict[str, np.ndarray]
+) -> tuple[CompactObjective, CompactCurvature | CompactInverse]:
     """An objective without training features, and a curvature for the coordinates of its rows.
 
     Rows and solutions are kept in single precision, or in double precision where scores of some
@@ -249,7 +286,7 @@ def compacted(objective: LinearObjective, curvature, factors):
     )
 
 
-def _trial_queries(objective):
+def _trial_queries(objective: LinearObjective) -> GradientRows:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
     X = objective.design.X[some]
@@ -261,14 +298,14 @@ def _trial_queries(objective):
     return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
 
 
-def _largest_difference(found, expected):
+def _largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference of scores, relative to the largest one of each query."""
     largest = np.abs(expected).max(axis=1, keepdims=True)
     return (np.abs(found - expected) / np.where(largest > 0, largest, 1)).max(initial=0)
 
 
 def compact_objective(
-    objective: LinearObjective, dtype
+    objective: LinearObjective, dtype: DTypeLike
 ) -> tuple[CompactObjective, Whitening | None]:
     """An objective without training features, and the coordinates of its rows."""
     rows, whitening = objective.rows, None
@@ -310,7 +347,7 @@ class Whitening(NamedTuple):
     transform: np.ndarray
 
     @classmethod
-    def of(cls, objective) -> Whitening:
+    def of(cls, objective: LinearObjective) -> Whitening:
         n_columns = objective.design.n_columns
         moment = np.diag(np.broadcast_to(objective.penalty, objective.shape).mean(axis=0))
         for rows in objective.blocks(2 * n_columns):
@@ -325,11 +362,11 @@ class Whitening(NamedTuple):
         return cls(vectors * roots * lengths[:, None], vectors / roots / lengths[:, None])
 
     @property
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """Whether any features, those of queries too, have coordinates."""
         return self.basis.shape[0] == self.basis.shape[1]
 
-    def coordinates(self, objective, dtype):
+    def coordinates(self, objective: LinearObjective, dtype: DTypeLike) -> np.ndarray:
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
         for rows in objective.blocks(2 * objective.design.n_columns):

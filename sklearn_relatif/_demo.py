@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -124,7 +125,7 @@ def explain_query(study: Study, title: str, query: int) -> list[str]:
 
 def ranking(explanation: Explanation) -> list[str]:
     """The table of one explained prediction."""
-    rows, known = explanation.indices[0], explanation.training_rows
+    rows, known = explanation.indices[0], _known(explanation)
     columns = {
         "rank": [str(rank + 1) for rank in range(len(rows))],
         "row": [str(row) for row in rows],
@@ -135,9 +136,14 @@ def ranking(explanation: Explanation) -> list[str]:
     return table(columns, widths=(4, 6, 7, 10, 9))
 
 
+def _known(explanation: Explanation) -> Any:
+    """Its training rows, of which a model with probabilities has told everything."""
+    return explanation.training_rows
+
+
 def summarise(study: Study) -> list[str]:
     """How many and which kind of rows come first, over all test rows."""
-    known = study.explanations["influence"].training_rows
+    known = _known(study.explanations["influence"])
     first = {name: times_first(study.explanations[name]) for name in CRITERIA}
     chosen = {name: times > 0 for name, times in first.items()}
     wrong = known.predictions != known.labels
@@ -164,7 +170,7 @@ def summarise(study: Study) -> list[str]:
 
 def show_hubs(study: Study) -> list[str]:
     """The rows that come first most often under influence, and what RelatIF makes of them."""
-    known = study.explanations["influence"].training_rows
+    known = _known(study.explanations["influence"])
     by_if, by_relatif = (times_first(study.explanations[name]) for name in COMPARED)
     hubs = np.argsort(-by_if, kind="stable")[:N_HUBS]
     names = ["hub (row)", "label", "predicted", "p(label)", "first by IF", "first by RelatIF"]

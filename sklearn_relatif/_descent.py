@@ -200,7 +200,8 @@ def descend(models, members, start, solve, goal):
     end = Points(*(part.copy() for part in start))
     live, has_arrived = np.arange(len(members)), np.zeros(len(members), bool)
     here, pairs = start, Pairs()
-    length, idle = np.ones(len(live)), np.zeros(len(live), int)
+    length: np.ndarray = np.ones(len(live))
+    idle: np.ndarray = np.zeros(len(live), int)
     step = -solve(here.gradient, live)
     least = _decrement(models, members, here, step)
     for _ in range(MAX_STEPS):

@@ -12,26 +12,28 @@ from concurrent.futures import CancelledError
 from contextlib import nullcontext, suppress
 from functools import wraps
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from joblib import effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
 #: How often a pass is begun anew because data were lost together with a worker.
 ATTEMPTS = 4
 
 
-def with_n_jobs(method: Callable) -> Callable:
+def with_n_jobs(method: Method) -> Method:
     """Let ``self.n_jobs`` be joblib's number of jobs while a method runs; None: as it is."""
 
     @wraps(method)
-    def run(self, *args, **kwargs):
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         jobs = nullcontext() if self.n_jobs is None else parallel_config(n_jobs=self.n_jobs)
         with jobs:
             return method(self, *args, **kwargs)
 
-    return run
+    return cast(Method, run)
 
 
 def part_slices(n_rows: int) -> list[slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from sklearn.base import (
@@ -46,6 +46,7 @@ from ._validation import (
     check_training_labels,
     label_array,
     place_sample_weight,
+    refuse_lazy,
 )
 from ._wrapped import WrappedEstimatorMixin
 from .audit import AuditMixin
@@ -63,7 +64,7 @@ from .objectives import reduce_to_row_space
 from .support_vectors import ActiveSetCurvature, ActiveSetObjective
 
 
-def _has_coordinates(self):
+def _has_coordinates(self: Any) -> bool:
     """Check for ``available_if``: the gradients are vectors that can be written down."""
     model = self.__dict__.get("_model", objectives.innermost_path(self.estimator)[1])
     if objectives.is_kernel_machine(model):
@@ -87,7 +88,7 @@ class Query(NamedTuple):
     y: np.ndarray
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> int:
         return len(self.y)
 
 
@@ -228,9 +229,9 @@ class RelatIFExplainer(
         solver: str = "auto",
         n_retrainings: int = 30,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: Any = None,
         verbose: bool = False,
-    ):
+    ) -> None:
         self.estimator = estimator
         self.criterion = criterion
         self.curvature = curvature
@@ -243,7 +244,7 @@ class RelatIFExplainer(
 
     @classmethod
     def from_fitted(
-        cls, estimator: BaseEstimator, X, y, sample_weight=None, **params
+        cls, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, **params: Any
     ) -> RelatIFExplainer:
         """Explain a model that is fitted already.
 
@@ -284,7 +285,7 @@ class RelatIFExplainer(
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, **fit_params) -> RelatIFExplainer:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> RelatIFExplainer:
         """Fit the estimator, and prepare to explain it.
 
         Parameters
@@ -322,6 +323,7 @@ class RelatIFExplainer(
             If ``distance_to_optimum_`` is above 0.3 or cannot be computed.
         """
         self._check_params()
+        refuse_lazy(X)
         prefix, model = objectives.innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         if not objectives.is_searched(self.estimator):
@@ -336,11 +338,11 @@ class RelatIFExplainer(
                 fitted.estimator_ = estimator.fit(X, y, **fit_params)
             with step("factor curvature"):
                 fitted._prepare(X, y, weight, seen)
-        vars(self).update(vars(fitted))
+        self.__dict__.update(vars(fitted))
         return self
 
     @with_n_jobs
-    def _prepare(self, X, y, sample_weight, seen):
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, seen: TrainingData) -> None:
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = objectives.split_pipeline(self.estimator_)
         objectives.check_supported(self._model)
@@ -356,10 +358,8 @@ class RelatIFExplainer(
         check_consistent_length(design, labels)
         given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
         self._training_data = (design, labels, None if given is None else sample_weight)
-        if is_classifier(self._model):
-            self._targets = ClassTargets(self.classes_)
-        else:
-            self._targets = RealTargets()
+        is_class = is_classifier(self._model)
+        self._targets = ClassTargets(self.classes_) if is_class else RealTargets()
         targets = self._targets.of_training(labels, sample_weight)
 
         self._objective = objectives.reduce_estimator(self._model, design, targets, sample_weight)
@@ -381,7 +381,7 @@ class RelatIFExplainer(
         self._row_factors(self.criterion)
         self.training_rows_ = self._describe_training_rows(index, labels)
 
-    def _prepare_curvature(self):
+    def _prepare_curvature(self) -> None:
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
         self._machine = self._row_space = self._optimum = None
         if self.curvature != "active_set":
@@ -411,21 +411,21 @@ class RelatIFExplainer(
         if self.verbose:
             print(f"solver: {self.solver_.name}, because {self.solver_.reason}", file=sys.stderr)
 
-    def _describe_training_rows(self, index, labels):
+    def _describe_training_rows(self, index: np.ndarray, labels: np.ndarray) -> TrainingRows:
         objective, loss = self._objective, self._objective.loss
 
-        def describe(rows):
+        def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
             eta = objective.training_predictor[rows]
             if not loss.is_likelihood:
                 return loss.predict(eta), None
             own = loss.probabilities(eta)
             return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
 
-        described: list[tuple] = []
+        described: list[tuple[np.ndarray, np.ndarray | None]] = []
         blocks = objectives.value_blocks(len(labels), loss.n_outputs)
         for_each(describe, blocks, described.append)
-        predictions, probabilities = zip(*described, strict=True)
-        predictions = np.concatenate(predictions)
+        predicted, probabilities = zip(*described, strict=True)
+        predictions = np.concatenate(predicted)
         return TrainingRows(
             index=index,
             labels=labels.copy(),
@@ -435,11 +435,33 @@ class RelatIFExplainer(
 
     # --- explaining ----------------------------------------------------------------------
 
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: str | None = ...,
+    ) -> Explanation: ...
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: Sequence[str],
+    ) -> dict[str, Explanation]: ...
+
     @with_n_jobs
     def explain(
         self,
-        X,
-        y=None,
+        X: Any,
+        y: Any = None,
         *,
         n_examples: int = 5,
         sign: str = "positive",
@@ -520,9 +542,19 @@ class RelatIFExplainer(
         }
         return explanations if several else explanations[names[0]]
 
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: str | None = ...
+    ) -> np.ndarray: ...
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: Sequence[str]
+    ) -> dict[str, np.ndarray]: ...
+
     @with_n_jobs
     def pairwise_influence(
-        self, X, y=None, *, criterion: str | Sequence[str] | None = None
+        self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
     ) -> np.ndarray | dict[str, np.ndarray]:
         """Score of every training row for every query.
 
@@ -564,7 +596,7 @@ class RelatIFExplainer(
         scores = score_matrices(queries, self._objective.rows, self._curvature, factors)
         return scores if several else scores[names[0]]
 
-    def transform(self, X, y=None) -> np.ndarray:
+    def transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Embed rows so that their inner products are influences.
 
         ``L^-1 g`` with the Cholesky factor ``H = L L^T``: the inner product of two embedded
@@ -612,14 +644,14 @@ class RelatIFExplainer(
         return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self._coordinates()
         n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
         design = objective.design
         return n_whitened + n_whitened // design.n_columns * design.n_spare
 
-    def _coordinates(self):
+    def _coordinates(self) -> tuple[Any, Any]:
         """The objective and the curvature in coordinates that are few enough to be written down.
 
         They are the explainer's own, but for wide sparse data, which are explained without
@@ -642,23 +674,24 @@ class RelatIFExplainer(
         return self._row_space
 
     @property
-    def _lacks_factor(self):
+    def _lacks_factor(self) -> bool:
         """Whether denominators are exact, but nothing else that takes a factor can be had."""
         is_streamed = getattr(self._curvature, "lacks_forms", False)
         return is_streamed and not has_exact_factor(self._objective, self.curvature)
 
-    def _in_coordinates(self, query) -> Query:
+    def _in_coordinates(self, query: Query) -> Query:
         """A query whose design has these coordinates."""
         objective, _ = self._coordinates()
         if objective is self._objective:
             return query
         return query._replace(design=objective.query_design(query.features))
 
-    def _query(self, X, y, n_labels=1) -> Query:
+    def _query(self, X: Any, y: Any, n_labels: int = 1) -> Query:
         """Rows to explain, with the predicted class where no label is given.
 
         Each row of X comes ``n_labels`` times, for as many entries of ``y``.
         """
+        refuse_lazy(X)
         features = objectives.model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
@@ -669,10 +702,10 @@ class RelatIFExplainer(
         targets = self._targets.of_queries(labels, self._objective, design)
         return Query(features, design, targets)
 
-    def _criteria(self, criterion):
+    def _criteria(self, criterion: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
         """Names of the criteria that are asked for, and whether as a sequence."""
-        several = isinstance(criterion, Iterable) and not isinstance(criterion, str)
-        given = self.criterion if criterion is None else criterion
+        given: Any = self.criterion if criterion is None else criterion
+        several = isinstance(given, Iterable) and not isinstance(given, str)
         names = tuple(given) if several else (given,)
         if not names:
             raise ValueError("criterion must name at least one criterion; got none.")
@@ -680,7 +713,7 @@ class RelatIFExplainer(
             check_choice("criterion", name, CRITERIA)
         return names, several
 
-    def _row_factors(self, criterion):
+    def _row_factors(self, criterion: str) -> np.ndarray:
         """Per-row factors of a criterion; scales are computed once, when first needed."""
         if criterion != "influence" and criterion not in self._scales:
             self._scales |= unit_scales(criterion, self._objective.rows, self._curvature)
@@ -689,7 +722,7 @@ class RelatIFExplainer(
     # --- fitted attributes that cost a pass over the rows -----------------------------------
 
     @property
-    def scale_(self):
+    def scale_(self) -> np.ndarray:
         check_is_fitted(self)
         if self.criterion == "influence":
             return np.ones_like(self._objective.rows.norm)
@@ -697,13 +730,13 @@ class RelatIFExplainer(
         return self._scales[self.criterion] * self._objective.rows.norm
 
     @property
-    def self_influence_(self):
+    def self_influence_(self) -> np.ndarray:
         check_is_fitted(self)
         self._row_factors("loss_relative")
         return (self._scales["loss_relative"] * self._objective.rows.norm) ** 2
 
     @property
-    def leverage_(self):
+    def leverage_(self) -> np.ndarray:
         check_is_fitted(self)
         if self._objective.loss.is_piecewise_linear:
             raise AttributeError(
@@ -714,7 +747,7 @@ class RelatIFExplainer(
         return leverages(self._objective, self._curvature)
 
     @property
-    def intercept_interval_(self):
+    def intercept_interval_(self) -> np.ndarray:
         check_is_fitted(self)
         intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
         if intervals is None:
@@ -724,7 +757,7 @@ class RelatIFExplainer(
             )
         return intervals
 
-    def _check_params(self):
+    def _check_params(self) -> None:
         check_choice("criterion", self.criterion, CRITERIA)
         check_choice("curvature", self.curvature, (*CURVATURES, "active_set"))
         check_choice("solver", self.solver, SOLVERS)

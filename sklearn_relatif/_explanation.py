@@ -437,8 +437,9 @@ def _title(explanation: Explanation) -> str:
         return f"{title}: criterion {explanation.criterion}"
     title = f"{title}: criterion {explanation.criterion}, sign {explanation.sign}"
     solver = explanation.solver
-    is_exact = solver is None or solver.is_exact
-    return title if is_exact else f"{title}, solver {solver.name} ({solver.reason})"
+    if solver is None or solver.is_exact:
+        return title
+    return f"{title}, solver {solver.name} ({solver.reason})"
 
 
 def _header(explanation: Explanation) -> list[str]:

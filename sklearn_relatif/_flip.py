@@ -14,6 +14,7 @@ optimum, because that of a model which has stopped before it may flip without an
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -137,7 +138,7 @@ class _Search:
         if self.objective.is_smooth:
             self.objective, self.curvature = explainer._newton()
             self.query = explainer._at_optimum(self.query)
-            self.step = partial(newton_models, self.objective, self.curvature)
+            self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
         elif isinstance(explainer._model, NuSVC):
             self.step = self.refits
         else:

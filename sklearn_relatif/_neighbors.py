@@ -16,7 +16,7 @@ from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, g
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._explanation import Explanation, TrainingRows, row_index
-from ._validation import label_array
+from ._validation import label_array, refuse_lazy
 
 __all__ = ["NearestNeighborsExplainer"]
 
@@ -68,7 +68,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         self.metric = metric
         self.n_jobs = n_jobs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -100,12 +100,12 @@ class NearestNeighborsExplainer(BaseEstimator):
                 "features. Give the name of a metric or a function of two rows."
             )
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
-        fitted, index = copy(self), row_index(X)
-        X = _checked_rows(fitted, X)
+        fitted = copy(self)
+        X, index = _checked_rows(fitted, X)
         labels = _checked_labels(y, X)
         fitted.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
         fitted.training_rows_ = TrainingRows(index=index, labels=labels)
-        vars(self).update(vars(fitted))
+        self.__dict__.update(vars(fitted))
         return self
 
     def explain(self, X: Any, y: ArrayLike | None = None, *, n_examples: int = 5) -> Explanation:
@@ -140,8 +140,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         """
         check_is_fitted(self)
         check_scalar(n_examples, "n_examples", Integral, min_val=1)
-        query_index = row_index(X)
-        X = _checked_rows(self, X, reset=False)
+        X, query_index = _checked_rows(self, X, reset=False)
         targets = _checked_labels(y, X)
         distances, indices = _nearest(
             self.neighbors_, X, min(n_examples, self.neighbors_.n_samples_fit_)
@@ -159,10 +158,15 @@ class NearestNeighborsExplainer(BaseEstimator):
         )
 
 
-def _checked_rows(explainer: NearestNeighborsExplainer, X: Any, reset: bool = True) -> Any:
-    return validate_data(
+def _checked_rows(
+    explainer: NearestNeighborsExplainer, X: Any, reset: bool = True
+) -> tuple[Any, NDArray[Any]]:
+    """The features of rows, and their index labels."""
+    refuse_lazy(X)
+    features = validate_data(
         explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
     )
+    return features, row_index(X)
 
 
 def _checked_labels(y: ArrayLike | None, X: Any) -> NDArray[Any] | None:

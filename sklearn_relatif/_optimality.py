@@ -355,7 +355,8 @@ def inverse_forms(multiply, precondition, vectors):
     residual = vectors.copy()
     direction = precondition(residual)
     slope = _dot(residual, direction)
-    forms, steps = np.zeros(len(vectors)), []
+    forms = np.zeros(len(vectors))
+    steps: list[np.ndarray] = []
     while len(steps) < MAX_STEPS and (slope > 0).any():
         product = multiply(direction)
         length = _over(slope, _dot(direction, product))

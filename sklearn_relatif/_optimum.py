@@ -61,7 +61,7 @@ def lacks_optimum(objective) -> bool:
     )
 
 
-def _problems(loss):
+def _problems(loss) -> list[tuple[list[int], np.ndarray]]:
     """Outputs that share rows of margins, and what these are: (n_classes, n_margins, n_outputs)."""
     if loss.separable:
         return [([k], loss.codebook[:, None, [k]]) for k in range(loss.n_outputs)]

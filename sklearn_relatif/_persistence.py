@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import sys
 from copy import copy
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._compact import CompactExplainer, check_compactable, compacted
@@ -24,25 +27,35 @@ MODULES_OF_STATE = (
     "objectives",
     "support_vectors",
 )
-#: Classes of these modules that do more than hold and compute: this one opens a file.
-NOT_OF_STATE = ("objectives._stored.MappedFile",)
+#: Classes of these modules that do more than hold and compute: one opens a file, the other has its
+#: rows transformed by whatever it is given, at once and whenever NumPy looks at it.
+NOT_OF_STATE = ("objectives._stored.MappedFile", "objectives._stored.StoredRows")
 #: What explainers hold that skops does not know and that does nothing but hold data.
-OF_OTHERS = ("numpy.dtype", "scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix")
+OF_OTHERS = (np.dtype, sparse.csr_array, sparse.csr_matrix)
 
 
 class PersistenceMixin:
     """Versioned saving of :class:`RelatIFExplainer`, whole and compact."""
 
-    def __reduce__(self):
+    if TYPE_CHECKING:  # Of the explainer.
+        _objective: Any
+        _curvature: Any
+        _machine: Any
+        _row_space: Any
+        _optimum: Any
+        _training_data: Any
+        _row_factors: Any
+
+    def __reduce__(self) -> Any:
         # The release is checked before anything else is loaded: the state may name classes that
         # another release does not have, and that would fail less clearly.
         return _blank, (type(self), _version()), self.__getstate__()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # Again in the state, for formats that look at nothing else, such as that of skops.
         return {**self.__dict__, VERSION_KEY: _version()}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         check_release(state.pop(VERSION_KEY, None))
         self.__dict__.update(state)
@@ -143,10 +156,11 @@ def trusted_types() -> list[str]:
         for kind in filter(inspect.isclass, vars(module).values())
         if f"{kind.__module__}.".startswith(places)
     }
-    return sorted({*OF_OTHERS, *of_state} - {f"{package}.{name}" for name in NOT_OF_STATE})
+    of_others = {f"{kind.__module__}.{kind.__name__}" for kind in OF_OTHERS}
+    return sorted((of_others | of_state) - {f"{package}.{name}" for name in NOT_OF_STATE})
 
 
-def _blank(kind, saved):
+def _blank(kind: Any, saved: str | None) -> Any:
     """An instance without attributes, if this release can load what ``saved`` has saved."""
     check_release(saved)
     return kind.__new__(kind)

@@ -22,9 +22,9 @@ HUGE = 1e100
 
 CURRENCY = r"[$¢-¥₠-₿]|USD|EUR|GBP|CHF|JPY|INR"
 NUMBER = re.compile(
-    rf"""(?P<opened>\()?\s* (?P<sign>[+\-−])?\s* (?P<before>{CURRENCY})?\s* (?P<late>[+\-−])?
-    (?P<digits>[0-9.,\s'’]*[0-9][.,]?) (?P<power>e[+-]?[0-9]+)?
-    \s*(?P<after>%|{CURRENCY})? \s*(?P<closed>\))?""",
+    rf"""(?P<ahead>{CURRENCY})?\s* (?P<opened>\()?\s* (?P<sign>[+\-−])?\s*
+    (?P<before>{CURRENCY})?\s* (?P<digits>[0-9.,\s'’]*[0-9][.,]?) (?P<power>e[+-]?[0-9]+)?
+    \s?(?P<last>[\-−])? \s*(?P<after>%|{CURRENCY})? \s*(?P<closed>\))?""",
     re.VERBOSE | re.IGNORECASE,
 )
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -211,14 +211,13 @@ def parse_number(text):
     found = NUMBER.fullmatch(text)
     if found is None:
         return (float(text), float(text), "") if INFINITE.fullmatch(text) else NO_NUMBER
-    opened, sign, before, late, digits, power, after, closed = found.groups()
-    is_negative = bool(opened) or "-" in (sign, late) or "−" in (sign, late)
-    if bool(opened) != bool(closed) or sum(map(bool, (opened, sign, late))) > 1:
+    ahead, opened, sign, before, digits, power, last, after, closed = found.groups()
+    units, signs = (list(filter(None, of)) for of in ((ahead, before, after), (opened, sign, last)))
+    if bool(opened) != bool(closed) or len(units) > 1 or len(signs) > 1:
         return NO_NUMBER
-    if before and after:
-        return NO_NUMBER
+    is_negative = bool(signs) and signs != ["+"]
     point, comma = (_of_digits(digits, mark, power or "", is_negative) for mark in ".,")
-    return point, comma, (before or after or "").upper()
+    return point, comma, "".join(units).upper()
 
 
 def _of_plain(text, whole, fraction):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import reprlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse, stats
@@ -20,7 +20,7 @@ from . import objectives, retraining
 from ._flip import FlipSet, find_flip_set
 from ._progress import show_progress
 from ._search import contract, products
-from ._targets import RealTargets
+from ._targets import ClassTargets, RealTargets
 from ._validation import (
     check_choice,
     check_positive_int,
@@ -70,7 +70,30 @@ class RemovalStatistics(NamedTuple):
 class RemovalMixin:
     """Retraining, exact and estimated, for :class:`RelatIFExplainer`."""
 
-    def removal_effect(self, X, y=None, groups=None, *, order: str = "newton") -> np.ndarray:
+    if TYPE_CHECKING:  # Of the explainer.
+        criterion: str
+        curvature: str
+        damping: float
+        n_retrainings: int
+        n_jobs: int | None
+        random_state: Any
+        verbose: bool
+        classes_: np.ndarray
+        estimator_: Any
+        _model: Any
+        _targets: ClassTargets | RealTargets
+        _objective: Any
+        _curvature: Any
+        _training_data: tuple[Any, np.ndarray, np.ndarray | None]
+        _optimum: tuple[Any, Any] | None
+        _machine: Any
+        _query: Any
+        _coordinates: Any
+        _row_factors: Any
+
+    def removal_effect(
+        self, X: Any, y: Any = None, groups: Any = None, *, order: str = "newton"
+    ) -> np.ndarray:
         """Change of each query's loss when training rows are removed and the model refitted.
 
         The weights of the rows that stay, the penalty and the kernel are held as they are:
@@ -150,8 +173,8 @@ class RemovalMixin:
     def removal_effect_on(
         self,
         function: Callable[[np.ndarray], tuple[float, np.ndarray]],
-        X,
-        groups=None,
+        X: Any,
+        groups: Any = None,
         *,
         order: str = "newton",
     ) -> np.ndarray:
@@ -213,7 +236,7 @@ class RemovalMixin:
                 effect[index] = function(loss.scores(predictor))[0] - before
         return effect
 
-    def retrain_without(self, rows: Sequence) -> list:
+    def retrain_without(self, rows: Sequence[Any]) -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
 
         Preprocessing is held fixed; only the model at the end is trained again. As in
@@ -262,7 +285,7 @@ class RemovalMixin:
                     models[index] = model
         return [objectives.rebuild(self.estimator_, model) for model in models]
 
-    def removal_statistics(self, rows: Sequence, X, y=None) -> RemovalStatistics:
+    def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
         """What exact retraining without each of some rows changes, locally and globally.
 
         Parameters
@@ -296,7 +319,7 @@ class RemovalMixin:
         query = self._query(X, y)
         return self._statistics(removals, query)
 
-    def score(self, X, y=None, *, correlation: str = "pearson") -> float:
+    def score(self, X: Any, y: Any = None, *, correlation: str = "pearson") -> float:
         """How faithful the criterion is to retraining.
 
         The criterion is correlated with what it stands for, over all queries and
@@ -342,7 +365,7 @@ class RemovalMixin:
         return float(measured.statistic)
 
     def estimate_and_truth(
-        self, X, y=None, *, order: str | None = None
+        self, X: Any, y: Any = None, *, order: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
 
@@ -373,7 +396,8 @@ class RemovalMixin:
         if order is not None:
             groups = np.full(self._objective.n_rows, None)
             groups[rows] = np.arange(len(rows))
-            return tuple(self.removal_effect(X, y, groups, order=one) for one in (order, "retrain"))
+            estimate = self.removal_effect(X, y, groups, order=order)
+            return estimate, self.removal_effect(X, y, groups, order="retrain")
         estimate = self._scores_of_rows(queries, factors, rows)
         truth = self._statistics(list(rows[:, None]), query)
         change = truth.loss_change
@@ -418,7 +442,7 @@ class RemovalMixin:
             )
         return loss.probabilities(retraining.loo_predictor(*self._newton()))
 
-    def flip_set(self, X, *, max_size: int = 50) -> FlipSet:
+    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
         """Find training rows without which the model would predict another label for a row.
 
         Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
@@ -466,7 +490,7 @@ class RemovalMixin:
 
     # --- how it is done --------------------------------------------------------------------
 
-    def _newton(self):
+    def _newton(self) -> tuple[Any, Any]:
         """The objective at its optimum, and its Hessian there.
 
         Removals start from it whatever curvature and damping the criterion uses. It may have
@@ -481,7 +505,7 @@ class RemovalMixin:
             self._optimum = trained(objective, own if is_known else None)
         return self._optimum
 
-    def _at_optimum(self, query):
+    def _at_optimum(self, query: Any) -> Any:
         """A query whose design has the columns of the objective at its optimum."""
         if not self._objective.is_smooth:
             return query
@@ -495,7 +519,7 @@ class RemovalMixin:
             self._machine = hinge_machine(self._objective, self.n_jobs)
         return self._machine
 
-    def _removals(self, groups) -> list[np.ndarray]:
+    def _removals(self, groups: Any) -> list[np.ndarray]:
         n_rows = self._objective.n_rows
         if groups is None:
             return list(np.arange(n_rows)[:, None])
@@ -504,7 +528,7 @@ class RemovalMixin:
         order = order[np.searchsorted(member[order], 0) :]
         return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
 
-    def _check_classes_stay(self, removals):
+    def _check_classes_stay(self, removals: Sequence[np.ndarray]) -> None:
         """Refuse removals after which the model has no row of a class (of a weight above 0)."""
         if isinstance(self._targets, RealTargets):
             return
@@ -519,7 +543,9 @@ class RemovalMixin:
                     "in; in groups, None stands for rows that are never removed."
                 )
 
-    def _first_order(self, design, residual, groups, total=False):
+    def _first_order(
+        self, design: Any, residual: np.ndarray, groups: Any, total: bool = False
+    ) -> np.ndarray:
         """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
         if not self._objective.is_smooth:
             raise ValueError(
@@ -533,7 +559,7 @@ class RemovalMixin:
             gradient = np.asarray(design.block(slice(None)).T @ residual).T
             solved = self._curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
             passes = contract(solved, objective.rows)
-            blocks = ((slice(0, 1), rows, block) for rows, block in passes)
+            blocks: Iterator[Any] = ((slice(0, 1), rows, block) for rows, block in passes)
         else:
             blocks = products(queries, objective.rows, self._curvature)
         member = None if groups is None else group_labels(groups, objective.n_rows)[1]
@@ -550,7 +576,7 @@ class RemovalMixin:
                 effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
         return effect[0] if total else effect
 
-    def _models_without(self, removals, order):
+    def _models_without(self, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
         """Models without each group of rows that counts, in batches (see models_without.py).
 
         Rows of weight 0 change nothing by being removed.
@@ -561,7 +587,7 @@ class RemovalMixin:
         for batch in self._models([removals[index] for index in some], order):
             yield replace(batch, positions=some[batch.positions])
 
-    def _models(self, removals, order):
+    def _models(self, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
         if not self._objective.is_smooth:
             models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
         elif order == "newton":
@@ -574,7 +600,7 @@ class RemovalMixin:
             done += len(batch.positions)
             show_progress("models without rows", done, len(removals), self.verbose)
 
-    def _refit(self, removals) -> list:
+    def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """scikit-learn's own fits of a kernel machine without each group of rows."""
         X, labels, _ = self._training_data
         model = self._objective.for_refit(self._model)
@@ -585,7 +611,7 @@ class RemovalMixin:
             for rows in removals
         )
 
-    def _refit_elastic_net(self, removals) -> list:
+    def _refit_elastic_net(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """SGD's own fits of a machine with a hinge loss and an L1 penalty, for want of better."""
         warnings.warn(
             f"{type(self._model).__name__} with a hinge loss and an L1 penalty is fitted again by "
@@ -601,7 +627,7 @@ class RemovalMixin:
             for rows in removals
         )
 
-    def _statistics(self, removals, query) -> RemovalStatistics:
+    def _statistics(self, removals: Sequence[np.ndarray], query: Any) -> RemovalStatistics:
         loss, query = self._objective.loss, self._at_optimum(query)
         change = np.zeros((query.n_rows, len(removals)))
         parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
@@ -613,7 +639,7 @@ class RemovalMixin:
             training[models.positions] = models.training_change()
         return RemovalStatistics(change, parameter, training)
 
-    def _rows_to_retrain(self, strength):
+    def _rows_to_retrain(self, strength: np.ndarray) -> np.ndarray:
         """Half the rows of largest strength, half at random, of those that can be left out."""
         counted = np.flatnonzero(self._objective.sample_weight)
         if not isinstance(self._targets, RealTargets):
@@ -626,14 +652,14 @@ class RemovalMixin:
         drawn = random_state.choice(others, n_rows // 2, replace=False)
         return np.concatenate([strongest, drawn])
 
-    def _strength(self, queries, factors):
+    def _strength(self, queries: Any, factors: np.ndarray) -> np.ndarray:
         """Sum over the queries of the absolute criterion of each row."""
         strength = np.zeros(len(factors))
         for asked, rows, block in products(queries, self._objective.rows, self._curvature):
             strength[rows] += queries.norm[asked] @ np.abs(block)
         return strength * np.abs(factors)
 
-    def _scores_of_rows(self, queries, factors, chosen):
+    def _scores_of_rows(self, queries: Any, factors: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Criterion of chosen rows on the queries, shape (n_queries, n_chosen)."""
         scores = np.empty((queries.n_rows, len(chosen)))
         for asked, rows, block in products(queries, self._objective.rows, self._curvature):
@@ -642,17 +668,17 @@ class RemovalMixin:
         return scores * factors[chosen] * queries.norm[:, None]
 
 
-def _ratio(change, scale):
+def _ratio(change: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """``change / scale``, and 0 where a removal changes nothing at all."""
     return np.divide(change, scale, out=np.zeros_like(change), where=scale > 0)
 
 
-def _zero_at(weight, rows):
+def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
     weight = weight.copy()
     weight[rows] = 0
     return weight
 
 
-def _fit_rows(model, X, labels, weight, rows):
+def _fit_rows(model: Any, X: Any, labels: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Any:
     features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
     return model.fit(features, labels[rows], sample_weight=weight[rows])

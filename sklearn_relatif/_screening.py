@@ -150,7 +150,8 @@ class _Search:
 
     def _weigh(self, scales):
         """The weights of rows, and for each direction what their products must exceed."""
-        thresholds, weight = self.thresholds, np.zeros(1)
+        thresholds = self.thresholds
+        weight: np.ndarray = np.zeros(1)
         for name, scale in scales.items():
             weight = np.maximum(weight, scale / thresholds.units[name])
         largest = weight.max() or 1.0
@@ -206,7 +207,7 @@ class _Search:
             upper = (direction * cosines + self.tolerance[queries]) * scale
             is_candidate |= (upper > 0) & (upper >= best.worst[queries])
         self.pairs.append((queries[is_candidate], rows[is_candidate], cosines[is_candidate]))
-        self.n_pairs += np.count_nonzero(is_candidate)
+        self.n_pairs += int(np.count_nonzero(is_candidate))
 
     def _discard(self):
         """Discard the pairs that thresholds have overtaken."""

@@ -172,7 +172,7 @@ def _scale(products, factors, scores, asked, some):
 def _best_rows(queries, rows, curvature, factors, n_best, sign):
     """The best of some rows for some queries, by the scores of unit gradients."""
     directions = DIRECTIONS[sign]
-    parts = {name: [] for name in factors}
+    parts: dict[str, list] = {name: [] for name in factors}
     bytes_per_query = max(queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES)
     for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
         solved = curvature.solve(queries.block(asked))

@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 
@@ -26,10 +27,16 @@ OTHER_FORMS = {
     b"\xfd7zXZ": "it is compressed by xz; unpack it first",
     b"\x28\xb5\x2f\xfd": "it is compressed by zstd; unpack it first",
 }
-BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+BYTE_ORDER_MARKS = {
+    # The first four bytes begin with the two of the next.
+    **{b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32"},
+    **{b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"},
+}
+#: What text is in that is not UTF-8; in Latin-1, any bytes are some.
+OLD_ENCODINGS = {"cp1252": "Latin-1 (Windows-1252)", "latin-1": "Latin-1"}
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 #: Excel's first line that says what separates the values.
-SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+SEP_LINE = re.compile(r'\s*"?sep=(.)"?[\r\n]+', re.IGNORECASE)
 #: Bytes of a file that are looked at to find out what it holds, and at most for a header.
 HEAD, LONGEST_HEADER = 2**16, 2**26
 #: Lines by which the width of a table is judged before it is read.
@@ -119,11 +126,12 @@ def _read_csv(pandas, path, is_gzipped, notes):
             head += file.readline(LONGEST_HEADER)
     marked = [name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)]
     encoding = marked[0] if marked else "utf-8"
-    if encoding != "utf-16" and b"\0" in head:
+    if encoding not in ("utf-16", "utf-32") and b"\0" in head:
         raise ValueError("it holds zero bytes, so it is neither text nor Parquet")
-    text = head.decode(encoding, errors="replace").lstrip("\r\n ")
+    text = head.decode(encoding, errors="replace")
     _refuse_json(text)
     said = SEP_LINE.match(text)
+    n_skipped = 0 if said is None else len(said[0].splitlines())
     text = text if said is None else text[said.end() :]
     separator = _separator(text) if said is None else said[1]
     if separator != ",":
@@ -132,22 +140,23 @@ def _read_csv(pandas, path, is_gzipped, notes):
         "sep": separator,
         "skipinitialspace": True,
         "compression": "gzip" if is_gzipped else None,
-        "skiprows": 0 if said is None else 1,
+        "skiprows": n_skipped,
         "dtype": str,
         # What stands for a missing value depends on what else the column holds.
         "na_filter": False,
     }
     nameless = _nameless(text, separator)
-    try:
-        return _parse(pandas, path, options | {"encoding": encoding}, nameless, notes)
-    except UnicodeDecodeError:
-        notes.append(f"{path} is not UTF-8 and was read as Latin-1.")
-        return _parse(pandas, path, options | {"encoding": "latin-1"}, nameless, notes)
+    for name, called in {encoding: None, **OLD_ENCODINGS}.items():
+        found = [] if called is None else [f"{path} is not UTF-8 and was read as {called}."]
+        with suppress(UnicodeDecodeError):
+            frame = _parse(pandas, path, options | {"encoding": name}, nameless, found)
+            notes += found
+            return frame
 
 
 def _refuse_json(text):
-    is_lines = re.match(r'\{\s*"', text) is not None
-    if is_lines or re.match(r"\[\s*[\[{]", text):
+    is_lines = re.match(r'\s*\{\s*"', text) is not None
+    if is_lines or re.match(r"\s*\[\s*[\[{]", text):
         how = ", lines=True" if is_lines else ""
         raise TableError(
             "it holds JSON; write it as CSV first, in Python: "
@@ -156,26 +165,33 @@ def _refuse_json(text):
 
 
 def _separator(text):
-    """What separates the most names in the header; the comma, where it does so as well."""
-    n_names = {separator: _n_names(text, separator) for separator in SEPARATORS}
-    best = max(SEPARATORS, key=n_names.get)
+    """What separates the names in the header as often as the values below; if several, most names.
+
+    The comma, where it does so as well.
+    """
+    fits = {separator: _fit(text, separator) for separator in SEPARATORS}
+    best = max(SEPARATORS, key=fits.__getitem__)
     if best == " ":  # Names may hold spaces, too.
-        best = max((one for one in SEPARATORS if one != " "), key=n_names.get)
-        best = " " if n_names[best] == 1 else best
+        best = max((one for one in SEPARATORS if one != " "), key=fits.__getitem__)
+        best = " " if fits[best][1] == 1 else best
     return best
 
 
-def _n_names(text, separator):
+def _fit(text, separator):
+    """Whether most lines have as many values as there are names, and how many names there are."""
     try:
-        return len(_first_lines(text, separator, 1)[0])
+        header, *lines = _first_lines(text, separator, FIRST_LINES)
     except csv.Error:  # A name longer than any is.
-        return 1
+        return False, 1
+    n_fitting = sum(len(fields) - len(header) in (0, 1) for fields in lines)
+    return 2 * n_fitting > len(lines) and len(header) > 1, len(header)
 
 
 def _first_lines(text, separator, most):
     """The fields of the first lines; of the last one known some may be missing, so it is none."""
-    lines = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    lines = [fields for fields in islice(lines, most + 1) if fields]
+    file = io.StringIO(text, newline=None)
+    reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+    lines = [fields for fields in islice(reader, most + 1) if fields]
     return lines[:-1] if len(lines) > 2 else lines or [[]]
 
 
@@ -208,6 +224,8 @@ def _parse(pandas, path, options, nameless, notes):
             )
         except pandas.errors.ParserWarning as error:
             raise TableError(TOO_MANY_VALUES) from error
+    if (frame.iloc[:, -1] == "").any():
+        _note_short_lines(path, options, len(names), notes)
     if nameless is None:
         return frame
     extra = frame.pop(NAMELESS)
@@ -221,13 +239,29 @@ def _parse(pandas, path, options, nameless, notes):
     return frame
 
 
+def _note_short_lines(path, options, n_names, notes):
+    """Say how many lines have too few values, of which the last ones then lack."""
+    opened = gzip.open if options["compression"] == "gzip" else open
+    with opened(path, "rt", encoding=options["encoding"], newline="") as file:
+        for _ in range(options["skiprows"]):
+            next(file)
+        lines = csv.reader(file, delimiter=options["sep"], skipinitialspace=True)
+        with suppress(csv.Error):  # A value longer than the module takes.
+            n_short = sum(0 < len(fields) < n_names for fields in islice(lines, 1, None))
+            if n_short:
+                notes.append(
+                    f"Lines of {path} with fewer values than names, of which the last were taken "
+                    f"as missing: {n_short}."
+                )
+
+
 def _names(header, notes):
     """The names of the columns, without spaces around them, and all different."""
     given = [name.strip() for name in header.fillna("")]
     twice = sorted(name for name, times in Counter(given).items() if name and times > 1)
     if twice:
         notes.append(f"Columns that share a name were numbered: {some(twice)}.")
-    names = {}
+    names: dict[str, None] = {}
     for place, name in enumerate(given):
         name = name or f"Unnamed: {place}"
         names[next(new for new in _numbered(name) if new not in names)] = None

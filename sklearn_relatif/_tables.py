@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -57,15 +58,17 @@ class Table:
         What was assumed.
     """
 
-    frame: object
-    X: object
+    frame: Any
+    X: Any
     y: np.ndarray
-    readings: dict[str, object]
+    readings: dict[str, Any]
     notes: list[str] = field(default_factory=list)
 
     def kinds(self):
         """The columns of each kind: numbers, categories, and texts of two kinds."""
-        named = {kind: [] for kind in ("number", "category", "words", "letters")}
+        named: dict[str, list[str]] = {
+            kind: [] for kind in ("number", "category", "words", "letters")
+        }
         for name, reading in self.readings.items():
             named[reading.kind].append(name)
         return named
@@ -145,8 +148,8 @@ def require_columns(frame, names):
 
 
 def _proposals(name, columns):
-    close = {column.lower(): column for column in reversed(columns)}
-    close = [close[it] for it in get_close_matches(name.strip().lower(), close, N_PROPOSED)]
+    lowered = {column.lower(): column for column in reversed(columns)}
+    close = [lowered[it] for it in get_close_matches(name.strip().lower(), lowered, N_PROPOSED)]
     meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{meant}{'T' if meant else 't'}here are: {some(columns)}"
 

@@ -99,7 +99,7 @@ class _Loop:
 
     def drop_the_rest(self):
         with self._lock:
-            self._items = iter(())
+            self._items = enumerate(())
 
     def _hand_over(self, index, result):
         with self._then_lock:

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn import get_config
 
-from ._explanation import row_index
+from ._explanation import is_missing, row_index
 
 
 def check_choice(name, value, choices):
@@ -22,7 +22,7 @@ def check_non_negative(name, value):
     """Raise an error if ``value`` is not a finite number of at least 0."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number; got {value!r}.")
-    if not 0 <= value < np.inf:
+    if not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be finite and at least 0; got {value!r}.")
 
 
@@ -34,12 +34,20 @@ def check_positive_int(name, value):
         raise ValueError(f"{name} must be at least 1; got {value!r}.")
 
 
+def refuse_lazy(X):
+    """Raise a TypeError if a table is a plan of one, as the lazy frames of Polars are."""
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, whose rows are not there yet; pass X.collect()."
+        )
+
+
 def check_sample_weight(sample_weight, n_rows):
     """Sample weights as float64, shape (n_rows,); ones where there are none."""
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        weight = np.asarray(sample_weight)
+        weight = np.asarray(unmasked(sample_weight))
         if weight.dtype.kind == "c":
             raise TypeError("NumPy would drop the imaginary part.")
         weight = weight.astype(np.float64)
@@ -87,8 +95,26 @@ def place_sample_weight(prefix, sample_weight, fit_params, X):
     return {**fit_params, key: weight}, weight
 
 
+def unmasked(values):
+    """The values of a masked array with None where they are masked; any other values as they are.
+
+    NumPy would take what lies under the mask.
+    """
+    if not (np.ma.isMaskedArray(values) and np.any(values.mask)):
+        return values
+    held = values.data.astype(object)
+    held[values.mask] = None
+    return held
+
+
+def missing_places(labels):
+    """Positions at which a sequence of labels has none."""
+    return [place for place, label in enumerate(labels) if is_missing(label)]
+
+
 def label_array(y):
     """Labels as an array, in which what is missing among texts is not a text itself."""
+    y = unmasked(y)
     labels = np.asarray(y)
     # NaN in a list of strings would turn into the label "nan".
     return np.asarray(y, dtype=object) if labels.dtype.kind in "US" and y is not labels else labels
@@ -101,7 +127,7 @@ def check_training_labels(y):
     labels = label_array(y)
     if labels.dtype.kind != "O" or labels.ndim != 1:
         return
-    missing = [row for row, label in enumerate(labels.tolist()) if _is_missing(label)]
+    missing = missing_places(labels.tolist())
     if missing:
         raise ValueError(
             f"y has no label (None or NaN) for {len(missing)} of {len(labels)} rows, the first at "
@@ -163,9 +189,7 @@ def _row_positions(item, n_rows):
 
 def group_labels(groups, n_rows):
     """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
-    if np.ma.isMaskedArray(groups):
-        groups, is_masked = groups.data.astype(object), np.ma.getmaskarray(groups)
-        groups[is_masked] = None
+    groups = unmasked(groups)
     # In an array of strings, NaN would turn into the label "nan".
     groups = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
     if groups.shape != (n_rows,):
@@ -173,7 +197,7 @@ def group_labels(groups, n_rows):
             f"groups must have one label for each of the {n_rows} training rows; got an array of "
             f"shape {groups.shape}."
         )
-    assigned = np.array([not _is_missing(label) for label in groups.tolist()])
+    assigned = np.array([not is_missing(label) for label in groups.tolist()])
     if not assigned.any():
         raise ValueError("groups assigns no row to a group; give at least one row a label.")
     try:
@@ -185,10 +209,3 @@ def group_labels(groups, n_rows):
     members = np.full(n_rows, -1)
     members[assigned] = member
     return labels, members
-
-
-def _is_missing(label):
-    """None, NaN, NaT, or a masked value or that of pandas, whose comparisons are missing too."""
-    if label is None or label is np.ma.masked or type(label).__name__ == "NAType":
-        return True
-    return label != label

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 
-def _estimator_has(method):
+def _estimator_has(method: str) -> Callable[[Any], bool]:
     """Check for ``available_if``: the wrapped estimator has the method."""
 
-    def check(self):
+    def check(self: Any) -> bool:
         getattr(getattr(self, "estimator_", self.estimator), method)
         return True
 
@@ -21,20 +24,25 @@ def _estimator_has(method):
 class WrappedEstimatorMixin:
     """Predictions, features and tags of :class:`RelatIFExplainer`, which are its estimator's."""
 
+    if TYPE_CHECKING:  # Of the explainer.
+        estimator: Any
+        estimator_: Any
+        _model: Any
+
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         return self._model.classes_
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
     @available_if(_estimator_has("predict"))
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Predictions of the wrapped estimator.
 
         Parameters
@@ -49,7 +57,7 @@ class WrappedEstimatorMixin:
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the wrapped estimator.
 
         Parameters
@@ -64,7 +72,7 @@ class WrappedEstimatorMixin:
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X: Any) -> np.ndarray:
         """Decision function of the wrapped estimator.
 
         Parameters
@@ -78,8 +86,8 @@ class WrappedEstimatorMixin:
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of BaseEstimator
         wrapped = get_tags(self.estimator)
         tags.estimator_type = wrapped.estimator_type
         tags.classifier_tags = wrapped.classifier_tags

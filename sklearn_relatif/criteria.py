@@ -8,6 +8,10 @@ of Barshan, Brunet & Dziugaite (2020). Both relative criteria are cosines: they 
 when a row's gradient is rescaled, so they are computed from unit residuals throughout.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ._distribute import map_parts, split
@@ -17,7 +21,7 @@ from .objectives import GradientRows, block_budget, row_blocks
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 
 
-def unit_scales(criterion, rows, curvature):
+def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarray]:
     """Scales of the rows' unit gradients, in one pass over the rows.
 
     Parameters
@@ -43,11 +47,11 @@ def unit_scales(criterion, rows, curvature):
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _unit_scales(rows, criterion, curvature):
+def _unit_scales(rows: Any, criterion: str, curvature: Any) -> dict[str, np.ndarray]:
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
 
-    def measure(block):
+    def measure(block: slice) -> None:
         gradients = curvature.whiten(rows.block(block))
         scales["loss_relative"][block] = rows.norms(block, gradients)
         if criterion == "theta_relative":
@@ -62,7 +66,7 @@ def _unit_scales(rows, criterion, curvature):
     return scales
 
 
-def row_factors(criterion, rows, scales):
+def row_factors(criterion: str, rows: Any, scales: dict[str, np.ndarray]) -> np.ndarray:
     """Factor that turns a product of unit gradients into the criterion, shape (n_rows,)."""
     if criterion == "influence":
         return rows.norm
@@ -70,7 +74,7 @@ def row_factors(criterion, rows, scales):
     return np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
 
 
-def leverages(objective, curvature):
+def leverages(objective: Any, curvature: Any) -> np.ndarray:
     """Leverage of each training row, shape (n_rows,).
 
     ``(s_i / S) tr(A_i M_i)``, where ``A_i`` is the second derivative of the row's loss and
@@ -89,7 +93,7 @@ def leverages(objective, curvature):
     return leverage / objective.total_weight
 
 
-def _trace_of_product(a, b):
+def _trace_of_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """tr(a_i b_i) for symmetric matrices, either given whole (n, k, k) or by diagonal (n, k)."""
     if a.ndim == b.ndim:
         return (a * b).reshape(len(a), -1).sum(axis=1)

@@ -10,6 +10,7 @@ one column a class for one-vs-rest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Protocol
 
@@ -30,20 +31,22 @@ class Loss(Protocol):
     #: True when the loss is linear wherever it is smooth, so that it has no curvature.
     is_piecewise_linear: bool
 
-    def value(self, y, eta): ...
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
 
-    def residual(self, y, eta): ...
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
 
-    def direction(self, y, eta): ...
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
-    def query_direction(self, y, eta): ...
+    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
-    def second_derivative(self, y, eta): ...
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
 
-    def predict(self, eta): ...
+    def predict(self, eta: np.ndarray) -> np.ndarray: ...
 
 
-def of_models(value, y, predictors):
+def of_models(
+    value: Callable[[np.ndarray, np.ndarray], np.ndarray], y: np.ndarray, predictors: np.ndarray
+) -> np.ndarray:
     """A pointwise loss of several models.
 
     Parameters
@@ -91,50 +94,53 @@ class MarginLoss:
     is_likelihood = False
     #: True when phi is linear wherever it is smooth, so that it has no curvature.
     is_piecewise_linear = False
+    phi: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    bend: Callable[[np.ndarray], np.ndarray]
 
-    def __init__(self, codebook):
+    def __init__(self, codebook: np.ndarray) -> None:
         self.codebook = codebook
         self.n_outputs = codebook.shape[1]
 
-    def _signs(self, y, eta):
+    def _signs(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         return self.codebook.astype(eta.dtype)[y]
 
-    def value(self, y, eta):
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Loss of each row, shape (n,)."""
         signs = self._signs(y, eta)
         return np.where(signs != 0, self.phi(signs * eta), 0).sum(axis=1)
 
-    def residual(self, y, eta):
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, n_outputs)."""
         signs = self._signs(y, eta)
         return signs * self.slope(signs * eta)
 
-    def direction(self, y, eta):
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
         return _polar(self.residual(y, eta))
 
-    def query_direction(self, y, eta):
+    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm and unit vector of the gradient by which a query enters: that of its margin."""
         return _polar(-self._signs(y, eta))
 
-    def query_value(self, y, eta):
+    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """What a query enters by, minus its margin, shape (n,)."""
         return -(self._signs(y, eta) * eta).sum(axis=1)
 
-    def scores(self, eta):
+    def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``decision_function``."""
         return eta[:, 0] if self.n_outputs == 1 else eta
 
-    def from_scores(self, scores):
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
         """The predictor, or a gradient with respect to it, from the form of the scores."""
         return np.reshape(scores, (-1, self.n_outputs))
 
-    def second_derivative(self, y, eta):
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Diagonal of the second derivative with respect to ``eta``, shape (n, n_outputs)."""
         signs = self._signs(y, eta)
         return signs**2 * self.bend(signs * eta)
 
-    def predict(self, eta):
+    def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, shape (n,)."""
         return (eta[:, 0] > 0).astype(np.intp) if self.n_outputs == 1 else eta.argmax(axis=1)
 
@@ -151,17 +157,17 @@ class Hinge(MarginLoss):
 
     is_piecewise_linear = True
 
-    def __init__(self, codebook, slack=0.0):
+    def __init__(self, codebook: np.ndarray, slack: float = 0.0) -> None:
         super().__init__(codebook)
         self.slack = slack
 
-    def phi(self, margin):
+    def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.maximum(1 - margin, 0)
 
-    def slope(self, margin):
+    def slope(self, margin: np.ndarray) -> np.ndarray:
         return -(margin <= 1 + self.slack).astype(margin.dtype)
 
-    def bend(self, margin):
+    def bend(self, margin: np.ndarray) -> np.ndarray:
         return np.zeros_like(margin)
 
 
@@ -175,7 +181,7 @@ class OneVsOneHinge(Hinge):
         Whether equal numbers of votes are decided by confidence, rather than for the first.
     """
 
-    def __init__(self, n_classes, break_ties=False):
+    def __init__(self, n_classes: int, break_ties: bool = False) -> None:
         pairs = np.array(list(combinations(range(n_classes), 2)))
         codebook = np.zeros((n_classes, len(pairs)))
         codebook[pairs[:, 0], np.arange(len(pairs))] = 1.0
@@ -183,7 +189,7 @@ class OneVsOneHinge(Hinge):
         super().__init__(codebook)
         self.break_ties = break_ties
 
-    def predict(self, eta):
+    def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the class with the most votes, shape (n,)."""
         won = np.where(eta > 0, 1.0, -1.0)
         votes = np.rint((won @ self.codebook.T + len(self.codebook) - 1) / 2)
@@ -196,26 +202,26 @@ class OneVsOneHinge(Hinge):
 class SquaredHinge(MarginLoss):
     """``max(0, 1 - m)^2``, with the generalised second derivative 2 on the support vectors."""
 
-    def phi(self, margin):
+    def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.maximum(1 - margin, 0) ** 2
 
-    def slope(self, margin):
+    def slope(self, margin: np.ndarray) -> np.ndarray:
         return -2 * np.maximum(1 - margin, 0)
 
-    def bend(self, margin):
+    def bend(self, margin: np.ndarray) -> np.ndarray:
         return 2 * (margin < 1).astype(margin.dtype)
 
 
 class ModifiedHuber(MarginLoss):
     """``max(0, 1 - m)^2`` for m >= -1, and ``-4 m`` below."""
 
-    def phi(self, margin):
+    def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.where(margin >= -1, np.maximum(1 - margin, 0) ** 2, -4 * margin)
 
-    def slope(self, margin):
+    def slope(self, margin: np.ndarray) -> np.ndarray:
         return -2 * np.clip(1 - margin, 0, 2)
 
-    def bend(self, margin):
+    def bend(self, margin: np.ndarray) -> np.ndarray:
         return 2 * ((margin < 1) & (margin >= -1)).astype(margin.dtype)
 
 
@@ -224,16 +230,16 @@ class LogLoss(MarginLoss):
 
     is_likelihood = True
 
-    def phi(self, margin):
+    def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.logaddexp(0, -margin)
 
-    def slope(self, margin):
+    def slope(self, margin: np.ndarray) -> np.ndarray:
         return -expit(-margin)
 
-    def bend(self, margin):
+    def bend(self, margin: np.ndarray) -> np.ndarray:
         return expit(margin) * expit(-margin)
 
-    def direction(self, y, eta):
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual.
 
         The unit vector is computed from logarithms, so that it stays right where the
@@ -247,15 +253,15 @@ class LogLoss(MarginLoss):
 
     query_direction = direction
 
-    def query_value(self, y, eta):
+    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """What a query enters by, its loss, shape (n,)."""
         return self.value(y, eta)
 
-    def fisher_weight(self, eta):
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
         """Diagonal of E[residual residual^T] under the model, shape (n, n_outputs)."""
         return self.bend(eta)
 
-    def probabilities(self, eta):
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
         """Model probabilities, shape (n, n_classes); one-vs-rest is normalised to sum to 1."""
         positive = expit(eta)
         if self.n_outputs == 1:
@@ -276,37 +282,41 @@ class RegressionLoss:
     separable = True
     is_likelihood = False
     is_piecewise_linear = False
+    phi: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    bend: Callable[[np.ndarray], np.ndarray]
 
-    def value(self, y, eta):
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Loss of each row, shape (n,)."""
         error = eta[:, 0] - y
-        return np.where(np.isnan(y), -eta[:, 0], self.phi(error)).astype(eta.dtype)
+        value: np.ndarray = np.where(np.isnan(y), -eta[:, 0], self.phi(error))
+        return value.astype(eta.dtype)
 
-    def residual(self, y, eta):
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, 1)."""
         slope = np.where(np.isnan(y), -1.0, self.slope(eta[:, 0] - y))
         return slope.astype(eta.dtype)[:, None]
 
-    def direction(self, y, eta):
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, 1) of the residual; zero where it is zero."""
         return _polar(self.residual(y, eta))
 
     query_direction = direction
     query_value = value
 
-    def second_derivative(self, y, eta):
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Second derivative with respect to ``eta``, shape (n, 1)."""
         return self.bend(eta - y[:, None]).astype(eta.dtype)
 
-    def predict(self, eta):
+    def predict(self, eta: np.ndarray) -> np.ndarray:
         """Predictions, shape (n,)."""
         return eta[:, 0]
 
-    def scores(self, eta):
+    def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``predict``, shape (n,)."""
         return eta[:, 0]
 
-    def from_scores(self, scores):
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
         """The predictor, or a gradient with respect to it, from the form of the scores."""
         return np.reshape(scores, (-1, 1))
 
@@ -314,13 +324,13 @@ class RegressionLoss:
 class SquaredError(RegressionLoss):
     """``e^2 / 2``."""
 
-    def phi(self, error):
+    def phi(self, error: np.ndarray) -> np.ndarray:
         return error**2 / 2
 
-    def slope(self, error):
+    def slope(self, error: np.ndarray) -> np.ndarray:
         return error
 
-    def bend(self, error):
+    def bend(self, error: np.ndarray) -> np.ndarray:
         return np.ones_like(error)
 
 
@@ -332,17 +342,17 @@ class Huber(RegressionLoss):
     epsilon : float
     """
 
-    def __init__(self, epsilon):
+    def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
 
-    def phi(self, error):
+    def phi(self, error: np.ndarray) -> np.ndarray:
         size = np.minimum(np.abs(error), self.epsilon)
         return size * (np.abs(error) - size / 2)
 
-    def slope(self, error):
+    def slope(self, error: np.ndarray) -> np.ndarray:
         return np.clip(error, -self.epsilon, self.epsilon)
 
-    def bend(self, error):
+    def bend(self, error: np.ndarray) -> np.ndarray:
         return (np.abs(error) <= self.epsilon).astype(error.dtype)
 
 
@@ -354,16 +364,16 @@ class SquaredEpsilonInsensitive(RegressionLoss):
     epsilon : float
     """
 
-    def __init__(self, epsilon):
+    def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
 
-    def phi(self, error):
+    def phi(self, error: np.ndarray) -> np.ndarray:
         return np.maximum(np.abs(error) - self.epsilon, 0) ** 2
 
-    def slope(self, error):
+    def slope(self, error: np.ndarray) -> np.ndarray:
         return 2 * np.sign(error) * np.maximum(np.abs(error) - self.epsilon, 0)
 
-    def bend(self, error):
+    def bend(self, error: np.ndarray) -> np.ndarray:
         return 2 * (np.abs(error) > self.epsilon).astype(error.dtype)
 
 
@@ -386,18 +396,18 @@ class MultinomialLogLoss:
     is_likelihood = True
     is_piecewise_linear = False
 
-    def __init__(self, n_classes, use_contrasts=True):
+    def __init__(self, n_classes: int, use_contrasts: bool = True) -> None:
         self.contrasts = helmert_contrasts(n_classes) if use_contrasts else np.eye(n_classes)
         self.n_outputs = self.contrasts.shape[1]
 
-    def _log_probabilities(self, eta):
+    def _log_probabilities(self, eta: np.ndarray) -> np.ndarray:
         return log_softmax(eta @ self.contrasts.T.astype(eta.dtype), axis=1)
 
-    def value(self, y, eta):
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Loss of each row, shape (n,)."""
         return -self._log_probabilities(eta)[np.arange(len(y)), y]
 
-    def residual(self, y, eta):
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, n_outputs)."""
         contrasts = self.contrasts.astype(eta.dtype)
         # Classes come first, because NumPy reduces over the leading axis several times faster.
@@ -409,7 +419,7 @@ class MultinomialLogLoss:
         p[own] = -others
         return (p / (p_own + others)).T @ contrasts
 
-    def direction(self, y, eta):
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual.
 
         The residual is ``p - e_y``. Its entry for the row's own class is taken as minus the
@@ -428,19 +438,19 @@ class MultinomialLogLoss:
     query_direction = direction
     query_value = value
 
-    def scores(self, eta):
+    def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``decision_function``, shape (n, n_classes)."""
         return eta @ self.contrasts.T.astype(eta.dtype)
 
-    def from_scores(self, scores):
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
         """The predictor, or a gradient with respect to it, from the form of the scores."""
         return scores @ self.contrasts
 
-    def second_derivative(self, y, eta):
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Second derivative with respect to ``eta``, shape (n, n_outputs, n_outputs)."""
         return self.fisher_weight(eta)
 
-    def fisher_weight(self, eta):
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
         """E[residual residual^T] under the model, shape (n, n_outputs, n_outputs).
 
         ``Q^T (diag(p) - p p^T) Q``, formed from the centred contrasts so that it does not
@@ -451,23 +461,23 @@ class MultinomialLogLoss:
         centred = contrasts[None] - (p @ contrasts)[:, None]
         return np.matmul((p[:, :, None] * centred).swapaxes(1, 2), centred)
 
-    def predict(self, eta):
+    def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, shape (n,)."""
         return (eta @ self.contrasts.T.astype(eta.dtype)).argmax(axis=1)
 
-    def probabilities(self, eta):
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
         """Model probabilities, shape (n, n_classes)."""
         return np.exp(self._log_probabilities(eta))
 
 
-def helmert_contrasts(n_classes):
+def helmert_contrasts(n_classes: int) -> np.ndarray:
     """Orthonormal basis of the vectors that sum to zero, shape (n_classes, n_classes - 1)."""
     lower = np.tri(n_classes, n_classes - 1, -1)
     contrasts = np.eye(n_classes, n_classes - 1) * np.arange(n_classes - 1, 0, -1) - lower
     return contrasts / np.linalg.norm(contrasts, axis=0)
 
 
-def _polar(vectors):
+def _polar(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Norm (n,) of each row and its unit vector, which is zero where the norm is."""
     length = np.linalg.norm(vectors, axis=1)
     return length, vectors / np.where(length > 0, length, 1)[:, None]

@@ -26,6 +26,8 @@ True
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
@@ -45,7 +47,9 @@ __all__ = [
 ]
 
 
-def retraining_fidelity(estimator, X, y=None, *, correlation: str = "pearson") -> float:
+def retraining_fidelity(
+    estimator: Any, X: Any, y: Any = None, *, correlation: str = "pearson"
+) -> float:
     """Correlation of the criterion with exact retraining.
 
     Parameters
@@ -64,7 +68,7 @@ def retraining_fidelity(estimator, X, y=None, *, correlation: str = "pearson") -
     return explainer.score(X, y, correlation=correlation)
 
 
-def top_k_overlap(estimator, X, y=None, *, n_examples: int = 5) -> float:
+def top_k_overlap(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 5) -> float:
     """Share of each query's best rows that retraining confirms, averaged over the queries.
 
     The best ``n_examples`` rows by the criterion are compared with the best by its
@@ -93,7 +97,7 @@ def top_k_overlap(estimator, X, y=None, *, n_examples: int = 5) -> float:
     return float(shared.mean())
 
 
-def mislabel_rankings(explainer) -> dict[str, np.ndarray]:
+def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     """Rankings of training rows by how suspicious their labels are, larger for more.
 
     Parameters
@@ -130,13 +134,13 @@ def mislabel_rankings(explainer) -> dict[str, np.ndarray]:
 
 
 def mislabel_detection(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Any,
+    y: Any,
     *,
     noise: float = 0.1,
     ranking: str = "self_influence",
-    random_state=0,
+    random_state: Any = 0,
 ) -> float:
     """Average precision with which planted label errors are found.
 
@@ -182,7 +186,9 @@ def mislabel_detection(
     return float(average_precision_score(wrong, mislabel_rankings(explainer)[ranking]))
 
 
-def plant_label_errors(labels, noise, random_state):
+def plant_label_errors(
+    labels: np.ndarray, noise: float, random_state: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels with a share of them exchanged for another class, and which ones were.
 
     Parameters
@@ -211,7 +217,7 @@ def plant_label_errors(labels, noise, random_state):
     return classes[np.where(wrong, (positions + shift) % len(classes), positions)], wrong
 
 
-def influence_set_cardinality(estimator, X, y=None, *, n_examples: int = 1) -> int:
+def influence_set_cardinality(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 1) -> int:
     """Number of distinct training rows among the best of all queries (Table 1 of the paper).
 
     Large where explanations are specific to their query; influence alone keeps returning the
@@ -247,7 +253,9 @@ def influence_set_cardinality(estimator, X, y=None, *, n_examples: int = 1) -> i
     return len(_influence_set(_explain(estimator, X, y, n_examples)))
 
 
-def influence_set_probability(estimator, X, y=None, *, n_examples: int = 1) -> float:
+def influence_set_probability(
+    estimator: Any, X: Any, y: Any = None, *, n_examples: int = 1
+) -> float:
     """Mean model probability of the labels of the rows in the influence set (Table 1).
 
     Small where the rows are outliers and mislabelled ones.
@@ -265,9 +273,17 @@ def influence_set_probability(estimator, X, y=None, *, n_examples: int = 1) -> f
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    AttributeError
+        If the model has no probabilities.
     """
     explanation = _explain(estimator, X, y, n_examples)
-    return float(explanation.training_rows.probabilities[_influence_set(explanation)].mean())
+    probabilities = explanation.training_rows.probabilities
+    if probabilities is None:
+        raise AttributeError("influence_set_probability needs a model with probabilities.")
+    return float(probabilities[_influence_set(explanation)].mean())
 
 
 def _influence_set(explanation: Explanation) -> np.ndarray:
@@ -275,12 +291,12 @@ def _influence_set(explanation: Explanation) -> np.ndarray:
     return found[found >= 0]
 
 
-def _explain(estimator, X, y, n_examples):
+def _explain(estimator: Any, X: Any, y: Any, n_examples: int) -> Explanation:
     explainer, X = at_explainer(estimator, X)
     return explainer.explain(X, y, n_examples=n_examples)
 
 
-def at_explainer(estimator, X):
+def at_explainer(estimator: Any, X: Any) -> tuple[Any, Any]:
     """The explainer at the end of a pipeline, and the rows, if any, as it takes them."""
     if isinstance(estimator, Pipeline):
         if X is not None and len(estimator) > 1:

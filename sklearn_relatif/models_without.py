@@ -10,6 +10,7 @@ from __future__ import annotations
 import reprlib
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -80,7 +81,7 @@ class RefittedModels:
     """What predictors there are of models that scikit-learn fitted again."""
 
     positions: np.ndarray
-    loss: object
+    loss: Any
     models: list
 
     def predictors(self, query):

@@ -28,6 +28,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -217,7 +218,9 @@ def polish(objective: LinearObjective, curvature=None) -> np.ndarray:
     return minimise(objective, curvature, goal=0.0).weights[0]
 
 
-def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Retraining:
+def retrain(
+    objective: LinearObjective, groups: Sequence[Any] | np.ndarray, curvature=None
+) -> Retraining:
     """Models trained without each of several groups of rows.
 
     Parameters
@@ -284,14 +287,14 @@ def retrain(objective: LinearObjective, groups: Sequence, curvature=None) -> Ret
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
     endless = np.zeros(len(groups), bool)
-    for model in np.flatnonzero(~arrived):
+    for model in np.flatnonzero(~arrived).tolist():
         reduced = replace(without(objective, groups[model]), weights=weights[model])
         endless[model] = has_no_end or lacks_optimum(reduced)
         if not endless[model]:
             end = minimise(reduced)
             weights[model], relative[model] = end.weights[0], end.relative[0]
     if has_no_end or endless.any():
-        named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless)]
+        named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless).tolist()]
         warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
     changed = models.active_set_changed(weights)
     return Retraining(objective, factor, weights, relative, changed, endless)
@@ -344,7 +347,9 @@ def _own_starts(objective, models, groups, batch, inverses):
     return batch, models.at(weights, batch), OwnFactors(inverses).solve
 
 
-def newton_step(objective: LinearObjective, curvature, groups: Sequence) -> np.ndarray:
+def newton_step(
+    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
+) -> np.ndarray:
     """One Newton step of each model without a group of rows; see :func:`newton_steps`.
 
     Returns
@@ -358,7 +363,7 @@ def newton_step(objective: LinearObjective, curvature, groups: Sequence) -> np.n
 
 
 def newton_steps(
-    objective: LinearObjective, curvature, groups: Sequence
+    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Parameters after one Newton step of each model without a group of rows, in batches.
 

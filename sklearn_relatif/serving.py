@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,7 +134,7 @@ class ExplanationIndex:
         query = explainer._in_coordinates(explainer._query(X, y))
         queries = objective.query_rows(query.design, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
-        parts = {direction: [] for direction in wanted}
+        parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
         lengths = np.empty(queries.n_rows, queries.unit.dtype)
         bytes_per_query = queries.n_params * queries.unit.itemsize
         for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
@@ -156,7 +157,7 @@ class ExplanationIndex:
             solver=explainer.solver_,
         )
 
-    def _nearest(self, unit, n_examples):
+    def _nearest(self, unit: np.ndarray, n_examples: int) -> _Found:
         """The rows with the largest products above 0; -1 where there are not enough."""
         indices = self._search(unit, min(n_examples, len(self.vectors_)))
         products = np.einsum("qkp,qp->qk", self.vectors_[indices], unit)
@@ -173,11 +174,11 @@ class _Found(NamedTuple):
     indices: np.ndarray
 
     @classmethod
-    def joined(cls, parts):
+    def joined(cls, parts: list[_Found]) -> _Found:
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _vectors(explainer, criterion, dtype):
+def _vectors(explainer: RelatIFExplainer, criterion: str, dtype: Any) -> tuple[np.ndarray, float]:
     """Rows ``a_i`` over the longest's length, with the coordinate that makes them all of length 1.
 
     Also returns the length of the longest.
@@ -199,24 +200,24 @@ def _vectors(explainer, criterion, dtype):
     return vectors, longest
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vectors at length 1 (or 0), and their lengths."""
     lengths = np.linalg.norm(vectors, axis=1)
     return vectors / np.where(lengths > 0, lengths, 1)[:, None], lengths
 
 
 class _ExactSearch:
-    def __init__(self, lengthened):
+    def __init__(self, lengthened: np.ndarray) -> None:
         # Between vectors of length 1, distances order as cosines do.
         self._neighbors = NearestNeighbors(algorithm="brute", metric="euclidean").fit(lengthened)
 
-    def __call__(self, queries, n_neighbors):
+    def __call__(self, queries: np.ndarray, n_neighbors: int) -> np.ndarray:
         queries = np.pad(queries, ((0, 0), (0, 1)))
         return self._neighbors.kneighbors(queries, n_neighbors, return_distance=False)
 
 
 class _ApproximateSearch:
-    def __init__(self, lengthened):
+    def __init__(self, lengthened: np.ndarray) -> None:
         try:
             import faiss
         except ImportError as error:
@@ -231,11 +232,14 @@ class _ApproximateSearch:
         self._graph.hnsw.efConstruction = BUILD_WIDTH
         self._graph.add(vectors)
 
-    def __call__(self, queries, n_neighbors):
+    def __call__(self, queries: np.ndarray, n_neighbors: int) -> np.ndarray:
         self._graph.hnsw.efSearch = max(SEARCH_WIDTH, 2 * n_neighbors)
         return self._graph.search(np.ascontiguousarray(queries), n_neighbors)[1]
 
 
-SEARCHES = {"exact": _ExactSearch, "approximate": _ApproximateSearch}
+SEARCHES: dict[str, Callable[[np.ndarray], _ExactSearch | _ApproximateSearch]] = {
+    "exact": _ExactSearch,
+    "approximate": _ApproximateSearch,
+}
 #: Precision of the vectors. None: that of the explainer.
 DTYPES = {"exact": None, "approximate": np.float32}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -43,7 +43,7 @@ class DualChange:
         Change of the unpenalised intercepts.
     """
 
-    kernel: object
+    kernel: Any
     touched: np.ndarray
     coefficients: list
     intercepts: np.ndarray
@@ -77,8 +77,8 @@ class DualChange:
 
         Shape (n_removals, n_outputs, n_features + 1).
         """
-        tables = [self.kernel.primal(part, self.touched) for part in self.coefficients]
-        tables = np.stack(tables, axis=1)
+        parts = [self.kernel.primal(part, self.touched) for part in self.coefficients]
+        tables = np.stack(parts, axis=1)
         tables[:, :, -1] += self.intercepts
         return tables
 
@@ -182,8 +182,8 @@ class RefittedMachine(Machine):
     """
 
     def __init__(self, objective, obstacle, n_jobs):
-        dual = objective.refitted_dual([], objective.kernel)
-        super().__init__(objective, objective.kernel, *dual, n_jobs)
+        dual, intercepts = objective.refitted_dual([], objective.kernel)
+        super().__init__(objective, objective.kernel, dual, intercepts, n_jobs)
         self._obstacle = obstacle
 
     def change(self, removals, is_exact) -> DualChange:
@@ -251,7 +251,7 @@ class HingeMachine(Machine):
             return self.change_by_refits(removals)
 
     def _change(self, removals, remove):
-        coefficients, intercepts, intervals = [], [], []
+        coefficients, shifts, ranges = [], [], []
         n_rows = self.objective.n_rows
         for rows, solution in self._problems:
             place = np.full(n_rows, -1)
@@ -261,10 +261,9 @@ class HingeMachine(Machine):
             part = found.coefficients
             columns, shape = rows[part.indices], (len(removals), n_rows)
             coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
-            intercepts.append(found.intercepts)
-            intervals.append(found.intervals)
-        intervals = np.stack(intervals, axis=1)
-        intercepts = np.stack(intercepts, axis=1)
+            shifts.append(found.intercepts)
+            ranges.append(found.intervals)
+        intervals, intercepts = np.stack(ranges, axis=1), np.stack(shifts, axis=1)
         is_open = (np.ptp(intervals, axis=2) > WIDE_INTERVAL) & (intercepts != 0)
         some = np.flatnonzero(is_open.any(axis=1))
         if len(some) and hasattr(self.objective, "refitted_dual"):
@@ -299,7 +298,7 @@ class ProblemGram:
         The training rows that take part in the problem.
     """
 
-    kernel: object
+    kernel: Any
     rows: np.ndarray
 
     def __call__(self, local):

@@ -17,7 +17,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.audit._html import _cells, number
-from sklearn_relatif.audit._sentences import about_conditioning
+from sklearn_relatif.audit._sentences import about_conditioning, why
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-8, max_iter=1000),
@@ -276,6 +276,37 @@ def test_why_wants_the_name_of_one_row(named, data):
     assert dated.why(days[7]) == dated.why(np.datetime64("2020-01-08"))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda pd, n: pd.Index([f"r{i}" for i in range(n)][::-1]),
+        lambda pd, n: pd.Index(-np.arange(n) - 1),
+        lambda pd, n: pd.date_range("2020-01-01", periods=n, tz="Europe/Berlin")[::-1],
+        lambda pd, n: pd.MultiIndex.from_product([list("abcde"), range(n // 5)])[::-1],
+        lambda pd, n: pd.Index([None, *(f"r{i}" for i in range(n - 1))], dtype=object),
+        lambda pd, n: pd.Index([np.nan, *range(n - 1)]),
+    ],
+    ids=["texts", "negative", "dates", "several", "none", "nan"],
+)
+def test_rows_go_by_labels_of_any_index(make):
+    pd = pytest.importorskip("pandas")
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.index = make(pd, len(X))
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y.to_numpy())
+    report = explainer.audit(X.iloc[:10], y[:10])
+    listed = X.iloc[report.first_positions(5)]
+    assert X.loc[list(report.first_rows(5))].equals(listed)
+    for position, name in enumerate(X.index):
+        assert report.why(name) == why(report.columns, position, 10)
+        assert report.why(report.index[position]) == report.why(name)
+    explanation = explainer.explain(X.iloc[60:65])
+    nearest = X.iloc[explanation.indices.ravel()]
+    assert X.loc[list(explanation.rows.ravel())].equals(nearest)
+    assert X.loc[list(explanation.frame()["row"])].equals(nearest)
+    flipped = explainer.flip_set(X.iloc[77:78])
+    assert flipped.found and X.loc[list(flipped.rows)].equals(X.iloc[flipped.positions])
+
+
 @pytest.mark.parametrize("kind", ["frame", "polars", "pyarrow"])
 def test_cells_are_shown_as_they_were_given(kind):
     pd = pytest.importorskip("pandas")
@@ -330,6 +361,12 @@ def test_cells_of_any_table(X, expected):
     assert _cells(X, 2)(1) == expected
     with pytest.raises(ValueError, match="X has 2 rows; the model was trained on 3"):
         _cells(X, 3)
+
+
+@pytest.mark.parametrize("X", ["texts", {"a": [1, 2]}, {1, 2}, 2, (row for row in TEXTS)])
+def test_what_holds_no_rows_is_named(X):
+    with pytest.raises(TypeError, match="X must hold the training rows, as a data frame"):
+        _cells(X, 2)
 
 
 def test_sparse_rows_of_the_user_stay_as_they_are():

@@ -15,6 +15,7 @@ import pytest
 
 from sklearn_relatif import _command
 from sklearn_relatif._command import main
+from sklearn_relatif._whole_files import write_whole
 
 pd = pytest.importorskip("pandas")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
@@ -305,6 +306,57 @@ def test_a_full_disk_is_named(frame, capsys):
         finished = run("audit", "data.csv", "--target", "label", stdout=full)
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].endswith("audit: the output: No space left on device")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of Unix")
+def test_a_disk_that_fills_up_leaves_the_files_as_they_were(frame, tmp_path):
+    frame.to_csv("data.csv", index=False)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
+    for option in ("--output", "--json"):
+        places = {"--output": "/dev/null", "--json": "/dev/null"} | {option: "page"}
+        Path("page").write_text("the last one")
+        arguments = ["audit", "data.csv", "--target", "label", *sum(places.items(), ())]
+        finished = run(*arguments, program=limit)
+        assert finished.returncode == 1
+        assert finished.stderr.splitlines()[-1].endswith("audit: page: File too large")
+        assert Path("page").read_text() == "the last one"
+        assert {path.name for path in tmp_path.iterdir()} == {"data.csv", "page"}
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    page, link = tmp_path / "page", tmp_path / "link"
+    page.write_text("before")
+    page.chmod(0o640)
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(page, "\ud800")
+    assert page.read_text() == "before"
+    if os.name == "posix":
+        link.symlink_to("page")
+    write_whole(link, "ä")
+    assert link.read_text("utf-8") == "ä"
+    if os.name == "posix":
+        assert link.is_symlink() and page.read_text("utf-8") == "ä"
+        assert page.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(FileNotFoundError) as missing:
+        write_whole(tmp_path / "no" / "page", "")
+    assert missing.value.filename == tmp_path / "no" / "page"
+    assert {path.name for path in tmp_path.iterdir()} <= {"page", "link"}
+
+
+def test_interrupted_while_it_is_imported(tmp_path):
+    Path("sklearn.py").write_text("raise KeyboardInterrupt")
+    root = Path(_command.__file__).parents[1]
+    command = [sys.executable, "-m", "sklearn_relatif", "audit"]
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
+    finished = subprocess.run(command, env=paths, capture_output=True, text=True)
+    assert finished.stderr == "python -m sklearn_relatif: interrupted\n"
+    assert finished.returncode == 130 and finished.stdout == ""
+    finished = subprocess.run(
+        [sys.executable, "-c", "import sklearn_relatif"],
+        env=os.environ | paths,
+        capture_output=True,
+    )
+    assert b"KeyboardInterrupt" in finished.stderr
 
 
 def test_without_pandas_a_line_says_what_to_install():

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer, metrics
 from tests import cases
@@ -92,6 +93,13 @@ def test_rows_that_do_not_exist_are_not_in_the_influence_set():
     model = explainer().fit(X, y)
     assert metrics.influence_set_cardinality(model, X[:2], n_examples=50) <= 12
     assert 0 < metrics.influence_set_probability(model, X[:2], n_examples=50) < 1
+
+
+def test_a_model_without_probabilities_has_none_of_its_influence_set(split):
+    X, X_test, y, _ = split
+    model = explainer(LinearSVC(tol=1e-8, max_iter=10_000, random_state=0)).fit(X, y)
+    with pytest.raises(AttributeError, match="needs a model with probabilities"):
+        metrics.influence_set_probability(model, X_test[:2])
 
 
 def test_mislabel_rankings(fitted, split):

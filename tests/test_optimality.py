@@ -168,9 +168,8 @@ def test_l1_penalty_on_the_active_set(n_classes, ratio):
 def test_parameters_that_an_l1_penalty_wrongly_holds_at_zero_count():
     """Without any active coefficient the gradient of the intercept alone would say nothing."""
     X, y = cases.noisy_classes(2)
-    model = LogisticRegression(C=0.01, l1_ratio=1.0, solver="liblinear", intercept_scaling=1e4)
-    if cases.HAS_MULTI_CLASS:
-        model.set_params(penalty="l1")
+    how = {"penalty": "l1"} if cases.HAS_MULTI_CLASS else {"l1_ratio": 1.0}
+    model = LogisticRegression(C=0.01, solver="liblinear", intercept_scaling=1e4, **how)
     model.fit(X / 10, y)
     assert not model.coef_.any()
     assert distance(model, X / 10, y) < 0.01

@@ -6,22 +6,25 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 import sklearn_relatif
 from sklearn_relatif import CompactExplainer, RelatIFExplainer, _compact, trusted_types
-from sklearn_relatif.objectives._stored import MappedFile
+from sklearn_relatif.objectives._stored import MappedFile, StoredRows
 from tests import cases
 
 SINGLE_PRECISION = 10 * np.finfo(np.float32).eps
@@ -120,16 +123,19 @@ def by_partial(report, victim):
 def by_function(report, victim):
     """An object that is made by a function: here, the command line."""
     arguments = (["audit", "--test-size", "0", "--output", str(victim)],)
+    return {"arguments": arguments}, crafted_call("sklearn_relatif._command", "main")
 
+
+def crafted_call(module, name):
     def craft(state):
         return {
-            "__class__": "main",
-            "__module__": "sklearn_relatif._command",
+            "__class__": name,
+            "__module__": module,
             "__loader__": "ConstructorFromReduceNode",
             "content": state["content"]["arguments"],
         }
 
-    return {"arguments": arguments}, craft
+    return craft
 
 
 def crafted_key(name):
@@ -147,12 +153,9 @@ def crafted_key(name):
     return craft
 
 
-@pytest.mark.parametrize("attack", [by_method, by_partial, by_function])
-def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
+def crafted_file(content, craft):
+    """What skops saves of some content, with another description of what it is."""
     skops = pytest.importorskip("skops.io")
-    victim = tmp_path / "victim"
-    victim.write_text("untouched")
-    content, craft = attack(fitted("binary")[0].audit(), victim)
     with zipfile.ZipFile(io.BytesIO(skops.dumps(content))) as saved:
         files = {name: saved.read(name) for name in saved.namelist()}
     state = json.loads(files["schema.json"])
@@ -162,8 +165,15 @@ def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
     with zipfile.ZipFile(written, "w") as crafted:
         for name, bytes_of_file in files.items():
             crafted.writestr(name, bytes_of_file)
-    data = written.getvalue()
+    return written.getvalue()
 
+
+@pytest.mark.parametrize("attack", [by_method, by_partial, by_function])
+def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
+    skops = pytest.importorskip("skops.io")
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    data = crafted_file(*attack(fitted("binary")[0].audit(), victim))
     with pytest.raises(TypeError, match="Untrusted types"):
         skops.loads(data, trusted=trusted_types())
     assert victim.read_text() == "untouched"
@@ -172,12 +182,39 @@ def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
     assert victim.read_text().startswith("<!DOCTYPE html>")
 
 
+def test_crafted_machines_fit_no_other_model(tmp_path):
+    """Whose cache would be written to, or read by pickle from, any folder."""
+    skops = pytest.importorskip("skops.io")
+    X, y = cases.breast_cancer()
+    objective = RelatIFExplainer(NuSVC()).fit(X[:100], y[:100])._objective
+    caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
+    for parameters in (CalibratedClassifierCV(caching), {"kernel": caching}):
+        arguments = (replace(objective, parameters=parameters), "", None)
+        call = crafted_call("sklearn_relatif.support_vectors", "RefittedMachine")
+        data = crafted_file({"arguments": arguments}, call)
+        with pytest.raises((TypeError, ValueError)):
+            skops.loads(data, trusted=trusted_types())
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_crafted_rows_open_no_file(tmp_path):
+    skops = pytest.importorskip("skops.io")
+    names = np.array([str(tmp_path / "opened")], object)
+    arguments = (names, (HashingVectorizer(input="filename"),))
+    call = crafted_call("sklearn_relatif.objectives._stored", "StoredRows")
+    data = crafted_file({"arguments": arguments}, call)
+    with pytest.raises(TypeError, match="Untrusted types"):
+        skops.loads(data, trusted=trusted_types())
+    with pytest.raises(FileNotFoundError, match="opened"):
+        skops.loads(data, trusted=skops.get_untrusted_types(data=data))
+
+
 def test_only_types_of_data_are_trusted():
     for name in trusted_types():
         module, _, kind = name.rpartition(".")
         kind = getattr(importlib.import_module(module), kind)
         assert inspect.isclass(kind) and not issubclass(kind, partial)
-        assert not hasattr(kind, "to_html") and kind is not MappedFile
+        assert not hasattr(kind, "to_html") and kind not in (MappedFile, StoredRows)
 
 
 def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):

@@ -48,22 +48,40 @@ def fitted(X, y, C=10.0):
         return model.fit(np.asarray(X, np.float64), y)
 
 
-def exact_scores(model, X, y, n_queries=5):
-    """By brute force with every column at the same scale, which changes no score."""
+def with_newton_steps(model, X, y):
+    """The optimum proper: scikit-learn's own solvers stop before it where a column is large."""
+    D, link = reference.design(X), cases.link_of(model)
+    for _ in range(10):
+        W = cases.parameters(model)
+        slope = reference.gradients(W, D, y, link).sum(axis=0) + (W * penalty_of(model)).ravel()
+        W = W - solved(model, X, slope / len(y)).reshape(W.shape)
+        model.coef_, model.intercept_ = W[:, :-1], W[:, -1]
+    return model
+
+
+def penalty_of(model):
+    return np.r_[np.full(model.n_features_in_, 1 / model.C), 0.0]
+
+
+def solved(model, X, gradients):
+    """By brute force with every column at the same scale, which changes no solution."""
     D, W, link = reference.design(X), cases.parameters(model), cases.link_of(model)
-    penalty = np.r_[np.full(X.shape[1], 1 / model.C), 0.0]
-    H = reference.hessian(W, D, np.ones(len(y)), penalty, link)
-    g = reference.gradients(W, D, y, link)
-    if link == "softmax":
-        contrasts = np.kron(helmert(len(W)), np.eye(D.shape[1]))
-        H, g = contrasts @ H @ contrasts.T, g @ contrasts.T
+    H = reference.hessian(W, D, np.ones(len(D)), penalty_of(model), link)
+    contrasts = np.kron(helmert(len(W)) if link == "softmax" else np.eye(1), np.eye(D.shape[1]))
+    H = contrasts @ H @ contrasts.T
     size = np.sqrt(np.diag(H))
-    solved = np.linalg.solve(H / size / size[:, None], (g / size).T).T / size
-    influence = g[:n_queries] @ solved.T
+    scaled = (gradients @ contrasts.T / size).T
+    return (np.linalg.solve(H / size / size[:, None], scaled).T / size) @ contrasts
+
+
+def exact_scores(model, X, y, n_queries=5):
+    g = reference.gradients(cases.parameters(model), reference.design(X), y, cases.link_of(model))
+    solutions = solved(model, X, g)
+    influence = g[:n_queries] @ solutions.T
     return {
         "influence": influence,
-        "theta_relative": influence / np.linalg.norm(solved, axis=1),
-        "loss_relative": influence / np.sqrt((solved * g).sum(axis=1)),
+        "theta_relative": influence / np.linalg.norm(solutions, axis=1),
+        "loss_relative": influence / np.sqrt((solutions * g).sum(axis=1)),
     }
 
 
@@ -81,7 +99,7 @@ def assert_exact(explainer, X, y, expected, tolerance):
 @pytest.mark.parametrize("container", [sparse.csr_matrix, np.asarray])
 def test_one_numeric_column_beside_text(container, n_classes, scale):
     X, y = beside_a_profit(scale, n_classes=n_classes)
-    model = fitted(X, y)
+    model = with_newton_steps(fitted(X, y), X, y)
     expected = exact_scores(model, X, y)
     explainer = RelatIFExplainer.from_fitted(model, container(X), y, solver="woodbury")
     assert explainer.solver_.is_exact
@@ -98,7 +116,7 @@ def test_one_numeric_column_class_by_class(monkeypatch, dtype, scale):
     monkeypatch.setattr(_prepare, "MODERATE", 0)
     X, y = beside_a_profit(scale, n_classes=4)
     X = X.astype(dtype)
-    model = fitted(X, y)
+    model = with_newton_steps(fitted(X, y), X, y)
     expected = exact_scores(model, X, y)
     X = sparse.csr_matrix(X)
     explainer = RelatIFExplainer.from_fitted(model, X, y, solver="woodbury")
@@ -278,6 +296,25 @@ def test_denominators_that_disagree_with_solutions_are_solved_for(monkeypatch, n
     found = WoodburyCurvature(total).row_scales("theta_relative", objective.rows)
     for criterion, scale in expected.items():
         assert_allclose(found[criterion], scale, rtol=1e-9)
+
+
+def test_denominators_of_rows_with_hardly_any_weight():
+    """A model without penalty fits wide rows so well that none of them has a curvature to speak of.
+
+    The empirical Fisher of such a model is its damping, I / 2 here.
+    """
+    X, y = text(n_rows=20, n_classes=2)
+    explainer = RelatIFExplainer(
+        LogisticRegression(C=1e8, solver="newton-cholesky", tol=1e-10),
+        curvature="empirical_fisher",
+        damping=0.5,
+        solver="woodbury",
+        criterion="loss_relative",
+    ).fit(sparse.csr_matrix(X), y)
+    norm = np.abs(explainer.predict_proba(X)[:, 1] - y)
+    assert norm.max() < 1e-6
+    lengths = np.linalg.norm(reference.design(X), axis=1)
+    assert_allclose(explainer.scale_, np.sqrt(2) * norm * lengths, rtol=1e-6)
 
 
 def test_class_by_class_denominators_that_disagree_are_reported(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
+from sklearn_relatif._readings import parse_number  # noqa: E402
 from sklearn_relatif._table_files import TableError, read_frame  # noqa: E402
 from sklearn_relatif._tables import features_of, group_labels, make_table, more_rows  # noqa: E402
 
@@ -28,6 +29,9 @@ def table_of(values, labels=None):
         (["12,34,567", "1,00,000.5", "99"], [1234567, 100000.5, 99], "'1,00,000.5' is 100000.5"),
         (["$1,234", "$5", "2.5"], [1234, 5, 2.5], "unit: column (8 values, '$1,234' is 1234)"),
         (["-$5", "$-5", "($5)"], [-5, -5, -5], None),
+        (["$(5.25)", "$ (5)", "$7"], [-5.25, -5, 7], "'$(5.25)' is -5.25"),
+        (["1,234.50-", "500 -", "7.5"], [-1234.5, -500, 7.5], "minus at the end, taken as neg"),
+        (["1.234,50- EUR", "500- EUR", "7,5"], [-1234.5, -500, 7.5], "'1.234,50- EUR' is -1234.5"),
         (["12.5%", "3 %", "100%"], [12.5, 3, 100], "unit: column (12 values, '12.5%' is 12.5)"),
         (["7 €", "1.000,5 €", "EUR 2"], [7, 1000.5, np.nan], "'EUR 2' 4 times"),
         (["1e3", "2.5E-1", "1,000"], [1000, 0.25, 1000], "'1,000' is 1000"),
@@ -44,6 +48,11 @@ def test_numbers_as_text(texts, numbers, said):
     np.testing.assert_allclose(table.X["column"], numbers * 4)
     assert said in "\n".join(table.notes)
     assert bool(said) == bool(table.notes)
+
+
+@pytest.mark.parametrize("text", ["-(5)", "(-5)", "-5-", "(5", "5)", "$5 €", "$($5)", "5--", "--5"])
+def test_what_is_no_number(text):
+    assert np.isnan(parse_number(text)[:2]).all()
 
 
 def expect_left_out(texts):
@@ -141,6 +150,27 @@ def test_percent_signs_of_some_values_only(tmp_path):
     assert np.isnan(read[0]) and read[1] == 12 and "'0.12'" in said
 
 
+def test_digits_with_leading_zeros_are_names(tmp_path):
+    """As numbers, 02116 would be 2116, and 012 the same as 12."""
+    for codes in (["02116", "10001", "94105", "00501"], ["012", "12", "0012", "7"]):
+        read, said = column_of(tmp_path, lines_of("code;label", codes * 25))
+        assert read == codes * 25
+        assert f"leading zeros, taken as names, not as numbers: code ({codes[0]!r} 25" in said
+    read, said = column_of(tmp_path, lines_of("v;label", ["0", "10", "7", "05"] + ["3"] * 96))
+    assert read[:4] == [0, 10, 7, 5]
+    groups = group_labels(pd.Series([f"{i:05}" for i in range(100)] * 2, name="g"), notes := [])
+    assert len(set(groups) - {None}) == 50 and "50 largest groups of 'g'" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "texts", [["5 kg", "10 kg"], ["10-19", "20-29"], ["<5", "5"], ["1.5k", "2k"]]
+)
+def test_what_only_looks_like_numbers_is_said_to_be_none(texts, tmp_path):
+    read, said = column_of(tmp_path, lines_of("v;label", texts * 50))
+    assert read == texts * 50
+    assert f"digits and are no numbers, taken as categories: v ({texts[0]!r} 50 times" in said
+
+
 def test_names_of_rows_as_r_writes_them(tmp_path):
     lines = [f'"{i}",{i % 7}.5,"{label}"' for i, label in enumerate(LABELS)]
     read, said = column_of(tmp_path, ['"x","label"', *lines])
@@ -157,6 +187,49 @@ def test_names_of_rows_as_r_writes_them(tmp_path):
     ):
         with pytest.raises(TableError, match="its header has names"):
             column_of(tmp_path, lines)
+
+
+def test_what_separates_is_what_separates_the_values_too(tmp_path):
+    lines = lines_of('"height, weight";"a, b, c";label', ["1,5", "2,5"] * 50, ["3", "4"] * 50)
+    read, said = column_of(tmp_path, lines)
+    assert read == [1.5, 2.5] * 50 and "separated by semicolons" in said
+    read, said = column_of(tmp_path, lines_of("a, in m;label", ["1.5", "2.5"] * 50))
+    assert read == [1.5, 2.5] * 50
+    for lines in (["", "sep=;", "", "x;label"], ["", "", "x;label"]):
+        read, said = column_of(tmp_path, [*lines, *lines_of("", ["1,5", "2,5"] * 50)[1:]])
+        assert read == [1.5, 2.5] * 50
+
+
+def test_lines_with_too_few_values_are_counted(tmp_path):
+    lines = ["x,z,label", *(f"{i % 7},{i % 3},{v}" for i, v in enumerate(LABELS))]
+    read, said = column_of(tmp_path, lines)
+    assert said == ""
+    read, said = column_of(tmp_path, ["sep=,", *lines, "5,", "", "6,7", "8"])
+    assert "fewer values than names, of which the last were taken as missing: 3." in said
+    assert "3 rows without a value of 'label' were left out." in said and len(read) == 100
+
+
+def test_encodings_and_ends_of_lines(tmp_path):
+    path = tmp_path / "data.csv"
+    text = "\n".join(["é,é,label", *(f"{i % 7},{i % 3}é,{v}" for i, v in enumerate(LABELS))])
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"):
+        for end in ("\n", "\r\n", "\r"):
+            path.write_bytes(text.replace("\n", end).encode(encoding))
+            table = make_table(read_frame(path, notes := []), "label", notes)
+            assert table.X.columns.tolist() == ["é", "é.1"]
+            assert table.X["é.1"].tolist() == [f"{i % 3}é" for i in range(100)]
+            is_latin = any("not UTF-8 and was read as Latin-1" in note for note in notes)
+            assert is_latin == (encoding == "latin-1")
+            assert len([note for note in notes if "share a name" in note]) == 1
+    prices = "\n".join(["p,label", *(f"€{i % 7},{v}" for i, v in enumerate(LABELS))])
+    path.write_bytes(prices.encode("cp1252"))
+    table = make_table(read_frame(path, notes := []), "label", notes)
+    assert table.X["p"].tolist() == [i % 7 for i in range(100)] and "'€0' is 0" in notes[-1]
+
+
+def test_labels_alone_are_no_table(tmp_path):
+    with pytest.raises(TableError, match="no column is left to predict from"):
+        column_of(tmp_path, ["label", *LABELS])
 
 
 @pytest.mark.parametrize("name", ["None", "NA", "null", "nan", "N/A"])
@@ -244,6 +317,18 @@ def test_dates_in_another_order_are_missing(tmp_path):
     commas = [f"{i % 8},5" for i in range(100)]
     read, said = column_of(tmp_path, lines_of("day;x;label", ["02/03/1970"] * 99 + [""], commas))
     assert read[0] == 60 and "nothing tells the day from the month" in said
+
+
+def test_the_order_of_dates_may_be_told_by_another_column(tmp_path):
+    born, seen = ["02/03/1970"] * 99 + [""], ["13/04/2020", "01/05/2020"] * 50
+    read, said = column_of(tmp_path, lines_of("born;seen;label", born, seen))
+    assert read[0] == 60 and "nothing tells" not in said
+    seen = ["4/13/2020", "1/5/2020"] * 50
+    read, said = column_of(tmp_path, lines_of("born;seen;label", born, seen))
+    assert read[0] == 33 and "nothing tells" not in said
+    both = ["13/04/2020", "14/04/2020"] * 50
+    read, said = column_of(tmp_path, lines_of("born;seen;both;label", born, seen, both))
+    assert "born (99 values, month first, '02/03/1970' is 1970-02-03; nothing tells" in said
 
 
 def test_truth_and_missing_values():

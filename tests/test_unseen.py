@@ -175,7 +175,7 @@ def test_squared_hinge(C):
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
-@pytest.mark.parametrize("C", [1.0, 1e3])
+@pytest.mark.parametrize("C", [1.0, 1e3, 1e6])
 @pytest.mark.filterwarnings("ignore:'penalty' was deprecated")
 @pytest.mark.filterwarnings("ignore:l1_ratio parameter is only used")
 def test_a_coefficient_of_an_l1_penalty_ends_at_zero(l1_ratio, C):

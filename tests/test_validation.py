@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 from sklearn_relatif.losses import SquaredHinge, binary_codebook
 from tests import cases
 
@@ -235,6 +235,40 @@ def test_missing_labels_of_pandas():
     explainer = RelatIFExplainer(LogisticRegression()).fit(X, np.array(["a", "b", "c"])[Y])
     with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \[<NA>\]"):
         explainer.explain(X[:2], pd.Series(["a", pd.NA], dtype="string"))
+    # Arrays of pandas hold a mask as well, in another way.
+    whole = pd.array([0, None, 1], dtype="Int64")
+    with pytest.raises(ValueError, match=r"not trained on: \[(nan|<NA>)\]"):
+        RelatIFExplainer(LogisticRegression()).fit(X, Y).explain(X[:3], whole)
+
+
+@pytest.mark.parametrize("names", [np.arange(3), np.arange(3.0), np.array(["a", "b", "c"])])
+def test_labels_under_a_mask_are_missing(names):
+    labels = names[Y]
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, np.ma.array(labels))
+    masked = np.ma.array(labels, mask=np.arange(N_ROWS) % 9 == 4)
+    with pytest.raises(ValueError, match=r"y has no label .* for 17 of 150 rows, .* position 4\."):
+        RelatIFExplainer(LogisticRegression()).fit(X, masked)
+    with pytest.raises(ValueError, match=r"y has no label .* position 4\."):
+        RelatIFExplainer.from_fitted(explainer.estimator_, X, masked)
+    with pytest.raises(ValueError, match=r"y_test has no label .* 17 of its 150 rows, .* 4\."):
+        explainer.audit(X, masked)
+    for ask in (explainer.explain, explainer.pairwise_influence, explainer.removal_effect):
+        with pytest.raises(ValueError, match=r"y contains labels .*not trained on: \[None\]"):
+            ask(X[:5], masked[:5])
+    with pytest.raises(ValueError, match=r"not trained on: \[None\]"):
+        explainer.explain(X[:5], np.ma.stack([masked[:5], masked[:5]], axis=1))
+    expected = explainer.audit(X, labels).columns
+    for name, found in explainer.audit(X, np.ma.array(labels, mask=False)).columns.items():
+        np.testing.assert_array_equal(found, expected[name])
+
+
+def test_targets_and_weights_under_a_mask_are_missing():
+    mask = np.arange(N_ROWS) == 4
+    regressor = SGDRegressor(average=True, tol=None, max_iter=1000, random_state=0)
+    with pytest.raises(ValueError, match=r"y has no label .* for 1 of 150 rows"):
+        RelatIFExplainer(regressor).fit(X, np.ma.array(X[:, 0], mask=mask))
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        RelatIFExplainer(LogisticRegression()).fit(X, Y, np.ma.array(np.ones(N_ROWS), mask=mask))
 
 
 def test_targets_that_are_no_numbers():
@@ -289,6 +323,25 @@ def test_missing_and_continuous_labels():
 
 
 # --- features -------------------------------------------------------------------------------
+
+
+def test_lazy_frames_are_named(explainer, tmp_path):
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame(X).lazy()
+    neighbors = NearestNeighborsExplainer().fit(X, Y)
+    for ask in (
+        lambda: RelatIFExplainer(LogisticRegression()).fit(lazy, Y),
+        lambda: RelatIFExplainer.from_fitted(explainer.estimator_, lazy, Y),
+        lambda: explainer.explain(lazy),
+        lambda: explainer.removal_effect(lazy, Y),
+        lambda: explainer.audit(lazy, Y),
+        lambda: explainer.audit().to_html(tmp_path / "page.html", lazy),
+        lambda: NearestNeighborsExplainer().fit(lazy, Y),
+        lambda: neighbors.explain(lazy),
+    ):
+        with pytest.raises(TypeError, match=r"a LazyFrame, .* pass X\.collect\(\)"):
+            ask()
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])

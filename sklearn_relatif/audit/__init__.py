@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._explanation import is_missing
-from .._validation import class_positions
+from .._validation import class_positions, label_array, missing_places, unmasked
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -31,7 +32,9 @@ NO_TEST_LABELS = "The test rows have no labels: influence on the test loss is le
 class AuditMixin:
     """The audit of :class:`~sklearn_relatif.RelatIFExplainer`."""
 
-    def audit(self, X_test=None, y_test=None, sample_names=None, groups=None) -> AuditReport:
+    def audit(
+        self, X_test: Any = None, y_test: Any = None, sample_names: Any = None, groups: Any = None
+    ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
         Parameters
@@ -76,7 +79,7 @@ class AuditMixin:
         return _audit(self, X_test, y_test, sample_names, groups)
 
 
-def _audit(explainer, X_test, y_test, sample_names, groups):
+def _audit(explainer: Any, X_test: Any, y_test: Any, sample_names: Any, groups: Any) -> AuditReport:
     if not is_classifier(explainer._model):
         raise TypeError(
             f"audit is for classifiers; {type(explainer._model).__name__} predicts numbers. Its "
@@ -84,7 +87,7 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
         )
     index = explainer.training_rows_.index
     if sample_names is not None:
-        index = column_or_1d(sample_names)
+        index = column_or_1d(unmasked(sample_names))
         check_consistent_length(explainer.training_rows_.labels, index)
     if y_test is not None:
         if X_test is None:
@@ -122,15 +125,14 @@ def _audit(explainer, X_test, y_test, sample_names, groups):
     )
 
 
-def _check_labels(y_test, classes):
+def _check_labels(y_test: Any, classes: np.ndarray) -> np.ndarray:
     """Labels of test rows as an array; or an error if some are missing or unknown to the model."""
-    labels = column_or_1d(y_test)
     # As they were given: among strings, NumPy makes the label "nan" of NaN.
-    missing = [place for place, label in enumerate(y_test) if is_missing(label)]
+    labels = column_or_1d(label_array(y_test))
+    missing = missing_places(labels.tolist())
     if missing:
         raise ValueError(
             f"y_test has no label (None or NaN) for {len(missing)} of its {len(labels)} rows, the "
             f"first at position {missing[0]}. Leave these rows out."
         )
-    class_positions(labels, classes, "y_test")
-    return labels
+    return classes[class_positions(labels, classes, "y_test")]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
+from typing import Any
+
 import numpy as np
 from scipy import sparse
+
+from .._validation import refuse_lazy
 
 #: What the only column of texts is called that have no name.
 UNNAMED = "value"
@@ -29,10 +34,16 @@ def cell_reader(X, n_rows):
     callable
         Its results are iterators of pairs.
     """
+    refuse_lazy(X)
     # As objects: NumPy would turn the numbers beside a text into texts.
     is_table = hasattr(X, "shape") or hasattr(X, "__array__")
-    table = X if is_table else np.asarray(X, dtype=object)
-    shape = table.shape if hasattr(table, "shape") else (len(table),)
+    table: Any = X if is_table else np.asarray(X, dtype=object)
+    shape: tuple[int, ...] = table.shape if hasattr(table, "shape") else (len(table),)
+    if not shape:
+        raise TypeError(
+            f"X must hold the training rows, as a data frame, an array, a sparse matrix or a list; "
+            f"got {reprlib.repr(X)}."
+        )
     if shape[0] != n_rows:
         raise ValueError(f"X has {shape[0]} rows; the model was trained on {n_rows}.")
     if sparse.issparse(table):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._convergence import in_standard_errors, is_at_optimum
-from .._explanation import clip_apart, text_of
+from .._explanation import clip_apart, is_missing, text_of
+from .._validation import missing_places
+from .._whole_files import write_whole
 from ._sentences import percent, why
 
 if TYPE_CHECKING:
@@ -183,13 +185,13 @@ class AuditReport:
         ]
         return "\n".join(lines)
 
-    def to_html(self, path: str | PathLike, X=None, *, n_rows: int = N_SHOWN) -> None:
+    def to_html(self, path: str | PathLike[str], X: Any = None, *, n_rows: int = N_SHOWN) -> None:
         """Write the report as one HTML file that needs nothing else.
 
         Parameters
         ----------
         path : str or path-like
-            The file, which is overwritten if it exists.
+            The file. One that exists is replaced, when all of the new one is written.
         X : data frame, array-like, sparse matrix or sequence of texts, default=None
             The training rows, to show the cells of those that are listed: of pandas, Polars or
             PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0.
@@ -203,9 +205,7 @@ class AuditReport:
         """
         from ._html import render
 
-        page = render(self, X, n_rows)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(page)
+        write_whole(path, render(self, X, n_rows))
 
     def verdict(self) -> str:
         """A line on the model, and how far its fit is from the optimum of its objective.
@@ -269,13 +269,16 @@ class AuditReport:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
 
 
-def _position(index, row):
+def _position(index: np.ndarray, row: Any) -> int:
     """The position of the one row of a name."""
     if not isinstance(row, Hashable):
         raise TypeError(f"A row is asked for by its name, a label of the index; got {row!r}.")
     # Python's own objects compare whatever they are, but times would lose their unit.
     names = index if index.dtype.kind in "mM" else index.tolist()
-    places = [place for place, name in enumerate(names) if name == row]
+    if is_missing(row):
+        places = missing_places(names)
+    else:
+        places = [place for place, name in enumerate(names) if not is_missing(name) and name == row]
     if not places:
         raise KeyError(f"No training row is called {text_of(row)}: rows go by their index labels.")
     if len(places) > 1:

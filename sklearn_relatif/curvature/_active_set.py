@@ -285,18 +285,20 @@ class ActiveSetSVM:
         return point
 
     def _collect(self, points, interval):
-        start, data, indices, indptr = self._solution, [[]], [[]], [0]
+        start, indptr = self._solution, [0]
+        data = [np.empty(0)]
+        moved_rows: list[np.ndarray] = [np.empty(0, np.intp)]
         intercepts, intervals, violation = [], [], 0.0
         for point in points:
             moved = np.flatnonzero(point.alpha != start.alpha)
             data.append(self._y[moved] * (point.alpha - start.alpha)[moved])
-            indices.append(moved)
+            moved_rows.append(moved)
             indptr.append(indptr[-1] + len(moved))
             intercepts.append(point.intercept - start.intercept)
             intervals.append(interval(point))
             violation = max(violation, point.violation)
         _warn_if_violated(violation)
-        indices = np.concatenate(indices).astype(np.intp)
+        indices = np.concatenate(moved_rows)
         coefficients = sparse.csr_array(
             (np.concatenate(data), indices, indptr), shape=(len(intercepts), len(self._y))
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._cholesky import CholeskyCurvature
@@ -30,7 +32,7 @@ class BlockDiagonalCurvature:
     def __init__(self, total):
         objective = total.objective
         self.dtype = objective.dtype
-        contrasts = getattr(objective.loss, "contrasts", None)
+        contrasts: Any = getattr(objective.loss, "contrasts", None)
         is_square = contrasts is None or contrasts.shape[0] == contrasts.shape[1]
         self.classes = None if is_square else contrasts.T
         mask = None if objective.mask is None else objective.mask.ravel()

@@ -260,12 +260,13 @@ def _exact(objective, curvature, damping, choice, verbose):
     if choice.name == "woodbury" and _has_softmax_dual(objective, curvature, damping):
         total = CurvatureSum(objective, curvature, damping)
         return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
-    found, refusal = [], None
+    found: list[tuple[float, Prepared]] = []
+    refusal = ValueError()
     for note, given, solver in _attempts(objective, curvature, damping, choice):
         try:
             own, inverse = solver(given, curvature, damping)
-        except ValueError as error:
-            refusal = error
+        except ValueError as raised:
+            refusal = raised
             continue
         prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
         error = predictor_error(given)
@@ -419,7 +420,7 @@ def _split(objective, curvature, damping, choice, random_state):
     total = CurvatureSum(objective, curvature, damping)
     norms = _structured(total, norms_name)
     if choice.name == "cg":
-        solver = ConjugateGradients(total, norms)
+        solver: Any = ConjugateGradients(total, norms)
     else:
         solver = Lissa(total, norms, random_state=random_state)
     where = ", in the span of the rows" if is_reduced else ""

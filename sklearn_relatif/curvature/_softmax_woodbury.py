@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -317,7 +317,7 @@ class ClassSums:
         n_distinct, n_gradients = merged.X.shape[0], len(merged.owner)
         n_classes = merged.probabilities.shape[1]
         self.plain = _Sums(n_distinct, n_gradients)
-        self.squared = _Sums(n_distinct, n_gradients) if with_squares else None
+        self.squared: Any = _Sums(n_distinct, n_gradients) if with_squares else None
         n_aside = len(merged.aside.positions)
         #: ``h``, kappa, and ``a`` of each gradient.
         self.gauge, self.gauge_form = np.zeros((n_distinct, n_aside)), np.zeros((n_aside, n_aside))

@@ -231,7 +231,8 @@ def disagreement(values, positions, sizes, solve):
         Gives the values of rows at some positions by the solutions for them.
     """
     ordered = positions[np.argsort(sizes[positions])]
-    compared = ordered[np.unique(np.linspace(0, max(0, len(ordered) - 1), COMPARED, dtype=int))]
+    n_compared = min(COMPARED, len(ordered))
+    compared = ordered[np.linspace(0, len(ordered) - 1, n_compared, dtype=int)]
     expected = solve(compared)
     differences = np.abs(values[compared] - expected)
     relative = np.divide(differences, expected, out=differences, where=expected > 0)

@@ -290,10 +290,11 @@ class KernelObjective:
     intercept : ndarray of shape (n_outputs,)
     C : float or None
         Upper bound of a coefficient of weight 1. None where the machine has another.
-    template : SVC or NuSVC
-        An unfitted machine of the same kernel and strength, for refits.
+    parameters : dict of str to object
+        Those of a machine of the same kernel and strength, for refits. No machine itself: what is
+        read from a file of a stranger's must not bring what is called.
     nu : float or None
-        What it has instead: the least share of support vectors.
+        What a NuSVC has instead: the least share of support vectors.
     """
 
     loss: Hinge
@@ -304,7 +305,7 @@ class KernelObjective:
     dual_coef: np.ndarray
     intercept: np.ndarray
     C: float | None
-    template: object
+    parameters: dict[str, object]
     nu: float | None = None
 
     #: A hinge has no second derivative that says something.
@@ -387,11 +388,12 @@ class KernelObjective:
         kept = np.flatnonzero(counts)
         X = self.kernel.X[kept]
         X = X[:, kept] if self.kernel.is_precomputed else X
+        model = (SVC if self.nu is None else NuSVC)(**self.parameters)
         try:
-            model = clone(self.template).fit(X, self.y[kept], self.sample_weight[kept])
+            model.fit(X, self.y[kept], self.sample_weight[kept])
         except ValueError as error:  # For instance a nu that is infeasible without the rows.
             raise ValueError(
-                f"scikit-learn cannot fit this {type(self.template).__name__} without the rows "
+                f"scikit-learn cannot fit this {type(model).__name__} without the rows "
                 f"{reprlib.repr(list(removed))}: {error}."
             ) from error
         support = kept[model.support_]
@@ -487,9 +489,11 @@ def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
     X = held(X).astype(np.float64, copy=False)
     support = _support_rows(estimator, sample_weight)
     kernel = TrainingKernel(estimator, X)
-    template = _for_refit(estimator, kernel)
+    refitted = _for_refit(estimator, kernel)
     if estimator.probability is True:
-        template.set_params(probability=False)
+        refitted.set_params(probability=False)
+    kind = SVC if nu is None else NuSVC
+    parameters = {name: getattr(refitted, name) for name in kind().get_params()}
     return KernelObjective(
         loss=_one_vs_one_hinge(estimator),
         kernel=kernel,
@@ -500,7 +504,7 @@ def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
         intercept=estimator.intercept_,
         C=C,
         nu=nu,
-        template=template,
+        parameters=parameters,
     )
 
 

@@ -30,7 +30,7 @@ VIOLATION = 1e-9
 #: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
 SEEN = 1e-8
 #: What objectives without an L1 penalty lack.
-WITHOUT_L1 = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
+WITHOUT_L1: dict[str, Any] = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
 
 
 def block_budget() -> float:
@@ -84,12 +84,12 @@ class LinearObjective:
     sample_weight: np.ndarray
     penalty: np.ndarray
     slope: Any = 0.0
-    output_weight: np.ndarray | None = None
+    output_weight: Any = None
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
-    full_design: Design | None = None
-    full_l2: np.ndarray | None = None
-    full_l1: np.ndarray | None = None
+    full_design: Any = None
+    full_l2: Any = None
+    full_l1: Any = None
     inactive_bound: np.ndarray | None = None
 
     @property
@@ -227,8 +227,12 @@ class LinearObjective:
     def unrestricted(self) -> LinearObjective:
         """The losses and the L2 penalty in the full design of an objective with an L1 penalty."""
         table = self.score_weights()
-        restriction = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
-        full = {"weights": table, "design": self.full_design, "penalty": self.full_l2}
+        restriction: dict[str, Any] = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
+        full: dict[str, Any] = {
+            "weights": table,
+            "design": self.full_design,
+            "penalty": self.full_l2,
+        }
         return replace(self, **full, **restriction)
 
     def gradient(self) -> np.ndarray:
@@ -396,7 +400,7 @@ class LinearObjective:
             matrix += block.T @ block
         return matrix[None]
 
-    def null_space(self, blocks: np.ndarray, unpenalised: bool) -> np.ndarray:
+    def null_space(self, blocks: np.ndarray, unpenalised: bool) -> list[np.ndarray]:
         """Directions that no training row and no penalty sees, per block of a curvature.
 
         A duplicated, constant or empty column leaves such directions when its coefficients

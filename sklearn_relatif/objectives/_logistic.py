@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.multiclass import OneVsRestClassifier
 
-from ..losses import LogLoss, MultinomialLogLoss, binary_codebook, one_vs_rest_codebook
+from ..losses import LogLoss, Loss, MultinomialLogLoss, binary_codebook, one_vs_rest_codebook
 from ._build import Parameters, build_objective, class_weight_of_rows, linear_parameters
 from ._registry import reduce_estimator
 
@@ -24,7 +24,7 @@ def reduce_logistic_regression(estimator, X, y, sample_weight):
     n_classes = len(estimator.classes_)
     parameters = _parameters(estimator)
     if _is_one_vs_rest(estimator):
-        loss = LogLoss(one_vs_rest_codebook(n_classes))
+        loss: Loss = LogLoss(one_vs_rest_codebook(n_classes))
         problems = [_problem_weight(estimator, k, y, sample_weight) for k in range(n_classes)]
         return build_objective(
             loss, *parameters, X, y, sample_weight, estimator.fit_intercept, np.array(problems).T
@@ -56,13 +56,14 @@ def reduce_one_vs_rest(estimator: OneVsRestClassifier, X, y, sample_weight):
     if len(models) == 1:
         return reduce_logistic_regression(models[0], X, y, sample_weight)
     parts = [_parameters(model) for model in models]
+    joined = Parameters(*(np.vstack(rows) for rows in zip(*parts, strict=True)))
     problems = [
         sample_weight * _class_weight(model, (y == k).astype(np.intp), sample_weight)
         for k, model in enumerate(models)
     ]
     return build_objective(
         LogLoss(one_vs_rest_codebook(len(models))),
-        *(np.vstack(rows) for rows in zip(*parts, strict=True)),
+        *joined,
         X,
         y,
         sample_weight,

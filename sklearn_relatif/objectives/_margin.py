@@ -24,6 +24,7 @@ from ..losses import (
 from ._build import (
     BOUND,
     DualForm,
+    Parameters,
     build_objective,
     class_weight_of_rows,
     hinge_parameters,
@@ -320,7 +321,9 @@ def _codebook(n_scores):
     return binary_codebook() if n_scores == 1 else one_vs_rest_codebook(n_scores)
 
 
-def _one_vs_rest_objective(loss, parameters, X, y, sample_weight, by_class, fit_intercept):
+def _one_vs_rest_objective(
+    loss, parameters: Parameters, X, y, sample_weight, by_class, fit_intercept
+):
     """Objective of a binary or one-vs-rest machine.
 
     With more than two classes, a class weight counts for the positive rows of that class's own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -56,7 +57,7 @@ class CurvatureSum:
             return self
         blocks = self.objective.blocks(4 * n_outputs**2)
         inner = np.concatenate([self.inner(rows) for rows in blocks])
-        held = copy(self)
+        held: Any = copy(self)
         held.inner = inner.__getitem__
         return held
 

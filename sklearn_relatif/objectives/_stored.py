@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Iterator
 from copy import copy
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -206,7 +207,7 @@ def give_back(source, rows) -> None:
     # A mapping that is copied on write would lose what was written to it.
     if not is_mapped(array) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return
-    mapping = _mapping(array)
+    mapping: Any = _mapping(array)
     if not isinstance(rows, slice) or not array.flags.c_contiguous:
         mapping.madvise(mmap.MADV_DONTNEED)
         return

@@ -90,14 +90,14 @@ class DampingDisplay:
         ax.set(xlabel="damping", ylabel="fidelity to retraining")
         return self
 
-    def _places(self):
+    def _places(self) -> np.ndarray:
         """Logarithms to base 10 of the damping; 0 comes a decade before the smallest."""
         is_positive = self.damping > 0
         places = np.log10(self.damping, where=is_positive, out=np.zeros(len(self.damping)))
         places[~is_positive] = np.floor(places[is_positive].min(initial=1)) - 1
         return places
 
-    def _set_ticks(self, places):
+    def _set_ticks(self, places: np.ndarray) -> None:
         positive = places[self.damping > 0]
         ticks, names = [], []
         if len(positive) < len(places):
@@ -188,7 +188,7 @@ class DampingDisplay:
         name = "damping"
         if isinstance(estimator, Pipeline):
             name = f"{estimator.steps[-1][0]}__damping"
-        search = GridSearchCV(estimator, {name: list(damping)}, cv=cv, refit=False)
+        search = GridSearchCV(estimator, {name: list(np.asarray(damping))}, cv=cv, refit=False)
         return cls.from_search(search.fit(X, y), ax=ax)
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._explanation import Explanation, clip, short_text, text_of
+from .._explanation import Explanation, TrainingRows, clip, short_text, text_of
 from ..metrics import at_explainer
 from ._shared import MARK_COLOR, name_of, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 _HEADINGS = {
     "influence": "IF",
@@ -129,11 +131,12 @@ class GalleryDisplay:
             ax = new_axes(*inches)
         self.ax_, self.figure_ = ax, ax.figure
         ax.set(xlim=(0, width), ylim=(step * n_queries, 0), aspect="equal")
-        style = {"cmap": cmap, **self._range()}
+        style: dict[str, Any] = {"cmap": cmap, **self._range()}
         points = self._caption_size(width, step * n_queries)
-        self.pictures_, self.captions_ = [], []
+        self.pictures_: list[AxesImage] = []
+        self.captions_: list[Text] = []
 
-        def draw(picture, caption, left, top):
+        def draw(picture: np.ndarray, caption: tuple[str, bool], left: float, top: float) -> None:
             text, is_marked = caption
             extent = (left, left + 1, top + height_one, top)
             self.pictures_.append(ax.imshow(picture, extent=extent, **style))
@@ -160,15 +163,16 @@ class GalleryDisplay:
         self._name_lines_and_strips(lefts, step, height_one)
         return self
 
-    def _strips(self):
+    def _strips(self) -> tuple[list[float], float]:
         """Left ends of the strips, and the width of all."""
-        lefts, left = [], 1 + STRIP_GAP
+        lefts: list[float] = []
+        left = 1 + STRIP_GAP
         for one in self.explanations.values():
             lefts.append(left)
             left += one.indices.shape[1] * (1 + GAP) - GAP + STRIP_GAP
         return lefts, left - STRIP_GAP
 
-    def _range(self):
+    def _range(self) -> dict[str, float]:
         """One scale of grey for all pictures; colours have theirs."""
         if self.query_pictures.ndim == 4:
             return {}
@@ -178,19 +182,19 @@ class GalleryDisplay:
             "vmax": max(some.max() for some in both),
         }
 
-    def _caption_size(self, width, height):
+    def _caption_size(self, width: float, height: float) -> float:
         """Font size at which captions stay over their pictures, in given axes too."""
         extent = self.ax_.get_window_extent()
         pixels = min(extent.width / width, extent.height / height)
         return min(CAPTION_POINTS, CAPTION_SHARE * pixels * 72 / self.figure_.dpi)
 
-    def _query_caption(self, query):
+    def _query_caption(self, query: int) -> tuple[str, bool]:
         one = next(iter(self.explanations.values()))
         target = None if one.targets is None else one.targets[query]
         label = target if self.labels is None else self.labels[query]
         return _caption(label, label if target is None else target)
 
-    def _name_lines_and_strips(self, lefts, step, height_one):
+    def _name_lines_and_strips(self, lefts: list[float], step: float, height_one: float) -> None:
         """The queries' names at the left, the headings of the strips at the top."""
         ax, n_queries = self.ax_, len(self.query_pictures)
         names = next(iter(self.explanations.values())).query_index
@@ -309,7 +313,7 @@ class GalleryDisplay:
         )
 
 
-def _caption(label, prediction):
+def _caption(label: Any, prediction: Any) -> tuple[str, bool]:
     """What stands over a picture, and whether the model takes it for something else."""
     if label is None:
         return "", False
@@ -320,7 +324,7 @@ def _caption(label, prediction):
     return both if is_short else clip(name, CAPTION_LENGTH), is_marked
 
 
-def _row_caption(training_rows, row):
+def _row_caption(training_rows: TrainingRows, row: int) -> tuple[str, bool]:
     label, prediction = (
         None if values is None else values[row]
         for values in (training_rows.labels, training_rows.predictions)
@@ -328,7 +332,7 @@ def _row_caption(training_rows, row):
     return _caption(label, prediction)
 
 
-def _pictures(X, image_shape):
+def _pictures(X: Any, image_shape: Sequence[int] | None) -> np.ndarray:
     """Rows of pixels as pictures."""
     X = np.asarray(X)
     n_pixels = int(np.prod(X.shape[1:]))

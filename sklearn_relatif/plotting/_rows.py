@@ -100,7 +100,7 @@ class SelfInfluenceDisplay:
         self.points_ = draw_points(ax, x, y)
         self.hubs_ = None
         hubs = self._largest_hubs(n_marked)
-        if len(hubs):
+        if self.times_first is not None and len(hubs):
             counts = self.times_first[hubs]
             self.hubs_ = ax.scatter(
                 x[hubs], y[hubs], 50, facecolors="none", edgecolors=MARK_COLOR, linewidths=1.6
@@ -114,7 +114,7 @@ class SelfInfluenceDisplay:
             ax.set_title(f"Hubs: first for how many of {n_queries:,} queries", fontsize="medium")
         return self
 
-    def _largest_hubs(self, n_marked):
+    def _largest_hubs(self, n_marked: int) -> np.ndarray:
         if self.times_first is None:
             return np.empty(0, np.intp)
         order = np.argsort(-self.times_first, kind="stable")[:n_marked]
