@@ -17,6 +17,15 @@ from .objectives import row_blocks
 UNLIKE = 100
 #: Rows of which the sizes of the columns are taken.
 ROWS_LOOKED_AT = 10_000
+#: Difference of the same row computed twice, relative to the largest number of a column.
+SAME = 1e-6
+
+#: What is said of an infinite distance.
+OUT_OF_REACH = (
+    "There is no optimum within reach: a direction without penalty tells classes apart, so that "
+    "coefficients grow for as long as the solver runs (fit the model with a penalty, a finite C), "
+    "or predictors are so large that the loss has no curvature left (standardise the features)."
+)
 
 
 def is_at_optimum(distance) -> bool:
@@ -31,8 +40,11 @@ def in_standard_errors(distance) -> str:
     return f"{distance:.2g} standard errors"
 
 
-def warn_if_not_optimal(distance, model, X, transformers, has_weights, is_frozen):
+def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_frozen):
     """Warn when a model is not at the optimum of the rows it is said to be trained on.
+
+    A kernel machine keeps some of its rows. It is told from one of other rows by these, however
+    well it would do for the rows that are given: ``gamma="scale"`` makes it that of any multiple.
 
     Parameters
     ----------
@@ -44,11 +56,21 @@ def warn_if_not_optimal(distance, model, X, transformers, has_weights, is_frozen
         The rows as the model takes them.
     transformers : list
         The steps in front.
-    has_weights : bool
-        Whether sample weights were given.
+    sample_weight : ndarray of shape (n_rows,) or None
+        The weights that were given.
     is_frozen : bool
         Whether the model was fitted before, perhaps on other rows.
     """
+    another = "Explanations and effects of removals are those of another model."
+    if _has_other_support_vectors(model, X, sample_weight):
+        warnings.warn(
+            "The support vectors of the model are not among these rows: they are not the rows, or "
+            f"not in the order, that it was fitted on. {another} Pass exactly the rows that it was "
+            "fitted on, and the weights if it was fitted with any.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+        return
     if is_at_optimum(distance):
         return
     if np.isnan(distance):
@@ -61,10 +83,12 @@ def warn_if_not_optimal(distance, model, X, transformers, has_weights, is_frozen
             f"distance_to_optimum_ is {in_standard_errors(distance)} of its parameters, and one "
             f"of a model that is fitted closely enough is at most {LIMIT:g}"
         )
-    causes = list(_causes(model, X, transformers, has_weights, is_frozen))
+    causes = list(_causes(model, X, transformers, sample_weight is not None, is_frozen))
+    if np.isinf(distance):
+        causes.insert(0, OUT_OF_REACH)
     warnings.warn(
-        f"The model is not at the optimum of these training rows: {found}. Explanations and "
-        f"effects of removals are those of another model. {' '.join(causes)}",
+        f"The model is not at the optimum of these training rows: {found}. {another} "
+        f"{' '.join(causes)}",
         ConvergenceWarning,
         stacklevel=5,
     )
@@ -72,12 +96,6 @@ def warn_if_not_optimal(distance, model, X, transformers, has_weights, is_frozen
 
 def _causes(model, X, transformers, has_weights, is_frozen):
     """Sentences on what can be told of the cause, the surest first."""
-    if _has_other_support_vectors(model, X):
-        yield (
-            "Its support vectors are not among these rows: they are not the rows, or not in the "
-            "order, that it was fitted on."
-        )
-        return
     early, unlike = _early_stop(model), _unlike_columns(X)
     yield from (sentence for sentence in (early, unlike) if sentence)
     if is_frozen:
@@ -158,10 +176,14 @@ def _sizes(X):
     return np.sqrt(total / X.shape[0])
 
 
-def _has_other_support_vectors(model, X):
+def _has_other_support_vectors(model, X, sample_weight):
     """Whether a kernel machine keeps other rows than those that it says it has chosen."""
     if not isinstance(model, (SVC, NuSVC)) or not model.support_vectors_.shape[0]:
         return False
-    own = X[model.support_]
-    own, kept = (m.toarray() if sparse.issparse(m) else m for m in (own, model.support_vectors_))
-    return own.shape == kept.shape and not np.allclose(own, kept, rtol=1e-4, atol=0)
+    # libsvm counts the rows that have a weight.
+    counted = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
+    own, kept = X[counted[model.support_]], model.support_vectors_
+    own, kept = (m.toarray() if sparse.issparse(m) else m for m in (own, kept))
+    if own.shape != kept.shape:
+        return False
+    return bool((np.abs(own - kept) > SAME * np.abs(kept).max(axis=0)).any())

@@ -177,8 +177,9 @@ class RelatIFExplainer(
         objective on exactly these rows and weights, in standard errors of the parameters:
         ``sqrt(n g^T H^-1 g / p)`` with the gradient and the Hessian of the objective, the
         effective number of rows ``n`` and of parameters ``p``. Neither the units of features or
-        weights nor the number of rows matter to it. Above 0.3, or where numbers overflow, a
-        ConvergenceWarning names the cause that it can tell. Below, the fit is close enough to
+        weights nor the number of rows matter to it. Infinite for a model without penalty that has
+        no optimum. Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that
+        it can tell. Below, the fit is close enough to
         its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
         Index, labels, predictions and probabilities of the training rows.
@@ -378,7 +379,7 @@ class RelatIFExplainer(
             self._model,
             design,
             self._transformers,
-            self._training_data[2] is not None,
+            self._training_data[2],
             isinstance(self.estimator, FrozenEstimator),
         )
         self._scales: dict[str, np.ndarray] = {}

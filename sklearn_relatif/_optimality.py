@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._optimum import runs_away
 from .curvature import CholeskyCurvature, SplitCurvature
 from .objectives import CurvatureSum, block_budget, row_blocks
 
@@ -58,14 +59,33 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     Returns
     -------
     float
-        NaN or infinity where numbers overflow, or where J has a slope but no curvature.
+        NaN or infinity where numbers overflow, or where J has a slope but no curvature; infinity
+        where J has no optimum.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        if is_endless(prepared, curvature, damping):
+            return np.inf
         if not objective.is_smooth:
             square, n_params = objective.squared_distance()
         else:
             square, n_params = _decrement(objective, prepared, curvature, damping)
         return float(np.sqrt(_ratio(max(square, 0.0), n_params)))
+
+
+def is_endless(prepared, curvature, damping) -> bool:
+    """Whether J has no optimum, as far as a factor of its Hessian is at hand to ask.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    curvature : str
+    damping : float
+    """
+    objective, own = prepared.objective, prepared.curvature
+    if curvature != "hessian" or damping or not isinstance(own, CholeskyCurvature):
+        return False
+    free = (objective.penalty == 0) & (objective.slope == 0)
+    return bool(free[:, : objective.design.X.shape[1]].any()) and runs_away(objective, own)
 
 
 def _decrement(objective, prepared, curvature, damping):

@@ -13,6 +13,25 @@ MOST_NUMBERS = 10_000_000
 ROUNDING = 1e-9
 #: Margin above which classes count as told apart.
 APART = 1e-6
+#: Change of a predictor by a Newton step from which on there may be no optimum to step towards.
+STRIDE = 0.1
+
+
+def runs_away(objective, curvature) -> bool:
+    """Whether a fitted model has no optimum, however small its gradient has become.
+
+    Towards infinity the gradient of a log loss shrinks as its curvature does, so that Newton steps
+    keep their length: about 1 in the predictor of some row.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+        Its Hessian without damping, in the same coordinates.
+    """
+    step = curvature.solve(objective.gradient().reshape(1, -1).astype(curvature.dtype))
+    change = objective.design.predictor(step.reshape(objective.shape), slice(None))
+    return not np.abs(change).max(initial=0) <= STRIDE and lacks_optimum(objective)
 
 
 def lacks_optimum(objective) -> bool:

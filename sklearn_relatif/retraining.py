@@ -271,8 +271,10 @@ def retrain(
     else:
         factor = curvature
     optimum = minimise(objective, factor, goal=0.0)
-    objective = replace(objective, weights=optimum.weights[0])
-    has_no_end = is_endless(objective, optimum)
+    polished = replace(objective, weights=optimum.weights[0])
+    has_no_end = is_endless(polished, optimum)
+    if not has_no_end:  # Otherwise the factor would say nothing of where the descent has stopped.
+        objective = polished
     if refactors:
         factor = retraining_curvature(objective)
     groups = _counted_rows(objective, groups)

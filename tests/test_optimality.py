@@ -329,12 +329,39 @@ def test_another_half_of_a_large_table():
         RelatIFExplainer.from_fitted(model, X[1::2], y[1::2])
 
 
+@cases.ignore_warning_about_no_penalty
+@pytest.mark.filterwarnings("ignore:The curvature is ill-conditioned")
+@pytest.mark.parametrize("model", [LogisticRegression(), OneVsRestClassifier(LogisticRegression())])
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+def test_classes_told_apart_without_penalty(model, tol):
+    """One class lies apart; the gradient shrinks below any limit on the way to infinity."""
+    X, y = cases.noisy_classes(2)
+    X, y = np.concatenate([X, X[:40] + 20]), np.concatenate([y, np.full(40, 2)])
+    name = "estimator__" if isinstance(model, OneVsRestClassifier) else ""
+    params = {"C": np.inf, "tol": tol, "max_iter": 10_000}
+    model = clone(model).set_params(**{name + key: value for key, value in params.items()})
+    with pytest.warns(ConvergenceWarning, match="There is no optimum within reach: a direction"):
+        explainer = RelatIFExplainer(model).fit(X, y)
+    assert explainer.distance_to_optimum_ == np.inf
+    model.set_params(**{name + "C": 1e4})
+    assert RelatIFExplainer(model).fit(X, y).distance_to_optimum_ < LIMIT
+
+
 @pytest.mark.parametrize("machine", [SVC(), SVC(kernel="linear"), NuSVC(nu=0.4)], ids=str)
 def test_support_vectors_that_are_not_among_the_rows(machine):
     X, y = cases.noisy_classes(3)
     machine = clone(machine).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="support vectors are not among these rows"):
-        RelatIFExplainer.from_fitted(machine, X[::-1], y[::-1])
+    # The machine of a multiple of the rows has the same coefficients: gamma="scale".
+    for rows, labels in ((X[::-1], y[::-1]), (1.1 * X, y)):
+        with pytest.warns(ConvergenceWarning, match="support vectors .* not among these rows"):
+            RelatIFExplainer.from_fitted(machine, rows, labels)
+
+
+def test_support_vectors_are_found_beside_rows_without_weight():
+    X, y = cases.noisy_classes(2)
+    weight = cases.weights_with_zeros(len(y))
+    machine = SVC().fit(X, y, weight)
+    assert RelatIFExplainer.from_fitted(machine, X, y, weight).distance_to_optimum_ < LIMIT
 
 
 @pytest.mark.parametrize("machine", [SVC(), SVC(kernel="linear"), NuSVC(nu=0.4)], ids=str)

@@ -447,3 +447,30 @@ def test_width_of_embeddings_does_not_depend_on_weights(solver, curvature, conta
             influence = explainer.pairwise_influence(container(X[:6]), criterion="influence")
             assert_allclose((embedded @ rows.T)[:, own > 0], influence[:, own > 0], atol=1e-8)
     assert len(widths) == 1
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [(np.asarray, (150, 20)), (np.asarray, (40, 120)), (sparse.csr_matrix, (40, 120))],
+    ids=["tall", "wide", "wide sparse"],
+)
+def test_queries_far_away_on_single_precision(kind, shape, n_classes):
+    """Where the predictor is a small sum of large numbers, it keeps its digits."""
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=shape) * (rng.random(shape) < 0.4)).astype(np.float32)
+    y = rng.integers(n_classes, size=len(X))
+    model = fitted(X, y)
+    queries = rng.normal(size=(4, len(X))) @ X
+    basis, _ = np.linalg.qr(model.coef_.T)
+    queries = (1e5 * (queries - queries @ basis @ basis.T)).astype(np.float32)
+    labels = rng.integers(n_classes, size=4)
+    solver = "cholesky" if len(X) > X.shape[1] else "woodbury"
+    explainer = RelatIFExplainer.from_fitted(model, kind(X), y, solver=solver)
+    exact = RelatIFExplainer.from_fitted(model, X.astype(np.float64), y, solver="cholesky")
+    for criterion in cases.CRITERIA:
+        actual = explainer.pairwise_influence(kind(queries), labels, criterion=criterion)
+        expected = exact.pairwise_influence(queries, labels, criterion=criterion)
+        assert actual.dtype == np.float32
+        largest = np.abs(expected).max(axis=1, keepdims=True)
+        assert_allclose(actual / largest, expected / largest, atol=1e-5)

@@ -387,6 +387,24 @@ def test_a_model_that_has_no_optimum_itself():
 
 
 @pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_row_with_a_column_of_its_own_and_no_penalty(n_classes):
+    """The model of all rows has no optimum, and the one without that row has."""
+    X, y = cases.noisy_classes(n_classes, n_rows=80, n_features=2)
+    X = np.column_stack([X, np.arange(80) == 7])
+    without = np.delete(np.arange(80), 7)
+    explainer = RelatIFExplainer(logistic(np.inf)).fit(X, y)
+    refitted = logistic(np.inf).fit(X[without], y[without])
+    losses = [-np.log(model.predict_proba(X)[np.arange(80), y]) for model in (refitted, explainer)]
+    expected = losses[0] - losses[1]
+    with pytest.warns(ConvergenceWarning, match="Training has no optimum: a direction"):
+        effects = explainer.removal_effect(X, y, order="retrain")[:, 7]
+        (model,) = explainer.retrain_without([7])
+    assert_allclose(effects, expected, atol=1e-5)
+    assert_allclose(model.coef_, refitted.coef_, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 def test_classes_that_are_told_apart():
     X, _, _ = categories(2)

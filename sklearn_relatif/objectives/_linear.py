@@ -155,7 +155,7 @@ class LinearObjective:
     def loss_rows(self, design: Design, y) -> GradientRows:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
         weight = None if self.output_weight is None else self._weight_of_classes[y]
-        return GradientRows(design, *self._direction(y, self.predictor(design), weight)[::-1])
+        return self._gradient_rows(design, *self._direction(y, self.predictor(design), weight))
 
     @cached_property
     def _weight_of_classes(self):
@@ -166,17 +166,25 @@ class LinearObjective:
         return weight
 
     def query_design(self, X) -> Design:
-        """Features of other rows, in the columns of this objective and in its precision."""
+        """Features of other rows, in the columns of this objective and in their own precision."""
         X = X if self.columns is None else take_columns(X, self.columns)
         return self.design.like(X)
 
     def query_rows(self, design: Design, y) -> GradientRows:
         """Unit gradients of the loss of query rows with explained targets ``y``."""
-        norm, unit = self.loss.query_direction(y, self.predictor(design))
-        return GradientRows(design, unit, norm)
+        return self._gradient_rows(design, *self.loss.query_direction(y, self.predictor(design)))
+
+    def _gradient_rows(self, design, norm, unit):
+        """Gradients of other rows, in the precision of the objective."""
+        unit, norm = (values.astype(self.dtype, copy=False) for values in (unit, norm))
+        return GradientRows(design.astype(self.dtype), unit, norm)
 
     def predictor(self, design: Design):
-        """Linear predictor of all rows of a design, shape (n_rows, n_outputs)."""
+        """Linear predictor of all rows of a design, shape (n_rows, n_outputs).
+
+        In double precision: far from the training rows it is a small sum of large numbers.
+        """
+        design = design.astype(np.float64)
         return in_one_blas_thread(design.predictor, self.weights, slice(None))
 
     def astype(self, dtype) -> LinearObjective:

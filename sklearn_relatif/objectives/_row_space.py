@@ -134,8 +134,7 @@ class RowSpaceDesign(Design):
 
     def like(self, X) -> Design:
         """Other rows, given by the user's features, in the coordinates of this design."""
-        coordinates = self.space.project(X.astype(self.dtype, copy=False))
-        return Design(coordinates.astype(self.dtype, copy=False), self.fit_intercept)
+        return Design(self.space.project(X), self.fit_intercept)
 
     def astype(self, dtype) -> RowSpaceDesign:
         """The same rows in another precision."""

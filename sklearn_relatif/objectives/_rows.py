@@ -114,7 +114,7 @@ class Design:
 
     def like(self, X) -> Design:
         """Other rows, given by the user's features, in the columns of this design."""
-        return Design(X.astype(self.dtype, copy=False), self.fit_intercept)
+        return Design(X, self.fit_intercept)
 
     def astype(self, dtype) -> Design:
         """The same rows in another precision."""
