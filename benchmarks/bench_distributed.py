@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks._measure import seconds
-from sklearn_relatif import RelatIFExplainer, _distribute
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.utils import _distribution as _distribute
 
 CRITERIA = ["influence", "theta_relative", "loss_relative"]
 

@@ -23,8 +23,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.objectives import reduce_estimator
-from sklearn_relatif.retraining import retrain
+from sklearn_relatif.adapters import reduce_estimator
+from sklearn_relatif.removal import retrain
 
 N_MODELS = 100
 N_REFITS = 6  # of scikit-learn; their median stands for each of the N_MODELS

@@ -22,7 +22,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sklearn_relatif.curvature._active_set import ActiveSetSVM
+from sklearn_relatif.removal.active_set import ActiveSetSVM
 
 N_TRAIN = 450
 REPETITIONS = 5

@@ -3,16 +3,18 @@
 import sys
 
 try:
-    from ._compact import CompactExplainer
-    from ._explainer import RelatIFExplainer
-    from ._explanation import Explanation
-    from ._neighbors import NearestNeighborsExplainer
-    from ._persistence import trusted_types
-    from .plotting import InfluenceDisplay
+    from ._version import __version__
+    from .explainers import (
+        CompactExplainer,
+        NearestNeighborsExplainer,
+        RelatIFExplainer,
+        trusted_types,
+    )
+    from .results import Explanation, InfluenceDisplay
 
     # What Python writes there while it looks for the command, of which this is imported first.
     if sys.argv[:1] == ["-m"]:
-        from . import _command  # noqa: F401
+        from .cli import _command  # noqa: F401
 except KeyboardInterrupt:
     if sys.argv[:1] != ["-m"]:
         raise
@@ -25,6 +27,6 @@ __all__ = [
     "InfluenceDisplay",
     "NearestNeighborsExplainer",
     "RelatIFExplainer",
+    "__version__",
     "trusted_types",
 ]
-__version__ = "0.1.0"

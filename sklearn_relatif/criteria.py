@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ._distribute import map_parts, split
-from ._threads import FEW_COLUMNS, for_each
-from .objectives import GradientRows, block_budget, row_blocks
+from .jacobians import GradientRows
+from .utils._blocks import block_budget, row_blocks
+from .utils._distribution import map_parts, split
+from .utils._threads import FEW_COLUMNS, for_each
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 

@@ -34,8 +34,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from ._explanation import Explanation
-from ._validation import check_choice, check_positive_int
+from .results import Explanation
+from .utils._validation import check_choice, check_positive_int
 
 __all__ = [
     "influence_set_cardinality",

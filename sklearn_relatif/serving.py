@@ -9,14 +9,13 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from ._compact import check_factored
-from ._explainer import RelatIFExplainer
-from ._explanation import Explanation, row_index
-from ._search import SIGNS
-from ._selection import merge_signs
-from ._validation import check_choice, check_positive_int
 from .criteria import CRITERIA
-from .objectives import block_budget, row_blocks
+from .explainers import RelatIFExplainer, check_factored
+from .results import Explanation
+from .search import SIGNS, merge_signs
+from .utils._blocks import block_budget, row_blocks
+from .utils._index import row_index
+from .utils._validation import check_choice, check_positive_int
 
 __all__ = ["ExplanationIndex"]
 

@@ -91,8 +91,8 @@ def influence_matrices(
     influence = np.where(s > 0, g_query @ solved.T, 0.0)
     return {
         "influence": influence,
-        "theta_relative": _ratio(influence, np.linalg.norm(solved, axis=1)),
-        "loss_relative": _ratio(influence, np.sqrt(np.sum(solved * g_train, axis=1))),
+        "theta_relative": ratio_or_zero(influence, np.linalg.norm(solved, axis=1)),
+        "loss_relative": ratio_or_zero(influence, np.sqrt(np.sum(solved * g_train, axis=1))),
     }
 
 
@@ -165,6 +165,6 @@ def _pseudo_inverse(matrix):
     return np.linalg.pinv(matrix, rcond=len(matrix) * np.finfo(float).eps, hermitian=True)
 
 
-def _ratio(influence, scale):
+def ratio_or_zero(influence, scale):
     """Divide each column by its scale; a row without a gradient has no relative influence."""
     return np.divide(influence, scale, out=np.zeros_like(influence), where=scale > 0)

@@ -10,8 +10,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif.curvature import _active_set, _gram_rows, _kkt_system
-from sklearn_relatif.curvature._active_set import ActiveSetSVM
+from sklearn_relatif.removal.active_set import ActiveSetSVM, _gram_rows, _kkt_system
+from sklearn_relatif.removal.active_set import _svm as _active_set
 
 TIGHT = 1e-10
 

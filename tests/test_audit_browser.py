@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif._explanation import clip
-from sklearn_relatif.audit._html import MAX_NAME
+from sklearn_relatif.audit import MAX_NAME
+from sklearn_relatif.utils._text import clip
 
 pd = pytest.importorskip("pandas")
 

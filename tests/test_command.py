@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_relatif import _command
-from sklearn_relatif._command import main
-from sklearn_relatif._whole_files import write_whole
+from sklearn_relatif.cli import _command
+from sklearn_relatif.cli._command import main
+from sklearn_relatif.utils._whole_files import write_whole
 
 pd = pytest.importorskip("pandas")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
@@ -235,7 +235,7 @@ def test_a_reader_who_leaves_gets_no_traceback():
 
 def run(*arguments, program="", **settings):
     """The command in a process of its own."""
-    program += "\nimport sys; from sklearn_relatif._command import main; sys.exit(main())"
+    program += "\nimport sys; from sklearn_relatif.cli._command import main; sys.exit(main())"
     root = Path(_command.__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": str(root)} | settings.pop("env", {})
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings

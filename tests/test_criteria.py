@@ -9,7 +9,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.criteria import row_factors, unit_scales
-from sklearn_relatif.objectives import GradientRows
+from sklearn_relatif.jacobians import GradientRows
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty

@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif._explanation import Explanation, TrainingRows
 from sklearn_relatif.plotting import (
     DampingDisplay,
     GalleryDisplay,
@@ -21,7 +20,8 @@ from sklearn_relatif.plotting import (
     RemovalFidelityDisplay,
     SelfInfluenceDisplay,
 )
-from sklearn_relatif.plotting._shared import LABEL_GAP, spread
+from sklearn_relatif.results import Explanation, TrainingRows
+from sklearn_relatif.utils._drawing import LABEL_GAP, spread
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")

@@ -17,9 +17,10 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif import RelatIFExplainer, _distribute
-from sklearn_relatif._distribute import Parcel, map_parts, part_slices, with_n_jobs
-from sklearn_relatif._threads import n_blas_threads
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.utils import _distribution as _distribute
+from sklearn_relatif.utils._distribution import Parcel, map_parts, part_slices, with_n_jobs
+from sklearn_relatif.utils._threads import n_blas_threads
 from tests import cases
 
 N_WORKERS = 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sklearn
 
-from sklearn_relatif._command import main
+from sklearn_relatif.cli._command import main
 
 plt = pytest.importorskip("matplotlib.pyplot")
 pytest.importorskip("pandas")

@@ -21,7 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif import RelatIFExplainer, _search
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.search import _passes as _search
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_relatif._explanation import (
+from sklearn_relatif.results import (
     MAX_QUERIES_HTML,
     MAX_QUERIES_TEXT,
     MAX_ROWS,
@@ -17,11 +17,9 @@ from sklearn_relatif._explanation import (
     SUPPORTING_COLOR,
     Explanation,
     TrainingRows,
-    clip,
-    clip_apart,
-    row_index,
-    text_of,
 )
+from sklearn_relatif.utils._index import row_index
+from sklearn_relatif.utils._text import clip, clip_apart, text_of
 
 ROWS = TrainingRows(
     index=np.array(["ann", "bob", "cid", "dee"]),

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_relatif import _demo as demonstration
-from sklearn_relatif._command import main
+from sklearn_relatif.cli import _demo as demonstration
+from sklearn_relatif.cli._command import main
 
 ROOT = Path(__file__).resolve().parents[1]
 

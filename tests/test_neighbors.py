@@ -9,7 +9,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sklearn_relatif._neighbors import NearestNeighborsExplainer
+from sklearn_relatif.explainers import NearestNeighborsExplainer
 
 
 def random_rows(n_train=60, n_queries=13, n_features=5, seed=0):

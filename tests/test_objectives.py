@@ -29,8 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.objectives import LinearObjective
-from sklearn_relatif.objectives._pairs import PairGrams
+from sklearn_relatif.objectives import LinearObjective, PairGrams
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty

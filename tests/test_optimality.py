@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
-from sklearn_relatif import RelatIFExplainer, _optimality
-from sklearn_relatif._optimality import LIMIT, inverse_forms
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.optimality import LIMIT, inverse_forms
+from sklearn_relatif.optimality import _distance as _optimality
 from tests import cases, reference
 
 
@@ -115,7 +116,7 @@ def test_wide_data(solver, n_classes, container):
 
 def test_wide_text_of_several_classes(monkeypatch):
     """The factors of this solver are gone when the measure is taken: it is made of products."""
-    monkeypatch.setattr("sklearn_relatif.curvature._prepare.MODERATE", 0)
+    monkeypatch.setattr("sklearn_relatif.curvature._choice.MODERATE", 0)
     monkeypatch.setattr(_optimality, "FEW_PARAMETERS", 0)
     X, y = cases.text(n_documents=90)
     with pytest.warns(ConvergenceWarning):

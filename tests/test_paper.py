@@ -16,7 +16,7 @@ from benchmarks.paper import (
     surnames,
 )
 from sklearn_relatif import NearestNeighborsExplainer
-from sklearn_relatif.objectives import reduce_estimator
+from sklearn_relatif.adapters import reduce_estimator
 
 RELATIVE = ("theta_relative", "loss_relative")
 

@@ -23,8 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 import sklearn_relatif
-from sklearn_relatif import CompactExplainer, RelatIFExplainer, _compact, trusted_types
-from sklearn_relatif.objectives._stored import MappedFile, StoredRows
+from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from sklearn_relatif.explainers import _compact
+from sklearn_relatif.jacobians import MappedFile, StoredRows
 from tests import cases
 
 SINGLE_PRECISION = 10 * np.finfo(np.float32).eps
@@ -123,7 +124,7 @@ def by_partial(report, victim):
 def by_function(report, victim):
     """An object that is made by a function: here, the command line."""
     arguments = (["audit", "--test-size", "0", "--output", str(victim)],)
-    return {"arguments": arguments}, crafted_call("sklearn_relatif._command", "main")
+    return {"arguments": arguments}, crafted_call("sklearn_relatif.cli._command", "main")
 
 
 def crafted_call(module, name):
@@ -190,7 +191,7 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
     for parameters in (CalibratedClassifierCV(caching), {"kernel": caching}):
         arguments = (replace(objective, parameters=parameters), "", None)
-        call = crafted_call("sklearn_relatif.support_vectors", "RefittedMachine")
+        call = crafted_call("sklearn_relatif.removal.active_set._machines", "RefittedMachine")
         data = crafted_file({"arguments": arguments}, call)
         with pytest.raises((TypeError, ValueError)):
             skops.loads(data, trusted=trusted_types())
@@ -201,7 +202,7 @@ def test_crafted_rows_open_no_file(tmp_path):
     skops = pytest.importorskip("skops.io")
     names = np.array([str(tmp_path / "opened")], object)
     arguments = (names, (HashingVectorizer(input="filename"),))
-    call = crafted_call("sklearn_relatif.objectives._stored", "StoredRows")
+    call = crafted_call("sklearn_relatif.jacobians._stored", "StoredRows")
     data = crafted_file({"arguments": arguments}, call)
     with pytest.raises(TypeError, match="Untrusted types"):
         skops.loads(data, trusted=trusted_types())

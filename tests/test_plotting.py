@@ -5,14 +5,14 @@ import sys
 import numpy as np
 import pytest
 
-from sklearn_relatif._explanation import (
+from sklearn_relatif.results import (
     NEUTRAL_COLOR,
     OPPOSING_COLOR,
     SUPPORTING_COLOR,
     Explanation,
+    InfluenceDisplay,
     TrainingRows,
 )
-from sklearn_relatif.plotting import InfluenceDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")

@@ -11,16 +11,17 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.curvature import (
     CholeskyCurvature,
     SoftmaxWoodburyCurvature,
     WoodburyCurvature,
-    _prepare,
+    _choice,
     _proof,
     _woodbury,
     build_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum, reduce_estimator, reduce_to_row_space
+from sklearn_relatif.objectives import CurvatureSum, reduce_to_row_space
 from tests import cases, reference
 
 
@@ -113,7 +114,7 @@ def test_one_numeric_column_beside_text(container, n_classes, scale):
 @pytest.mark.parametrize("scale", [1e2, 1e5, 1e8])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_one_numeric_column_class_by_class(monkeypatch, dtype, scale):
-    monkeypatch.setattr(_prepare, "MODERATE", 0)
+    monkeypatch.setattr(_choice, "MODERATE", 0)
     X, y = beside_a_profit(scale, n_classes=4)
     X = X.astype(dtype)
     model = with_newton_steps(fitted(X, y), X, y)
@@ -257,7 +258,7 @@ def test_an_ill_conditioned_curvature_says_so():
 
 def test_a_solver_that_proves_nothing_is_not_called_exact(monkeypatch):
     X, y = text()
-    monkeypatch.setattr(_prepare, "solution_error", lambda *args: np.nan)
+    monkeypatch.setattr(_choice, "solution_error", lambda *args: np.nan)
     with pytest.warns(LinAlgWarning, match="rounding puts solutions off"):
         explainer = RelatIFExplainer.from_fitted(fitted(X, y), X, y, solver="woodbury")
     assert explainer.solver_.name == "woodbury" and not explainer.solver_.is_exact
@@ -266,9 +267,9 @@ def test_a_solver_that_proves_nothing_is_not_called_exact(monkeypatch):
 
 def test_a_basis_takes_over_where_the_dual_matrix_is_spoilt(monkeypatch):
     X, y = text(n_classes=2)
-    model, measure = fitted(X, y), _prepare.solution_error
+    model, measure = fitted(X, y), _choice.solution_error
     monkeypatch.setattr(
-        _prepare,
+        _choice,
         "solution_error",
         lambda total, own, curvature: (
             1.0 if isinstance(curvature, WoodburyCurvature) else measure(total, own, curvature)
@@ -318,7 +319,7 @@ def test_denominators_of_rows_with_hardly_any_weight():
 
 
 def test_class_by_class_denominators_that_disagree_are_reported(monkeypatch):
-    monkeypatch.setattr(_prepare, "MODERATE", 0)
+    monkeypatch.setattr(_choice, "MODERATE", 0)
     X, y = text()
     exact = _woodbury.Border.of
     monkeypatch.setattr(

@@ -24,7 +24,7 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.curvature import _prepare
+from sklearn_relatif.curvature import _memory
 from sklearn_relatif.objectives import LinearObjective
 from tests import cases, reference
 
@@ -249,7 +249,7 @@ def test_without_room_for_a_factor(model, monkeypatch):
     expected = [plain.removal_effect(X[:N_QUERIES], **groups) for groups in options]
     expected_proba = plain.loo_proba()
 
-    monkeypatch.setattr(_prepare, "_memory", lambda: 1)
+    monkeypatch.setattr(_memory, "machine_memory", lambda: 1)
     monkeypatch.delattr(LinearObjective, "hessian")
     explainer = RelatIFExplainer(model).fit(X, y)
     assert explainer.solver_.name == "cg"

@@ -8,12 +8,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from sklearn_relatif import _descent, retraining
-from sklearn_relatif._downdate import Downdate
+from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
-from sklearn_relatif.objectives import Design, LinearObjective, reduce_estimator
-from sklearn_relatif.retraining import (
+from sklearn_relatif.jacobians import Design
+from sklearn_relatif.objectives import LinearObjective
+from sklearn_relatif.removal import (
+    Downdate,
+    _descent,
     loo_predictor,
     loss_changes,
     newton_step,
@@ -25,6 +27,7 @@ from sklearn_relatif.retraining import (
     retraining_curvature,
     training_effects,
 )
+from sklearn_relatif.removal import _retraining as retraining
 from tests import cases, reference
 
 

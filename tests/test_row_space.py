@@ -11,9 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.curvature import WoodburyCurvature, prepare_curvature
-from sklearn_relatif.objectives import reduce_estimator, reduce_to_row_space
-from sklearn_relatif.retraining import parameter_changes, retrain
+from sklearn_relatif.objectives import reduce_to_row_space
+from sklearn_relatif.removal import parameter_changes, retrain
 from tests import cases
 
 CURVATURES = [("hessian", 0.0), ("fisher", 0.0), ("fisher", 0.01), ("empirical_fisher", 0.01)]

@@ -5,9 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from sklearn_relatif._screening import screened_best
-from sklearn_relatif._selection import BestRows
-from sklearn_relatif.objectives import Design, GradientRows
+from sklearn_relatif.jacobians import Design, GradientRows
+from sklearn_relatif.search import BestRows, screened_best
 
 
 def problem(n_rows=3000, n_columns=6, n_outputs=3, n_queries=20, dtype=np.float64, seed=0):
@@ -95,7 +94,7 @@ def test_out_of_range_is_left_to_others(scale):
 def test_many_equal_rows_are_left_to_others(monkeypatch):
     solved, rows, factors = problem(n_rows=2000)
     rows.design.X[:], rows.unit[:] = rows.design.X[1], rows.unit[1]
-    monkeypatch.setattr("sklearn_relatif._screening.block_budget", lambda: 24 * 500.0)
+    monkeypatch.setattr("sklearn_relatif.search._screening.block_budget", lambda: 24 * 500.0)
     assert screened_best(solved, rows, {"even": factors["even"]}, 5, (1, -1)) is None
 
 

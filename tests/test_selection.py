@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_relatif._selection import BestRows, merge_signs
+from sklearn_relatif.search import BestRows, merge_signs
 
 
 def sorted_best(scores, n_best):

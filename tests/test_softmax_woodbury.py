@@ -7,14 +7,16 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import (
     SoftmaxWoodburyCurvature,
+    _choice,
     _lapack,
-    _prepare,
+    _memory,
     build_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum, reduce_estimator
+from sklearn_relatif.objectives import CurvatureSum
 from tests import cases
 from tests.test_row_space import fitted, objective_of, wide
 
@@ -23,7 +25,7 @@ CURVATURES = [("hessian", 0.0), ("hessian", 1e-9), ("hessian", 0.01), ("fisher",
 
 @pytest.fixture(autouse=True)
 def no_problem_is_too_small(monkeypatch):
-    monkeypatch.setattr(_prepare, "MODERATE", 0)
+    monkeypatch.setattr(_choice, "MODERATE", 0)
 
 
 def scales_of(objective, curvature, damping):
@@ -192,7 +194,7 @@ def test_what_takes_a_factor_is_found_in_the_span_of_the_rows():
 
 def test_what_takes_a_factor_is_refused_where_it_is_too_large(monkeypatch):
     # Enough for the matrices of 40 rows, too little for a factor of 3 x 41 parameters.
-    monkeypatch.setattr(_prepare, "_memory", lambda: 1.5 * 5 * 8 * 40**2)
+    monkeypatch.setattr(_memory, "machine_memory", lambda: 1.5 * 5 * 8 * 40**2)
     streamed, queries = explainer_of()
     assert isinstance(streamed._curvature, SoftmaxWoodburyCurvature)
     assert np.isfinite(streamed.removal_effect(queries, order="first")).all()
@@ -210,7 +212,7 @@ def test_what_takes_a_factor_is_refused_where_it_is_too_large(monkeypatch):
 
 
 def test_conjugate_gradients_where_memory_is_short(monkeypatch):
-    monkeypatch.setattr(_prepare, "_memory", lambda: 5 * 8 * 40**2)
+    monkeypatch.setattr(_memory, "machine_memory", lambda: 5 * 8 * 40**2)
     assert explainer_of()[0].solver_.name == "cg"
 
 

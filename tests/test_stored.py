@@ -17,8 +17,7 @@ from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, Standard
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.objectives import _stored
-from sklearn_relatif.objectives._stored import StoredRows
+from sklearn_relatif.jacobians import StoredRows, _stored
 from tests import cases
 
 PEAK_MEMORY = """
@@ -280,7 +279,7 @@ SCATTERED_ROWS_OF_A_FILE = """
 import sys
 
 import numpy as np
-from sklearn_relatif.objectives._stored import stored
+from sklearn_relatif.jacobians._stored import stored
 
 X = np.load(sys.argv[1], mmap_mode="r")
 rows, before = stored(X), peak()

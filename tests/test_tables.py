@@ -5,9 +5,14 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
-from sklearn_relatif._readings import parse_number  # noqa: E402
-from sklearn_relatif._table_files import TableError, read_frame  # noqa: E402
-from sklearn_relatif._tables import features_of, group_labels, make_table, more_rows  # noqa: E402
+from sklearn_relatif.cli._readings import parse_number  # noqa: E402
+from sklearn_relatif.cli._table_files import TableError, read_frame  # noqa: E402
+from sklearn_relatif.cli._tables import (  # noqa: E402
+    features_of,
+    group_labels,
+    make_table,
+    more_rows,
+)
 
 
 def table_of(values, labels=None):

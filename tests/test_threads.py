@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_relatif._threads import for_each, in_one_blas_thread
+from sklearn_relatif.utils._threads import for_each, in_one_blas_thread
 
 
 def blas_threads():

@@ -13,12 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from sklearn_relatif import RelatIFExplainer, retraining
-from sklearn_relatif._optimum import lacks_optimum
-from sklearn_relatif._own_hessian import OwnHessian
-from sklearn_relatif.curvature import _prepare, build_curvature
-from sklearn_relatif.objectives import LinearObjective, reduce_estimator
-from sklearn_relatif.retraining import newton_step, polish, retrain
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.adapters import reduce_estimator
+from sklearn_relatif.curvature import _memory, build_curvature
+from sklearn_relatif.objectives import LinearObjective
+from sklearn_relatif.optimality import lacks_optimum
+from sklearn_relatif.removal import OwnHessian, newton_step, polish, retrain
+from sklearn_relatif.removal import _retraining as retraining
 from tests import cases, reference
 
 pytestmark = [
@@ -291,7 +292,7 @@ def test_without_room_for_a_factor(monkeypatch):
         patch.setattr(retraining, "BATCH_BYTES", 1000)
         again = explainer.removal_effect(X, y, groups=groups, order="retrain")
     assert_allclose(again, exact, rtol=0, atol=1e-7)
-    monkeypatch.setattr(_prepare, "_memory", lambda: 1)
+    monkeypatch.setattr(_memory, "machine_memory", lambda: 1)
     monkeypatch.delattr(LinearObjective, "hessian")
     iterative = RelatIFExplainer(logistic(1e6)).fit(X, y)
     assert iterative.solver_.name == "cg"

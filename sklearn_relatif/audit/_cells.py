@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._validation import refuse_lazy
+from ..utils._validation import refuse_lazy
 
 #: What the only column of texts is called that have no name.
 UNNAMED = "value"

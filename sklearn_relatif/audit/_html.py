@@ -9,8 +9,8 @@ from string import Template
 
 import numpy as np
 
-from .._convergence import is_at_optimum
-from .._explanation import clip, text_of
+from ..optimality import is_at_optimum
+from ..utils._text import clip, text_of
 from . import _svg
 from ._cells import cell_reader
 from ._meanings import FACTS, GROUP, PREDICTION, ROW
@@ -45,7 +45,7 @@ def render(report, X=None, n_rows=20):
     X : data frame, array-like, sparse matrix or sequence of texts, default=None
     n_rows : int, default=20
     """
-    cells = _cells(X, len(report.index))
+    cells = cells_of(X, len(report.index))
     sections = {
         "model": ("The model and its fit", _facts(report.model)),
         "rows": ("Rows to look at first", _suspects(report, cells, n_rows)),
@@ -313,7 +313,7 @@ def _figure(chart, caption):
     return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
 
 
-def _cells(X, n_rows):
+def cells_of(X, n_rows):
     """A function from the position of a row to the names and texts of its cells."""
     if X is None:
         return lambda row: []

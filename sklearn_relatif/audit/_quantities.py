@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from .. import retraining
 from ..curvature import has_exact_factor
+from ..removal import loo_predictor
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24
@@ -74,7 +74,7 @@ def leave_one_out(explainer):
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
     objective, loss = explainer._objective, explainer._objective.loss
-    eta = retraining.loo_predictor(*explainer._newton())
+    eta = loo_predictor(*explainer._newton())
     columns = {
         "loo_prediction": explainer._targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),

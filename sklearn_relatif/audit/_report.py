@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._convergence import in_standard_errors, is_at_optimum
-from .._explanation import clip_apart, is_missing, text_of
-from .._validation import missing_places
-from .._whole_files import write_whole
+from ..optimality import in_standard_errors, is_at_optimum
+from ..utils._text import clip_apart, is_missing, text_of
+from ..utils._validation import missing_places
+from ..utils._whole_files import write_whole
 from ._sentences import percent, why
 
 if TYPE_CHECKING:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from .._explanation import row_index, rows_at, text_of
-from .._validation import group_labels
-from ..objectives import CurvatureSum, GradientRows, LinearObjective, block_budget, row_blocks
+from ..jacobians import GradientRows
+from ..objectives import CurvatureSum, LinearObjective
+from ..utils._blocks import block_budget, row_blocks
+from ..utils._index import row_index, rows_at
+from ..utils._text import text_of
+from ..utils._validation import group_labels
 from ._quantities import of_own_class
 
 #: Groups that are retrained without, at most: the largest ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._explanation import clip, text_of
+from ..utils._text import clip, text_of
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01

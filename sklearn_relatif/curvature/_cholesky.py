@@ -8,8 +8,8 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
-from .._threads import FEW_COLUMNS, in_one_blas_thread
-from ..objectives import row_blocks
+from ..utils._blocks import row_blocks
+from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._lapack import cholesky, invert_triangle
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
@@ -53,7 +53,7 @@ class CholeskyCurvature:
         self.dtype = np.dtype(dtype)
         tolerance = 10 * np.sqrt(self.size) * np.finfo(dtype).eps
         diagonals = np.einsum("bii->bi", blocks).copy()
-        factors, n_null = [_factorise(block) for block in blocks], 0
+        factors, n_null = [factorise_block(block) for block in blocks], 0
         if min(pivot for _, pivot in factors) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
@@ -61,7 +61,7 @@ class CholeskyCurvature:
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
             diagonals = np.einsum("bii->bi", blocks).copy()
-            factors = [_factorise(block) for block in blocks]
+            factors = [factorise_block(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
         self.smallest_pivot = smallest = min(pivot for _, pivot in factors)
         if smallest < tolerance:
@@ -77,7 +77,7 @@ class CholeskyCurvature:
         self.inverse_factors, conditions = [], [1.0]
         for (factor, _), lengths in zip(factors, np.sqrt(diagonals), strict=True):
             largest = _square_of_norm(factor, 1 / lengths, transpose=True)
-            self.inverse_factors.append(_invert(factor, dtype))
+            self.inverse_factors.append(invert_factor(factor, dtype))
             inverse = _square_of_norm(self.inverse_factors[-1], lengths, transpose=False)
             conditions.append(largest * inverse)
         #: Estimate of the condition number with all parameters at the same scale.
@@ -114,7 +114,7 @@ class CholeskyCurvature:
         if self.n_blocks == n_outputs:
             return self._separate_forms
         (factor,) = self.inverse_factors
-        inverse = _triangular_product(factor, np.tril(factor).T.copy(), True)
+        inverse = triangular_product(factor, np.tril(factor).T.copy(), True)
         return lambda x: _coupled_forms(inverse, x, n_outputs)
 
     def inverse_diagonal(self):
@@ -122,16 +122,16 @@ class CholeskyCurvature:
         return np.concatenate([column_squares(factor) for factor in self.inverse_factors])
 
     def _separate_forms(self, x):
-        whitened = (_triangular_product(f, x.copy(), False) for f in self.inverse_factors)
+        whitened = (triangular_product(f, x.copy(), False) for f in self.inverse_factors)
         return np.stack([np.einsum("ij,ij->i", v, v) for v in whitened], axis=1)
 
     def _multiply(self, rows, transpose):
         if self.n_blocks == 1:
-            return _triangular_product(self.inverse_factors[0], rows, transpose)
+            return triangular_product(self.inverse_factors[0], rows, transpose)
         for index, factor in enumerate(self.inverse_factors):
             own = slice(index * self.size, (index + 1) * self.size)
             part = np.ascontiguousarray(rows[:, own])
-            rows[:, own] = _triangular_product(factor, part, transpose)
+            rows[:, own] = triangular_product(factor, part, transpose)
         return rows
 
 
@@ -164,7 +164,7 @@ class _RotatedCurvature:
         return whitened
 
 
-def _factorise(block):
+def factorise_block(block):
     """Cholesky factor in the memory of ``block``, and its smallest pivot (0 if it fails).
 
     The pivot is relative to its diagonal element: 1 - R^2 of a parameter on the ones before
@@ -194,7 +194,7 @@ def _restore(block, diagonal):
     np.fill_diagonal(block, diagonal)
 
 
-def _invert(factor, dtype):
+def invert_factor(factor, dtype):
     """``L^-1`` of a lower triangular factor, in place unless the precision changes."""
     inverse = invert_triangle(factor)
     if len(inverse) <= FEW_COLUMNS:
@@ -244,7 +244,7 @@ def _coupled_forms(inverse, x, n_outputs):
     return forms
 
 
-def _triangular_product(factor, rows, transpose):
+def triangular_product(factor, rows, transpose):
     """``rows @ factor.T`` (or ``rows @ factor``), in place on C-ordered rows if there are many.
 
     A small factor has zeros above its diagonal, and is multiplied by NumPy: unlike SciPy, it lets

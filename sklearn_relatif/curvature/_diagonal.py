@@ -1,5 +1,7 @@
 """Diagonal curvature, the identity among others."""
 
+from __future__ import annotations
+
 import numpy as np
 
 

@@ -13,7 +13,7 @@ from scipy.linalg import blas
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._threads import for_each, n_blas_threads
+from ..utils._threads import for_each, n_blas_threads
 
 #: A vector this many times longer than the gradient that LiSSA started from has diverged.
 DIVERGED = 1e8

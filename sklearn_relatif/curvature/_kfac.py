@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from ..objectives import block_budget, row_blocks
+from ..utils._blocks import block_budget, row_blocks
 
 
 class KroneckerCurvature:

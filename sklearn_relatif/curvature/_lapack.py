@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack
 
-from .._threads import FEW_COLUMNS, in_one_blas_thread
+from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 
 #: From this size on, a matrix is worked on by blocks.
 LARGE = 12_000

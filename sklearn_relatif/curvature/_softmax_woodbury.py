@@ -10,9 +10,10 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import LinAlgWarning
 
-from .._progress import show_progress
-from ..objectives import block_budget, mirror_lower, row_blocks
-from ._cholesky import _factorise, _invert, _triangular_product
+from ..objectives import mirror_lower
+from ..utils._blocks import block_budget, row_blocks
+from ..utils._progress import show_progress
+from ._cholesky import factorise_block, invert_factor, triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
@@ -280,7 +281,7 @@ def _invert_in_place(matrix):
     """
     # LAPACK works in the upper triangle, and leaves the copy below the diagonal alone.
     mirror_lower(matrix.T)
-    factor, pivot = _factorise(matrix)
+    factor, pivot = factorise_block(matrix)
     if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(np.float64).eps:
         refuse()
     symmetric_from_triangle(invert_triangle(factor))
@@ -400,10 +401,10 @@ class ClassSums:
         inverse = scaled_inverse(self.gauge_form)
         for rows in tiles(len(self.gauge)):
             self.plain.coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
-        factor, pivot = _factorise(self.plain.coupling)
+        factor, pivot = factorise_block(self.plain.coupling)
         if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
             refuse()
-        factor = _invert(factor, np.float64)
+        factor = invert_factor(factor, np.float64)
         if self.with_squares:
             mirror_lower(self.squared.coupling.T)
         forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
@@ -411,10 +412,10 @@ class ClassSums:
             some = slice(start, start + STRIP)
             weight = self.held[some] @ inverse
             right = self.plain.columns[some] - weight @ self.gauge.T
-            solved = _triangular_product(factor, right, False)
+            solved = triangular_product(factor, right, False)
             forms[some] += dot(solved, solved) - dot(self.held[some], weight)
             if self.with_squares:
-                solved = _triangular_product(factor, solved, True)
+                solved = triangular_product(factor, solved, True)
                 weight = weight + solved @ self.gauge @ inverse
                 squares[some] = self._square_lengths(some, solved, weight)
         return (forms, squares) if self.with_squares else (forms,)

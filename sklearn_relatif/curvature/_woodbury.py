@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..objectives import block_budget, heavy_columns, row_blocks, without_columns
+from ..jacobians import heavy_columns, without_columns
+from ..utils._blocks import block_budget, row_blocks
 from ._cholesky import CholeskyCurvature, column_squares
 
 #: Side of the tiles in which an inverse is multiplied out: enough for BLAS to run at its full rate.

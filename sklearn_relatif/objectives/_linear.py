@@ -13,32 +13,18 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
-from scipy.linalg import blas
-from sklearn import get_config
 
-from .._distribute import map_parts, split
-from .._threads import FEW_COLUMNS, for_each, in_one_blas_thread
+from ..jacobians import Design, GradientRows, take_columns
+from ..utils._blocks import block_budget, row_blocks, value_blocks
+from ..utils._distribution import map_parts, split
+from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
+from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower
 from ._pairs import PairGrams
-from ._rows import Design, GradientRows, row_blocks, value_blocks
-from ._stored import take_columns
 
-MIB = 2.0**20
-#: A block much larger than this leaves the caches without making the products faster.
-MAX_BLOCK = 32 * MIB
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
-#: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
-SEEN = 1e-8
 #: What objectives without an L1 penalty lack.
 WITHOUT_L1: dict[str, Any] = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
-
-
-def block_budget() -> float:
-    """Bytes that one temporary block may take (scikit-learn's ``working_memory`` caps it).
-
-    At least one: a block has at least one row, with no memory to work with too.
-    """
-    return max(1.0, min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4))
 
 
 @dataclass(frozen=True)
@@ -426,7 +412,7 @@ class LinearObjective:
                 free = free & (self.penalty[output] == 0)
             basis = np.zeros((n_columns, 0))
             if free.any():
-                null = _gram_null_space(gram[np.ix_(free, free)])
+                null = gram_null_space(gram[np.ix_(free, free)])
                 basis = np.zeros((n_columns, null.shape[1]))
                 basis[free] = null
             per_output.append(basis)
@@ -525,7 +511,7 @@ class LinearObjective:
             mask = self.mask.reshape(n_blocks, size)
             blocks *= mask[:, :, None] * mask[:, None, :]
             if not self.loss.separable:
-                _fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
+                fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks
 
@@ -539,59 +525,3 @@ class LinearObjective:
         values_per_row += self.design.n_columns
         bytes_per_row = values_per_row * self.design.dtype.itemsize
         return list(row_blocks(self.design.n_rows, bytes_per_row, self.design.bytes_at_once))
-
-
-def add_gram(matrix, x, weight):
-    """Add ``x^T diag(weight) x`` for non-negative weights to the lower triangle of ``matrix``."""
-    root = np.sqrt(weight)
-    if sparse.issparse(x):
-        scaled = sparse.diags(root) @ x
-        matrix += (scaled.T @ scaled).toarray()
-        return
-    scaled = x * root[:, None]
-    if scaled.dtype == matrix.dtype:
-        # All transposed, because BLAS wants the columns together.
-        blas.dsyrk(1.0, scaled.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
-    else:
-        matrix += scaled.T @ scaled
-
-
-def mirror_lower(matrix):
-    """Copy the lower triangle onto the upper one, in place and in strips."""
-    size = len(matrix)
-    for start in range(0, size, 256):
-        stop = min(start + 256, size)
-        square = np.tril(matrix[start:stop, start:stop])
-        matrix[start:stop, start:stop] = square + np.tril(square, -1).T
-        matrix[start:stop, stop:] = matrix[stop:, start:stop].T
-
-
-def _fix_gauge(matrix, mask, penalty):
-    """Give curvature to the directions that neither the softmax nor the penalty sees.
-
-    Adding a number to one feature's weight in every class changes nothing, and no row gradient
-    points that way, so any curvature there leaves every solution as it is. With an L1 penalty
-    this needs care only for the columns (and the intercept) that are active in all classes.
-    """
-    n_outputs, n_columns = mask.shape
-    diagonal = np.diag(matrix).reshape(n_outputs, n_columns)
-    size = diagonal.mean(axis=0)
-    cells = matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
-    is_seen = np.broadcast_to(penalty, mask.shape).min(axis=0) > SEEN * size
-    for column in np.flatnonzero(mask.all(axis=0) & ~is_seen):
-        cells[:, column, :, column] += size[column] / n_outputs
-
-
-def _gram_null_space(gram):
-    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
-    lengths = np.sqrt(np.diag(gram))
-    seen = lengths > 0
-    scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
-    values, vectors = np.linalg.eigh(scaled)
-    # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
-    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
-    null = vectors[:, values < limit]
-    basis = np.zeros((len(gram), null.shape[1]))
-    if null.size:
-        basis[seen] = linalg.orth(null / lengths[seen, None])
-    return np.hstack([np.eye(len(gram))[:, ~seen], basis])

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .._threads import for_each, in_one_blas_thread
-from ._rows import row_blocks
+from ..utils._blocks import row_blocks
+from ..utils._threads import for_each, in_one_blas_thread
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
 CHUNK_ROWS = 2048

@@ -1,9 +1,9 @@
 """Displays, after scikit-learn's convention: data in, `plot` draws, nothing calls `plt.show`."""
 
+from ..results import InfluenceDisplay
 from ._damping import DampingDisplay
 from ._fidelity import RemovalFidelityDisplay
 from ._gallery import GalleryDisplay
-from ._influence import InfluenceDisplay
 from ._rows import LeverageDisplay, SelfInfluenceDisplay
 
 __all__ = [

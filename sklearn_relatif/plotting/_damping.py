@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from ._shared import MARK_COLOR, POINT_COLOR, new_axes
+from ..utils._drawing import MARK_COLOR, POINT_COLOR, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

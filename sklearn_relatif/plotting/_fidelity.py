@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validation import check_choice
 from ..metrics import at_explainer
-from ._shared import MARK_COLOR, SCORE_NAMES, draw_points, new_axes
+from ..utils._drawing import MARK_COLOR, SCORE_NAMES, draw_points, new_axes
+from ..utils._validation import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._explanation import Explanation, TrainingRows, clip, short_text, text_of
 from ..metrics import at_explainer
-from ._shared import MARK_COLOR, name_of, new_axes, plain
+from ..results import Explanation, TrainingRows
+from ..utils._drawing import MARK_COLOR, name_of, new_axes, plain
+from ..utils._text import clip, short_text, text_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

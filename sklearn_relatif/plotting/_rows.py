@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..audit import AuditReport
-from ..audit._quantities import losses, times_first
+from ..audit import AuditReport, losses, times_first
 from ..metrics import at_explainer
-from ._shared import MARK_COLOR, draw_points, label_points, name_of, new_axes, on_log_axis
+from ..utils._drawing import MARK_COLOR, draw_points, label_points, name_of, new_axes, on_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

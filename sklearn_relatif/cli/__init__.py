@@ -1,0 +1,1 @@
+"""The command line: a demonstration, and the audit of tables in files."""

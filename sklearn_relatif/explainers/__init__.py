@@ -1,0 +1,14 @@
+"""The explainers that users meet."""
+
+from ._compact import CompactExplainer, check_factored
+from ._neighbors import NearestNeighborsExplainer
+from ._persistence import trusted_types
+from ._relatif import RelatIFExplainer
+
+__all__ = [
+    "CompactExplainer",
+    "NearestNeighborsExplainer",
+    "RelatIFExplainer",
+    "check_factored",
+    "trusted_types",
+]

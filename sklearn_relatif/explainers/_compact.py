@@ -1,0 +1,375 @@
+"""Explainers that have let go of their training features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy.linalg import blas, lapack
+
+from ..curvature import CholeskyCurvature
+from ..jacobians import Design, GradientRows
+from ..objectives import WITHOUT_L1, LinearObjective
+from ..results import Explanation, TrainingRows
+from ..search import score_matrices
+
+#: Training rows as whose features some queries are made that single precision must do for, and how
+#: far their scores may be off, relative to the largest of each query.
+COMPARED = 100
+TOLERATED = 1e-5
+
+
+class CompactExplainer:
+    """Explains by the index of training rows whose features it does not have.
+
+    Made by :meth:`RelatIFExplainer.compact`, whose docstring says what it keeps and costs.
+
+    Parameters
+    ----------
+    explainer : RelatIFExplainer
+        Already without its training features.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    training_rows_ : TrainingRows
+        Index, labels, predictions and probabilities of the training rows.
+    """
+
+    def __init__(self, explainer: Any) -> None:
+        self._explainer = explainer
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self._explainer.classes_
+
+    @property
+    def training_rows_(self) -> TrainingRows:
+        return self._explainer.training_rows_
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: str | None = ...,
+    ) -> Explanation: ...
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: Sequence[str],
+    ) -> dict[str, Explanation]: ...
+
+    def explain(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        n_examples: int = 5,
+        sign: str = "positive",
+        criterion: str | Sequence[str] | None = None,
+    ) -> Explanation | dict[str, Explanation]:
+        """Find the training rows that explain predictions best.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
+            The labels to explain. None: those that the model predicts.
+        n_examples : int, default=5
+            How many training rows to return for each query.
+        sign : {"positive", "negative", "absolute"}, default="positive"
+            Rows that support the label, that oppose it, or the strongest of both.
+        criterion : str or sequence of str, default=None
+            Overrides the criterion of the explainer that this one was made from.
+
+        Returns
+        -------
+        Explanation, or dict of str to Explanation if ``criterion`` is a sequence
+            As of :meth:`RelatIFExplainer.explain`.
+        """
+        return self._explainer.explain(X, y, n_examples=n_examples, sign=sign, criterion=criterion)
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: str | None = ...
+    ) -> np.ndarray: ...
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: Sequence[str]
+    ) -> dict[str, np.ndarray]: ...
+
+    def pairwise_influence(
+        self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Score of every training row for every query.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            The queries.
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        criterion : str or sequence of str, default=None
+            Overrides the criterion of the explainer that this one was made from. For a sequence,
+            the matrices of all criteria come from one product.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
+            In single precision, where that holds five digits.
+        """
+        return self._explainer.pairwise_influence(X, y, criterion=criterion)
+
+
+@dataclass(frozen=True)
+class CompactObjective(LinearObjective):
+    """What queries need of an objective, and its rows without a design of their own.
+
+    Attributes
+    ----------
+    rows : GradientRows
+        In the coordinates of :class:`Whitening`.
+    """
+
+    rows: Any = None
+
+
+class CompactCurvature:
+    """The inverse of a curvature, with the solutions in the coordinates of compact rows.
+
+    Parameters
+    ----------
+    curvature : curvature object
+    basis : ndarray of shape (n_columns, n_coordinates) or None
+    dtype : dtype
+        Precision of the solutions.
+    """
+
+    def __init__(self, curvature: Any, basis: np.ndarray | None, dtype: DTypeLike) -> None:
+        self.curvature = curvature
+        self.basis = basis
+        self.dtype = dtype
+
+    def solve(self, gradients: np.ndarray) -> np.ndarray:
+        """``M^-1 g`` for each row g, in the form that multiplies coordinates. Overwrites."""
+        solved = self.curvature.solve(gradients)
+        if self.basis is not None:
+            solved = solved.reshape(-1, len(self.basis)) @ self.basis
+        return solved.reshape(len(gradients), -1).astype(self.dtype)
+
+
+class CompactInverse:
+    """A coupled curvature's inverse itself, ``N^-1``, between coordinates of compact rows.
+
+    In these coordinates it is so well conditioned that single precision mostly does it no harm,
+    and as it is symmetric, one triangle of it is saved: then a quarter of the factor.
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_params, n_params)
+    transform : ndarray of shape (n_columns, n_coordinates)
+        Of :class:`Whitening`.
+    """
+
+    def __init__(self, inverse: np.ndarray, transform: np.ndarray) -> None:
+        self.inverse = inverse
+        self.transform = transform
+
+    def solve(self, gradients: np.ndarray) -> np.ndarray:
+        """``N^-1`` of the coordinates of each row g."""
+        coordinates = gradients.reshape(-1, len(self.transform)) @ self.transform
+        coordinates = coordinates.reshape(len(gradients), -1).astype(self.inverse.dtype)
+        (symm,) = blas.get_blas_funcs(("symm",), (self.inverse,))
+        return symm(1.0, self.inverse.T, coordinates.T).T
+
+    def __getstate__(self) -> dict[str, Any]:
+        (trttp,) = lapack.get_lapack_funcs(("trttp",), (self.inverse,))
+        triangle, _ = trttp(self.inverse.T)
+        return {"triangle": triangle, "size": len(self.inverse), "transform": self.transform}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        (tpttr,) = lapack.get_lapack_funcs(("tpttr",), (state["triangle"],))
+        inverse, _ = tpttr(state["size"], state["triangle"])
+        self.inverse, self.transform = inverse.T, state["transform"]
+
+
+def compact_curvature(
+    curvature: Any, whitening: Whitening | None, dtype: DTypeLike
+) -> CompactCurvature | CompactInverse:
+    """The inverse of a curvature, for queries' gradients and rows in whitened coordinates.
+
+    Parameters
+    ----------
+    curvature : curvature object
+    whitening : Whitening or None
+    dtype : dtype
+        Precision in which what belongs to the rows is kept.
+    """
+    if whitening is None:
+        return CompactCurvature(curvature, None, dtype)
+    basis, transform = whitening
+    is_coupled = isinstance(curvature, CholeskyCurvature) and curvature.n_blocks == 1
+    if not (is_coupled and whitening.is_complete):
+        return CompactCurvature(curvature, basis, dtype)
+    n_columns = len(basis)
+    n_outputs = curvature.size // n_columns
+    directions = np.kron(np.eye(n_outputs), basis.T).astype(curvature.dtype)
+    inverse = curvature.solve(directions).reshape(-1, n_columns) @ basis
+    return CompactInverse(inverse.reshape(curvature.size, -1).astype(dtype), transform)
+
+
+def check_compactable(objective: Any, curvature: Any) -> None:
+    """Raise a ValueError if queries cannot be explained without the training features."""
+    if not isinstance(objective, LinearObjective):
+        raise ValueError(
+            "compact() is for linear models: kernel machines, and curvature='active_set', "
+            "compare queries with the training features themselves."
+        )
+    check_factored("compact()", curvature)
+
+
+def check_factored(name: str, curvature: Any) -> None:
+    """Raise a ValueError if a curvature has no factor that applies to queries."""
+    if getattr(curvature, "is_iterative", False):
+        raise ValueError(
+            f"{name} needs a curvature that is factored: the solvers 'cg' and 'lissa', and "
+            "'woodbury' for a large softmax regression on sparse features, go through "
+            "the training features for each query. Fit with another solver, such as 'cholesky', "
+            "'block_diagonal' or 'ekfac'."
+        )
+
+
+def compacted(
+    objective: LinearObjective, curvature: Any, factors: dict[str, np.ndarray]
+) -> tuple[CompactObjective, CompactCurvature | CompactInverse]:
+    """An objective without training features, and a curvature for the coordinates of its rows.
+
+    Rows and solutions are kept in single precision, or in double precision where scores of some
+    queries say that single precision is not enough.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+    factors : dict of str to ndarray of shape (n_rows,)
+        What a row's products are multiplied with, in each criterion.
+    """
+    queries = _trial_queries(objective)
+    expected = score_matrices(queries, objective.rows, curvature, factors)
+    for dtype in (np.float32, np.float64):
+        small, whitening = compact_objective(objective, dtype)
+        own = compact_curvature(curvature, whitening, dtype)
+        found = score_matrices(queries, small.rows, own, factors)
+        error = max(_largest_difference(found[name], expected[name]) for name in factors)
+        if error <= TOLERATED:
+            return small, own
+    raise ValueError(
+        "compact() cannot keep the scores: without the training features they would be off by "
+        f"{error:.0e} of the largest, because the curvature is ill-conditioned. Set a positive "
+        "damping (for example damping=1e-3), or save the explainer as it is."
+    )
+
+
+def _trial_queries(objective: LinearObjective) -> GradientRows:
+    """Gradients of some training rows, and of rows with the features of different ones."""
+    some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
+    X = objective.design.X[some]
+    if not objective.design.is_sparse:
+        order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
+        X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
+    design = Design(X, objective.design.fit_intercept)
+    queries = objective.query_rows(design, objective.predict(design))
+    return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
+
+
+def _largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference of scores, relative to the largest one of each query."""
+    largest = np.abs(expected).max(axis=1, keepdims=True)
+    return (np.abs(found - expected) / np.where(largest > 0, largest, 1)).max(initial=0)
+
+
+def compact_objective(
+    objective: LinearObjective, dtype: DTypeLike
+) -> tuple[CompactObjective, Whitening | None]:
+    """An objective without training features, and the coordinates of its rows."""
+    rows, whitening = objective.rows, None
+    if objective.design.is_sparse:
+        design = objective.design.astype(dtype)
+    else:
+        whitening = Whitening.of(objective)
+        design = Design(whitening.coordinates(objective, dtype), fit_intercept=False)
+    empty = copy(objective.design)
+    empty.X, empty.n_rows = objective.design.X[:0].copy(), 0
+    parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
+    parts |= {
+        "design": empty,
+        "y": objective.y[:0].copy(),
+        "sample_weight": objective.sample_weight[:0].copy(),
+        "output_weight": None,
+        **WITHOUT_L1,
+        "rows": GradientRows(design, rows.unit.astype(dtype), rows.norm),
+    }
+    return CompactObjective(**parts), whitening
+
+
+class Whitening(NamedTuple):
+    """Coordinates in which the training rows, with the penalty, are uncorrelated and of one size.
+
+    So single precision does as little harm as it can: no feature is large because of its unit,
+    or because of a mean that an intercept cancels; and with the penalty, no query is far away
+    because the training rows hardly differ in some direction.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_columns, n_coordinates)
+        ``coordinates @ basis.T`` is the design.
+    transform : ndarray of shape (n_columns, n_coordinates)
+        ``design @ transform`` are the coordinates.
+    """
+
+    basis: np.ndarray
+    transform: np.ndarray
+
+    @classmethod
+    def of(cls, objective: LinearObjective) -> Whitening:
+        n_columns = objective.design.n_columns
+        moment = np.diag(np.broadcast_to(objective.penalty, objective.shape).mean(axis=0))
+        for rows in objective.blocks(2 * n_columns):
+            x = objective.design.block(rows).astype(np.float64, copy=False)
+            moment += x.T @ x
+        moment /= objective.n_rows
+        lengths = np.sqrt(np.diag(moment))
+        lengths[lengths == 0] = 1
+        values, vectors = np.linalg.eigh(moment / np.outer(lengths, lengths))
+        kept = values > 10 * np.sqrt(n_columns) * np.finfo(float).eps * values.max()
+        vectors, roots = vectors[:, kept], np.sqrt(values[kept])
+        return cls(vectors * roots * lengths[:, None], vectors / roots / lengths[:, None])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether any features, those of queries too, have coordinates."""
+        return self.basis.shape[0] == self.basis.shape[1]
+
+    def coordinates(self, objective: LinearObjective, dtype: DTypeLike) -> np.ndarray:
+        """Coordinates of the training rows, (n_rows, n_coordinates)."""
+        coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
+        for rows in objective.blocks(2 * objective.design.n_columns):
+            coordinates[rows] = objective.design.block(rows) @ self.transform
+        return coordinates

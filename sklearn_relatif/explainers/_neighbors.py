@@ -1,0 +1,209 @@
+"""The baseline of the paper: a query's nearest training rows explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..results import Explanation, TrainingRows
+from ..utils._index import row_index
+from ..utils._validation import label_array, refuse_lazy
+
+
+class NearestNeighborsExplainer(BaseEstimator):
+    """Explain queries by their nearest training rows.
+
+    The baseline of Barshan, Brunet and Dziugaite (2020), who use the l2 distance: it looks at
+    the features only and knows no model, so it cannot tell rows that support a prediction from
+    rows that oppose it.
+
+    Parameters
+    ----------
+    metric : str or callable, default="euclidean"
+        The distance, as in :class:`sklearn.neighbors.NearestNeighbors`, but for "precomputed".
+    n_jobs : int, optional
+        Number of parallel jobs, as in :class:`sklearn.neighbors.NearestNeighbors`.
+
+    Attributes
+    ----------
+    neighbors_ : sklearn.neighbors.NearestNeighbors
+        The fitted search.
+    training_rows_ : TrainingRows
+        Index and labels of the training rows.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if `X` had names that are all strings.
+
+    References
+    ----------
+    Barshan, Brunet and Dziugaite, "RelatIF: Identifying Explanatory Training Examples via
+    Relative Influence", AISTATS 2020.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.explainers._neighbors import NearestNeighborsExplainer
+    >>> explainer = NearestNeighborsExplainer().fit([[0.0], [1.0], [3.0]], ["a", "b", "a"])
+    >>> explanation = explainer.explain([[0.9]], n_examples=2)
+    >>> explanation.indices
+    array([[1, 0]])
+    >>> explanation.scores
+    array([[-0.1, -0.9]])
+    """
+
+    def __init__(
+        self, *, metric: str | Callable[..., float] = "euclidean", n_jobs: int | None = None
+    ) -> None:
+        self.metric = metric
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> NearestNeighborsExplainer:
+        """Store the training rows and index them for the search.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_train, n_features)
+            The training rows.
+        y : array-like of shape (n_train,), optional
+            Their labels or targets, to be shown in explanations; they take no part in the search.
+
+        Returns
+        -------
+        NearestNeighborsExplainer
+            The fitted explainer.
+
+        Raises
+        ------
+        ValueError
+            If `X` is empty, not numeric or not finite, if `y` is not one entry a row, or if
+            `metric` or `n_jobs` is not valid.
+        """
+        if isinstance(self.metric, str) and self.metric == "precomputed":
+            raise ValueError(
+                "metric='precomputed' is not supported: explanations are computed from the "
+                "features. Give the name of a metric or a function of two rows."
+            )
+        # All that is fitted is put in its place at once, and nothing of a fit that fails.
+        fitted = copy(self)
+        X, index = _checked_rows(fitted, X)
+        labels = _checked_labels(y, X)
+        fitted.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
+        fitted.training_rows_ = TrainingRows(index=index, labels=labels)
+        self.__dict__.update(vars(fitted))
+        return self
+
+    def explain(self, X: Any, y: ArrayLike | None = None, *, n_examples: int = 5) -> Explanation:
+        """Find the nearest training rows of each query.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_queries, n_features)
+            The queries.
+        y : array-like of shape (n_queries,), optional
+            Their labels, to be shown; they take no part in the search.
+        n_examples : int, default=5
+            How many rows to return for each query.
+
+        Returns
+        -------
+        Explanation
+            The nearest rows first, rows at equal distances in the order of the training data.
+            A score is *minus* the distance, so that larger is closer; its sign has no meaning
+            (`sign` is None). Places beyond the number of training rows hold index -1 and score
+            NaN.
+
+        Raises
+        ------
+        ValueError
+            If `X` is empty, not finite or has other features than in `fit`, if `y` is not one
+            entry a query, or if `n_examples` is below 1.
+        TypeError
+            If `n_examples` is not an integer.
+        sklearn.exceptions.NotFittedError
+            If the explainer is not fitted.
+        """
+        check_is_fitted(self)
+        check_scalar(n_examples, "n_examples", Integral, min_val=1)
+        X, query_index = _checked_rows(self, X, reset=False)
+        targets = _checked_labels(y, X)
+        distances, indices = _nearest(
+            self.neighbors_, X, min(n_examples, self.neighbors_.n_samples_fit_)
+        )
+        missing = ((0, 0), (0, n_examples - indices.shape[1]))
+        return Explanation(
+            np.pad(indices, missing, constant_values=-1),
+            # Subtracted from zero, since the minus sign would turn the distance 0 into -0.
+            np.pad(0 - distances, missing, constant_values=np.nan),
+            targets,
+            criterion="nearest_neighbors",
+            sign=None,
+            training_rows=self.training_rows_,
+            query_index=query_index,
+        )
+
+
+def _checked_rows(
+    explainer: NearestNeighborsExplainer, X: Any, reset: bool = True
+) -> tuple[Any, NDArray[Any]]:
+    """The features of rows, and their index labels."""
+    refuse_lazy(X)
+    features = validate_data(
+        explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+    )
+    return features, row_index(X)
+
+
+def _checked_labels(y: ArrayLike | None, X: Any) -> NDArray[Any] | None:
+    if y is None:
+        return None
+    labels = np.array(column_or_1d(label_array(y), warn=True))
+    check_consistent_length(X, labels)
+    return labels
+
+
+def _nearest(
+    neighbors: NearestNeighbors, X: Any, n_nearest: int
+) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
+    """Distances and positions of the nearest rows, ties broken by position.
+
+    The search returns arbitrary ones of the rows that tie for the last place. So it is asked for
+    more rows, until the last of them is farther away than the last place.
+    """
+    n_train = neighbors.n_samples_fit_
+    distances = np.empty((X.shape[0], n_nearest))
+    indices = np.empty((X.shape[0], n_nearest), dtype=np.intp)
+    open_queries, width = np.arange(X.shape[0]), n_nearest + 1
+    while open_queries.size:
+        width = min(width, n_train)
+        tied = []
+        for batch in gen_batches(open_queries.size, _batch_size(width)):
+            queries = open_queries[batch]
+            found, where = neighbors.kneighbors(X[queries], width)
+            order = np.lexsort((where, found))[:, :n_nearest]
+            distances[queries] = np.take_along_axis(found, order, axis=1)
+            indices[queries] = np.take_along_axis(where, order, axis=1)
+            tied.append(queries[found.max(axis=1) == distances[queries, -1]])
+        open_queries = np.concatenate(tied) if width < n_train else np.empty(0, dtype=np.intp)
+        width *= 2
+    return distances, indices
+
+
+def _batch_size(width: int) -> int:
+    """How many queries' searches for `width` rows fit in scikit-learn's working memory."""
+    bytes_a_row = 8 * 8  # distances, positions and orders, in the search and after it
+    return max(1, int(get_config()["working_memory"] * 2**20) // (bytes_a_row * width))

@@ -1,0 +1,783 @@
+"""The explainer: composes an objective, its curvature, a criterion and the selection."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from copy import copy
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..adapters import (
+    ClassTargets,
+    RealTargets,
+    TrainingData,
+    check_supported,
+    flat_labels,
+    innermost_path,
+    is_kernel_machine,
+    is_searched,
+    model_rows,
+    positions_of_resampled,
+    recording,
+    reduce_estimator,
+    split_pipeline,
+    warn_if_transform_differs,
+)
+from ..audit import AuditMixin
+from ..criteria import CRITERIA, leverages, row_factors, unit_scales
+from ..curvature import (
+    CURVATURES,
+    SOLVERS,
+    Prepared,
+    build_curvature,
+    has_exact_factor,
+    prepare_curvature,
+)
+from ..objectives import reduce_to_row_space
+from ..optimality import distance_to_optimum, warn_if_not_optimal
+from ..removal import RemovalMixin
+from ..removal.active_set import ActiveSetCurvature, ActiveSetObjective
+from ..results import Explanation, SolverChoice, TrainingRows
+from ..search import SIGNS, best_rows, score_matrices
+from ..utils._blocks import value_blocks
+from ..utils._distribution import with_n_jobs
+from ..utils._index import row_index
+from ..utils._threads import for_each
+from ..utils._validation import (
+    check_choice,
+    check_non_negative,
+    check_positive_int,
+    check_sample_weight,
+    check_training_labels,
+    label_array,
+    place_sample_weight,
+    refuse_lazy,
+)
+from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
+from ._persistence import PersistenceMixin
+from ._wrapped import WrappedEstimatorMixin
+
+
+def _has_coordinates(self: Any) -> bool:
+    """Check for ``available_if``: the gradients are vectors that can be written down."""
+    model = self.__dict__.get("_model", innermost_path(self.estimator)[1])
+    if is_kernel_machine(model):
+        raise AttributeError(
+            f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
+            "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
+            "feature map, such as sklearn.kernel_approximation.Nystroem."
+        )
+    if self.curvature == "active_set":
+        raise AttributeError(
+            "There is no embedding with curvature='active_set'; use curvature='hessian'."
+        )
+    return True
+
+
+class Query(NamedTuple):
+    """Rows to explain: as the model takes them, as the objective does, and their targets."""
+
+    features: Any
+    design: Any
+    y: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.y)
+
+
+class RelatIFExplainer(
+    AuditMixin,
+    RemovalMixin,
+    PersistenceMixin,
+    CallbackSupportMixin,
+    WrappedEstimatorMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Explain the predictions of a model by the rows that it was trained on.
+
+    For each query the explainer finds the training rows whose removal would change the
+    query's loss most (influence functions), or would change it most for their overall effect
+    on the model (relative influence, RelatIF [1]_). Both are computed in closed form from
+    the exact gradients and the exact curvature of the objective that scikit-learn minimised.
+
+    With ``g_i`` the gradient of row i's loss, ``g_t`` that of the query and ``H`` the
+    curvature of the mean training objective:
+
+    ================== ==================================== ==============
+    criterion          score of row i for query t           in [1]_
+    ================== ==================================== ==============
+    "influence"        I(t, i) = g_t^T H^-1 g_i              Eq. 3 and 6
+    "theta_relative"   I(t, i) / norm(H^-1 g_i)              Definition 3.2
+    "loss_relative"    I(t, i) / sqrt(g_i^T H^-1 g_i)        Definition 3.4
+    ================== ==================================== ==============
+
+    A positive score supports the explained label: without that row, the query's loss would be
+    higher. ``(s_i / S) * I(t, i)``, with the row's weight and the sum of all weights, estimates
+    by how much.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A LogisticRegression, LogisticRegressionCV, OneVsRestClassifier around one, LinearSVC,
+        SVC, NuSVC, SGDClassifier or SGDRegressor; also as the last step of a Pipeline, inside a
+        search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
+        Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
+        regressors, if no target is given, by the prediction.
+    criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
+        What rows are ranked by.
+    curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
+            default="hessian"
+        The matrix in the place of H. "fisher" and "empirical_fisher" leave the penalty out;
+        "identity" compares gradients as they are. "active_set" is for SVMs with a hinge loss:
+        the KKT system of the free support vectors, whose influence is what removing a row does
+        to the margin of the query as long as no other row changes its set.
+    damping : float, default=0.0
+        Added to the diagonal of the curvature (of the mean objective). Must not be negative.
+    solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", \
+            "ekfac"}, default="auto"
+        How the curvature is inverted. "cholesky", and for wide data "woodbury", are exact;
+        "cg" solves for each query to a tolerance; the others are approximations. "auto" picks
+        one, see ``solver_``.
+    n_retrainings : int, default=30
+        Number of training rows that ``score`` leaves out, one at a time.
+    n_jobs : int, default=None
+        Number of jobs of joblib. Worker processes share the rows in ``fit``, ``explain`` and
+        ``pairwise_influence``, and the refits that are left to scikit-learn itself. None: 1, or
+        what joblib's active backend has (``joblib.parallel_config``, with Dask or Ray on several
+        machines). The products of one process use all cores as it is.
+    random_state : int, RandomState instance or None, default=None
+        Draws half of the rows that ``score`` leaves out.
+    verbose : bool, default=False
+        Whether long loops show their progress on standard error.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where the training data had any.
+    solver_ : SolverChoice
+        The solver's ``name``, and the ``reason`` for which it was chosen.
+    distance_to_optimum_ : float
+        Root mean square distance of the fitted parameters from the optimum of the training
+        objective on exactly these rows and weights, in standard errors of the parameters:
+        ``sqrt(n g^T H^-1 g / p)`` with the gradient and the Hessian of the objective, the
+        effective number of rows ``n`` and of parameters ``p``. Neither the units of features or
+        weights nor the number of rows matter to it. Infinite for a model without penalty that has
+        no optimum. Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that
+        it can tell. Below, the fit is close enough to
+        its optimum; that alone vouches for no number.
+    training_rows_ : TrainingRows
+        Index, labels, predictions and probabilities of the training rows.
+    scale_ : ndarray of shape (n_rows,)
+        Denominator of ``criterion`` for each training row (ones for "influence").
+    self_influence_ : ndarray of shape (n_rows,)
+        ``g_i^T H^-1 g_i``. Large for rows that pull the model towards themselves.
+    leverage_ : ndarray of shape (n_rows,)
+        Share of each row's own fit that the row itself determines; sums to the effective
+        number of parameters.
+    intercept_interval_ : ndarray of shape (n_problems, 2)
+        For SVMs with an unpenalised intercept: the smallest and the largest intercept that is
+        optimal on these rows, for each binary problem. They are equal where a support vector on
+        the margin determines it. Where not, removal effects are those of the value that
+        scikit-learn takes, and a warning says so.
+
+    See Also
+    --------
+    NearestNeighborsExplainer : Explains by the nearest training rows, whatever the model.
+
+    References
+    ----------
+    .. [1] E. Barshan, M.-E. Brunet, G. K. Dziugaite, "RelatIF: Identifying Explanatory
+       Training Examples via Relative Influence", AISTATS 2020, PMLR 108.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> explanation = explainer.explain(X[[0, 70]], n_examples=3)
+    >>> explanation.indices.shape
+    (2, 3)
+    >>> explainer.pairwise_influence(X[[0, 70]]).shape
+    (2, 150)
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        *,
+        criterion: str = "loss_relative",
+        curvature: str = "hessian",
+        damping: float = 0.0,
+        solver: str = "auto",
+        n_retrainings: int = 30,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.estimator = estimator
+        self.criterion = criterion
+        self.curvature = curvature
+        self.damping = damping
+        self.solver = solver
+        self.n_retrainings = n_retrainings
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def from_fitted(
+        cls, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> RelatIFExplainer:
+        """Explain a model that is fitted already.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            Of a supported kind, see ``estimator`` of the class.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
+            them is computed by ``transform``; a UserWarning says where that is known not to be
+            what the model was trained on. A linear model's X may be larger than memory: a
+            ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
+            ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
+            and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
+        y : array-like of shape (n_rows,)
+            The labels or targets that it was fitted on.
+        sample_weight : array-like of shape (n_rows,), default=None
+            The weights that it was fitted with.
+        **params
+            Further parameters of the explainer.
+
+        Returns
+        -------
+        RelatIFExplainer
+            Fitted, around a FrozenEstimator: the model is not fitted again.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+        >>> explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="influence")
+        >>> bool(explainer.distance_to_optimum_ < 0.3)
+        True
+        """
+        return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> RelatIFExplainer:
+        """Fit the estimator, and prepare to explain it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Training rows, as the estimator takes them. Explained are the rows that reach the
+            model in it, where a transformer gives training rows other values than later ones
+            (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
+            ``training_rows_.index`` has the row behind each of those drawn.
+        y : array-like of shape (n_rows,)
+            Training labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, handed to the model itself when the estimator is a Pipeline or a search;
+            with metadata routing enabled, to whatever has requested them. One number counts for
+            all rows.
+        **fit_params
+            Further arguments of the estimator's ``fit``.
+
+        Returns
+        -------
+        RelatIFExplainer
+            The fitted explainer. One whose ``fit`` raises stays as it was.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is of an unsupported kind.
+        ValueError
+            If a parameter or the data are invalid, the curvature is not positive definite, or
+            the model was trained on rows that are none of X (those that SMOTE makes up).
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``distance_to_optimum_`` is above 0.3 or cannot be computed.
+        """
+        self._check_params()
+        refuse_lazy(X)
+        prefix, model = innermost_path(self.estimator)
+        # A search may put another model in the place of the one in its template.
+        is_known = not is_searched(self.estimator)
+        if is_known:
+            check_supported(model)
+        check_training_labels(y)
+        takes_columns = is_known and get_tags(model).target_tags.multi_output
+        if takes_columns and label_array(y).ndim > 1:
+            # Others say themselves that a column is not what they take.
+            y = column_or_1d(y, warn=True)
+        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
+        estimator, seen = clone(self.estimator), TrainingData()
+        # All that is fitted is put in its place at once, and nothing of a fit that fails.
+        fitted = copy(self)
+        with fit_task(self, 2, X, y) as step:
+            with step("fit estimator", estimator), recording(estimator, seen):
+                fitted.estimator_ = estimator.fit(X, y, **fit_params)
+            with step("factor curvature"):
+                fitted._prepare(X, y, weight, seen)
+        self.__dict__.update(vars(fitted))
+        return self
+
+    @with_n_jobs
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, seen: TrainingData) -> None:
+        """Reduce the fitted estimator to its objective, and factor the curvature."""
+        self._transformers, self._model = split_pipeline(self.estimator_)
+        check_supported(self._model)
+        index = row_index(X)
+        if seen.X is None:
+            warn_if_transform_differs(self.estimator_)
+            design = model_rows(self._transformers, self._model, X)
+        else:
+            design = model_rows([], self._model, seen.X)
+            y, sample_weight = seen.y, seen.sample_weight
+            index = index[positions_of_resampled(self.estimator_, len(index), design.shape[0])]
+        labels = column_or_1d(y)
+        check_consistent_length(design, labels)
+        given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
+        self._training_data = (design, labels, None if given is None else sample_weight)
+        is_class = is_classifier(self._model)
+        self._targets = ClassTargets(self.classes_) if is_class else RealTargets()
+        targets = self._targets.of_training(labels, sample_weight)
+
+        self._objective = reduce_estimator(self._model, design, targets, sample_weight)
+        fitted = self._objective
+        self._prepare_curvature()
+        prepared = Prepared(self._objective, self._curvature, self.solver_)
+        self.distance_to_optimum_ = distance_to_optimum(
+            fitted, prepared, self.curvature, self.damping
+        )
+        warn_if_not_optimal(
+            self.distance_to_optimum_,
+            self._model,
+            design,
+            self._transformers,
+            self._training_data[2],
+            isinstance(self.estimator, FrozenEstimator),
+        )
+        self._scales: dict[str, np.ndarray] = {}
+        self._row_factors(self.criterion)
+        self.training_rows_ = self._describe_training_rows(index, labels)
+
+    def _prepare_curvature(self) -> None:
+        """Factor the curvature; solvers may replace the objective by an equivalent one."""
+        self._machine = self._row_space = self._optimum = None
+        if self.curvature != "active_set":
+            self._objective, self._curvature, self.solver_ = prepare_curvature(
+                self._objective,
+                self.curvature,
+                self.damping,
+                self.solver,
+                self.random_state,
+                self.verbose,
+            )
+        elif self._objective.is_smooth:
+            raise ValueError(
+                f"curvature='active_set' exists for SVMs with a hinge loss, not for "
+                f"{type(self._model).__name__}; use curvature='hessian'."
+            )
+        elif self.damping:
+            raise ValueError(
+                f"curvature='active_set' takes no damping; got damping={self.damping!r}. Set "
+                "damping=0, or use curvature='hessian'."
+            )
+        else:
+            self._objective = ActiveSetObjective(self._objective)
+            self._curvature = ActiveSetCurvature()
+            reason = "the KKT system of the free support vectors"
+            self.solver_ = SolverChoice("active_set", reason)
+        if self.verbose:
+            print(f"solver: {self.solver_.name}, because {self.solver_.reason}", file=sys.stderr)
+
+    def _describe_training_rows(self, index: np.ndarray, labels: np.ndarray) -> TrainingRows:
+        objective, loss = self._objective, self._objective.loss
+
+        def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
+            eta = objective.training_predictor[rows]
+            if not loss.is_likelihood:
+                return loss.predict(eta), None
+            own = loss.probabilities(eta)
+            return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
+
+        described: list[tuple[np.ndarray, np.ndarray | None]] = []
+        blocks = value_blocks(len(labels), loss.n_outputs)
+        for_each(describe, blocks, described.append)
+        predicted, probabilities = zip(*described, strict=True)
+        predictions = np.concatenate(predicted)
+        return TrainingRows(
+            index=index,
+            labels=labels.copy(),
+            predictions=self._targets.shown(predictions, lambda: predictions),
+            probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
+        )
+
+    # --- explaining ----------------------------------------------------------------------
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: str | None = ...,
+    ) -> Explanation: ...
+
+    @overload
+    def explain(
+        self,
+        X: Any,
+        y: Any = ...,
+        *,
+        n_examples: int = ...,
+        sign: str = ...,
+        criterion: Sequence[str],
+    ) -> dict[str, Explanation]: ...
+
+    @with_n_jobs
+    def explain(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        n_examples: int = 5,
+        sign: str = "positive",
+        criterion: str | Sequence[str] | None = None,
+    ) -> Explanation | dict[str, Explanation]:
+        """Find the training rows that explain predictions best.
+
+        The matrix of all scores is never held: it is searched block by block.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+            Rows whose predictions are to be explained.
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
+            The label to explain for each query, or several labels, each on its own. None: the
+            label that the model predicts.
+        n_examples : int, default=5
+            How many training rows to return for each query.
+        sign : {"positive", "negative", "absolute"}, default="positive"
+            "positive": rows that support the label; "negative": rows that oppose it;
+            "absolute": the strongest of both.
+        criterion : str or sequence of str, default=None
+            Overrides ``criterion`` of the constructor. For a sequence, all criteria are
+            computed from one pass over the products.
+
+        Returns
+        -------
+        Explanation, or dict of str to Explanation if ``criterion`` is a sequence
+            One entry a query. With several labels one entry a query and label, in the order of
+            ``y.ravel()``: ``query_index`` and ``targets`` name the query and the label of each.
+            Where fewer than ``n_examples`` rows have the sign that is asked for, the index is
+            -1 and the score NaN.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or ``y`` has labels that the model does not know.
+
+        Examples
+        --------
+        What supports each of the two most probable labels of a query:
+
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> by_probability = np.argsort(-explainer.predict_proba(X[[70, 77]]), axis=1)
+        >>> explanation = explainer.explain(X[[70, 77]], by_probability[:, :2], n_examples=3)
+        >>> explanation.query_index, explanation.targets
+        (array([0, 0, 1, 1]), array([2, 1, 2, 1]))
+        >>> explanation.indices.shape
+        (4, 3)
+        """
+        check_is_fitted(self)
+        check_choice("sign", sign, SIGNS)
+        check_positive_int("n_examples", n_examples)
+        names, several = self._criteria(criterion)
+        y, n_labels = flat_labels(X, y)
+        query = self._query(X, y, n_labels)
+        queries = self._objective.query_rows(query.design, query.y)
+        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
+        factors = {name: self._row_factors(name) for name in names}
+        best = best_rows(queries, self._objective.rows, self._curvature, factors, n_examples, sign)
+        explanations = {
+            name: Explanation(
+                indices,
+                scores,
+                targets,
+                criterion=name,
+                sign=sign,
+                training_rows=self.training_rows_,
+                query_index=np.repeat(row_index(X), n_labels),
+                solver=self.solver_,
+            )
+            for name, (indices, scores) in best.items()
+        }
+        return explanations if several else explanations[names[0]]
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: str | None = ...
+    ) -> np.ndarray: ...
+
+    @overload
+    def pairwise_influence(
+        self, X: Any, y: Any = ..., *, criterion: Sequence[str]
+    ) -> dict[str, np.ndarray]: ...
+
+    @with_n_jobs
+    def pairwise_influence(
+        self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Score of every training row for every query.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            The label to explain for each query. None: the label that the model predicts.
+        criterion : str or sequence of str, default=None
+            Overrides ``criterion`` of the constructor. For a sequence, the matrices of all
+            criteria come from one product.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
+            In the precision of the training features.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or ``y`` has labels that the model does not know.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> scores = explainer.pairwise_influence(X[:2], criterion=["influence", "loss_relative"])
+        >>> {name: matrix.shape for name, matrix in scores.items()}
+        {'influence': (2, 150), 'loss_relative': (2, 150)}
+        """
+        check_is_fitted(self)
+        names, several = self._criteria(criterion)
+        query = self._query(X, y)
+        queries = self._objective.query_rows(query.design, query.y)
+        factors = {name: self._row_factors(name) for name in names}
+        scores = score_matrices(queries, self._objective.rows, self._curvature, factors)
+        return scores if several else scores[names[0]]
+
+    def transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Embed rows so that their inner products are influences.
+
+        ``L^-1 g`` with the Cholesky factor ``H = L L^T``: the inner product of two embedded
+        rows is the influence of one on the other, and their cosine orders training rows as the
+        loss-relative criterion does, so that any index of vectors can serve explanations. Kernel
+        machines have no such embedding, and no ``transform``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,), default=None
+            Pass the training labels to embed training rows: by the gradient of the loss of that
+            label, at what preprocessing makes of later rows. None: the rows are embedded as
+            queries that ask for the label that the model predicts. For hinge losses that is by
+            the gradient of the margin.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_params)
+            In the precision of the training features. Where wide data are explained in the space
+            of their rows, vectors are of the length that its dimension has at most, whatever the
+            weights, and end in zeros.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> products = explainer.transform(X[:3]) @ explainer.transform(X, y).T
+        >>> influence = explainer.pairwise_influence(X[:3], criterion="influence")
+        >>> bool(np.allclose(products, influence))
+        True
+        """
+        check_is_fitted(self)
+        query = self._in_coordinates(self._query(X, y))
+        objective, curvature = self._coordinates()
+        embed = objective.query_rows if y is None else objective.loss_rows
+        rows = embed(query.design, query.y)
+        embedded = curvature.whiten(rows.block(slice(None)))
+        embedded *= rows.norm[:, None]
+        n_missing = self._n_features_out - embedded.shape[1]
+        return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
+
+    @property
+    def _n_features_out(self) -> int:
+        """The most that there could be, however many dimensions the rows and the model take."""
+        objective, curvature = self._coordinates()
+        n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
+        design = objective.design
+        return n_whitened + n_whitened // design.n_columns * design.n_spare
+
+    def _coordinates(self) -> tuple[Any, Any]:
+        """The objective and the curvature in coordinates that are few enough to be written down.
+
+        They are the explainer's own, but for wide sparse data, which are explained without
+        coordinates: then they are those of the space that the rows span, found when first needed.
+        """
+        if not getattr(self._curvature, "lacks_coordinates", False):
+            return self._objective, self._curvature
+        if self._lacks_factor:
+            raise ValueError(
+                "This needs a factor of the whole curvature, which is too large: with "
+                f"{self._objective.shape[0]} outputs, coordinates in the span of the "
+                f"{self._objective.n_rows} training rows would be too many. Explanations, "
+                "pairwise_influence, self_influence_ and removal effects with order='first' do "
+                "without."
+            )
+        if self._row_space is None:
+            objective = reduce_to_row_space(self._objective)
+            own = build_curvature(objective, self.curvature, self.damping)
+            self._row_space = objective, own
+        return self._row_space
+
+    @property
+    def _lacks_factor(self) -> bool:
+        """Whether denominators are exact, but nothing else that takes a factor can be had."""
+        is_streamed = getattr(self._curvature, "lacks_forms", False)
+        return is_streamed and not has_exact_factor(self._objective, self.curvature)
+
+    def _in_coordinates(self, query: Query) -> Query:
+        """A query whose design has these coordinates."""
+        objective, _ = self._coordinates()
+        if objective is self._objective:
+            return query
+        return query._replace(design=objective.query_design(query.features))
+
+    def _query(self, X: Any, y: Any, n_labels: int = 1) -> Query:
+        """Rows to explain, with the predicted class where no label is given.
+
+        Each row of X comes ``n_labels`` times, for as many entries of ``y``.
+        """
+        refuse_lazy(X)
+        features = model_rows(self._transformers, self._model, X)
+        if n_labels > 1:
+            features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
+        design = self._objective.query_design(features)
+        labels = None if y is None else column_or_1d(label_array(y), warn=True)
+        if labels is not None:
+            check_consistent_length(features, labels)
+        targets = self._targets.of_queries(labels, self._objective, design)
+        return Query(features, design, targets)
+
+    def _criteria(self, criterion: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
+        """Names of the criteria that are asked for, and whether as a sequence."""
+        given: Any = self.criterion if criterion is None else criterion
+        several = isinstance(given, Iterable) and not isinstance(given, str)
+        names = tuple(given) if several else (given,)
+        if not names:
+            raise ValueError("criterion must name at least one criterion; got none.")
+        for name in names:
+            check_choice("criterion", name, CRITERIA)
+        return names, several
+
+    def _row_factors(self, criterion: str) -> np.ndarray:
+        """Per-row factors of a criterion; scales are computed once, when first needed."""
+        if criterion != "influence" and criterion not in self._scales:
+            self._scales |= unit_scales(criterion, self._objective.rows, self._curvature)
+        return row_factors(criterion, self._objective.rows, self._scales)
+
+    # --- fitted attributes that cost a pass over the rows -----------------------------------
+
+    @property
+    def scale_(self) -> np.ndarray:
+        check_is_fitted(self)
+        if self.criterion == "influence":
+            return np.ones_like(self._objective.rows.norm)
+        self._row_factors(self.criterion)
+        return self._scales[self.criterion] * self._objective.rows.norm
+
+    @property
+    def self_influence_(self) -> np.ndarray:
+        check_is_fitted(self)
+        self._row_factors("loss_relative")
+        return (self._scales["loss_relative"] * self._objective.rows.norm) ** 2
+
+    @property
+    def leverage_(self) -> np.ndarray:
+        check_is_fitted(self)
+        if self._objective.loss.is_piecewise_linear:
+            raise AttributeError(
+                f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
+            )
+        if getattr(self._curvature, "lacks_forms", False):
+            return leverages(*self._coordinates())
+        return leverages(self._objective, self._curvature)
+
+    @property
+    def intercept_interval_(self) -> np.ndarray:
+        check_is_fitted(self)
+        intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
+        if intervals is None:
+            raise AttributeError(
+                f"{type(self._model).__name__} has no intercept_interval_: it is that of a machine "
+                "with a hinge loss and an unpenalised intercept, whose solution can be followed."
+            )
+        return intervals
+
+    def _check_params(self) -> None:
+        check_choice("criterion", self.criterion, CRITERIA)
+        check_choice("curvature", self.curvature, (*CURVATURES, "active_set"))
+        check_choice("solver", self.solver, SOLVERS)
+        check_non_negative("damping", self.damping)
+
+
+# TransformerMixin wraps these while the class is made; only then can they be made conditional.
+for _name in ("transform", "fit_transform"):
+    _method = available_if(_has_coordinates)(getattr(RelatIFExplainer, _name))
+    setattr(RelatIFExplainer, _name, _method)

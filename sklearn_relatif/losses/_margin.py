@@ -1,0 +1,225 @@
+"""Pointwise losses and their derivatives with respect to the linear predictor.
+
+A loss sees a target ``y`` of shape (n,) and a linear predictor ``eta`` of shape
+(n, n_outputs), and knows nothing of features, weights or estimators.
+
+Class targets are positions in the sorted classes. Which outputs a class takes part in, and
+with which sign, is a *codebook* of shape (n_classes, n_outputs): one column for two classes,
+one column a class for one-vs-rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+from scipy.special import expit
+
+from ._base import polar
+
+
+def binary_codebook() -> np.ndarray:
+    """Codebook of two classes: the second one is positive."""
+    return np.array([[-1.0], [1.0]])
+
+
+def one_vs_rest_codebook(n_classes: int) -> np.ndarray:
+    """Codebook of one binary problem a class: that class against all others."""
+    return 2.0 * np.eye(n_classes) - 1.0
+
+
+class MarginLoss:
+    """A function of the margins, summed over the binary problems of a codebook.
+
+    ``loss(y, eta) = sum_p phi(c[y, p] * eta[p])`` over the problems in which class y takes
+    part, with the codebook ``c``. Subclasses give ``phi`` and its derivatives.
+
+    A query enters by its margin, that is by the loss ``-sum_p c[y, p] * eta[p]``, because most
+    queries lie where a hinge is flat.
+
+    Parameters
+    ----------
+    codebook : ndarray of shape (n_classes, n_outputs)
+        Sign with which each class takes part in each binary problem.
+    """
+
+    separable = True
+    is_likelihood = False
+    #: True when phi is linear wherever it is smooth, so that it has no curvature.
+    is_piecewise_linear = False
+    phi: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    bend: Callable[[np.ndarray], np.ndarray]
+
+    def __init__(self, codebook: np.ndarray) -> None:
+        self.codebook = codebook
+        self.n_outputs = codebook.shape[1]
+
+    def _signs(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.codebook.astype(eta.dtype)[y]
+
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Loss of each row, shape (n,)."""
+        signs = self._signs(y, eta)
+        return np.where(signs != 0, self.phi(signs * eta), 0).sum(axis=1)
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
+        signs = self._signs(y, eta)
+        return signs * self.slope(signs * eta)
+
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
+        return polar(self.residual(y, eta))
+
+    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm and unit vector of the gradient by which a query enters: that of its margin."""
+        return polar(-self._signs(y, eta))
+
+    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """What a query enters by, minus its margin, shape (n,)."""
+        return -(self._signs(y, eta) * eta).sum(axis=1)
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        """The predictor in the form of ``decision_function``."""
+        return eta[:, 0] if self.n_outputs == 1 else eta
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The predictor, or a gradient with respect to it, from the form of the scores."""
+        return np.reshape(scores, (-1, self.n_outputs))
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Diagonal of the second derivative with respect to ``eta``, shape (n, n_outputs)."""
+        signs = self._signs(y, eta)
+        return signs**2 * self.bend(signs * eta)
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        """Position of the predicted class, shape (n,)."""
+        return (eta[:, 0] > 0).astype(np.intp) if self.n_outputs == 1 else eta.argmax(axis=1)
+
+
+class Hinge(MarginLoss):
+    """``max(0, 1 - m)``. Rows within ``slack`` of the margin count as support vectors.
+
+    Parameters
+    ----------
+    codebook : ndarray of shape (n_classes, n_outputs)
+    slack : float, default=0.0
+        How far above 1 the margin of a support vector may lie: the tolerance of the solver.
+    """
+
+    is_piecewise_linear = True
+
+    def __init__(self, codebook: np.ndarray, slack: float = 0.0) -> None:
+        super().__init__(codebook)
+        self.slack = slack
+
+    def phi(self, margin: np.ndarray) -> np.ndarray:
+        return np.maximum(1 - margin, 0)
+
+    def slope(self, margin: np.ndarray) -> np.ndarray:
+        return -(margin <= 1 + self.slack).astype(margin.dtype)
+
+    def bend(self, margin: np.ndarray) -> np.ndarray:
+        return np.zeros_like(margin)
+
+
+class OneVsOneHinge(Hinge):
+    """Hinge with one problem a pair of classes, in the order of itertools.combinations.
+
+    Parameters
+    ----------
+    n_classes : int
+    break_ties : bool
+        Whether equal numbers of votes are decided by confidence, rather than for the first.
+    """
+
+    def __init__(self, n_classes: int, break_ties: bool = False) -> None:
+        pairs = np.array(list(combinations(range(n_classes), 2)))
+        codebook = np.zeros((n_classes, len(pairs)))
+        codebook[pairs[:, 0], np.arange(len(pairs))] = 1.0
+        codebook[pairs[:, 1], np.arange(len(pairs))] = -1.0
+        super().__init__(codebook)
+        self.break_ties = break_ties
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        """Position of the class with the most votes, shape (n,)."""
+        won = np.where(eta > 0, 1.0, -1.0)
+        votes = np.rint((won @ self.codebook.T + len(self.codebook) - 1) / 2)
+        if self.break_ties:
+            confidence = eta @ self.codebook.T
+            votes += confidence / (3 * (np.abs(confidence) + 1))
+        return votes.argmax(axis=1)
+
+
+class SquaredHinge(MarginLoss):
+    """``max(0, 1 - m)^2``, with the generalised second derivative 2 on the support vectors."""
+
+    def phi(self, margin: np.ndarray) -> np.ndarray:
+        return np.maximum(1 - margin, 0) ** 2
+
+    def slope(self, margin: np.ndarray) -> np.ndarray:
+        return -2 * np.maximum(1 - margin, 0)
+
+    def bend(self, margin: np.ndarray) -> np.ndarray:
+        return 2 * (margin < 1).astype(margin.dtype)
+
+
+class ModifiedHuber(MarginLoss):
+    """``max(0, 1 - m)^2`` for m >= -1, and ``-4 m`` below."""
+
+    def phi(self, margin: np.ndarray) -> np.ndarray:
+        return np.where(margin >= -1, np.maximum(1 - margin, 0) ** 2, -4 * margin)
+
+    def slope(self, margin: np.ndarray) -> np.ndarray:
+        return -2 * np.clip(1 - margin, 0, 2)
+
+    def bend(self, margin: np.ndarray) -> np.ndarray:
+        return 2 * ((margin < 1) & (margin >= -1)).astype(margin.dtype)
+
+
+class LogLoss(MarginLoss):
+    """Binomial log loss ``log(1 + exp(-m))``: a query enters by the loss itself."""
+
+    is_likelihood = True
+
+    def phi(self, margin: np.ndarray) -> np.ndarray:
+        return np.logaddexp(0, -margin)
+
+    def slope(self, margin: np.ndarray) -> np.ndarray:
+        return -expit(-margin)
+
+    def bend(self, margin: np.ndarray) -> np.ndarray:
+        return expit(margin) * expit(-margin)
+
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm (n,) and unit vector (n, n_outputs) of the residual.
+
+        The unit vector is computed from logarithms, so that it stays right where the
+        residual itself underflows.
+        """
+        signs = self._signs(y, eta)
+        log_slope = -np.logaddexp(0, signs * eta)
+        largest = log_slope.max(axis=1, keepdims=True)
+        length, unit = polar(-signs * np.exp(log_slope - largest))
+        return np.exp(largest[:, 0]) * length, unit
+
+    query_direction = direction
+
+    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """What a query enters by, its loss, shape (n,)."""
+        return self.value(y, eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        """Diagonal of E[residual residual^T] under the model, shape (n, n_outputs)."""
+        return self.bend(eta)
+
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
+        """Model probabilities, shape (n, n_classes); one-vs-rest is normalised to sum to 1."""
+        positive = expit(eta)
+        if self.n_outputs == 1:
+            return np.hstack([expit(-eta), positive])
+        total = positive.sum(axis=1, keepdims=True)
+        # Where every problem says no beyond the smallest number, there is nothing to normalise.
+        return positive / np.where(total > 0, total, 1)

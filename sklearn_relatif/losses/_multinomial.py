@@ -1,0 +1,106 @@
+"""The softmax and its log loss."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_softmax
+
+
+class MultinomialLogLoss:
+    """Softmax cross-entropy in a basis of the predictor space.
+
+    The softmax does not change when the same number is added to every class, so the log loss
+    has no curvature along ``(1, ..., 1)``. In ``n_classes - 1`` orthonormal contrasts that
+    direction does not exist: ``eta`` holds the contrast coordinates and
+    ``eta @ contrasts.T`` the class scores. Norms are those of the minimum-norm solution.
+
+    Parameters
+    ----------
+    n_classes : int
+    use_contrasts : bool, default=True
+        False keeps one output a class, for penalties that are not rotation invariant (L1).
+    """
+
+    separable = False
+    is_likelihood = True
+    is_piecewise_linear = False
+
+    def __init__(self, n_classes: int, use_contrasts: bool = True) -> None:
+        self.contrasts = helmert_contrasts(n_classes) if use_contrasts else np.eye(n_classes)
+        self.n_outputs = self.contrasts.shape[1]
+
+    def _log_probabilities(self, eta: np.ndarray) -> np.ndarray:
+        return log_softmax(eta @ self.contrasts.T.astype(eta.dtype), axis=1)
+
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Loss of each row, shape (n,)."""
+        return -self._log_probabilities(eta)[np.arange(len(y)), y]
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
+        contrasts = self.contrasts.astype(eta.dtype)
+        # Classes come first, because NumPy reduces over the leading axis several times faster.
+        scores = contrasts @ eta.T
+        p = np.exp(scores - scores.max(axis=0))
+        own = y, np.arange(len(y))
+        p_own, p[own] = p[own], 0
+        others = p.sum(axis=0)
+        p[own] = -others
+        return (p / (p_own + others)).T @ contrasts
+
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm (n,) and unit vector (n, n_outputs) of the residual.
+
+        The residual is ``p - e_y``. Its entry for the row's own class is taken as minus the
+        sum of the others, because ``p_y - 1`` cancels when the row is fitted well.
+        """
+        log_p = self._log_probabilities(eta)
+        own = np.arange(len(y)), y
+        log_p[own] = -np.inf
+        largest = log_p.max(axis=1, keepdims=True)
+        scaled = np.exp(log_p - largest)
+        scaled[own] = -scaled.sum(axis=1)
+        length = np.linalg.norm(scaled, axis=1)
+        unit = (scaled / length[:, None]) @ self.contrasts.astype(eta.dtype)
+        return np.exp(largest[:, 0]) * length, unit
+
+    query_direction = direction
+    query_value = value
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        """The predictor in the form of ``decision_function``, shape (n, n_classes)."""
+        return eta @ self.contrasts.T.astype(eta.dtype)
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The predictor, or a gradient with respect to it, from the form of the scores."""
+        return scores @ self.contrasts
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Second derivative with respect to ``eta``, shape (n, n_outputs, n_outputs)."""
+        return self.fisher_weight(eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        """E[residual residual^T] under the model, shape (n, n_outputs, n_outputs).
+
+        ``Q^T (diag(p) - p p^T) Q``, formed from the centred contrasts so that it does not
+        cancel when one class takes all the probability.
+        """
+        p = np.exp(self._log_probabilities(eta))
+        contrasts = self.contrasts.astype(eta.dtype)
+        centred = contrasts[None] - (p @ contrasts)[:, None]
+        return np.matmul((p[:, :, None] * centred).swapaxes(1, 2), centred)
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        """Position of the predicted class, shape (n,)."""
+        return (eta @ self.contrasts.T.astype(eta.dtype)).argmax(axis=1)
+
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
+        """Model probabilities, shape (n, n_classes)."""
+        return np.exp(self._log_probabilities(eta))
+
+
+def helmert_contrasts(n_classes: int) -> np.ndarray:
+    """Orthonormal basis of the vectors that sum to zero, shape (n_classes, n_classes - 1)."""
+    lower = np.tri(n_classes, n_classes - 1, -1)
+    contrasts = np.eye(n_classes, n_classes - 1) * np.arange(n_classes - 1, 0, -1) - lower
+    return contrasts / np.linalg.norm(contrasts, axis=0)

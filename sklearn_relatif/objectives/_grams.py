@@ -1,0 +1,66 @@
+"""Sums of outer products of the features, and the directions that they leave out."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.linalg import blas
+
+#: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
+SEEN = 1e-8
+
+
+def add_gram(matrix, x, weight):
+    """Add ``x^T diag(weight) x`` for non-negative weights to the lower triangle of ``matrix``."""
+    root = np.sqrt(weight)
+    if sparse.issparse(x):
+        scaled = sparse.diags(root) @ x
+        matrix += (scaled.T @ scaled).toarray()
+        return
+    scaled = x * root[:, None]
+    if scaled.dtype == matrix.dtype:
+        # All transposed, because BLAS wants the columns together.
+        blas.dsyrk(1.0, scaled.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
+    else:
+        matrix += scaled.T @ scaled
+
+
+def mirror_lower(matrix):
+    """Copy the lower triangle onto the upper one, in place and in strips."""
+    size = len(matrix)
+    for start in range(0, size, 256):
+        stop = min(start + 256, size)
+        square = np.tril(matrix[start:stop, start:stop])
+        matrix[start:stop, start:stop] = square + np.tril(square, -1).T
+        matrix[start:stop, stop:] = matrix[stop:, start:stop].T
+
+
+def fix_gauge(matrix, mask, penalty):
+    """Give curvature to the directions that neither the softmax nor the penalty sees.
+
+    Adding a number to one feature's weight in every class changes nothing, and no row gradient
+    points that way, so any curvature there leaves every solution as it is. With an L1 penalty
+    this needs care only for the columns (and the intercept) that are active in all classes.
+    """
+    n_outputs, n_columns = mask.shape
+    diagonal = np.diag(matrix).reshape(n_outputs, n_columns)
+    size = diagonal.mean(axis=0)
+    cells = matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
+    is_seen = np.broadcast_to(penalty, mask.shape).min(axis=0) > SEEN * size
+    for column in np.flatnonzero(mask.all(axis=0) & ~is_seen):
+        cells[:, column, :, column] += size[column] / n_outputs
+
+
+def gram_null_space(gram):
+    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
+    lengths = np.sqrt(np.diag(gram))
+    seen = lengths > 0
+    scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
+    values, vectors = np.linalg.eigh(scaled)
+    # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
+    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
+    null = vectors[:, values < limit]
+    basis = np.zeros((len(gram), null.shape[1]))
+    if null.size:
+        basis[seen] = linalg.orth(null / lengths[seen, None])
+    return np.hstack([np.eye(len(gram))[:, ~seen], basis])

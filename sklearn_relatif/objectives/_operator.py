@@ -1,0 +1,175 @@
+"""A curvature that is never formed: what iterative and structured solvers ask of an objective."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..jacobians import DENSE_ABOVE
+from ..utils._blocks import block_budget, row_blocks
+from ._grams import add_gram, mirror_lower
+
+#: Blocks whose memory the ``B_i`` of all rows may take, to be held.
+MOST_HELD = 8
+
+
+class CurvatureSum:
+    """A curvature as the sum over the rows that defines it::
+
+        M = (1/S) sum_i B_i ⊗ x~_i x~_i^T + diag(ridge).
+
+    ``B_i`` is the row's weight times its second derivative, Fisher weight, or squared residual.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : {"hessian", "fisher", "empirical_fisher"}
+    damping : float
+
+    Attributes
+    ----------
+    ridge : ndarray of shape (n_outputs, n_columns), float64
+        What the penalty (of the Hessian) and the damping add to the diagonal.
+    """
+
+    def __init__(self, objective, curvature, damping):
+        self.objective = objective
+        self.curvature = curvature
+        self.ridge = np.full(objective.shape, float(damping))
+        if curvature == "hessian":
+            self.ridge += objective.penalty / objective.total_weight
+
+    def inner(self, rows):
+        """``B_i`` of some rows: (n, n_outputs) if diagonal, else (n, n_outputs, n_outputs)."""
+        return {
+            "hessian": self.objective.weighted_second_derivative,
+            "fisher": self.objective.weighted_fisher,
+            "empirical_fisher": self.objective.weighted_square,
+        }[self.curvature](rows)
+
+    def held(self) -> CurvatureSum:
+        """The same sum, to be multiplied with many times: it holds all ``B_i``, if they are few."""
+        n_outputs = len(self.ridge)
+        bytes_per_row = self.inner(slice(1)).nbytes
+        if self.objective.n_rows * bytes_per_row > MOST_HELD * block_budget():
+            return self
+        blocks = self.objective.blocks(4 * n_outputs**2)
+        inner = np.concatenate([self.inner(rows) for rows in blocks])
+        held: Any = copy(self)
+        held.inner = inner.__getitem__
+        return held
+
+    @property
+    def n_params(self):
+        return self.ridge.size
+
+    def multiply(self, vectors):
+        """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""
+        products = np.zeros_like(vectors)
+        values_per_row = 2 * len(vectors) * len(self.ridge)
+        if not self._are_views(vectors.dtype):
+            values_per_row += self.objective.design.n_columns
+        for rows in row_blocks(
+            self.objective.n_rows, values_per_row * vectors.itemsize, block_budget()
+        ):
+            products += self.multiply_rows(vectors, rows)
+        products /= self.objective.total_weight
+        return products + self.regularise(vectors)
+
+    def multiply_rows(self, vectors, rows):
+        """``sum_i B_i ⊗ x~_i x~_i^T v`` over some rows, given by a slice or by positions."""
+        n_outputs, n_columns = self.objective.shape
+        stacked = vectors.reshape(-1, n_columns)
+        X = self._features(rows).astype(vectors.dtype, copy=False)
+        eta = np.asarray(X @ stacked[:, : X.shape[1]].T)
+        if self.objective.design.fit_intercept:
+            eta += stacked[:, -1]
+        eta = _apply(self.inner(rows), eta.reshape(len(eta), -1, n_outputs))
+        eta = eta.reshape(len(eta), -1).astype(vectors.dtype, copy=False)
+        products = np.empty_like(stacked)
+        products[:, : X.shape[1]] = (X.T @ eta).T if sparse.issparse(X) else eta.T @ X
+        if self.objective.design.fit_intercept:
+            products[:, -1] = eta.sum(axis=0)
+        return self.restrict(products.reshape(vectors.shape))
+
+    def regularise(self, vectors):
+        """What the penalty and the damping contribute to ``M v``."""
+        return vectors * self.ridge.ravel().astype(vectors.dtype, copy=False)
+
+    def restrict(self, vectors):
+        """Vectors with zeros for the parameters that an L1 penalty holds at zero."""
+        mask = self.objective.mask
+        return vectors if mask is None else vectors * mask.ravel()
+
+    def diagonal(self):
+        """Diagonal of M, shape (n_params,); 0 for parameters held at zero."""
+        total = np.zeros(self.ridge.shape)
+        for rows in self.objective.blocks(self.objective.shape[1]):
+            x = self.objective.design.block(rows)
+            squares = x.power(2) if sparse.issparse(x) else x**2
+            total += np.asarray(squares.T @ self.rotated_inner(rows)).T
+        return self.restrict((total / self.objective.total_weight + self.ridge).ravel())
+
+    def rotated_inner(self, rows, rotation=None):
+        """Diagonals of ``U^T B_i U``, one entry a column of U (the identity by default)."""
+        inner = self.inner(rows)
+        if rotation is None:
+            return inner if inner.ndim == 2 else np.einsum("nkk->nk", inner)
+        if inner.ndim == 2:
+            return inner @ rotation**2
+        # Rounding may leave something below zero where the exact number is zero.
+        return np.maximum(np.einsum("nka,ka->na", inner @ rotation, rotation), 0)
+
+    def mean_inner(self):
+        """``(1/S) sum_i B_i``, shape (n_outputs, n_outputs)."""
+        n_outputs = len(self.ridge)
+        total = np.zeros((n_outputs, n_outputs))
+        for rows in self.objective.blocks(4 * n_outputs**2):
+            summed = self.inner(rows).sum(axis=0, dtype=np.float64)
+            total += np.diag(summed) if summed.ndim == 1 else summed
+        return total / self.objective.total_weight
+
+    def output_grams(self, rotation=None):
+        """``(1/S) sum_i (U^T B_i U)_kk x~_i x~_i^T``, one matrix a column of U."""
+        n_outputs, n_columns = self.objective.shape
+        n_grams = n_outputs if rotation is None else rotation.shape[1]
+        grams = np.zeros((n_grams, n_columns, n_columns))
+        for rows in self.objective.blocks(n_columns + n_grams * n_outputs):
+            weights = self.rotated_inner(rows, rotation)
+            x = self.objective.design.product_block(rows)
+            for gram, weight in zip(grams, weights.T, strict=True):
+                add_gram(gram, x, weight)
+        for gram in grams:
+            mirror_lower(gram)
+        grams /= self.objective.total_weight
+        return grams
+
+    def second_moment(self):
+        """``sum_i a_i x~_i x~_i^T``, where ``a_i`` is the share of row i in the traces of B."""
+        n_outputs, n_columns = self.objective.shape
+        moment, trace = np.zeros((n_columns, n_columns)), 0.0
+        for rows in self.objective.blocks(n_columns + n_outputs**2):
+            weight = self.rotated_inner(rows).sum(axis=1)
+            add_gram(moment, self.objective.design.product_block(rows), weight)
+            trace += weight.sum(dtype=np.float64)
+        mirror_lower(moment)
+        return moment / trace if trace > 0 else moment
+
+    def _are_views(self, dtype):
+        """Whether the features of a block are where they were, without a copy of their own."""
+        X = self.objective.design.X
+        return isinstance(X, np.ndarray) and X.dtype == dtype
+
+    def _features(self, rows):
+        X = self.objective.design.X[rows]
+        if sparse.issparse(X) and X.nnz > DENSE_ABOVE * X.shape[0] * X.shape[1]:
+            return X.toarray()
+        return X
+
+
+def _apply(inner, eta):
+    """``B_i eta_im`` for eta of shape (n, m, n_outputs)."""
+    return eta * inner[:, None, :] if inner.ndim == 2 else np.matmul(eta, inner)

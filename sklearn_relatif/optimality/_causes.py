@@ -1,0 +1,188 @@
+"""The warning that a model is not at the optimum of its rows, with the cause that can be told."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.svm import SVC, NuSVC
+
+from ..utils._blocks import row_blocks
+from ._distance import LIMIT
+
+#: Ratio between the sizes of two columns from which solvers are known to stop early.
+UNLIKE = 100
+#: Rows of which the sizes of the columns are taken.
+ROWS_LOOKED_AT = 10_000
+#: Difference of the same row computed twice, relative to the largest number of a column.
+SAME = 1e-6
+#: What is said of an infinite distance.
+OUT_OF_REACH = (
+    "There is no optimum within reach: a direction without penalty tells classes apart, so that "
+    "coefficients grow for as long as the solver runs (fit the model with a penalty, a finite C), "
+    "or predictors are so large that the loss has no curvature left (standardise the features)."
+)
+
+
+def is_at_optimum(distance) -> bool:
+    """Whether a distance, which may be NaN, is that of a model at its optimum."""
+    return bool(distance <= LIMIT)
+
+
+def in_standard_errors(distance) -> str:
+    """A distance to the optimum as text."""
+    if distance < 0.001:
+        return "less than 0.001 standard errors"
+    return f"{distance:.2g} standard errors"
+
+
+def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_frozen):
+    """Warn when a model is not at the optimum of the rows it is said to be trained on.
+
+    A kernel machine keeps some of its rows. It is told from one of other rows by these, however
+    well it would do for the rows that are given: ``gamma="scale"`` makes it that of any multiple.
+
+    Parameters
+    ----------
+    distance : float
+        ``distance_to_optimum_``.
+    model : fitted estimator
+        Without the steps in front of it.
+    X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
+        The rows as the model takes them.
+    transformers : list
+        The steps in front.
+    sample_weight : ndarray of shape (n_rows,) or None
+        The weights that were given.
+    is_frozen : bool
+        Whether the model was fitted before, perhaps on other rows.
+    """
+    another = "Explanations and effects of removals are those of another model."
+    if _has_other_support_vectors(model, X, sample_weight):
+        warnings.warn(
+            "The support vectors of the model are not among these rows: they are not the rows, or "
+            f"not in the order, that it was fitted on. {another} Pass exactly the rows that it was "
+            "fitted on, and the weights if it was fitted with any.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+        return
+    if is_at_optimum(distance):
+        return
+    if np.isnan(distance):
+        found = (
+            "numbers overflow or are not defined, so that its distance_to_optimum_ is not known "
+            f"(features of {X.dtype}, sizes of columns up to {_sizes(X).max(initial=0):.1g})"
+        )
+    else:
+        found = (
+            f"distance_to_optimum_ is {in_standard_errors(distance)} of its parameters, and one "
+            f"of a model that is fitted closely enough is at most {LIMIT:g}"
+        )
+    causes = list(_causes(model, X, transformers, sample_weight is not None, is_frozen))
+    if np.isinf(distance):
+        causes.insert(0, OUT_OF_REACH)
+    warnings.warn(
+        f"The model is not at the optimum of these training rows: {found}. {another} "
+        f"{' '.join(causes)}",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
+
+
+def _causes(model, X, transformers, has_weights, is_frozen):
+    """Sentences on what can be told of the cause, the surest first."""
+    early, unlike = _early_stop(model), _unlike_columns(X)
+    yield from (sentence for sentence in (early, unlike) if sentence)
+    if is_frozen:
+        converged = "" if early else "Its solver reported convergence, so that "
+        given = "X, y, sample_weight" if has_weights else "X, y"
+        yield _capital(
+            f"{converged}{given} or their order may not be what it was fitted on: pass exactly "
+            "the rows that it was fitted on."
+        )
+        if not has_weights:
+            yield "If it was fitted with sample_weight, pass that too."
+    if transformers:
+        yield (
+            "The steps in front of it may give other rows than it was fitted on: those with a "
+            "fit_transform of its own (target encoders, samplers), or that were fitted again."
+        )
+    if not early:
+        yield f"Otherwise fit it more closely: {_closer(model)}."
+
+
+def _capital(sentence):
+    return sentence[0].upper() + sentence[1:]
+
+
+def _early_stop(model):
+    """What made the solver stop before it had arrived, if it says so."""
+    inner = getattr(model, "estimators_", [model])
+    limits = [getattr(part, "max_iter", -1) for part in inner]
+    steps = [np.max(getattr(part, "n_iter_", 0)) for part in inner]
+    if isinstance(model, (SGDClassifier, SGDRegressor)):
+        if model.tol is None:
+            return f"SGD made {model.n_iter_} epochs, which are too few: {_closer(model)}."
+        return (
+            f"SGD stopped after {model.n_iter_} epochs by tol={model.tol:g}, which is when the "
+            f"loss falls slowly and not at the optimum: {_closer(model)}."
+        )
+    if any(0 < limit <= n for limit, n in zip(limits, steps, strict=True)):
+        return (
+            f"Its solver stopped at max_iter={max(limits)}: raise it"
+            " (standardised features need fewer steps)."
+        )
+    return None
+
+
+def _closer(model):
+    """How a model is fitted more closely."""
+    if isinstance(model, (SGDClassifier, SGDRegressor)):
+        return SGD_RECIPE
+    return "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
+
+
+SGD_RECIPE = "set tol=None and max_iter to many epochs, and standardise the features"
+
+
+def _unlike_columns(X):
+    """How far the sizes of the columns are apart, if that is what stops solvers early."""
+    sizes = _sizes(X)
+    sizes = sizes[sizes > 0]
+    if not sizes.size or not np.isfinite(sizes).all() or sizes.max() < UNLIKE * sizes.min():
+        return None
+    return (
+        f"Its columns are of very different scale (the largest is {sizes.max() / sizes.min():.1g} "
+        "times the smallest), where solvers stop long before the optimum: standardise them, for "
+        "instance by a StandardScaler in front of the model."
+    )
+
+
+def _sizes(X):
+    """Root mean squares of the columns, of the first rows."""
+    if not X.shape[0] or not X.shape[1]:
+        return np.zeros(0)
+    X = X[: min(X.shape[0], ROWS_LOOKED_AT)]
+    total = np.zeros(X.shape[1])
+    for rows in row_blocks(X.shape[0], 8 * X.shape[1], 2**24):
+        block = X[rows].astype(np.float64)
+        square = block.power(2) if sparse.issparse(block) else block**2
+        total += np.asarray(square.sum(axis=0)).ravel()
+    return np.sqrt(total / X.shape[0])
+
+
+def _has_other_support_vectors(model, X, sample_weight):
+    """Whether a kernel machine keeps other rows than those that it says it has chosen."""
+    if not isinstance(model, (SVC, NuSVC)) or not model.support_vectors_.shape[0]:
+        return False
+    # libsvm counts the rows that have a weight.
+    counted = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
+    own, kept = X[counted[model.support_]], model.support_vectors_
+    own, kept = (m.toarray() if sparse.issparse(m) else m for m in (own, kept))
+    if own.shape != kept.shape:
+        return False
+    return bool((np.abs(own - kept) > SAME * np.abs(kept).max(axis=0)).any())

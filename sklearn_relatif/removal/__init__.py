@@ -1,0 +1,33 @@
+"""Noun 5: the removal, which is what the model is without some of its rows."""
+
+from ._descent import predictors
+from ._downdate import Downdate
+from ._effects import RemovalMixin
+from ._own_hessian import OwnHessian
+from ._retraining import (
+    loo_predictor,
+    loss_changes,
+    newton_step,
+    newton_steps,
+    parameter_changes,
+    polish,
+    retrain,
+    retraining_curvature,
+    training_effects,
+)
+
+__all__ = [
+    "Downdate",
+    "OwnHessian",
+    "RemovalMixin",
+    "loo_predictor",
+    "loss_changes",
+    "newton_step",
+    "newton_steps",
+    "parameter_changes",
+    "polish",
+    "predictors",
+    "retrain",
+    "retraining_curvature",
+    "training_effects",
+]

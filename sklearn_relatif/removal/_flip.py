@@ -1,0 +1,241 @@
+"""Which training rows must go for a prediction to be another?
+
+Rows are added one by one. Candidates come from the first-order effect on the lead of the predicted
+label over another one, at the parameters of the model without the rows chosen so far; each of the
+best candidates is tried, together with these rows, by the Newton step of the model without the
+whole group (effects of single rows do not add up). Support vector machines have no such effect:
+their rows are removed along the path of the solution, exactly or, where there are many, by one step
+on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
+removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
+is cut down until every row of it is needed. The label is that of the model of all rows at its
+optimum, because that of a model which has stopped before it may flip without any row removed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import NuSVC
+
+from ..jacobians import GradientRows
+from ..results import FlipSet
+from ..utils._validation import check_positive_int
+from ._models import RefittedModels, newton_models
+from ._retraining import newton_step
+from .active_set import support_vector_models
+
+#: Rows that are tried at each step, together with those chosen already.
+CANDIDATES = 32
+#: Training rows up to which a support vector machine is followed exactly, which takes seconds.
+FEW_ROWS = 1000
+#: Rows by which a set may be too large before it is cut down.
+SPARE = 8
+
+
+def find_flip_set(explainer, X, max_size: int) -> FlipSet:
+    """See :meth:`RelatIFExplainer.flip_set`."""
+    if not is_classifier(explainer._model):
+        raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
+    check_positive_int("max_size", max_size)
+    search = _Search(explainer, X)
+    rows, limit = np.empty(0, np.intp), max_size
+    for rival in search.rivals():
+        found = search.rows_for(rival, limit)
+        if len(found):
+            rows, limit = found, len(found) - 1
+        if limit == 0:
+            break
+    return search.result(rows, max_size)
+
+
+class _Search:
+    """Sets of rows, and what the model without them makes of one query."""
+
+    def __init__(self, explainer, X):
+        self.explainer, self.X = explainer, X
+        self.query = explainer._query(X, None)
+        if self.query.n_rows != 1:
+            raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
+        self.objective = explainer._objective
+        self.loss = self.objective.loss
+        if self.objective.is_smooth:
+            self.objective, self.curvature = explainer._newton()
+            self.query = explainer._at_optimum(self.query)
+            self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
+        elif isinstance(explainer._model, NuSVC):
+            self.step = self.refits
+        else:
+            # One step on the active set can miss even a single row that flips the label.
+            is_exact = self.objective.n_rows <= FEW_ROWS
+            self.step = partial(
+                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
+            )
+        # The model of all rows, trained as those without some of them are.
+        self.eta = self.predictors([np.empty(0, np.intp)])
+        self.label = self.loss.predict(self.eta)[0]
+        if self.label != self.query.y[0]:
+            self.warn_of_another_label()
+
+    def refits(self, groups):
+        """Models that scikit-learn fits without each group."""
+        models = self.explainer._refit(groups)
+        for model in models:
+            model.set_params(decision_function_shape="ovo")
+        yield RefittedModels(np.arange(len(models)), self.loss, models)
+
+    def warn_of_another_label(self):
+        given, label = self.explainer.classes_[[self.query.y[0], self.label]]
+        warnings.warn(
+            f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
+            "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
+            "and a larger max_iter.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+    def rivals(self):
+        """The other classes, nearest first."""
+        others = np.delete(np.arange(len(self.explainer.classes_)), self.label)
+        return others[np.argsort([self.lead(self.eta, rival)[0] for rival in others])]
+
+    def lead(self, eta, rival):
+        """How far the predicted label leads another, for each of some predictors."""
+        return eta @ self.direction(rival)
+
+    def direction(self, rival):
+        """Gradient of the lead over a rival with respect to the predictor."""
+        if not hasattr(self.loss, "codebook"):
+            return self.loss.contrasts[self.label] - self.loss.contrasts[rival]
+        own, other = self.loss.codebook[[self.label, rival]]
+        # One vs one: only the problem in which both take part.
+        return np.where((own != 0) & (other != 0), own - other, 0) / 2
+
+    def rows_for(self, rival, limit):
+        """At most ``limit`` rows without which the label is not predicted, as few as possible."""
+        chosen = known = np.empty(0, np.intp)
+        shifts = None if self.objective.is_smooth else self.shifts_without_one
+        while len(chosen) < limit + SPARE:
+            pool = self.pool(chosen, rival, shifts)
+            if shifts is not None and not len(pool) and len(known) < len(chosen):
+                # Rows that did nothing hold the solution now.
+                known, shifts = chosen, self.shifts_beside(chosen)
+                pool = self.pool(chosen, rival, shifts)
+            if not len(pool):
+                break
+            trials = [np.append(chosen, row) for row in pool]
+            if len(chosen) or shifts is None:
+                eta = self.predictors(trials)
+            else:
+                eta = self.eta + shifts[pool]
+            best = self.lead(eta, rival).argmin()
+            chosen = trials[best]
+            is_predicted = self.loss.predict(eta[[best]])[0] != self.label
+            if is_predicted and self.flips([chosen])[0]:
+                break
+        # The step may have seen the flip later than retraining does.
+        prefixes = [chosen[:size] for size in range(1, len(chosen) + 1)]
+        flipping = np.flatnonzero(self.flips(prefixes))
+        found = self.shrink(prefixes[flipping[0]]) if len(flipping) else chosen[:0]
+        return found if len(found) <= limit else chosen[:0]
+
+    def shrink(self, rows):
+        """Leave rows in the training data, one by one, as long as the label still flips."""
+        while len(rows) > 1:
+            fewer = [np.delete(rows, place) for place in range(len(rows))]
+            flipping = np.flatnonzero(self.flips(fewer))
+            if not len(flipping):
+                break
+            rows = fewer[flipping[-1]]
+        return rows
+
+    def pool(self, chosen, rival, shifts):
+        """The rows that should lower the lead most, strongest first."""
+        effect = np.where(self.removable(chosen), self.effects(chosen, rival, shifts), 0)
+        strongest = np.argsort(effect, kind="stable")[:CANDIDATES]
+        return strongest[effect[strongest] < 0]
+
+    def effects(self, chosen, rival, shifts):
+        """Estimated change of the lead on removing each row, beside those chosen already."""
+        direction = self.direction(rival)
+        if shifts is not None:
+            return shifts @ direction
+        objective = self.objective
+        if len(chosen):
+            (weights,) = newton_step(objective, self.curvature, [chosen])
+            objective = replace(objective, weights=weights)
+        gradient = GradientRows(self.query.design, direction[None], np.ones(1)).block(slice(None))
+        solved = self.curvature.solve(gradient.astype(objective.dtype))
+        effect = np.empty(objective.n_rows)
+        for rows in objective.blocks(objective.rows.n_params):
+            effect[rows] = objective.rows.contract(solved, rows)[0]
+        return effect * objective.rows.norm * objective.sample_weight / objective.total_weight
+
+    @cached_property
+    def shifts_without_one(self):
+        """Change of the predictor on removing each row alone, shape (n_rows, n_outputs)."""
+        return self.shifts_beside(np.empty(0, np.intp))
+
+    def shifts_beside(self, chosen):
+        """Change of the predictor on removing each row beside some, shape (n_rows, n_outputs)."""
+        rows = np.flatnonzero(self.removable(chosen))
+        shifts = np.zeros((self.objective.n_rows, self.loss.n_outputs))
+        groups = [np.append(chosen, row) for row in rows]
+        before = self.predictors([chosen]) if len(chosen) else self.eta
+        shifts[rows] = self.predictors(groups) - before
+        return shifts
+
+    def removable(self, chosen):
+        """Whether each row counts, and is not the last of its class beside those chosen."""
+        counts = self.objective.sample_weight > 0
+        counts[chosen] = False
+        left = np.bincount(self.objective.y[counts], minlength=len(self.explainer.classes_))
+        return counts & (left[self.objective.y] > 1)
+
+    def predictors(self, groups):
+        """Predictor of the query one step without each group, shape (n_groups, n_outputs)."""
+        eta = np.empty((len(groups), self.loss.n_outputs))
+        for models in self.step(groups):
+            eta[models.positions] = models.predictors(self.query)[0]
+        return eta
+
+    def flips(self, groups):
+        """Whether retraining without each group changes the label."""
+        before = self.explainer.classes_[self.label]
+        models = self.explainer.retrain_without(groups)
+        return np.array([model.predict(self.X)[0] != before for model in models], bool)
+
+    def result(self, rows, max_size):
+        """The rows as the user knows them, and what the model without them says."""
+        explainer, classes = self.explainer, self.explainer.classes_
+        found = FlipSet(
+            rows=explainer.training_rows_.index[rows],
+            positions=rows,
+            max_size=max_size,
+            label=classes[self.label],
+            probability_before=self.probability(self.eta),
+        )
+        if not len(rows):
+            return found
+        (model,) = explainer.retrain_without([rows])
+        after = None
+        if self.loss.is_likelihood:
+            after = float(model.predict_proba(self.X)[0, self.label])
+        return replace(
+            found,
+            new_label=model.predict(self.X)[0],
+            probability_predicted=self.probability(self.predictors([rows])),
+            probability_after=after,
+        )
+
+    def probability(self, eta):
+        """Probability of the predicted label, if there are any probabilities."""
+        if not self.loss.is_likelihood:
+            return None
+        return float(self.loss.probabilities(eta)[0, self.label])

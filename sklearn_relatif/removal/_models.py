@@ -1,0 +1,214 @@
+"""Models without some of their training rows, however they were come by.
+
+A batch of such models says at which positions of the list of removals it stands, and what its
+models predict and how far they are from the model of all rows. That one is at its optimum too:
+what a fit at some tolerance lacks of it can be more than what a removal changes.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..adapters import with_score_weights
+from ..curvature import hessian_inverse
+from ..objectives import NO_PARAMETERS, LinearObjective
+from ..optimality import lacks_optimum, no_optimum
+from ._active_parameters import settle
+from ._descent import PRECISION, TOLERANCE, minimise, predictors
+from ._downdate import without
+from ._retraining import (
+    is_endless,
+    newton_steps,
+    parameter_changes,
+    retrain,
+    retraining_curvature,
+    training_effects,
+)
+
+#: Models that are retrained, and held, at a time.
+MODELS_AT_A_TIME = 256
+
+
+@dataclass(frozen=True)
+class SteppedModels:
+    """Models given by parameters in the coordinates of an objective.
+
+    Attributes
+    ----------
+    positions : ndarray of int, shape (n_models,)
+    before : LinearObjective
+        At the optimum of all rows.
+    weights : ndarray of shape (n_models, n_outputs, n_columns)
+    """
+
+    positions: np.ndarray
+    before: LinearObjective
+    weights: np.ndarray
+
+    def predictor_before(self, query):
+        """Linear predictor of queries by the model of all rows, (n_queries, n_outputs)."""
+        return self._predictors(query, self.before.weights[None])[:, 0]
+
+    def predictors(self, query):
+        """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
+        return self._predictors(query, self.weights)
+
+    def _predictors(self, query, weights):
+        return np.concatenate([eta for _, eta in predictors(query.design, weights)])
+
+    def parameter_change(self):
+        """Norm of the change of the parameters, shape (n_models,)."""
+        return parameter_changes(self.before, self.weights)
+
+    def training_change(self):
+        """Root of the summed squared changes of the training losses, shape (n_models,)."""
+        return training_effects(self.before, self.weights)
+
+    def estimators(self, model):
+        """Copies of a fitted scikit-learn model with these parameters."""
+        tables = (self.before.score_weights(weights) for weights in self.weights)
+        return [with_score_weights(model, table) for table in tables]
+
+
+class SettledModels(SteppedModels):
+    """Models with other active parameters than that of all rows: in the columns of the user."""
+
+    def _predictors(self, query, weights):
+        design = self.before.query_design(query.features)
+        return super()._predictors(query._replace(design=design), weights)
+
+
+@dataclass(frozen=True)
+class RefittedModels:
+    """What predictors there are of models that scikit-learn fitted again."""
+
+    positions: np.ndarray
+    loss: Any
+    models: list
+
+    def predictors(self, query):
+        """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
+        scores = (model.decision_function(query.features) for model in self.models)
+        return np.stack([self.loss.from_scores(values) for values in scores], axis=1)
+
+
+def trained(objective, curvature=None):
+    """An objective at its optimum, from wherever its fit has stopped, and the Hessian there.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object, optional
+        Its Hessian. None: computed.
+
+    Returns
+    -------
+    objective : LinearObjective
+        On the active set of the optimum, where there is an L1 penalty.
+    curvature : curvature object
+
+    Warns
+    -----
+    ConvergenceWarning
+        If no optimum is found. Then the objective stays where it is.
+    """
+    if objective.full_l1 is None:
+        curvature = _inverse_of(objective) if curvature is None else curvature
+        point = minimise(objective, curvature, goal=0.0)
+        optimum = replace(objective, weights=point.weights[0])
+        if is_endless(optimum, point):
+            warnings.warn(no_optimum([]), ConvergenceWarning, stacklevel=2)
+            return objective, hessian_inverse(objective)
+        is_optimal = point.relative[0] <= TOLERANCE
+    else:
+        optimum, is_optimal = settle(objective)
+        if not optimum.weights.size:
+            raise ValueError(f"At its optimum: {NO_PARAMETERS}")
+    if not is_optimal:
+        _warn_of_no_optimum("all rows", "It is taken as it is")
+        optimum = objective
+    if objective.full_l1 is not None or _moves(objective, optimum.weights):
+        curvature = hessian_inverse(optimum)
+    return optimum, curvature
+
+
+def _inverse_of(objective):
+    """Its Hessian; of a model without an optimum, where that vanishes, the error says so."""
+    try:
+        return hessian_inverse(objective)
+    except ValueError as error:
+        if lacks_optimum(objective):
+            raise ValueError(no_optimum([])) from error
+        raise ValueError(
+            "Models are retrained by the Hessian of what the model itself minimised, without any "
+            "damping, and it is not positive definite: the rows leave a direction undetermined "
+            "there. Fit the model with more regularisation, or closer to its optimum."
+        ) from error
+
+
+def _moves(objective, weights):
+    """Whether other parameters make a difference to the second derivative of any row."""
+    change = objective.design.predictor(weights - objective.weights, slice(None))
+    return bool(np.abs(change).max() > PRECISION)
+
+
+def newton_models(objective, curvature, removals):
+    """One Newton step of each model without a group of rows, in batches."""
+    for positions, weights in newton_steps(objective, curvature, removals):
+        yield SteppedModels(positions, objective, weights)
+
+
+def retrained_models(objective, removals):
+    """Exactly retrained models, in batches.
+
+    Where the active set of an L1 penalty changes, it is found anew.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        At its optimum.
+    removals : list of ndarray of int
+    """
+    curvature = retraining_curvature(objective)
+    for first in range(0, len(removals), MODELS_AT_A_TIME):
+        chunk = removals[first : first + MODELS_AT_A_TIME]
+        result = retrain(objective, chunk, curvature)
+        is_exact = result.converged & ~result.active_set_changed
+        if is_exact.any():
+            positions = first + np.flatnonzero(is_exact)
+            yield SteppedModels(positions, result.objective, result.weights[is_exact])
+        for index in np.flatnonzero(~is_exact):
+            yield _settled(result, index, chunk[index], first + index)
+
+
+def _settled(result, index, rows, position):
+    """A model that left its active set, or that has found no optimum."""
+    objective, weights = result.objective, result.weights[[index]]
+    # Of a model without an optimum, a warning has told already.
+    is_optimal = result.lacks_optimum[index]
+    if objective.full_l1 is None:
+        models = SteppedModels(np.array([position]), objective, weights)
+    else:
+        start = weights[0] if result.converged[index] else objective.weights
+        settled, is_optimal = settle(replace(without(objective, rows), weights=start))
+        table = settled.score_weights()
+        models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
+    if not is_optimal:
+        rest = "What is told of it is of where the search has ended"
+        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}", rest)
+    return models
+
+
+def _warn_of_no_optimum(rows, rest):
+    warnings.warn(
+        f"No optimum was found for the model of {rows}. {rest}. The classes may be separable: "
+        "then there is none without a penalty.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,123 @@
+"""Influence on the active set: rows and queries of hinge machines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...utils._blocks import row_blocks
+from ._machines import REMOVALS_AT_A_TIME, HingeMachine
+
+
+class ActiveSetObjective:
+    """A hinge machine of which rows and queries meet on the active set.
+
+    It stands in for the objective with ``curvature="active_set"``. The influence of row i is
+    ``S / s_i`` times the change of the query's margin, by one step on the active set, so that
+    ``s_i / S`` times the influence estimates the removal, as it does for other curvatures.
+
+    Parameters
+    ----------
+    objective : KernelObjective or HingeObjective
+    """
+
+    def __init__(self, objective):
+        self.base = objective
+        self.machine = HingeMachine(objective)
+        self.rows = ActiveSetRows(self.machine)
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "base":
+            raise AttributeError(name)
+        return getattr(self.base, name)
+
+    def query_rows(self, design, y):
+        """The directions in which the margins of queries with explained labels ``y`` fall."""
+        norm, unit = self.loss.query_direction(y, self.predictor(design))
+        return ActiveSetQueries(self.machine.kernel, design, unit, norm, self.rows.touched)
+
+
+class ActiveSetQueries:
+    """Queries by their kernel with the rows whose coefficients a removal changes."""
+
+    def __init__(self, kernel, design, unit, norm, touched):
+        self.kernel = kernel
+        self.design = design
+        self.unit = unit
+        self.norm = norm
+        self.touched = touched
+        self.n_rows, self.n_params = len(unit), max(1, len(touched))
+
+    def block(self, rows):
+        """The kernel and the directions of some queries."""
+        kernel = self.kernel.between(self.design[rows], self.touched)
+        return ActiveSetBlock(kernel, self.unit[rows])
+
+
+class ActiveSetBlock(NamedTuple):
+    """Some queries: kernel (n, n_touched) and directions (n, n_outputs)."""
+
+    kernel: np.ndarray
+    unit: np.ndarray
+
+
+class ActiveSetRows:
+    """What takes the place of the training rows' gradients; see :class:`ActiveSetObjective`.
+
+    Parameters
+    ----------
+    machine : HingeMachine
+    """
+
+    def __init__(self, machine):
+        objective = machine.objective
+        self.objective = objective
+        self.n_rows = objective.n_rows
+        self.unit = objective.rows.unit
+        self._support = np.flatnonzero(objective.rows.norm)
+        self._change = machine.change(list(self._support[:, None]), is_exact=False)
+        self.touched = self._change.touched
+        self.n_params = max(1, len(self.touched))
+        self.norm = np.zeros(self.n_rows)
+        weight = objective.sample_weight[self._support]
+        self.norm[self._support] = objective.total_weight / weight
+
+    def n_formed(self, n_vectors):
+        """Numbers that :meth:`contract` forms of each row, besides the products."""
+        return self.n_params
+
+    def contract(self, queries, rows):
+        """Changes of the queries' margins by removing some training rows, (n_queries, n)."""
+        first, last = np.searchsorted(self._support, [rows.start, rows.stop])
+        products = np.zeros((len(queries.unit), rows.stop - rows.start))
+        if last > first:
+            change = self._change.take(slice(first, last)).of_decision(queries.kernel)
+            moved = np.einsum("qp,qip->qi", queries.unit, change)
+            products[:, self._support[first:last] - rows.start] = moved
+        return products
+
+    def scales(self):
+        """Scales of the relative criteria, as for unit gradients.
+
+        Theta-relative: the norm of the parameter change. Loss-relative: made of the change of
+        the row's own margin, which stands for ``g_i^T H^-1 g_i``.
+        """
+        own = np.empty(len(self._support))
+        for some in row_blocks(len(own), 1, REMOVALS_AT_A_TIME):
+            rows = self._support[some]
+            moved = self._change.take(some).of_training_decision(rows)
+            own[some] = np.einsum("ip,iip->i", self.unit[rows], moved)
+            own[some] *= self.objective.rows.norm[rows] / self.norm[rows]
+        scales = {name: np.zeros(self.n_rows) for name in ("loss_relative", "theta_relative")}
+        scales["loss_relative"][self._support] = np.sqrt(np.maximum(own, 0))
+        scales["theta_relative"][self._support] = self._change.lengths()
+        return scales
+
+
+class ActiveSetCurvature:
+    """The KKT system, which :class:`ActiveSetRows` has applied already."""
+
+    def solve(self, queries):
+        """The queries as they are."""
+        return queries

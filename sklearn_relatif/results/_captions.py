@@ -1,0 +1,27 @@
+"""Words and colours of explanations, in text and in pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..utils._text import clip, short_text, text_of
+
+# Blue and vermilion of the palette of Okabe and Ito: told apart with every form of colour vision,
+# and both stand out against a white and against a black background.
+SUPPORTING_COLOR, OPPOSING_COLOR, NEUTRAL_COLOR = "#0072B2", "#D55E00", "#808080"
+NO_ROWS = "no training row of this sign"
+
+
+def score_color(score: float, sign: str | None) -> str:
+    """Colour of a row that supports, opposes, or does neither."""
+    if sign is None or score == 0:
+        return NEUTRAL_COLOR
+    return SUPPORTING_COLOR if score > 0 else OPPOSING_COLOR
+
+
+def query_title(query: Any, separator: str = ", ") -> str:
+    """Name and explained label of the query of an explanation of one query."""
+    parts = [f"query {clip(text_of(query.query_index[0]), 25)}"]
+    if query.targets is not None:
+        parts.append(f"target {clip(short_text(query.targets[0]), 25)}")
+    return separator.join(parts)

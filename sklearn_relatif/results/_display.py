@@ -1,0 +1,210 @@
+"""The training rows that explain one query, as bars."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..utils._drawing import SCORE_NAMES, new_axes, plain
+from ..utils._text import clip_apart, text_of
+from ._captions import NO_ROWS, OPPOSING_COLOR, SUPPORTING_COLOR, query_title, score_color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
+
+
+class InfluenceDisplay:
+    """The training rows that explain one query, as horizontal bars, best at the top.
+
+    Create it with :meth:`from_explanation` or :meth:`from_estimator`, which also draw it.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows,)
+        The rows' scores, best first.
+    rows : array-like of shape (n_rows,)
+        The rows' names: the user's index labels.
+    labels : array-like of shape (n_rows,), optional
+        The rows' labels, shown behind their names.
+    criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
+        What the scores are.
+    sign : {"positive", "negative", "absolute"} or None, default="absolute"
+        Which rows were asked for. None: the sign of a score has no meaning and is not coloured.
+    title : str, optional
+        Shown above the bars.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+        Where it was drawn.
+    bars_ : matplotlib.container.BarContainer
+        The bars, best first.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.plotting import InfluenceDisplay
+    >>> display = InfluenceDisplay(
+    ...     [0.8, -0.5], ["ann", "bob"], ["yes", "no"], criterion="loss_relative"
+    ... )
+    >>> display.plot().ax_.get_xlabel()
+    'loss-relative influence'
+    """
+
+    def __init__(
+        self,
+        scores: ArrayLike,
+        rows: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        criterion: str,
+        sign: str | None = "absolute",
+        title: str | None = None,
+    ) -> None:
+        self.scores = np.asarray(scores)
+        self.rows = np.asarray(rows)
+        self.labels = None if labels is None else np.asarray(labels)
+        self.criterion = criterion
+        self.sign = sign
+        self.title = title
+
+    def plot(self, ax: Axes | None = None) -> InfluenceDisplay:
+        """Draw the bars.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. None: a new figure, high enough for all bars. Long names need a figure
+            that makes room for them, such as ``plt.subplots(layout="constrained")``.
+
+        Returns
+        -------
+        display : InfluenceDisplay
+            Itself, with `ax_`, `figure_` and `bars_` set.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        n_bars = len(self.scores)
+        colors = [score_color(score, self.sign) for score in self.scores]
+        # The legend gets a strip of its own below the bars, inside the axes: whatever the layout
+        # of the figure, it neither covers a bar nor is it cut off.
+        legend = [color for color in _MEANINGS if color in colors]
+        strip = 0.0 if not legend else 1.0 if ax is None else max(1.0, n_bars / 8)
+        if ax is None:
+            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + strip))
+
+        places = np.arange(n_bars)
+        top, bottom = -0.6, n_bars - 0.4
+        self.ax_, self.figure_ = ax, ax.figure
+        self.bars_ = ax.barh(places, self.scores, height=0.7, color=colors)
+        if n_bars:
+            ax.vlines(0, top, bottom, color="0.4", linewidth=0.8)
+        else:
+            ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", va="center")
+        ax.set_ylim(bottom + strip, top)
+        ax.set_yticks(places, self._names())
+        ax.set_xlabel(SCORE_NAMES[self.criterion])
+        ax.set_title(plain(self.title or ""), fontsize="medium")
+        if legend:
+            ax.legend(
+                [self.bars_[colors.index(color)] for color in legend],
+                [_MEANINGS[color] for color in legend],
+                loc="lower center",
+                ncols=2,
+                columnspacing=1.0,
+                handlelength=1.2,
+                frameon=False,
+            )
+        return self
+
+    def _names(self) -> list[str]:
+        names = clip_apart([text_of(row) for row in self.rows], 20)
+        if self.labels is not None:
+            labels = clip_apart([text_of(label) for label in self.labels], 20)
+            names = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
+        return [plain(name) for name in names]
+
+    @classmethod
+    def from_explanation(
+        cls, explanation: Any, query: int = 0, ax: Axes | None = None
+    ) -> InfluenceDisplay:
+        """Draw one query of an explanation.
+
+        Parameters
+        ----------
+        explanation : Explanation
+        query : int, default=0
+            Position of the query in the explanation.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        display : InfluenceDisplay
+
+        Raises
+        ------
+        IndexError
+            If the explanation has no such query.
+        ImportError
+            If matplotlib is not installed.
+        """
+        one = explanation[operator.index(query)]
+        columns = one._columns()
+        display = cls(
+            columns["score"],
+            columns["row"],
+            columns.get("label"),
+            criterion=one.criterion,
+            sign=one.sign,
+            title=query_title(one, separator="\n"),
+        )
+        return display.plot(ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        query: int = 0,
+        n_examples: int = 5,
+        ax: Axes | None = None,
+    ) -> InfluenceDisplay:
+        """Explain queries and draw one of them: supporting and opposing rows by magnitude.
+
+        Parameters
+        ----------
+        estimator : RelatIFExplainer
+            Fitted.
+        X : {array-like, sparse matrix, data frame} of shape (n_queries, n_features)
+            The queries.
+        y : array-like of shape (n_queries,), optional
+            The labels to explain. None: the predicted ones.
+        query : int, default=0
+            Position in `X` of the query to draw.
+        n_examples : int, default=5
+            How many rows to draw.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        display : InfluenceDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        explanation = estimator.explain(X, y, n_examples=n_examples, sign="absolute")
+        return cls.from_explanation(explanation, query, ax)

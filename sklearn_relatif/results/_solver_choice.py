@@ -1,0 +1,30 @@
+"""The solver that was chosen, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: Of these and of those that other modules name, those without approximation.
+EXACT = ("cholesky", "woodbury", "diagonal", "active_set")
+
+
+class SolverChoice(NamedTuple):
+    """The solver that a curvature was prepared for, and why it was chosen.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+    is_proved : bool
+        Whether the residuals of a few solves were as small as they should be. False where rounding
+        spoils an exact solver, which comes with a warning.
+    """
+
+    name: str
+    reason: str
+    is_proved: bool = True
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether scores are those of the exact inverse, but for rounding."""
+        return self.name in EXACT and self.is_proved

@@ -1,0 +1,36 @@
+"""The names of rows: index labels of data frames, positions of other tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def row_index(X: Any) -> NDArray[Any]:
+    """The index labels of a data frame's rows; the positions of any other table's.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or data frame of shape (n_rows, n_features)
+
+    Returns
+    -------
+    index : ndarray of shape (n_rows,)
+
+    Examples
+    --------
+    >>> from sklearn_relatif.results._explanation import row_index
+    >>> row_index([[0.0], [1.0]])
+    array([0, 1])
+    """
+    # A list has an `index` too, but it is a method.
+    if hasattr(X, "iloc") and hasattr(X, "index"):
+        return np.array(X.index)
+    return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
+
+
+def rows_at(index: NDArray[Any], positions: NDArray[np.integer]) -> np.ma.MaskedArray:
+    """The index labels at some positions, masked where these are -1, which stands for no row."""
+    return np.ma.MaskedArray(index[np.maximum(positions, 0)], mask=positions < 0)
