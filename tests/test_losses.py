@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, log_softmax
 
-from sklearn_relatif.losses._margin import (
+from sklearn_relatif.losses import (
     LogLoss,
     MultinomialLogLoss,
     binary_codebook,

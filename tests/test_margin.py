@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.losses._margin import (
+from sklearn_relatif.losses import (
     Hinge,
     ModifiedHuber,
     SquaredHinge,

@@ -22,7 +22,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
-import sklearn_relatif
 from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
 from sklearn_relatif.explainers import _compact
 from sklearn_relatif.jacobians import MappedFile, StoredRows
@@ -237,9 +236,9 @@ def test_unfitted_explainer_can_be_saved(tmp_path):
 
 def test_patch_releases_share_saved_explainers(monkeypatch):
     explainer, X = fitted("binary")
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.7.1")
     saved = pickle.dumps(explainer)
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.2")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.7.2")
     assert_array_equal(pickle.loads(saved).explain(X).indices, explainer.explain(X).indices)
 
 
@@ -251,12 +250,12 @@ def test_another_minor_release_fails_clearly(monkeypatch, tmp_path, reload, comp
     saving = pickle.dumps if reload is by_pickle else None
     if reload is by_skops:
         saving = pytest.importorskip("skops.io").dumps
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.7.1")
     if saving is None:
         joblib.dump(explainer, tmp_path / "explainer.joblib")
     else:
         saved = saving(explainer)
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.8.0")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.8.0")
     with pytest.raises(ValueError, match=r"saved by sklearn_relatif 3\.7\.1 and cannot .* 3\.8\.0"):
         if reload is by_pickle:
             pickle.loads(saved)
@@ -268,9 +267,9 @@ def test_another_minor_release_fails_clearly(monkeypatch, tmp_path, reload, comp
 
 def test_release_is_checked_before_its_classes_are_looked_up(monkeypatch):
     explainer, _ = fitted("binary")
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.7.1")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.7.1")
     saved = pickle.dumps(explainer)
-    monkeypatch.setattr(sklearn_relatif, "__version__", "3.8.0")
+    monkeypatch.setattr("sklearn_relatif.explainers._persistence.__version__", "3.8.0")
     monkeypatch.delattr("sklearn_relatif.objectives._linear.LinearObjective")
     with pytest.raises(ValueError, match="RelatIFExplainer"):
         pickle.loads(saved)

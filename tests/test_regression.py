@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.losses._margin import Huber, SquaredEpsilonInsensitive, SquaredError
+from sklearn_relatif.losses import Huber, SquaredEpsilonInsensitive, SquaredError
 
 ALPHA, EPSILON = 0.01, 0.3
 LOSSES = ["squared_error", "huber", "squared_epsilon_insensitive"]

@@ -25,7 +25,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
-from sklearn_relatif.losses._margin import SquaredHinge, binary_codebook
+from sklearn_relatif.losses import SquaredHinge, binary_codebook
 from tests import cases
 
 X, Y = cases.noisy_classes(3)

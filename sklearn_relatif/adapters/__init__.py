@@ -1,5 +1,6 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
+from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
 from ._coefficients import score_weights, with_score_weights
 from ._kernel import is_kernel_machine
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs

@@ -150,7 +150,7 @@ def prepare_curvature(
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn_relatif.curvature import prepare_curvature
-    >>> from sklearn_relatif.objectives import reduce_estimator
+    >>> from sklearn_relatif.adapters import reduce_estimator
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(30, 2000)), np.repeat([0, 1], 15)
     >>> objective = reduce_estimator(LogisticRegression().fit(X, y), X, y, np.ones(30))

@@ -4,6 +4,7 @@ from ._base import Loss, of_models
 from ._margin import (
     Hinge,
     LogLoss,
+    MarginLoss,
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
@@ -11,16 +12,18 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
-from ._regression import Huber, SquaredEpsilonInsensitive, SquaredError
+from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
     "Hinge",
     "Huber",
     "LogLoss",
     "Loss",
+    "MarginLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
     "OneVsOneHinge",
+    "RegressionLoss",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",

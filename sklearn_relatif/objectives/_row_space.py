@@ -53,7 +53,8 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_relatif.objectives import reduce_estimator, reduce_to_row_space
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.objectives import reduce_to_row_space
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(30, 500)), np.repeat([0, 1], 15)
     >>> objective = reduce_estimator(LogisticRegression().fit(X, y), X, y, np.ones(30))

@@ -181,8 +181,8 @@ def polish(objective: LinearObjective, curvature=None) -> np.ndarray:
     >>> import numpy as np
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_relatif.objectives import reduce_estimator
-    >>> from sklearn_relatif.removal._retraining import polish
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.removal import polish
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=1000).fit(X, y)
     >>> objective = reduce_estimator(model, X, y, np.ones(150))
@@ -232,8 +232,8 @@ def retrain(
     >>> import numpy as np
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_relatif.objectives import reduce_estimator
-    >>> from sklearn_relatif.removal._retraining import parameter_changes, retrain
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.removal import parameter_changes, retrain
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=1000).fit(X, y)
     >>> objective = reduce_estimator(model, X, y, np.ones(150))
@@ -370,8 +370,8 @@ def newton_steps(
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn_relatif.curvature import build_curvature
-    >>> from sklearn_relatif.objectives import reduce_estimator
-    >>> from sklearn_relatif.removal._retraining import newton_step, parameter_changes
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.removal import newton_step, parameter_changes
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(tol=1e-8, max_iter=1000).fit(X, y)
     >>> objective = reduce_estimator(model, X, y, np.ones(150))

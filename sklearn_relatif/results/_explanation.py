@@ -79,7 +79,7 @@ class Explanation:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_relatif.results._explanation import Explanation, TrainingRows
+    >>> from sklearn_relatif.results import Explanation, TrainingRows
     >>> rows = TrainingRows(index=np.array(["ann", "bob", "cid"]), labels=np.array([0, 1, 1]))
     >>> explanation = Explanation(
     ...     indices=[[2, 1], [0, -1]],
@@ -186,7 +186,7 @@ class Explanation:
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn_relatif.results._explanation import Explanation, TrainingRows
+        >>> from sklearn_relatif.results import Explanation, TrainingRows
         >>> explanation = Explanation(
         ...     indices=[[2, -1]],
         ...     scores=[[0.75, np.nan]],

@@ -21,7 +21,7 @@ def row_index(X: Any) -> NDArray[Any]:
 
     Examples
     --------
-    >>> from sklearn_relatif.results._explanation import row_index
+    >>> from sklearn_relatif.utils._index import row_index
     >>> row_index([[0.0], [1.0]])
     array([0, 1])
     """

@@ -35,7 +35,7 @@ def text_of(value: Any) -> str:
 
     Examples
     --------
-    >>> from sklearn_relatif.results._explanation import text_of
+    >>> from sklearn_relatif.utils._text import text_of
     >>> [text_of(value) for value in (40817203, 40817203.0, 0.1, 1e-9, True, None)]
     ['40817203', '40817203', '0.1', '1e-09', 'True', 'missing']
     """
