@@ -154,7 +154,7 @@ def test_l1_drops_inactive_columns_of_sparse_rows():
     assert active.sum() < active.size / 2
     explainer = RelatIFExplainer.from_fitted(model, X, y)
     assert explainer.distance_to_optimum_ < STATIONARY
-    assert explainer._objective.design.n_columns < X.shape[1] / 2
+    assert explainer._objective.jacobian.n_columns < X.shape[1] / 2
     expected = cases.brute_force(model, X, y, X[:25], y[:25], strength=0.0, active=active)
     check_against_brute_force(explainer, expected, X[:25], y[:25])
 
@@ -640,7 +640,7 @@ def test_very_sparse_rows_take_the_sparse_product():
     X = sparse.random(800, 300, density=0.006, format="csr", random_state=0)
     y = rng.integers(3, size=800)
     objective = objective_of(logistic(C=0.5).fit(X, y), X, y)
-    assert sparse.issparse(objective.design.product_block(slice(0, 800)))
+    assert sparse.issparse(objective.jacobian.product_block(slice(0, 800)))
     dense = objective_of(logistic(C=0.5).fit(X, y), X.toarray(), y)
     vectors = rng.normal(size=(3, objective.rows.n_params))
     everything = slice(0, 800)
@@ -661,7 +661,7 @@ def test_neglected_rows_are_a_small_share_of_the_hessian(container):
     objective = objective_of(logistic(C=10).fit(X, y), container(X), y)
     exact, neglect = objective.hessian()[0], 0.01
     rough = objective.hessian(neglect=neglect)[0]
-    probabilities = objective.loss.probabilities(objective.predictor(objective.design))
+    probabilities = objective.loss.probabilities(objective.predictor(objective.jacobian))
     coupling = probabilities.T @ probabilities / len(X)
     np.fill_diagonal(coupling, 0)
     # The sum over pairs of what each may lose, in the direction of the longest row.

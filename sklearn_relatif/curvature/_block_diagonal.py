@@ -20,7 +20,7 @@ class BlockDiagonalCurvature:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The curvature to approximate.
 
     Raises
