@@ -246,7 +246,7 @@ class RemovalMixin:
         self._check_classes_stay(removals)
         if is_kernel_machine(self._model):
             models = self._refit(removals)
-        elif not (self._objective.is_smooth or self._objective.has_dual):
+        elif not self._objective.has_tables:
             models = self._refit_elastic_net(removals)
         else:
             models = [None] * len(removals)
