@@ -37,7 +37,15 @@ class Objective:
     y: np.ndarray
     sample_weight: np.ndarray
     removal_kind = "smooth"
-    has_dual_refits = False
+
+    @property
+    def fitted(self) -> Objective:
+        """The objective as it was fitted, where this one has its rows in another form."""
+        return self
+
+    @property
+    def has_dual_refits(self) -> bool:
+        return False
 
     @property
     def has_l1(self) -> bool:

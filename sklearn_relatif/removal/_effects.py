@@ -559,7 +559,7 @@ class RemovalMixin:
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """scikit-learn's own fits of a kernel machine without each group of rows."""
         X, labels, _ = self._training_data
-        model = self._objective.for_refit(self._model)
+        model = self._objective.fitted.for_refit(self._model)
         weight = self._objective.sample_weight
         counted = np.flatnonzero(weight)
         return Parallel(n_jobs=self.n_jobs)(
