@@ -82,9 +82,10 @@ def picture() -> str:
     order = floors()
     height = {name: TOP + place * FLOOR + BOX / 2 for place, name in enumerate(order)}
     arcs = sorted(room_arrows() & {Arrow(a, b) for a in order for b in order})
+    size = f"0 0 {WIDTH} {2 * TOP + FLOOR * len(order)}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {2 * TOP + FLOOR * len(order)}"'
-        ' font-family="sans-serif" role="img" aria-label="Rooms of the package and their imports">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" font-family="sans-serif"'
+        ' role="img" aria-label="Rooms of the package and their imports">',
         '<rect width="100%" height="100%" fill="white"/>',
         *(_arc(height[a], height[b]) for a, b in arcs),
         *(_box(name, height[name]) for name in order),
@@ -104,13 +105,13 @@ def _box(name, middle):
     files = [file for file in files if file not in INNER]
     words = ", ".join(files)
     words = words if len(words) <= 72 else f"{words[:70].rpartition(', ')[0]}, …"
-    top = middle - BOX / 2
+    top, small = middle - BOX / 2, 'font-size="10" fill="#555"'
     return (
         f'<rect x="{LEFT}" y="{top:g}" width="{WIDTH - LEFT - 12}" height="{BOX}" rx="5" '
         'fill="#f4f6f8" stroke="#808080"/>'
         f'<text x="{LEFT + 10}" y="{middle - 2:g}" font-size="13" font-weight="bold">'
         f"{escape(name)}</text>"
-        f'<text x="{LEFT + 10}" y="{middle + 12:g}" font-size="10" fill="#555">{escape(words)}</text>'
+        f'<text x="{LEFT + 10}" y="{middle + 12:g}" {small}>{escape(words)}</text>'
     )
 
 
