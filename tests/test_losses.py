@@ -36,7 +36,7 @@ def loss(request):
 
 
 def n_classes_of(loss):
-    return len(loss.codebook if isinstance(loss, LogLoss) else loss.contrasts)
+    return len(loss.softmax_contrasts if loss.couples_outputs else loss.codebook)
 
 
 def rows_of(loss, scale=1.5, n_rows=40, seed=0):
@@ -53,7 +53,7 @@ def central_differences(function, eta):
 
 def as_matrices(loss, second_derivative):
     """Second derivatives as (n, k, k), also where they are given by their diagonals."""
-    if not loss.separable:
+    if loss.couples_outputs:
         return second_derivative
     return second_derivative[:, :, None] * np.eye(loss.n_outputs)
 
@@ -75,7 +75,7 @@ def test_fisher_weight_is_the_expected_outer_product_of_residuals(loss):
     """By the definition: over the labels that the model draws, independently for each problem."""
     _, eta = rows_of(loss)
     expected = 0.0
-    if loss.separable:
+    if not loss.couples_outputs:
         # E[r_p^2], and E[r_p r_q] = 0 for p != q.
         for positive, probability in ((1.0, expit(eta)), (0.0, expit(-eta))):
             expected += probability * (expit(eta) - positive) ** 2
@@ -128,9 +128,11 @@ def test_contrasts_are_orthonormal_and_sum_to_zero(n_classes):
 def exact_scores(loss, eta):
     """Class scores (multinomial) or predictors, as exact as the float inputs are."""
     rows = [[Decimal(float(value)) for value in row] for row in eta]
-    if loss.separable:
+    if not loss.couples_outputs:
         return rows
-    contrasts = [[Decimal(float(q)) for q in row] for row in loss.contrasts.astype(eta.dtype)]
+    contrasts = [
+        [Decimal(float(q)) for q in row] for row in loss.softmax_contrasts.astype(eta.dtype)
+    ]
     return [
         [sum(q * e for q, e in zip(of_class, row, strict=True)) for of_class in contrasts]
         for row in rows
@@ -144,7 +146,7 @@ def exact_direction(loss, y, eta):
         context.prec = 50
         context.Emin, context.Emax = -(10**9), 10**9
         for label, scores in zip(y, exact_scores(loss, eta), strict=True):
-            if loss.separable:
+            if not loss.couples_outputs:
                 signs = [Decimal(int(sign)) for sign in loss.codebook[label]]
                 pairs = zip(signs, scores, strict=True)
                 r = [-sign / (1 + (sign * score).exp()) for sign, score in pairs]
@@ -153,7 +155,9 @@ def exact_direction(loss, y, eta):
                 r = [weight / sum(weights) for weight in weights]
                 # p - 1 exactly: 1 minus exp(-1600) would need seven hundred digits.
                 r[label] = -sum(p for k, p in enumerate(r) if k != label)
-                contrasts = [[Decimal(float(q)) for q in column] for column in loss.contrasts.T]
+                contrasts = [
+                    [Decimal(float(q)) for q in column] for column in loss.softmax_contrasts.T
+                ]
                 r = [sum(q * p for q, p in zip(column, r, strict=True)) for column in contrasts]
             norm = sum(entry * entry for entry in r).sqrt()
             norms.append(float(norm))
@@ -210,10 +214,10 @@ def test_direction_has_length_one_and_pulls_the_right_way(data, name, dtype):
     norm, unit = loss.direction(y, eta)
     assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=8 * np.finfo(dtype).eps)
     assert (norm >= 0).all()
-    if loss.separable:
+    if not loss.couples_outputs:
         assert (unit * loss.codebook[y] <= 0).all()
     else:
-        by_class = unit @ loss.contrasts.T
+        by_class = unit @ loss.softmax_contrasts.T
         own = by_class[np.arange(3), y]
         assert_allclose(by_class.sum(axis=1), 0, atol=16 * np.finfo(dtype).eps)
         # The own class is pulled up as hard as all the others are pushed down together.
