@@ -73,6 +73,7 @@ OBJECTIVES = {
     "sparse softmax": lambda: softmax(is_sparse=True),
     "one vs rest": one_vs_rest,
     "L1": with_l1,
+    "coupled": cases.coupled,
 }
 
 
