@@ -145,7 +145,7 @@ def _one_vs_rest_objective(
     elif np.any(by_class != 1):
         positive = loss.codebook[y] > 0
         output_weight = sample_weight[:, None] * np.where(positive, by_class[:, None], 1.0)
-    kind = HingeObjective if loss.is_piecewise_linear else LinearObjective
+    kind = LinearObjective if loss.has_curvature else HingeObjective
     return build_objective(
         loss, *parameters, X, y, sample_weight, fit_intercept, output_weight, kind
     )

@@ -429,7 +429,7 @@ class RelatIFExplainer(
 
         def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
             eta = objective.training_predictor[rows]
-            if not loss.is_likelihood:
+            if not loss.has_probabilities:
                 return loss.predict(eta), None
             own = loss.probabilities(eta)
             return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
@@ -443,7 +443,7 @@ class RelatIFExplainer(
             index=index,
             labels=labels.copy(),
             predictions=self._targets.shown(predictions, lambda: predictions),
-            probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
+            probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
         )
 
     # --- explaining ----------------------------------------------------------------------
@@ -751,7 +751,7 @@ class RelatIFExplainer(
     @property
     def leverage_(self) -> np.ndarray:
         check_is_fitted(self)
-        if self._objective.loss.is_piecewise_linear:
+        if not self._objective.loss.has_curvature:
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )

@@ -407,7 +407,7 @@ class RemovalMixin:
         """
         check_is_fitted(self)
         loss = self._objective.loss
-        if not loss.is_likelihood:
+        if not loss.has_probabilities:
             raise AttributeError(
                 f"{type(self._model).__name__} has no probabilities, so there are no "
                 "leave-one-out probabilities."

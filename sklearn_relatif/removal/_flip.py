@@ -107,15 +107,7 @@ class _Search:
 
     def lead(self, eta, rival):
         """How far the predicted label leads another, for each of some predictors."""
-        return eta @ self.direction(rival)
-
-    def direction(self, rival):
-        """Gradient of the lead over a rival with respect to the predictor."""
-        if not hasattr(self.loss, "codebook"):
-            return self.loss.contrasts[self.label] - self.loss.contrasts[rival]
-        own, other = self.loss.codebook[[self.label, rival]]
-        # One vs one: only the problem in which both take part.
-        return np.where((own != 0) & (other != 0), own - other, 0) / 2
+        return eta @ self.loss.lead(self.label, rival)
 
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
@@ -163,7 +155,7 @@ class _Search:
 
     def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
-        direction = self.direction(rival)
+        direction = self.loss.lead(self.label, rival)
         if shifts is not None:
             return shifts @ direction
         objective = self.objective
@@ -225,7 +217,7 @@ class _Search:
             return found
         (model,) = explainer.retrain_without([rows])
         after = None
-        if self.loss.is_likelihood:
+        if self.loss.has_probabilities:
             after = float(model.predict_proba(self.X)[0, self.label])
         return replace(
             found,
@@ -236,6 +228,6 @@ class _Search:
 
     def probability(self, eta):
         """Probability of the predicted label, if there are any probabilities."""
-        if not self.loss.is_likelihood:
+        if not self.loss.has_probabilities:
             return None
         return float(self.loss.probabilities(eta)[0, self.label])
