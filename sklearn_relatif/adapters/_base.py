@@ -100,10 +100,10 @@ class Adapter:
     # --- without some rows -----------------------------------------------------------------
 
     def removal_changes_objective(self, model: Any) -> bool:
-        """Whether a fit on fewer rows minimises more than the sum over these rows changes.
+        """Whether the estimator's own fit on fewer rows differs by more than the rows.
 
-        So it is with balanced class weights, a penalty that counts rows or is searched for, and a
-        kernel that depends on them. Removal holds all of this as it is for all rows.
+        So it does with balanced class weights, a penalty that counts rows or is searched for, and
+        a kernel that depends on them. Removal holds all of this as it is for all rows.
         """
         return bool(model.get_params().get("class_weight") == "balanced")
 

@@ -104,9 +104,6 @@ class NuSVCAdapter(SVCAdapter):
         """libsvm takes no notice of class weights here."""
         return self.reduce_machine(model, X, y, sample_weight, 1.0, nu=model.nu)
 
-    def removal_changes_objective(self, model):
-        return True
-
 
 def _support_rows(estimator, sample_weight):
     """Positions of the support vectors among the training rows.

@@ -74,7 +74,7 @@ class LinearAdapter(Adapter):
         return Parameters(weights, l2, l1)
 
 
-def _coefficients(model):
+def _coefficients(model: Any) -> np.ndarray:
     """Coefficients of a fitted linear model, sparse or not, a row a class score."""
     coef = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
     return np.atleast_2d(coef)
