@@ -58,7 +58,7 @@ from ._downdate import (
 from ._own_hessian import OwnHessian, Unseen
 
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
-REDUCTION = 1e-5
+REDUCTION = 1e-7
 #: With more parameters than this, the factor to retrain with is of single precision.
 SINGLE_PRECISION_ABOVE = 1024
 #: How much of the second derivatives may be missing from the Hessian that leads to the optimum of
