@@ -14,7 +14,6 @@ from sklearn.base import (
     MetaEstimatorMixin,
     TransformerMixin,
     clone,
-    is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
@@ -22,18 +21,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import (
-    ClassTargets,
-    RealTargets,
     TrainingData,
-    check_supported,
+    adapter_of,
+    find_adapter,
     flat_labels,
     innermost_path,
-    is_kernel_machine,
     is_searched,
     model_rows,
     positions_of_resampled,
     recording,
-    reduce_estimator,
     split_pipeline,
     warn_if_transform_differs,
 )
@@ -75,7 +71,8 @@ from ._wrapped import WrappedEstimatorMixin
 def _has_coordinates(self: Any) -> bool:
     """Check for ``available_if``: the gradients are vectors that can be written down."""
     model = self.__dict__.get("_model", innermost_path(self.estimator)[1])
-    if is_kernel_machine(model):
+    adapter = find_adapter(model)
+    if adapter is not None and not adapter.has_embedding:
         raise AttributeError(
             f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
             "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
@@ -336,7 +333,7 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         if is_known:
-            check_supported(model)
+            adapter_of(model)  # Refuses what is not supported.
         check_training_labels(y)
         takes_columns = is_known and get_tags(model).target_tags.multi_output
         if takes_columns and label_array(y).ndim > 1:
@@ -358,7 +355,7 @@ class RelatIFExplainer(
     def _prepare(self, X: Any, y: Any, sample_weight: Any, seen: TrainingData) -> None:
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = split_pipeline(self.estimator_)
-        check_supported(self._model)
+        adapter = adapter_of(self._model)
         index = row_index(X)
         if seen.X is None:
             warn_if_transform_differs(self.estimator_)
@@ -371,11 +368,10 @@ class RelatIFExplainer(
         check_consistent_length(design, labels)
         given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
         self._training_data = (design, labels, None if given is None else sample_weight)
-        is_class = is_classifier(self._model)
-        self._targets = ClassTargets(self.classes_) if is_class else RealTargets()
+        self._targets = adapter.targets(self._model)
         targets = self._targets.of_training(labels, sample_weight)
 
-        self._objective = reduce_estimator(self._model, design, targets, sample_weight)
+        self._objective = adapter.reduce(self._model, design, targets, sample_weight)
         fitted = self._objective
         self._prepare_curvature()
         prepared = Prepared(self._objective, self._curvature, self.solver_)

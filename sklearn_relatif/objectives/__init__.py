@@ -3,7 +3,7 @@
 from ._build import NO_PARAMETERS, build_objective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
-from ._kernel import KernelObjective, UnknownBoundsError, problem_coefficients, unfitted_machine
+from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureSum
 from ._pairs import PairGrams
@@ -20,8 +20,6 @@ __all__ = [
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
-    "problem_coefficients",
     "reduce_to_row_space",
     "row_space_obstacle",
-    "unfitted_machine",
 ]

@@ -20,10 +20,9 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import NuSVC
 
+from ..adapters import adapter_of
 from ..jacobians import GradientRows
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
@@ -41,7 +40,7 @@ SPARE = 8
 
 def find_flip_set(explainer, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not is_classifier(explainer._model):
+    if not explainer._targets.has_classes:
         raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
     search = _Search(explainer, X)
@@ -69,7 +68,7 @@ class _Search:
             self.objective, self.curvature = explainer._newton()
             self.query = explainer._at_optimum(self.query)
             self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
-        elif isinstance(explainer._model, NuSVC):
+        elif not adapter_of(explainer._model).follows_path:
             self.step = self.refits
         else:
             # One step on the active set can miss even a single row that flips the label.
@@ -86,8 +85,6 @@ class _Search:
     def refits(self, groups):
         """Models that scikit-learn fits without each group."""
         models = self.explainer._refit(groups)
-        for model in models:
-            model.set_params(decision_function_shape="ovo")
         yield RefittedModels(np.arange(len(models)), self.loss, models)
 
     def warn_of_another_label(self):

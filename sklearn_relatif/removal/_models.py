@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..adapters import with_score_weights
+from ..adapters import adapter_of
 from ..curvature import hessian_inverse
 from ..objectives import NO_PARAMETERS, LinearObjective
 from ..optimality import lacks_optimum, no_optimum
@@ -73,7 +73,7 @@ class SteppedModels:
     def estimators(self, model):
         """Copies of a fitted scikit-learn model with these parameters."""
         tables = (self.before.score_weights(weights) for weights in self.weights)
-        return [with_score_weights(model, table) for table in tables]
+        return [adapter_of(model).restore(model, table) for table in tables]
 
 
 class SettledModels(SteppedModels):
@@ -94,7 +94,7 @@ class RefittedModels:
 
     def predictors(self, query):
         """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
-        scores = (model.decision_function(query.features) for model in self.models)
+        scores = (adapter_of(model).scores(model, query.features) for model in self.models)
         return np.stack([self.loss.from_scores(values) for values in scores], axis=1)
 
 

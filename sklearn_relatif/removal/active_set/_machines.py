@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.parallel import Parallel, delayed
 
-from ...adapters import with_score_weights
+from ...adapters import adapter_of
 from ...losses import of_models
 from ...objectives import UnknownBoundsError
 from ...utils._blocks import block_budget, row_blocks
@@ -359,9 +359,7 @@ class SupportVectorModels:
     def estimators(self, model):
         """Copies of a fitted linear model with the coefficients of these machines."""
         tables = self.machine.parameters() + self.change.of_parameters()
-        if not model.fit_intercept:
-            tables = tables[:, :, :-1]
-        return [with_score_weights(model, table) for table in tables]
+        return [adapter_of(model).restore(model, table) for table in tables]
 
 
 def support_vector_models(machine, removals, is_exact):
