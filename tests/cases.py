@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_relatif.jacobians import Design
+from sklearn_relatif.jacobians import LinearJacobian
 from sklearn_relatif.losses import Loss
 from sklearn_relatif.objectives import LinearObjective
 from tests import reference
@@ -103,7 +103,7 @@ def coupled(container=np.asarray, n_rows=150, n_features=5, penalty=2.0):
     return LinearObjective(
         loss=Coupled(),
         weights=np.random.default_rng(1).normal(size=(2, n_features + 1)),
-        design=Design(container(X), fit_intercept=True),
+        jacobian=LinearJacobian(container(X), fit_intercept=True),
         y=y,
         sample_weight=weights_with_zeros(n_rows),
         penalty=penalty * np.array([free, free]),

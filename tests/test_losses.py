@@ -13,7 +13,7 @@ from scipy.special import expit, log_softmax
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
 from sklearn.metrics import mean_gamma_deviance, mean_poisson_deviance
 
-from sklearn_relatif.jacobians import Design
+from sklearn_relatif.jacobians import LinearJacobian
 from sklearn_relatif.losses import (
     IdentityLink,
     LogLink,
@@ -374,17 +374,17 @@ def test_deviances_are_what_scikit_learn_minimises(name):
     objective = LinearObjective(
         loss=DEVIANCES[name],
         weights=np.append(model.coef_, model.intercept_)[None],
-        design=Design(X, fit_intercept=True),
+        jacobian=LinearJacobian(X, fit_intercept=True),
         y=y,
         sample_weight=weight,
         penalty=model.alpha * weight.sum() * np.array([[1.0, 1.0, 1.0, 0.0]]),
     )
     eta = objective.training_predictor
-    assert_allclose(objective.predict(objective.design), model.predict(X), rtol=1e-14)
+    assert_allclose(objective.predict(objective.jacobian), model.predict(X), rtol=1e-14)
     value = 2 * np.average(objective.loss.value(y, eta), weights=weight)
     assert_allclose(value, mean_deviance(y, model.predict(X), sample_weight=weight), rtol=1e-12)
     assert objective.relative_gradient() < 1e-12
-    x, second = objective.design.block(slice(None)), objective.loss.second_derivative(y, eta)
+    x, second = objective.jacobian.block(slice(None)), objective.loss.second_derivative(y, eta)
     expected = (x.T * (weight * second[:, 0])) @ x + np.diag(objective.penalty[0])
     assert_allclose(objective.hessian()[0], expected / weight.sum(), rtol=1e-12)
     expected = (x.T * (weight * objective.loss.fisher_weight(eta)[:, 0])) @ x

@@ -159,7 +159,7 @@ def test_l1_drops_inactive_columns_of_sparse_rows():
     assert active.sum() < active.size / 2
     explainer = RelatIFExplainer.from_fitted(model, X, y)
     assert explainer.distance_to_optimum_ < STATIONARY
-    assert explainer._objective.design.n_columns < X.shape[1] / 2
+    assert explainer._objective.jacobian.n_columns < X.shape[1] / 2
     expected = cases.brute_force(model, X, y, X[:25], y[:25], strength=0.0, active=active)
     check_against_brute_force(explainer, expected, X[:25], y[:25])
 
@@ -645,7 +645,7 @@ def test_very_sparse_rows_take_the_sparse_product():
     X = sparse.random(800, 300, density=0.006, format="csr", random_state=0)
     y = rng.integers(3, size=800)
     objective = objective_of(logistic(C=0.5).fit(X, y), X, y)
-    assert sparse.issparse(objective.design.product_block(slice(0, 800)))
+    assert sparse.issparse(objective.jacobian.product_block(slice(0, 800)))
     dense = objective_of(logistic(C=0.5).fit(X, y), X.toarray(), y)
     vectors = rng.normal(size=(3, objective.rows.n_params))
     everything = slice(0, 800)
@@ -666,7 +666,7 @@ def test_neglected_rows_are_a_small_share_of_the_hessian(container):
     objective = objective_of(logistic(C=10).fit(X, y), container(X), y)
     exact, neglect = objective.hessian()[0], 0.01
     rough = objective.hessian(neglect=neglect)[0]
-    probabilities = objective.loss.probabilities(objective.predictor(objective.design))
+    probabilities = objective.loss.probabilities(objective.predictor(objective.jacobian))
     coupling = probabilities.T @ probabilities / len(X)
     np.fill_diagonal(coupling, 0)
     # The sum over pairs of what each may lose, in the direction of the longest row.
@@ -692,7 +692,7 @@ def test_no_pair_of_classes_loses_more_than_it_may(neglect):
 
 def sum_over_rows(objective, inner):
     """``(1/S) sum_i s_i A_i ⊗ x~_i x~_i^T`` as it is written."""
-    x, weight = objective.design.dense_block(slice(None)), objective.sample_weight
+    x, weight = objective.jacobian.dense_block(slice(None)), objective.sample_weight
     n_params = objective.weights.size
     total = np.einsum("n,nkl,na,nb->kalb", weight, inner, x, x).reshape(n_params, n_params)
     return total / weight.sum()
@@ -714,7 +714,7 @@ def test_coupled_outputs_by_brute_force(container):
         assert_allclose(actual, matrix, rtol=0, atol=1e-14)
         with config_context(working_memory=0.001):
             assert_allclose(getattr(objective, curvature)()[0], matrix, rtol=0, atol=1e-14)
-    x = objective.design.dense_block(slice(None))
+    x = objective.jacobian.dense_block(slice(None))
     expected = (residual * objective.sample_weight[:, None]).T @ x
     expected = (expected + objective.penalty * objective.weights) / objective.total_weight
     assert_allclose(objective.gradient(), expected, rtol=0, atol=1e-14)
@@ -732,12 +732,12 @@ def test_coupled_outputs_on_an_active_set():
 def test_coupled_outputs_explain():
     """All exact solvers, leverages and steps without a row, by the inverse that is written out."""
     objective = cases.coupled(sparse.csr_matrix, n_rows=20, n_features=40)
-    x, inner = objective.design.dense_block(slice(None)), objective.weighted_second_derivative
+    x, inner = objective.jacobian.dense_block(slice(None)), objective.weighted_second_derivative
     H = np.linalg.inv(objective.hessian()[0])
     expected = objective.rows.block(slice(None)) @ H
     for solver in ("auto", "cholesky", "woodbury", "cg"):
         own, curvature, _ = prepare_curvature(objective, "hessian", 0.0, solver)
-        back = own.design.expand(
+        back = own.jacobian.expand(
             curvature.solve(own.rows.block(slice(None))).reshape(20, *own.shape)
         )
         assert cases.relative_error(back.reshape(20, -1), expected) < 1e-7

@@ -226,7 +226,7 @@ def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):
     explainer, X = fitted("softmax")
     loaded = by_mapping(explainer, tmp_path)
     labels = explainer.predict(X)
-    assert isinstance(loaded._objective.design.X, np.memmap)
+    assert isinstance(loaded._objective.jacobian.X, np.memmap)
     assert_array_equal(loaded.leverage_, explainer.leverage_)
     assert_array_equal(loaded.removal_effect(X, labels), explainer.removal_effect(X, labels))
     (one,), (other,) = loaded.retrain_without([3]), explainer.retrain_without([3])
@@ -395,7 +395,7 @@ def test_compact_scores_keep_five_digits(curvature, damping):
         largest = np.abs(expected).max(axis=1, keepdims=True)
         assert np.abs((found - expected) / largest).max() < 2e-5
     is_hard = curvature == "empirical_fisher" and damping < 1e-3
-    kept = compact._explainer._objective.rows.design.dtype
+    kept = compact._explainer._objective.rows.jacobian.dtype
     assert kept == (np.float64 if is_hard else np.float32)
 
 

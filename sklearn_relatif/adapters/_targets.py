@@ -35,10 +35,10 @@ class ClassTargets:
         check_all_classes(positions, sample_weight, self.classes)
         return positions
 
-    def of_queries(self, labels, objective, design):
+    def of_queries(self, labels, objective, jacobian):
         """Positions of the labels of queries, or of the classes that the model predicts."""
         if labels is None:
-            return objective.predict(design)
+            return objective.predict(jacobian)
         return class_positions(labels, self.classes, "y")
 
     def shown(self, positions, predicted):
@@ -64,10 +64,10 @@ class RealTargets:
             raise ValueError("y contains NaN or infinity; give every row a finite target.")
         return values
 
-    def of_queries(self, labels, objective, design):
+    def of_queries(self, labels, objective, jacobian):
         """The targets of queries as numbers; NaN for the prediction."""
         if labels is None:
-            return np.full(design.n_rows, np.nan)
+            return np.full(jacobian.n_rows, np.nan)
         return self.of_training(labels, None)
 
     def shown(self, values, predicted):

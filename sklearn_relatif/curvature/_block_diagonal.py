@@ -18,7 +18,7 @@ class BlockDiagonalCurvature:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The curvature to approximate.
 
     Raises

@@ -89,7 +89,7 @@ class Query(NamedTuple):
     """Rows to explain: as the model takes them, as the objective does, and their targets."""
 
     features: Any
-    design: Any
+    jacobian: Any
     y: np.ndarray
 
     @property
@@ -359,19 +359,19 @@ class RelatIFExplainer(
         index = row_index(X)
         if seen.X is None:
             warn_if_transform_differs(self.estimator_)
-            design = model_rows(self._transformers, self._model, X)
+            features = model_rows(self._transformers, self._model, X)
         else:
-            design = model_rows([], self._model, seen.X)
+            features = model_rows([], self._model, seen.X)
             y, sample_weight = seen.y, seen.sample_weight
-            index = index[positions_of_resampled(self.estimator_, len(index), design.shape[0])]
+            index = index[positions_of_resampled(self.estimator_, len(index), features.shape[0])]
         labels = column_or_1d(y)
-        check_consistent_length(design, labels)
+        check_consistent_length(features, labels)
         given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
-        self._training_data = (design, labels, None if given is None else sample_weight)
+        self._training_data = (features, labels, None if given is None else sample_weight)
         self._targets = adapter.targets(self._model)
         targets = self._targets.of_training(labels, sample_weight)
 
-        self._objective = adapter.reduce(self._model, design, targets, sample_weight)
+        self._objective = adapter.reduce(self._model, features, targets, sample_weight)
         fitted = self._objective
         self._prepare_curvature()
         prepared = Prepared(self._objective, self._curvature, self.solver_)
@@ -381,7 +381,7 @@ class RelatIFExplainer(
         warn_if_not_optimal(
             self.distance_to_optimum_,
             self._model,
-            design,
+            features,
             self._transformers,
             self._training_data[2],
             isinstance(self.estimator, FrozenEstimator),
@@ -532,8 +532,8 @@ class RelatIFExplainer(
         names, several = self._criteria(criterion)
         y, n_labels = flat_labels(X, y)
         query = self._query(X, y, n_labels)
-        queries = self._objective.query_rows(query.design, query.y)
-        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
+        queries = self._objective.query_rows(query.jacobian, query.y)
+        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.jacobian))
         factors = {name: self._row_factors(name) for name in names}
         best = best_rows(queries, self._objective.rows, self._curvature, factors, n_examples, sign)
         explanations = {
@@ -600,7 +600,7 @@ class RelatIFExplainer(
         check_is_fitted(self)
         names, several = self._criteria(criterion)
         query = self._query(X, y)
-        queries = self._objective.query_rows(query.design, query.y)
+        queries = self._objective.query_rows(query.jacobian, query.y)
         factors = {name: self._row_factors(name) for name in names}
         scores = score_matrices(queries, self._objective.rows, self._curvature, factors)
         return scores if several else scores[names[0]]
@@ -646,7 +646,7 @@ class RelatIFExplainer(
         query = self._in_coordinates(self._query(X, y))
         objective, curvature = self._coordinates()
         embed = objective.query_rows if y is None else objective.loss_rows
-        rows = embed(query.design, query.y)
+        rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
         n_missing = self._n_features_out - embedded.shape[1]
@@ -657,8 +657,8 @@ class RelatIFExplainer(
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self._coordinates()
         n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
-        design = objective.design
-        return n_whitened + n_whitened // design.n_columns * design.n_spare
+        jacobian = objective.jacobian
+        return n_whitened + n_whitened // jacobian.n_columns * jacobian.n_spare
 
     def _coordinates(self) -> tuple[Any, Any]:
         """The objective and the curvature in coordinates that are few enough to be written down.
@@ -689,11 +689,11 @@ class RelatIFExplainer(
         return is_streamed and not has_exact_factor(self._objective, self.curvature)
 
     def _in_coordinates(self, query: Query) -> Query:
-        """A query whose design has these coordinates."""
+        """A query whose Jacobian has these coordinates."""
         objective, _ = self._coordinates()
         if objective is self._objective:
             return query
-        return query._replace(design=objective.query_design(query.features))
+        return query._replace(jacobian=objective.query_jacobian(query.features))
 
     def _query(self, X: Any, y: Any, n_labels: int = 1) -> Query:
         """Rows to explain, with the predicted class where no label is given.
@@ -704,12 +704,12 @@ class RelatIFExplainer(
         features = model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
-        design = self._objective.query_design(features)
+        jacobian = self._objective.query_jacobian(features)
         labels = None if y is None else column_or_1d(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
-        targets = self._targets.of_queries(labels, self._objective, design)
-        return Query(features, design, targets)
+        targets = self._targets.of_queries(labels, self._objective, jacobian)
+        return Query(features, jacobian, targets)
 
     def _criteria(self, criterion: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
         """Names of the criteria that are asked for, and whether as a sequence."""

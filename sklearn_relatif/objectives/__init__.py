@@ -5,14 +5,14 @@ from ._grams import mirror_lower
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
-from ._operator import CurvatureSum
+from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space, row_space_obstacle
 
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
-    "CurvatureSum",
+    "CurvatureOperator",
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",

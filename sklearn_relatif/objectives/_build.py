@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..jacobians import Design
+from ..jacobians import LinearJacobian
 from ._linear import LinearObjective
 
 NO_PARAMETERS = (
@@ -56,17 +56,17 @@ def build_objective(
     objective = kind(
         loss=loss,
         weights=weights,
-        design=Design(X, fit_intercept),
+        jacobian=LinearJacobian(X, fit_intercept),
         y=y,
         sample_weight=sample_weight,
         penalty=l2,
         output_weight=output_weight,
     )
     if l1.any():
-        objective = replace(objective, full_design=objective.design, full_l2=l2, full_l1=l1)
+        objective = replace(objective, full_jacobian=objective.jacobian, full_l2=l2, full_l1=l1)
         objective = objective.with_active_set(weights, np.sign(weights))
     if not loss.has_curvature:
-        n_features = objective.design.X.shape[1]
+        n_features = objective.jacobian.X.shape[1]
         mask = _penalised(objective.penalty, n_features, objective.mask, X.dtype)
         objective = replace(objective, mask=mask)
     return objective

@@ -93,7 +93,7 @@ class KernelObjective:
         residual /= np.where(norm > 0, norm, 1)[:, None]
         return KernelRows(self.kernel, self.kernel.X, residual, norm)
 
-    def query_design(self, X):
+    def query_jacobian(self, X):
         """Features of other rows in the precision of the machine."""
         return held(X).astype(self.dtype, copy=False)
 

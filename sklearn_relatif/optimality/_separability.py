@@ -30,7 +30,7 @@ def runs_away(objective, curvature) -> bool:
         Its Hessian without damping, in the same coordinates.
     """
     step = curvature.solve(objective.gradient().reshape(1, -1).astype(curvature.dtype))
-    change = objective.design.predictor(step.reshape(objective.shape), slice(None))
+    change = objective.jacobian.predictor(step.reshape(objective.shape), slice(None))
     return not np.abs(change).max(initial=0) <= STRIDE and lacks_optimum(objective)
 
 
@@ -62,7 +62,7 @@ def lacks_optimum(objective) -> bool:
 
 
 def _tells_apart(objective, rows, outputs, leads, free):
-    n_features = objective.design.X.shape[1]
+    n_features = objective.jacobian.X.shape[1]
     if not free[outputs, :n_features].any():
         return free.any() and np.ptp(objective.y[rows]) == 0
     free, own = free[outputs].ravel(), leads[objective.y[rows]]
@@ -71,7 +71,7 @@ def _tells_apart(objective, rows, outputs, leads, free):
         return True
     if own.size * objective.shape[1] > MOST_NUMBERS:
         return False
-    x = objective.design.dense_block(rows).astype(np.float64, copy=False)
+    x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
     x /= np.where(x.any(axis=0), np.abs(x).max(axis=0), 1)
     margins = own[:, :, :, None] * x[:, None, None, :]
     margins = margins.reshape(-1, len(free))[:, free]

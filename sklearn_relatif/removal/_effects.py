@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import ClassTargets, RealTargets, adapter_of, rebuild
 from ..curvature import CholeskyCurvature
-from ..jacobians import GradientRows
+from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import FlipSet, RemovalStatistics, ratio_or_zero
 from ..search import contract, products
@@ -127,8 +127,8 @@ class RemovalMixin:
         query = self._query(X, y)
         loss = self._objective.loss
         if order == "first":
-            residual = loss.residual(query.y, self._objective.predictor(query.design))
-            return self._first_order(query.design, residual, groups)
+            residual = loss.residual(query.y, self._objective.predictor(query.jacobian))
+            return self._first_order(query.jacobian, residual, groups)
         removals, query = self._removals(groups), self._at_optimum(query)
         effect = np.zeros((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
@@ -192,8 +192,8 @@ class RemovalMixin:
         query = self._query(X, None)
         loss = self._objective.loss
         if order == "first":
-            _, gradient = function(loss.scores(self._objective.predictor(query.design)))
-            return self._first_order(query.design, loss.from_scores(gradient), groups, total=True)
+            _, gradient = function(loss.scores(self._objective.predictor(query.jacobian)))
+            return self._first_order(query.jacobian, loss.from_scores(gradient), groups, total=True)
         removals, query = self._removals(groups), self._at_optimum(query)
         effect = np.zeros(len(removals))
         for models in self._models_without(removals, order):
@@ -353,7 +353,7 @@ class RemovalMixin:
         check_is_fitted(self)
         check_positive_int("n_retrainings", self.n_retrainings)
         query = self._query(X, y)
-        queries = self._objective.query_rows(query.design, query.y)
+        queries = self._objective.query_rows(query.jacobian, query.y)
         factors = self._row_factors(self.criterion)
         if self.criterion == "influence":
             factors = factors * self._objective.sample_weight / self._objective.total_weight
@@ -471,10 +471,10 @@ class RemovalMixin:
         return self._optimum
 
     def _at_optimum(self, query: Any) -> Any:
-        """A query whose design has the columns of the objective at its optimum."""
+        """A query whose Jacobian has the columns of the objective at its optimum."""
         if not self._objective.is_smooth:
             return query
-        return query._replace(design=self._newton()[0].query_design(query.features))
+        return query._replace(jacobian=self._newton()[0].query_jacobian(query.features))
 
     def _hinge_machine(self) -> Machine:
         """The exact solution on which removals are followed, found when first needed."""
@@ -509,7 +509,7 @@ class RemovalMixin:
                 )
 
     def _first_order(
-        self, design: Any, residual: np.ndarray, groups: Any, total: bool = False
+        self, jacobian: Any, residual: np.ndarray, groups: Any, total: bool = False
     ) -> np.ndarray:
         """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
         if not self._objective.is_smooth:
@@ -518,10 +518,10 @@ class RemovalMixin:
                 "order='newton' (one step on the active set) or order='retrain' (exact)."
             )
         objective = self._objective
-        queries = GradientRows(design, residual, np.ones(len(residual)))
+        queries = Gradients(jacobian, residual, np.ones(len(residual)))
         share = objective.rows.norm * objective.sample_weight / objective.total_weight
         if total:
-            gradient = np.asarray(design.block(slice(None)).T @ residual).T
+            gradient = np.asarray(jacobian.block(slice(None)).T @ residual).T
             solved = self._curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
             passes = contract(solved, objective.rows)
             blocks: Iterator[Any] = ((slice(0, 1), rows, block) for rows, block in passes)
@@ -529,7 +529,7 @@ class RemovalMixin:
             blocks = products(queries, objective.rows, self._curvature)
         member = None if groups is None else group_labels(groups, objective.n_rows)[1]
         n_effects = objective.n_rows if member is None else member.max() + 1
-        effect = np.zeros((1 if total else design.n_rows, n_effects))
+        effect = np.zeros((1 if total else jacobian.n_rows, n_effects))
         for asked, rows, product in blocks:
             product = product * share[rows]
             if member is None:

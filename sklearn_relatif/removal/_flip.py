@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..adapters import adapter_of
-from ..jacobians import GradientRows
+from ..jacobians import Gradients
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
 from ._models import RefittedModels, newton_models
@@ -159,7 +159,7 @@ class _Search:
         if len(chosen):
             (weights,) = newton_step(objective, self.curvature, [chosen])
             objective = replace(objective, weights=weights)
-        gradient = GradientRows(self.query.design, direction[None], np.ones(1)).block(slice(None))
+        gradient = Gradients(self.query.jacobian, direction[None], np.ones(1)).block(slice(None))
         solved = self.curvature.solve(gradient.astype(objective.dtype))
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.rows.n_params):

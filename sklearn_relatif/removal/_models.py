@@ -60,7 +60,7 @@ class SteppedModels:
         return self._predictors(query, self.weights)
 
     def _predictors(self, query, weights):
-        return np.concatenate([eta for _, eta in predictors(query.design, weights)])
+        return np.concatenate([eta for _, eta in predictors(query.jacobian, weights)])
 
     def parameter_change(self):
         """Norm of the change of the parameters, shape (n_models,)."""
@@ -80,8 +80,8 @@ class SettledModels(SteppedModels):
     """Models with other active parameters than that of all rows: in the columns of the user."""
 
     def _predictors(self, query, weights):
-        design = self.before.query_design(query.features)
-        return super()._predictors(query._replace(design=design), weights)
+        jacobian = self.before.query_jacobian(query.features)
+        return super()._predictors(query._replace(jacobian=jacobian), weights)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _inverse_of(objective):
 
 def _moves(objective, weights):
     """Whether other parameters make a difference to the second derivative of any row."""
-    change = objective.design.predictor(weights - objective.weights, slice(None))
+    change = objective.jacobian.predictor(weights - objective.weights, slice(None))
     return bool(np.abs(change).max() > PRECISION)
 
 

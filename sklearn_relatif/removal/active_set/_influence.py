@@ -32,18 +32,18 @@ class ActiveSetObjective:
             raise AttributeError(name)
         return getattr(self.base, name)
 
-    def query_rows(self, design, y):
+    def query_rows(self, jacobian, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""
-        norm, unit = self.loss.query_direction(y, self.predictor(design))
-        return ActiveSetQueries(self.machine.kernel, design, unit, norm, self.rows.touched)
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
+        return ActiveSetQueries(self.machine.kernel, jacobian, unit, norm, self.rows.touched)
 
 
 class ActiveSetQueries:
     """Queries by their kernel with the rows whose coefficients a removal changes."""
 
-    def __init__(self, kernel, design, unit, norm, touched):
+    def __init__(self, kernel, jacobian, unit, norm, touched):
         self.kernel = kernel
-        self.design = design
+        self.jacobian = jacobian
         self.unit = unit
         self.norm = norm
         self.touched = touched
@@ -51,7 +51,7 @@ class ActiveSetQueries:
 
     def block(self, rows):
         """The kernel and the directions of some queries."""
-        kernel = self.kernel.between(self.design[rows], self.touched)
+        kernel = self.kernel.between(self.jacobian[rows], self.touched)
         return ActiveSetBlock(kernel, self.unit[rows])
 
 

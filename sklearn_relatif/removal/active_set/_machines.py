@@ -121,9 +121,9 @@ class Machine:
         self.n_jobs = n_jobs
         self._support = np.flatnonzero(coefficients.any(axis=1))
 
-    def predictor(self, design, n_rows):
-        """Decision values of the ``n_rows`` rows of a design, shape (n_rows, n_outputs)."""
-        return self._values(lambda rows: self.kernel.between(design[rows], self._support), n_rows)
+    def predictor(self, jacobian, n_rows):
+        """Decision values of the ``n_rows`` rows of a Jacobian, shape (n_rows, n_outputs)."""
+        return self._values(lambda rows: self.kernel.between(jacobian[rows], self._support), n_rows)
 
     @cached_property
     def training_predictor(self):
@@ -336,10 +336,10 @@ class SupportVectorModels:
     change: DualChange
 
     def predictor_before(self, query):
-        return self.machine.predictor(query.design, query.n_rows)
+        return self.machine.predictor(query.jacobian, query.n_rows)
 
     def predictors(self, query):
-        kernel = self.machine.kernel.between(query.design, self.change.touched)
+        kernel = self.machine.kernel.between(query.jacobian, self.change.touched)
         return self.predictor_before(query)[:, None] + self.change.of_decision(kernel)
 
     def parameter_change(self):
