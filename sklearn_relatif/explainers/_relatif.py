@@ -392,7 +392,7 @@ class RelatIFExplainer(
 
     def _prepare_curvature(self) -> None:
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._machine = self._row_space = self._optimum = None
+        self._row_space = self._found_remover = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective,
@@ -758,7 +758,7 @@ class RelatIFExplainer(
     @property
     def intercept_interval_(self) -> np.ndarray:
         check_is_fitted(self)
-        intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
+        intervals = None if self._objective.is_smooth else self._remover().intervals
         if intervals is None:
             raise AttributeError(
                 f"{type(self._model).__name__} has no intercept_interval_: it is that of a machine "

@@ -1,5 +1,6 @@
 """Noun 2: the objective, which is what a fitted estimator minimised."""
 
+from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
@@ -16,6 +17,7 @@ __all__ = [
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",
+    "Objective",
     "PairGrams",
     "UnknownBoundsError",
     "build_objective",

@@ -22,6 +22,8 @@ MAX_STEPS = 300
 class HingeObjective(LinearObjective):
     """A linear objective whose loss has no curvature: the Hessian is the penalty's diagonal."""
 
+    removal_kind = "hinge"
+
     def hessian_diagonal(self):
         """Diagonal of the Hessian of J, shape (n_params,); 0 for parameters held fixed."""
         diagonal = self.identity_diagonal() * (self.penalty / self.total_weight).ravel()
@@ -136,14 +138,14 @@ class HingeObjective(LinearObjective):
     # --- the dual form ---------------------------------------------------------------------
 
     @property
-    def has_dual(self):
+    def has_tables(self):
         """Whether it is a machine of inner products, which an L1 penalty is not."""
-        return self.full_l1 is None
+        return not self.has_l1
 
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it, in the linear kernel and double precision."""
         strength, of_intercept, intercept = self.penalty[0, 0], 0.0, None
-        if not self.has_dual:
+        if self.has_l1:
             raise ValueError(
                 "Removal from a machine with a hinge loss is followed for an L2 penalty only; use "
                 "penalty='l2', or retrain_without."

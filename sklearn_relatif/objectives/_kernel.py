@@ -12,6 +12,7 @@ import numpy as np
 from ..jacobians import KernelRows, TrainingKernel, held
 from ..losses import Hinge
 from ..utils._blocks import block_budget, row_blocks
+from ._base import Objective
 from ._dual import BOUND, DualForm, hinge_parameters
 
 NO_CURVATURE = (
@@ -35,7 +36,7 @@ class Fits(Protocol):
 
 
 @dataclass(frozen=True)
-class KernelObjective:
+class KernelObjective(Objective):
     """A fitted kernel SVM together with the rows that it was trained on.
 
     Attributes
@@ -69,20 +70,13 @@ class KernelObjective:
     fits: Fits
     nu: float | None = None
 
-    #: A hinge has no second derivative that says something.
-    is_smooth = False
-
-    @property
-    def n_rows(self):
-        return len(self.y)
+    removal_kind = "hinge"
+    has_tables = False
+    has_dual_refits = True
 
     @property
     def dtype(self):
         return self.dual_coef.dtype
-
-    @cached_property
-    def total_weight(self):
-        return float(self.sample_weight.sum())
 
     @cached_property
     def rows(self) -> KernelRows:
@@ -163,18 +157,10 @@ class KernelObjective:
         alpha[self.support] = np.abs(self.dual_coef)
         return alpha
 
-    def predict(self, X):
-        """Positions of the predicted classes of other rows, shape (n,)."""
-        return self.loss.predict(self.predictor(X))
-
     @cached_property
     def training_predictor(self):
         """Decision values of the training rows, shape (n_rows, n_outputs)."""
         return self.predictor(self.kernel.X)
-
-    def blocks(self, values_per_row):
-        """Slices over the training rows, given the size of the temporaries that each takes."""
-        return row_blocks(self.n_rows, values_per_row * self.dtype.itemsize, block_budget())
 
     def hessian_diagonal(self):
         """The Hessian ``I / (C S)`` as a number; 1 where no C is known (NuSVC)."""

@@ -15,9 +15,10 @@ import numpy as np
 from scipy import linalg, sparse
 
 from ..jacobians import Gradients, LinearJacobian, take_columns
-from ..utils._blocks import block_budget, row_blocks, value_blocks
+from ..utils._blocks import row_blocks, value_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
+from ._base import Objective
 from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower, signed_gram
 from ._pairs import PairGrams
 
@@ -30,7 +31,7 @@ WITHOUT_L1: dict[str, Any] = dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class LinearObjective:
+class LinearObjective(Objective):
     """A fitted linear-predictor model together with the rows that it was trained on.
 
     Attributes
@@ -81,13 +82,8 @@ class LinearObjective:
     inactive_bound: np.ndarray | None = None
 
     @property
-    def is_smooth(self):
-        """Whether the loss has a second derivative that says something."""
-        return self.loss.has_curvature
-
-    @property
-    def n_rows(self):
-        return self.jacobian.n_rows
+    def has_l1(self):
+        return self.full_l1 is not None
 
     @property
     def dtype(self):
@@ -97,10 +93,6 @@ class LinearObjective:
     def shape(self):
         """(n_outputs, n_columns) of the parameters."""
         return self.weights.shape
-
-    @cached_property
-    def total_weight(self):
-        return float(np.sum(self.sample_weight, dtype=np.float64))
 
     @cached_property
     def training_predictor(self):
@@ -309,10 +301,6 @@ class LinearObjective:
         if self.jacobian.fit_intercept:
             full[:, -1] = table[:, -1]
         return full
-
-    def predict(self, jacobian: LinearJacobian):
-        """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
-        return self.loss.predict(self.predictor(jacobian))
 
     # --- curvature -----------------------------------------------------------------------
 
@@ -531,11 +519,6 @@ class LinearObjective:
                 fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks
-
-    def blocks(self, values_per_row):
-        """Slices over the training rows, given the size of the temporaries that each takes."""
-        itemsize = self.jacobian.dtype.itemsize
-        return row_blocks(self.jacobian.n_rows, values_per_row * itemsize, block_budget())
 
     def cached_blocks(self, values_per_row):
         """Slices for threads, whose features and temporaries stay in the cache of a thread."""

@@ -25,10 +25,10 @@ from ..utils._validation import (
     check_removals,
     group_labels,
 )
+from ._base import Remover
 from ._flip import find_flip_set
-from ._models import newton_models, retrained_models, trained
+from ._remover import remover_of
 from ._retraining import loo_predictor
-from .active_set import ActiveSetObjective, Machine, hinge_machine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -52,8 +52,7 @@ class RemovalMixin:
         _objective: Any
         _curvature: Any
         _training_data: tuple[Any, np.ndarray, np.ndarray | None]
-        _optimum: tuple[Any, Any] | None
-        _machine: Any
+        _found_remover: Remover | None
         _query: Any
         _coordinates: Any
         _row_factors: Any
@@ -129,7 +128,7 @@ class RemovalMixin:
         if order == "first":
             residual = loss.residual(query.y, self._objective.predictor(query.jacobian))
             return self._first_order(query.jacobian, residual, groups)
-        removals, query = self._removals(groups), self._at_optimum(query)
+        removals, query = self._removals(groups), self._remover().at_optimum(query)
         effect = np.zeros((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
             before = loss.value(query.y, models.predictor_before(query))
@@ -194,7 +193,7 @@ class RemovalMixin:
         if order == "first":
             _, gradient = function(loss.scores(self._objective.predictor(query.jacobian)))
             return self._first_order(query.jacobian, loss.from_scores(gradient), groups, total=True)
-        removals, query = self._removals(groups), self._at_optimum(query)
+        removals, query = self._removals(groups), self._remover().at_optimum(query)
         effect = np.zeros(len(removals))
         for models in self._models_without(removals, order):
             before, _ = function(loss.scores(models.predictor_before(query)))
@@ -239,15 +238,14 @@ class RemovalMixin:
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
-        if adapter_of(self._model).retrains_itself(self._objective):
+        adapter = adapter_of(self._model)
+        if adapter.retrains_itself(self._objective):
             models = self._refit(removals)
         else:
             models = [None] * len(removals)
             for batch in self._models(removals, "retrain"):
-                for index, model in zip(
-                    batch.positions, batch.estimators(self._model), strict=True
-                ):
-                    models[index] = model
+                for index, table in zip(batch.positions, batch.tables(), strict=True):
+                    models[index] = adapter.restore(self._model, table)
         return [rebuild(self.estimator_, model) for model in models]
 
     def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
@@ -455,34 +453,27 @@ class RemovalMixin:
 
     # --- how it is done --------------------------------------------------------------------
 
-    def _newton(self) -> tuple[Any, Any]:
-        """The objective at its optimum, and its Hessian there.
+    def _remover(self) -> Remover:
+        """What leads to the models without some rows, found when first needed.
 
-        Removals start from it whatever curvature and damping the criterion uses. It may have
+        It starts from the optimum, whatever curvature and damping the criterion uses, and may have
         other columns than the explainer's objective, where an L1 penalty has others active.
         """
-        if self._optimum is None:
-            objective, own = self._coordinates()
-            is_hessian = self.curvature == "hessian" and self.damping == 0
-            is_known = is_hessian and isinstance(own, CholeskyCurvature)
-            if objective.dtype != np.float64:  # In which a small difference would be rounding.
-                objective, is_known = objective.astype(np.float64), False
-            self._optimum = trained(objective, own if is_known else None)
-        return self._optimum
+        if self._found_remover is None:
+            objective, own = self._objective, None
+            if objective.removal_kind == "smooth":
+                objective, own = self._coordinates()
+                is_hessian = self.curvature == "hessian" and self.damping == 0
+                own = own if is_hessian and isinstance(own, CholeskyCurvature) else None
+                if objective.dtype != np.float64:  # In which a small difference would be rounding.
+                    objective, own = objective.astype(np.float64), None
+            self._found_remover = remover_of(objective, own, self.n_jobs)
+        return self._found_remover
 
-    def _at_optimum(self, query: Any) -> Any:
-        """A query whose Jacobian has the columns of the objective at its optimum."""
-        if not self._objective.is_smooth:
-            return query
-        return query._replace(jacobian=self._newton()[0].query_jacobian(query.features))
-
-    def _hinge_machine(self) -> Machine:
-        """The exact solution on which removals are followed, found when first needed."""
-        if isinstance(self._objective, ActiveSetObjective):
-            return self._objective.machine
-        if self._machine is None:
-            self._machine = hinge_machine(self._objective, self.n_jobs)
-        return self._machine
+    def _newton(self) -> tuple[Any, Any]:
+        """The objective at its optimum, and its Hessian there."""
+        remover: Any = self._remover()
+        return remover.objective, remover.curvature
 
     def _removals(self, groups: Any) -> list[np.ndarray]:
         n_rows = self._objective.n_rows
@@ -553,14 +544,8 @@ class RemovalMixin:
             yield replace(batch, positions=some[batch.positions])
 
     def _models(self, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
-        if not self._objective.is_smooth:
-            models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
-        elif order == "newton":
-            models = newton_models(*self._newton(), removals)
-        else:
-            models = retrained_models(self._newton()[0], removals)
         done = 0
-        for batch in models:
+        for batch in self._remover().models_without(removals, order):
             yield batch
             done += len(batch.positions)
             show_progress("models without rows", done, len(removals), self.verbose)
@@ -572,7 +557,7 @@ class RemovalMixin:
         return refit(model, objective, *self._training_data, removals, self.n_jobs)
 
     def _statistics(self, removals: Sequence[np.ndarray], query: Any) -> RemovalStatistics:
-        loss, query = self._objective.loss, self._at_optimum(query)
+        loss, query = self._objective.loss, self._remover().at_optimum(query)
         change = np.zeros((query.n_rows, len(removals)))
         parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
         for models in self._models_without(removals, "retrain"):

@@ -14,21 +14,16 @@ optimum, because that of a model which has stopped before it may flip without an
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..adapters import adapter_of
 from ..jacobians import Gradients
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
-from ._models import RefittedModels, newton_models
 from ._retraining import newton_step
-from .active_set import support_vector_models
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32
@@ -62,30 +57,20 @@ class _Search:
         self.query = explainer._query(X, None)
         if self.query.n_rows != 1:
             raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
-        self.objective = explainer._objective
+        self.remover = explainer._remover()
+        self.query = self.remover.at_optimum(self.query)
+        self.objective = self.remover.objective
         self.loss = self.objective.loss
-        if self.objective.is_smooth:
-            self.objective, self.curvature = explainer._newton()
-            self.query = explainer._at_optimum(self.query)
-            self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
-        elif not adapter_of(explainer._model).follows_path:
-            self.step = self.refits
-        else:
-            # One step on the active set can miss even a single row that flips the label.
-            is_exact = self.objective.n_rows <= FEW_ROWS
-            self.step = partial(
-                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
-            )
+        self.is_smooth = self.objective.removal_kind == "smooth"
+        # One step on the active set can miss even a single row that flips the label.
+        is_exact = not self.is_smooth and self.objective.n_rows <= FEW_ROWS
+        is_exact = is_exact or self.remover.obstacle("newton") is not None
+        self.order = "retrain" if is_exact else "newton"
         # The model of all rows, trained as those without some of them are.
         self.eta = self.predictors([np.empty(0, np.intp)])
         self.label = self.loss.predict(self.eta)[0]
         if self.label != self.query.y[0]:
             self.warn_of_another_label()
-
-    def refits(self, groups):
-        """Models that scikit-learn fits without each group."""
-        models = self.explainer._refit(groups)
-        yield RefittedModels(np.arange(len(models)), self.loss, models)
 
     def warn_of_another_label(self):
         given, label = self.explainer.classes_[[self.query.y[0], self.label]]
@@ -109,7 +94,7 @@ class _Search:
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
         chosen = known = np.empty(0, np.intp)
-        shifts = None if self.objective.is_smooth else self.shifts_without_one
+        shifts = None if self.is_smooth else self.shifts_without_one
         while len(chosen) < limit + SPARE:
             pool = self.pool(chosen, rival, shifts)
             if shifts is not None and not len(pool) and len(known) < len(chosen):
@@ -157,10 +142,10 @@ class _Search:
             return shifts @ direction
         objective = self.objective
         if len(chosen):
-            (weights,) = newton_step(objective, self.curvature, [chosen])
+            (weights,) = newton_step(objective, self.remover.curvature, [chosen])
             objective = replace(objective, weights=weights)
         gradient = Gradients(self.query.jacobian, direction[None], np.ones(1)).block(slice(None))
-        solved = self.curvature.solve(gradient.astype(objective.dtype))
+        solved = self.remover.curvature.solve(gradient.astype(objective.dtype))
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.rows.n_params):
             effect[rows] = objective.rows.contract(solved, rows)[0]
@@ -190,7 +175,7 @@ class _Search:
     def predictors(self, groups):
         """Predictor of the query one step without each group, shape (n_groups, n_outputs)."""
         eta = np.empty((len(groups), self.loss.n_outputs))
-        for models in self.step(groups):
+        for models in self.remover.models_without(groups, self.order):
             eta[models.positions] = models.predictors(self.query)[0]
         return eta
 
