@@ -18,6 +18,7 @@ from ._compact import CompactExplainer, check_compactable, compacted
 VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
 MODULES_OF_STATE = (
+    "adapters._machine_fits",
     "adapters._targets",
     "curvature",
     "explainers._compact",

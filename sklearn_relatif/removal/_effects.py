@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse, stats
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from ..adapters import ClassTargets, RealTargets, rebuild, with_score_weights
+from ..adapters import ClassTargets, RealTargets, adapter_of, rebuild
 from ..curvature import CholeskyCurvature
 from ..jacobians import Gradients
 from ..losses import of_models
@@ -27,7 +23,6 @@ from ..utils._validation import (
     check_choice,
     check_positive_int,
     check_removals,
-    check_sample_weight,
     group_labels,
 )
 from ._base import Remover
@@ -243,15 +238,14 @@ class RemovalMixin:
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
-        if self._objective.has_tables:
+        adapter = adapter_of(self._model)
+        if adapter.retrains_itself(self._objective):
+            models = self._refit(removals)
+        else:
             models = [None] * len(removals)
             for batch in self._models(removals, "retrain"):
                 for index, table in zip(batch.positions, batch.tables(), strict=True):
-                    models[index] = with_score_weights(self._model, table)
-        elif self._objective.has_dual_refits:
-            models = self._refit(removals)
-        else:
-            models = self._refit_elastic_net(removals)
+                    models[index] = adapter.restore(self._model, table)
         return [rebuild(self.estimator_, model) for model in models]
 
     def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
@@ -404,7 +398,7 @@ class RemovalMixin:
         """
         check_is_fitted(self)
         loss = self._objective.loss
-        if not loss.is_likelihood:
+        if not loss.has_probabilities:
             raise AttributeError(
                 f"{type(self._model).__name__} has no probabilities, so there are no "
                 "leave-one-out probabilities."
@@ -492,7 +486,7 @@ class RemovalMixin:
 
     def _check_classes_stay(self, removals: Sequence[np.ndarray]) -> None:
         """Refuse removals after which the model has no row of a class (of a weight above 0)."""
-        if isinstance(self._targets, RealTargets):
+        if not self._targets.has_classes:
             return
         y, counts = self._objective.y, self._objective.sample_weight > 0
         n_rows = np.bincount(y[counts], minlength=len(self.classes_))
@@ -557,31 +551,10 @@ class RemovalMixin:
             show_progress("models without rows", done, len(removals), self.verbose)
 
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
-        """scikit-learn's own fits of a kernel machine without each group of rows."""
-        X, labels, _ = self._training_data
-        model = self._objective.fitted.for_refit(self._model)
-        weight = self._objective.sample_weight
-        counted = np.flatnonzero(weight)
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_rows)(clone(model), X, labels, weight, np.setdiff1d(counted, rows))
-            for rows in removals
-        )
-
-    def _refit_elastic_net(self, removals: Sequence[np.ndarray]) -> list[Any]:
-        """SGD's own fits of a machine with a hinge loss and an L1 penalty, for want of better."""
-        warnings.warn(
-            f"{type(self._model).__name__} with a hinge loss and an L1 penalty is fitted again by "
-            "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-        X, labels, weight = self._training_data
-        weight = check_sample_weight(weight, len(labels))
-        # It counts the rows of weight 0 for its penalty and its balanced class weights.
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(clone(self._model).fit)(X, labels, sample_weight=_zero_at(weight, rows))
-            for rows in removals
-        )
+        """The estimator's own fits without each group of rows."""
+        model, objective = self._model, self._objective
+        refit = adapter_of(model).refit
+        return refit(model, objective, *self._training_data, removals, self.n_jobs)
 
     def _statistics(self, removals: Sequence[np.ndarray], query: Any) -> RemovalStatistics:
         loss, query = self._objective.loss, self._remover().at_optimum(query)
@@ -598,7 +571,7 @@ class RemovalMixin:
     def _rows_to_retrain(self, strength: np.ndarray) -> np.ndarray:
         """Half the rows of largest strength, half at random, of those that can be left out."""
         counted = np.flatnonzero(self._objective.sample_weight)
-        if not isinstance(self._targets, RealTargets):
+        if self._targets.has_classes:
             y = self._objective.y[counted]
             counted = counted[np.bincount(y)[y] > 1]
         n_rows = min(self.n_retrainings, len(counted))
@@ -622,14 +595,3 @@ class RemovalMixin:
             here = np.flatnonzero((chosen >= rows.start) & (chosen < rows.stop))
             scores[asked, here] = block[:, chosen[here] - rows.start]
         return scores * factors[chosen] * queries.norm[:, None]
-
-
-def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    weight = weight.copy()
-    weight[rows] = 0
-    return weight
-
-
-def _fit_rows(model: Any, X: Any, labels: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Any:
-    features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
-    return model.fit(features, labels[rows], sample_weight=weight[rows])

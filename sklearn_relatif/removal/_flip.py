@@ -18,7 +18,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from ..jacobians import Gradients
@@ -36,7 +35,7 @@ SPARE = 8
 
 def find_flip_set(explainer, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not is_classifier(explainer._model):
+    if not explainer._targets.has_classes:
         raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
     search = _Search(explainer, X)
@@ -90,15 +89,7 @@ class _Search:
 
     def lead(self, eta, rival):
         """How far the predicted label leads another, for each of some predictors."""
-        return eta @ self.direction(rival)
-
-    def direction(self, rival):
-        """Gradient of the lead over a rival with respect to the predictor."""
-        if not hasattr(self.loss, "codebook"):
-            return self.loss.contrasts[self.label] - self.loss.contrasts[rival]
-        own, other = self.loss.codebook[[self.label, rival]]
-        # One vs one: only the problem in which both take part.
-        return np.where((own != 0) & (other != 0), own - other, 0) / 2
+        return eta @ self.loss.lead(self.label, rival)
 
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
@@ -146,7 +137,7 @@ class _Search:
 
     def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
-        direction = self.direction(rival)
+        direction = self.loss.lead(self.label, rival)
         if shifts is not None:
             return shifts @ direction
         objective = self.objective
@@ -208,7 +199,7 @@ class _Search:
             return found
         (model,) = explainer.retrain_without([rows])
         after = None
-        if self.loss.is_likelihood:
+        if self.loss.has_probabilities:
             after = float(model.predict_proba(self.X)[0, self.label])
         return replace(
             found,
@@ -219,6 +210,6 @@ class _Search:
 
     def probability(self, eta):
         """Probability of the predicted label, if there are any probabilities."""
-        if not self.loss.is_likelihood:
+        if not self.loss.has_probabilities:
             return None
         return float(self.loss.probabilities(eta)[0, self.label])

@@ -119,7 +119,7 @@ def trained(objective, curvature=None):
     Warns
     -----
     ConvergenceWarning
-        If no optimum is found. Then the objective stays where it is.
+        If no optimum is found. Then the objective is where the search has ended, which is nearer.
     """
     if not objective.has_l1:
         curvature = _inverse_of(objective) if curvature is None else curvature
@@ -134,8 +134,7 @@ def trained(objective, curvature=None):
         if not optimum.weights.size:
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
-        _warn_of_no_optimum("all rows", "It is taken as it is")
-        optimum = objective
+        _warn_of_no_optimum("all rows")
     if objective.has_l1 or _moves(objective, optimum.weights):
         curvature = hessian_inverse(optimum)
     return optimum, curvature
@@ -203,15 +202,14 @@ def _settled(result, index, rows, position):
         table = settled.score_weights()
         models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
     if not is_optimal:
-        rest = "What is told of it is of where the search has ended"
-        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}", rest)
+        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}")
     return models
 
 
-def _warn_of_no_optimum(rows, rest):
+def _warn_of_no_optimum(rows):
     warnings.warn(
-        f"No optimum was found for the model of {rows}. {rest}. The classes may be separable: "
-        "then there is none without a penalty.",
+        f"No optimum was found for the model of {rows}. What is told of it is of where the search "
+        "has ended. The classes may be separable: then there is none without a penalty.",
         ConvergenceWarning,
         stacklevel=2,
     )
