@@ -1,5 +1,6 @@
 """Noun 3: the curvature of an objective, and the application of its inverse."""
 
+from ._base import Curvature, NoFactor
 from ._block_diagonal import BlockDiagonalCurvature
 from ._choice import (
     CURVATURES,
@@ -25,9 +26,11 @@ __all__ = [
     "BlockDiagonalCurvature",
     "CholeskyCurvature",
     "ConjugateGradients",
+    "Curvature",
     "DiagonalCurvature",
     "KroneckerCurvature",
     "Lissa",
+    "NoFactor",
     "Prepared",
     "SoftmaxWoodburyCurvature",
     "SplitCurvature",

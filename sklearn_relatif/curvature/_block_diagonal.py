@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ._base import Curvature
 from ._cholesky import CholeskyCurvature
+from ._memory import Factor
 
 
-class BlockDiagonalCurvature:
+class BlockDiagonalCurvature(Curvature):
     """The diagonal blocks ``M_k`` of a curvature, one an output or a class.
 
     It is exact where the curvature does not couple the outputs: for one output, and for the
@@ -37,14 +39,15 @@ class BlockDiagonalCurvature:
         self.classes = None if is_square else contrasts.T
         mask = None if objective.mask is None else objective.mask.ravel()
         blocks = self._blocks(total)
-        self._factors = CholeskyCurvature(
+        self._uncoupled = CholeskyCurvature(
             blocks, self.dtype, lambda: self._null_space(total, blocks), mask
         )
+        self.n_whitened = self._uncoupled.n_whitened
 
-    @property
-    def n_whitened(self):
-        """Length of a whitened gradient."""
-        return self._factors.n_blocks * self._factors.size
+    @classmethod
+    def memory(cls, sizes, kind) -> Factor:
+        """What the factors of the classes take."""
+        return Factor(sizes.n_classes, sizes.n_columns)
 
     def _blocks(self, total):
         blocks = total.output_grams(self.classes)
@@ -67,11 +70,11 @@ class BlockDiagonalCurvature:
         """``L_k^-1 (u_k · g)`` for each row g, shape (n, n_blocks * n_columns)."""
         if self.classes is not None:
             gradients = self._change_outputs(gradients, self.classes.T)
-        return self._factors.whiten(gradients)
+        return self._uncoupled.whiten(gradients)
 
     def unwhiten(self, whitened):
         """``sum_k u_k ⊗ L_k^-T v_k``: turns whitened gradients into ``M^-1 g``. Overwrites."""
-        parts = self._factors.unwhiten(whitened)
+        parts = self._uncoupled.unwhiten(whitened)
         return parts if self.classes is None else self._change_outputs(parts, self.classes)
 
     def solve(self, gradients):
@@ -81,8 +84,8 @@ class BlockDiagonalCurvature:
     def quadratic_form(self, n_outputs):
         """A function of features x (n, n_columns) to the forms ``x^T [M^-1]_kl x``."""
         if self.classes is None:
-            return self._factors.quadratic_form(n_outputs)
-        form = self._factors.quadratic_form(self._factors.n_blocks)
+            return self._uncoupled.quadratic_form(n_outputs)
+        form = self._uncoupled.quadratic_form(self._uncoupled.n_blocks)
         return lambda x: np.einsum(
             "kc,nc,lc->nkl", self.classes, form(x), self.classes, optimize=True
         ).astype(x.dtype, copy=False)

@@ -45,7 +45,6 @@ class PersistenceMixin:
         _objective: Any
         _curvature: Any
         _machine: Any
-        _row_space: Any
         _optimum: Any
         _training_data: Any
         _row_factors: Any
@@ -112,7 +111,7 @@ class PersistenceMixin:
         factors = {name: self._row_factors(name) for name in reversed(CRITERIA)}
         small = copy(self)
         small._objective, small._curvature = compacted(self._objective, self._curvature, factors)
-        small._machine = small._row_space = small._optimum = small._training_data = None
+        small._machine = small._optimum = small._training_data = None
         return CompactExplainer(small)
 
 

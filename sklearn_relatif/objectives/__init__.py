@@ -7,7 +7,8 @@ from ._kernel import KernelObjective, UnknownBoundsError, problem_coefficients, 
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureSum
 from ._pairs import PairGrams
-from ._row_space import reduce_to_row_space, row_space_obstacle
+from ._row_space import reduce_to_row_space
+from ._sizes import Sizes
 
 __all__ = [
     "NO_PARAMETERS",
@@ -17,11 +18,11 @@ __all__ = [
     "KernelObjective",
     "LinearObjective",
     "PairGrams",
+    "Sizes",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
     "problem_coefficients",
     "reduce_to_row_space",
-    "row_space_obstacle",
     "unfitted_machine",
 ]

@@ -180,21 +180,16 @@ class KernelObjective:
         """Slices over the training rows, given the size of the temporaries that each takes."""
         return row_blocks(self.n_rows, values_per_row * self.dtype.itemsize, block_budget())
 
-    def hessian_diagonal(self):
-        """The Hessian ``I / (C S)`` as a number; 1 where no C is known (NuSVC)."""
-        return np.array(1.0 if self.C is None else 1 / (self.C * self.total_weight))
+    def curvature_diagonal(self, kind):
+        """A curvature as the number that it is a multiple of the identity by.
 
-    def identity_diagonal(self):
-        """The identity, as a number."""
-        return np.array(1.0)
-
-    def fisher(self):
-        """Refused: a hinge is not a likelihood."""
-        raise ValueError(NO_CURVATURE.format("fisher"))
-
-    def empirical_fisher(self):
-        """Refused: the feature space of a kernel has no finite matrix."""
-        raise ValueError(NO_CURVATURE.format("empirical_fisher"))
+        The Hessian is ``I / (C S)``, or the identity where no C is known (NuSVC). There are no
+        others: a hinge is not a likelihood, and the feature space has no finite matrix.
+        """
+        if kind not in ("hessian", "identity"):
+            raise ValueError(NO_CURVATURE.format(kind))
+        is_identity = kind == "identity" or self.C is None
+        return np.array(1.0 if is_identity else 1 / (self.C * self.total_weight))
 
     def squared_distance(self):
         """Twice the duality gap in effective rows, and the number of free coefficients.

@@ -20,6 +20,7 @@ from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
 from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower
 from ._pairs import PairGrams
+from ._sizes import Sizes
 
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
@@ -312,8 +313,17 @@ class LinearObjective:
 
     # --- curvature -----------------------------------------------------------------------
 
-    def identity_diagonal(self):
-        """Diagonal of the identity on the active parameters, shape (n_params,)."""
+    def sizes(self) -> Sizes:
+        """What the choice of a solver asks."""
+        return Sizes.of(self)
+
+    def curvature_diagonal(self, kind):
+        """All of a curvature that is diagonal, shape (n_params,); None for others.
+
+        0 for parameters that are held fixed.
+        """
+        if kind != "identity":
+            return None
         ones = np.ones(self.shape, self.design.dtype)
         return (ones if self.mask is None else ones * self.mask).ravel()
 

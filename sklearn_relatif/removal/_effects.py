@@ -17,7 +17,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import ClassTargets, RealTargets, is_kernel_machine, rebuild
-from ..curvature import CholeskyCurvature
 from ..jacobians import GradientRows
 from ..losses import of_models
 from ..results import FlipSet, RemovalStatistics, ratio_or_zero
@@ -469,9 +468,9 @@ class RemovalMixin:
         other columns than the explainer's objective, where an L1 penalty has others active.
         """
         if self._optimum is None:
-            objective, own = self._coordinates()
+            objective, own = self._curvature.coordinates(self._objective)
             is_hessian = self.curvature == "hessian" and self.damping == 0
-            is_known = is_hessian and isinstance(own, CholeskyCurvature)
+            is_known = is_hessian and own.is_exact
             if objective.dtype != np.float64:  # In which a small difference would be rounding.
                 objective, is_known = objective.astype(np.float64), False
             self._optimum = trained(objective, own if is_known else None)
