@@ -17,6 +17,7 @@ from ._diagonal import DiagonalCurvature
 from ._inverse import build_curvature, factorise
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
+from ._null_space import null_space
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
@@ -41,5 +42,6 @@ __all__ = [
     "has_exact_factor",
     "has_room_for_factor",
     "hessian_inverse",
+    "null_space",
     "prepare_curvature",
 ]

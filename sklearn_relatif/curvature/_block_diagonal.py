@@ -9,6 +9,7 @@ import numpy as np
 from ._base import Curvature
 from ._cholesky import CholeskyCurvature
 from ._memory import Factor
+from ._null_space import null_space
 
 
 class BlockDiagonalCurvature(Curvature):
@@ -40,7 +41,7 @@ class BlockDiagonalCurvature(Curvature):
         mask = None if objective.mask is None else objective.mask.ravel()
         blocks = self._blocks(total)
         self._uncoupled = CholeskyCurvature(
-            blocks, self.dtype, lambda: self._null_space(total, blocks), mask
+            blocks, self.dtype, lambda: self._null_space(total, len(blocks)), mask
         )
         self.n_whitened = self._uncoupled.n_whitened
 
@@ -60,11 +61,10 @@ class BlockDiagonalCurvature(Curvature):
             diagonals += 1 - mask
         return blocks
 
-    def _null_space(self, total, blocks):
+    def _null_space(self, total, n_blocks):
         n_outputs = total.objective.shape[0]
-        unpenalised = total.curvature != "hessian"
-        directions = total.objective.null_space(blocks[:n_outputs], unpenalised)
-        return directions if self.classes is None else directions[:1] * len(blocks)
+        directions = null_space(total.objective, n_outputs, total.curvature != "hessian")
+        return directions if self.classes is None else directions[:1] * n_blocks
 
     def whiten(self, gradients):
         """``L_k^-1 (u_k · g)`` for each row g, shape (n, n_blocks * n_columns)."""

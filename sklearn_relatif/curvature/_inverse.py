@@ -6,6 +6,7 @@ import numpy as np
 
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._null_space import null_space
 
 
 def build_curvature(objective, kind, damping):
@@ -61,6 +62,6 @@ def factorise(objective, blocks, unpenalised=False):
     return CholeskyCurvature(
         blocks,
         objective.dtype,
-        lambda: objective.null_space(blocks, unpenalised),
+        lambda: null_space(objective, len(blocks), unpenalised),
         None if objective.mask is None else objective.mask.ravel(),
     )
