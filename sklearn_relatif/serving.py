@@ -132,7 +132,7 @@ class ExplanationIndex:
         explainer = self.explainer
         objective, curvature = explainer._curvature.coordinates(explainer._objective)
         query = explainer._query(X, y, coordinates=objective)
-        queries = objective.query_rows(query.design, query.y)
+        queries = objective.query_rows(query.jacobian, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
         lengths = np.empty(queries.n_rows, queries.unit.dtype)
@@ -149,7 +149,7 @@ class ExplanationIndex:
         return Explanation(
             indices,
             scores,
-            explainer._targets.shown(query.y, lambda: objective.predict(query.design)),
+            explainer._targets.shown(query.y, lambda: objective.predict(query.jacobian)),
             criterion=self.criterion,
             sign=sign,
             training_rows=explainer.training_rows_,

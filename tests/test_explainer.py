@@ -519,7 +519,7 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
             for criterion in cases.CRITERIA
         }
         query = explainer._query(queries, None)
-        query_rows = explainer._objective.query_rows(query.design, query.y)
+        query_rows = explainer._objective.query_rows(query.jacobian, query.y)
         blocks = list(_search.products(query_rows, explainer._objective.rows, explainer._curvature))
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)

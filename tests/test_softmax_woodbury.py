@@ -15,7 +15,7 @@ from sklearn_relatif.curvature import (
     _memory,
     build_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum
+from sklearn_relatif.objectives import CurvatureOperator
 from tests import cases
 from tests.test_row_space import fitted, objective_of, wide
 
@@ -30,7 +30,7 @@ def no_problem_is_too_small(monkeypatch):
 def scales_of(objective, curvature, damping):
     """Of both relative criteria, by one factor and class by class."""
     whole = build_curvature(objective, curvature, damping)
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, curvature, damping))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
     expected = whole.lengths(objective.rows, "theta_relative")
     return expected, streamed.lengths(objective.rows, "theta_relative")
 
@@ -82,7 +82,7 @@ def test_probabilities_that_underflow():
 def test_loss_relative_scales_alone():
     X, y, weight, _ = wide(4, is_sparse=True)
     objective = objective_of(fitted(X, y, weight), X, y, weight)
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, "hessian", 0.0))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     alone = streamed.lengths(objective.rows, "loss_relative")
     both = streamed.lengths(objective.rows, "theta_relative")
     assert set(alone) == {"loss_relative"}
@@ -160,7 +160,7 @@ def test_a_ridge_too_weak_for_the_precision():
     model = fitted(X, y)
     model.C = 1e15
     objective = reduce_estimator(model, X.astype(np.float32), y, np.ones(len(y)))
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, "hessian", 0.0))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     with pytest.raises(ValueError, match=r"too weak.*positive damping"):
         streamed.lengths(objective.rows, "loss_relative")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from ..jacobians import GradientRows
-from ..objectives import CurvatureSum, LinearObjective
+from ..jacobians import Gradients
+from ..objectives import CurvatureOperator, LinearObjective
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
@@ -96,15 +96,15 @@ def support(explainer, X_test, y_test, explanation, index):
     dict of str to ndarray of shape (n_test,)
     """
     objective, query = explainer._objective, explainer._query(X_test, None)
-    queries = objective.query_rows(query.design, query.y)
+    queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if isinstance(queries, GradientRows):
+    if isinstance(queries, Gradients):
         length = _lengths(queries, explainer._curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
     columns = {"query": row_index(X_test), "prediction": explanation.targets}
-    if objective.loss.is_likelihood:
-        probabilities = objective.loss.probabilities(objective.predictor(query.design))
+    if objective.loss.has_probabilities:
+        probabilities = objective.loss.probabilities(objective.predictor(query.jacobian))
         columns["probability"] = of_own_class(probabilities, query.y)
     if y_test is not None:
         columns["label"] = np.asarray(y_test)
@@ -238,7 +238,7 @@ def extreme_eigenvalues(explainer):
     if not explainer._curvature.has_coordinates(objective):
         return None
     objective, inverse = explainer._curvature.coordinates(objective)
-    total = CurvatureSum(objective, explainer.curvature, explainer.damping)
+    total = CurvatureOperator(objective, explainer.curvature, explainer.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
 

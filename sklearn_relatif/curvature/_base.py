@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jacobians import GradientRows
+from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -97,7 +97,7 @@ class Curvature:
 
         Parameters
         ----------
-        rows : GradientRows
+        rows : Gradients
         criterion : {"theta_relative", "loss_relative"}
             "theta_relative" continues from the loss-relative scales, and returns both.
 
@@ -118,7 +118,7 @@ class Curvature:
     def forms(self, objective: Any) -> Callable[[slice], np.ndarray]:
         """A function of a slice of an objective's rows to their ``x~_i^T [M^-1]_kl x~_i``."""
         form = self.quadratic_form(objective.shape[0])
-        return lambda rows: form(objective.design.dense_block(rows))
+        return lambda rows: form(objective.jacobian.dense_block(rows))
 
     def n_parameters(self, ridge: np.ndarray) -> float:
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
@@ -147,11 +147,11 @@ def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    rows : GradientRows
+    rows : Gradients
     criterion : {"theta_relative", "loss_relative"}
     factor : object with ``whiten`` and ``unwhiten``
     """
-    parts = split(rows) if isinstance(rows, GradientRows) else [rows]
+    parts = split(rows) if isinstance(rows, Gradients) else [rows]
     found = map_parts(_measured_part, parts, criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
@@ -167,8 +167,8 @@ def _measured_part(rows, criterion, factor):
             scales["theta_relative"][block] = rows.norms(block, factor.unwhiten(gradients))
 
     bytes_per_row = rows.n_params * rows.unit.itemsize
-    if isinstance(rows, GradientRows) and rows.n_params <= FEW_COLUMNS:
-        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.design.bytes_at_once)))
+    if isinstance(rows, Gradients) and rows.n_params <= FEW_COLUMNS:
+        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
             measure(block)

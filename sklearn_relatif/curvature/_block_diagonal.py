@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ._base import Curvature
@@ -23,7 +21,7 @@ class BlockDiagonalCurvature(Curvature):
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The curvature to approximate.
 
     Raises
@@ -35,9 +33,8 @@ class BlockDiagonalCurvature(Curvature):
     def __init__(self, total):
         objective = total.objective
         self.dtype = objective.dtype
-        contrasts: Any = getattr(objective.loss, "contrasts", None)
-        is_square = contrasts is None or contrasts.shape[0] == contrasts.shape[1]
-        self.classes = None if is_square else contrasts.T
+        contrasts, has_gauge = objective.loss.softmax_contrasts, objective.loss.has_gauge
+        self.classes = None if contrasts is None or has_gauge else contrasts.T
         mask = None if objective.mask is None else objective.mask.ravel()
         blocks = self._blocks(total)
         self._uncoupled = CholeskyCurvature(

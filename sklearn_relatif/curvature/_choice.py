@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureSum, reduce_to_row_space
+from ..objectives import CurvatureOperator, reduce_to_row_space
 from ..results import SolverChoice
 from . import _memory
 from ._base import Curvature
@@ -53,7 +53,7 @@ SMALL = 1000
 MODERATE = 5000
 #: Share of the memory that all denominators of such a model may take, for as long as they do.
 TRANSIENT_SHARE = 0.75
-#: What makes an approximation of a :class:`CurvatureSum`.
+#: What makes an approximation of a :class:`CurvatureOperator`.
 APPROXIMATIONS: dict[str, Any] = {
     "block_diagonal": BlockDiagonalCurvature,
     "kfac": KroneckerCurvature,
@@ -78,7 +78,7 @@ def hessian_inverse(objective):
     """
     if has_room_for_factor(objective):
         return build_curvature(objective, "hessian", 0.0)
-    total, sizes = CurvatureSum(objective, "hessian", 0.0), objective.sizes()
+    total, sizes = CurvatureOperator(objective, "hessian", 0.0), objective.sizes()
     name = "diagonal" if sizes.is_wide else _affordable_approximation(sizes, "hessian", 0.0)
     return ConjugateGradients(total, APPROXIMATIONS[name](total))
 
@@ -183,14 +183,14 @@ def prepare_curvature(
         return _exact(objective, kind, damping, choice, verbose)
     if objective.sizes().is_wide:
         objective = reduce_to_row_space(objective)
-    total = CurvatureSum(objective, kind, damping)
+    total = CurvatureOperator(objective, kind, damping)
     return Prepared(objective, APPROXIMATIONS[choice.name](total), choice)
 
 
 def _exact(objective, kind, damping, choice, verbose):
     """The first of the exact solvers that proves to be one, or else the best of them."""
     if choice.name == "woodbury" and _is_large_softmax(objective.sizes(), kind, damping):
-        total = CurvatureSum(objective, kind, damping)
+        total = CurvatureOperator(objective, kind, damping)
         return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
     found: list[tuple[float, Prepared]] = []
     refusal = ValueError()
@@ -203,7 +203,7 @@ def _exact(objective, kind, damping, choice, verbose):
         prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
         error = predictor_error(given)
         if own is not given or not _is_well_conditioned(inverse):
-            total = CurvatureSum(given, kind, damping)
+            total = CurvatureOperator(given, kind, damping)
             # NaN stays, unlike with the max of Python.
             error = float(np.maximum(error, solution_error(total, own, inverse)))
         found.append((error if np.isfinite(error) else np.inf, prepared))
@@ -243,7 +243,7 @@ def _in_row_space(objective, kind, damping):
 
 
 def _by_dual(objective, kind, damping):
-    return objective, WoodburyCurvature(CurvatureSum(objective, kind, damping))
+    return objective, WoodburyCurvature(CurvatureOperator(objective, kind, damping))
 
 
 def _is_well_conditioned(inverse):
@@ -314,7 +314,7 @@ def _split(objective, kind, damping, choice, random_state):
     is_reduced = sizes.is_wide and name != "diagonal"
     if is_reduced:
         objective = reduce_to_row_space(objective)
-    total = CurvatureSum(objective, kind, damping)
+    total = CurvatureOperator(objective, kind, damping)
     approximation = APPROXIMATIONS[name](total)
     if choice.name == "cg":
         solver: Any = ConjugateGradients(total, approximation)

@@ -50,7 +50,7 @@ class ConjugateGradients(_Iterative):
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
     approximation : Curvature
         The preconditioner.
     tol : float, default=1e-8
@@ -83,7 +83,7 @@ class ConjugateGradients(_Iterative):
         """
         total = self.total.held()
         # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
-        n_parts = n_blas_threads() if total.objective.design.is_sparse else 1
+        n_parts = n_blas_threads() if total.objective.jacobian.is_sparse else 1
         parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
         found: list[tuple] = []
         for_each(lambda part: self._solve(total, part), parts, found.append)
@@ -177,7 +177,7 @@ class Lissa(_Iterative):
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
     approximation : Curvature
         One with a factor, by which the error of the solutions is judged.
     depth : int, default=None

@@ -41,10 +41,10 @@ def null_space(objective, n_blocks, unpenalised):
 
 def _gram(objective):
     """``sum_i x~_i x~_i^T`` of the rows that count."""
-    gram = np.zeros((objective.design.n_columns,) * 2)
-    for rows in objective.blocks(objective.design.n_columns):
+    gram = np.zeros((objective.jacobian.n_columns,) * 2)
+    for rows in objective.blocks(objective.jacobian.n_columns):
         counts = objective.sample_weight[rows] > 0
-        x = objective.design.product_block(rows)[counts].astype(np.float64)
+        x = objective.jacobian.product_block(rows)[counts].astype(np.float64)
         product = x.T @ x
         gram += product.toarray() if sparse.issparse(product) else product
     return gram

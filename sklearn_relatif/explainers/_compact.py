@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from scipy.linalg import blas, lapack
 
 from ..curvature import Curvature
-from ..jacobians import Design, GradientRows
+from ..jacobians import Gradients, LinearJacobian
 from ..objectives import WITHOUT_L1, LinearObjective
 from ..results import Explanation, TrainingRows
 from ..search import score_matrices
@@ -140,11 +140,11 @@ class CompactExplainer:
 
 @dataclass(frozen=True)
 class CompactObjective(LinearObjective):
-    """What queries need of an objective, and its rows without a design of their own.
+    """What queries need of an objective, and its rows without a Jacobian of their own.
 
     Attributes
     ----------
-    rows : GradientRows
+    rows : Gradients
         In the coordinates of :class:`Whitening`.
     """
 
@@ -277,15 +277,15 @@ def compacted(
     )
 
 
-def _trial_queries(objective: LinearObjective) -> GradientRows:
+def _trial_queries(objective: LinearObjective) -> Gradients:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
-    X = objective.design.X[some]
-    if not objective.design.is_sparse:
+    X = objective.jacobian.X[some]
+    if not objective.jacobian.is_sparse:
         order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
-    design = Design(X, objective.design.fit_intercept)
-    queries = objective.query_rows(design, objective.predict(design))
+    jacobian = LinearJacobian(X, objective.jacobian.fit_intercept)
+    queries = objective.query_rows(jacobian, objective.predict(jacobian))
     return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
 
 
@@ -300,21 +300,21 @@ def compact_objective(
 ) -> tuple[CompactObjective, Whitening | None]:
     """An objective without training features, and the coordinates of its rows."""
     rows, whitening = objective.rows, None
-    if objective.design.is_sparse:
-        design = objective.design.astype(dtype)
+    if objective.jacobian.is_sparse:
+        jacobian = objective.jacobian.astype(dtype)
     else:
         whitening = Whitening.of(objective)
-        design = Design(whitening.coordinates(objective, dtype), fit_intercept=False)
-    empty = copy(objective.design)
-    empty.X, empty.n_rows = objective.design.X[:0].copy(), 0
+        jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
+    empty = copy(objective.jacobian)
+    empty.X, empty.n_rows = objective.jacobian.X[:0].copy(), 0
     parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
     parts |= {
-        "design": empty,
+        "jacobian": empty,
         "y": objective.y[:0].copy(),
         "sample_weight": objective.sample_weight[:0].copy(),
         "output_weight": None,
         **WITHOUT_L1,
-        "rows": GradientRows(design, rows.unit.astype(dtype), rows.norm),
+        "rows": Gradients(jacobian, rows.unit.astype(dtype), rows.norm),
     }
     return CompactObjective(**parts), whitening
 
@@ -329,9 +329,9 @@ class Whitening(NamedTuple):
     Attributes
     ----------
     basis : ndarray of shape (n_columns, n_coordinates)
-        ``coordinates @ basis.T`` is the design.
+        ``coordinates @ basis.T`` is the Jacobian.
     transform : ndarray of shape (n_columns, n_coordinates)
-        ``design @ transform`` are the coordinates.
+        ``jacobian @ transform`` are the coordinates.
     """
 
     basis: np.ndarray
@@ -339,10 +339,10 @@ class Whitening(NamedTuple):
 
     @classmethod
     def of(cls, objective: LinearObjective) -> Whitening:
-        n_columns = objective.design.n_columns
+        n_columns = objective.jacobian.n_columns
         moment = np.diag(np.broadcast_to(objective.penalty, objective.shape).mean(axis=0))
         for rows in objective.blocks(2 * n_columns):
-            x = objective.design.block(rows).astype(np.float64, copy=False)
+            x = objective.jacobian.block(rows).astype(np.float64, copy=False)
             moment += x.T @ x
         moment /= objective.n_rows
         lengths = np.sqrt(np.diag(moment))
@@ -360,6 +360,6 @@ class Whitening(NamedTuple):
     def coordinates(self, objective: LinearObjective, dtype: DTypeLike) -> np.ndarray:
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
-        for rows in objective.blocks(2 * objective.design.n_columns):
-            coordinates[rows] = objective.design.block(rows) @ self.transform
+        for rows in objective.blocks(2 * objective.jacobian.n_columns):
+            coordinates[rows] = objective.jacobian.block(rows) @ self.transform
         return coordinates

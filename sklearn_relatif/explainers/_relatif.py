@@ -14,7 +14,6 @@ from sklearn.base import (
     MetaEstimatorMixin,
     TransformerMixin,
     clone,
-    is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
@@ -22,18 +21,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import (
-    ClassTargets,
-    RealTargets,
     TrainingData,
-    check_supported,
+    adapter_of,
+    find_adapter,
     flat_labels,
     innermost_path,
-    is_kernel_machine,
     is_searched,
     model_rows,
     positions_of_resampled,
     recording,
-    reduce_estimator,
     split_pipeline,
     warn_if_transform_differs,
 )
@@ -72,7 +68,8 @@ from ._wrapped import WrappedEstimatorMixin
 def _has_coordinates(self: Any) -> bool:
     """Check for ``available_if``: the gradients are vectors that can be written down."""
     model = self.__dict__.get("_model", innermost_path(self.estimator)[1])
-    if is_kernel_machine(model):
+    adapter = find_adapter(model)
+    if adapter is not None and not adapter.has_embedding:
         raise AttributeError(
             f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
             "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
@@ -89,7 +86,7 @@ class Query(NamedTuple):
     """Rows to explain: as the model takes them, as the objective does, and their targets."""
 
     features: Any
-    design: Any
+    jacobian: Any
     y: np.ndarray
 
     @property
@@ -333,7 +330,7 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         if is_known:
-            check_supported(model)
+            adapter_of(model)  # Refuses what is not supported.
         check_training_labels(y)
         takes_columns = is_known and get_tags(model).target_tags.multi_output
         if takes_columns and label_array(y).ndim > 1:
@@ -355,24 +352,23 @@ class RelatIFExplainer(
     def _prepare(self, X: Any, y: Any, sample_weight: Any, seen: TrainingData) -> None:
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = split_pipeline(self.estimator_)
-        check_supported(self._model)
+        adapter = adapter_of(self._model)
         index = row_index(X)
         if seen.X is None:
             warn_if_transform_differs(self.estimator_)
-            design = model_rows(self._transformers, self._model, X)
+            features = model_rows(self._transformers, self._model, X)
         else:
-            design = model_rows([], self._model, seen.X)
+            features = model_rows([], self._model, seen.X)
             y, sample_weight = seen.y, seen.sample_weight
-            index = index[positions_of_resampled(self.estimator_, len(index), design.shape[0])]
+            index = index[positions_of_resampled(self.estimator_, len(index), features.shape[0])]
         labels = column_or_1d(y)
-        check_consistent_length(design, labels)
+        check_consistent_length(features, labels)
         given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
-        self._training_data = (design, labels, None if given is None else sample_weight)
-        is_class = is_classifier(self._model)
-        self._targets = ClassTargets(self.classes_) if is_class else RealTargets()
+        self._training_data = (features, labels, None if given is None else sample_weight)
+        self._targets = adapter.targets(self._model)
         targets = self._targets.of_training(labels, sample_weight)
 
-        self._objective = reduce_estimator(self._model, design, targets, sample_weight)
+        self._objective = adapter.reduce(self._model, features, targets, sample_weight)
         fitted = self._objective
         self._prepare_curvature()
         prepared = Prepared(self._objective, self._curvature, self.solver_)
@@ -382,7 +378,7 @@ class RelatIFExplainer(
         warn_if_not_optimal(
             self.distance_to_optimum_,
             self._model,
-            design,
+            features,
             self._transformers,
             self._training_data[2],
             isinstance(self.estimator, FrozenEstimator),
@@ -393,7 +389,7 @@ class RelatIFExplainer(
 
     def _prepare_curvature(self) -> None:
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._machine = self._optimum = None
+        self._found_remover = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective,
@@ -426,7 +422,7 @@ class RelatIFExplainer(
 
         def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
             eta = objective.training_predictor[rows]
-            if not loss.is_likelihood:
+            if not loss.has_probabilities:
                 return loss.predict(eta), None
             own = loss.probabilities(eta)
             return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
@@ -440,7 +436,7 @@ class RelatIFExplainer(
             index=index,
             labels=labels.copy(),
             predictions=self._targets.shown(predictions, lambda: predictions),
-            probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
+            probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
         )
 
     # --- explaining ----------------------------------------------------------------------
@@ -533,8 +529,8 @@ class RelatIFExplainer(
         names, several = self._criteria(criterion)
         y, n_labels = flat_labels(X, y)
         query = self._query(X, y, n_labels)
-        queries = self._objective.query_rows(query.design, query.y)
-        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.design))
+        queries = self._objective.query_rows(query.jacobian, query.y)
+        targets = self._targets.shown(query.y, lambda: self._objective.predict(query.jacobian))
         factors = {name: self._row_factors(name) for name in names}
         best = best_rows(queries, self._objective.rows, self._curvature, factors, n_examples, sign)
         explanations = {
@@ -601,7 +597,7 @@ class RelatIFExplainer(
         check_is_fitted(self)
         names, several = self._criteria(criterion)
         query = self._query(X, y)
-        queries = self._objective.query_rows(query.design, query.y)
+        queries = self._objective.query_rows(query.jacobian, query.y)
         factors = {name: self._row_factors(name) for name in names}
         scores = score_matrices(queries, self._objective.rows, self._curvature, factors)
         return scores if several else scores[names[0]]
@@ -647,7 +643,7 @@ class RelatIFExplainer(
         objective, curvature = self._curvature.coordinates(self._objective)
         query = self._query(X, y, coordinates=objective)
         embed = objective.query_rows if y is None else objective.loss_rows
-        rows = embed(query.design, query.y)
+        rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
         n_missing = self._n_features_out - embedded.shape[1]
@@ -657,28 +653,28 @@ class RelatIFExplainer(
     def _n_features_out(self) -> int:
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self._curvature.coordinates(self._objective)
-        design = objective.design
-        n_outputs = curvature.n_whitened // design.n_columns
-        return curvature.n_whitened + n_outputs * design.n_spare
+        jacobian = objective.jacobian
+        n_outputs = curvature.n_whitened // jacobian.n_columns
+        return curvature.n_whitened + n_outputs * jacobian.n_spare
 
     def _query(self, X: Any, y: Any, n_labels: int = 1, coordinates: Any = None) -> Query:
         """Rows to explain, with the predicted class where no label is given.
 
-        Each row of X comes ``n_labels`` times, for as many entries of ``y``. The design is that of
-        the objective, or of ``coordinates``, which are those of another one.
+        Each row of X comes ``n_labels`` times, for as many entries of ``y``. The Jacobian is that
+        of the objective, or of ``coordinates``, which are those of another one.
         """
         refuse_lazy(X)
         features = model_rows(self._transformers, self._model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
-        design = self._objective.query_design(features)
+        jacobian = self._objective.query_jacobian(features)
         labels = None if y is None else column_or_1d(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
-        targets = self._targets.of_queries(labels, self._objective, design)
+        targets = self._targets.of_queries(labels, self._objective, jacobian)
         if coordinates is not None and coordinates is not self._objective:
-            design = coordinates.query_design(features)
-        return Query(features, design, targets)
+            jacobian = coordinates.query_jacobian(features)
+        return Query(features, jacobian, targets)
 
     def _criteria(self, criterion: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
         """Names of the criteria that are asked for, and whether as a sequence."""
@@ -716,7 +712,7 @@ class RelatIFExplainer(
     @property
     def leverage_(self) -> np.ndarray:
         check_is_fitted(self)
-        if self._objective.loss.is_piecewise_linear:
+        if not self._objective.loss.has_curvature:
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
@@ -725,7 +721,7 @@ class RelatIFExplainer(
     @property
     def intercept_interval_(self) -> np.ndarray:
         check_is_fitted(self)
-        intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
+        intervals = None if self._objective.is_smooth else self._remover().intervals
         if intervals is None:
             raise AttributeError(
                 f"{type(self._model).__name__} has no intercept_interval_: it is that of a machine "

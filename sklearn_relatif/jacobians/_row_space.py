@@ -2,7 +2,7 @@
 
 With fewer rows than features, or with dependent ones, gradients and optimal coefficients lie in
 the span of the rows. In an orthonormal basis ``V`` of it, with the intercept kept aside, the
-objective has the design ``X V`` and the coefficients ``W V``, and an L2 penalty that is the same
+objective has the rows ``X V`` and the coefficients ``W V``, and an L2 penalty that is the same
 for all coefficients of an output stays what it is. Norms and inner products stay too, so that
 influence and relative influence are exact.
 """
@@ -14,7 +14,7 @@ from scipy import linalg, sparse
 from scipy.linalg import lapack
 
 from ..utils._blocks import block_budget, row_blocks
-from ._linear import Design
+from ._linear import LinearJacobian
 
 #: A column so many times longer than as many others as there are rows is kept aside.
 HEAVY = 100
@@ -24,7 +24,7 @@ WELL_CONDITIONED = 1e-8
 #: tell it apart: half of the digits of a square are left.
 APART = 1e-6
 #: Coordinates of a row of unit length that cannot be told from zero.
-ROUNDING = 10 * np.finfo(float).eps
+COORDINATE_ROUNDING = 10 * np.finfo(float).eps
 
 
 class RowSpace:
@@ -113,7 +113,7 @@ class RowSpace:
         return np.split(coordinates, [n_heavy, n_before], axis=1)
 
 
-class RowSpaceDesign(Design):
+class RowSpaceJacobian(LinearJacobian):
     """Rows by their coordinates in a :class:`RowSpace`.
 
     Parameters
@@ -130,14 +130,14 @@ class RowSpaceDesign(Design):
         self.space = space
         self.n_spare = n_spare
 
-    def like(self, X) -> Design:
-        """Other rows, given by the user's features, in the coordinates of this design."""
-        return Design(self.space.project(X), self.fit_intercept)
+    def at(self, X) -> LinearJacobian:
+        """Other rows, given by the user's features, in the coordinates of this Jacobian."""
+        return LinearJacobian(self.space.project(X), self.fit_intercept)
 
-    def astype(self, dtype) -> RowSpaceDesign:
+    def astype(self, dtype) -> RowSpaceJacobian:
         """The same rows in another precision."""
         coordinates = self.X.astype(dtype, copy=False)
-        return RowSpaceDesign(coordinates, self.fit_intercept, self.space, self.n_spare)
+        return RowSpaceJacobian(coordinates, self.fit_intercept, self.space, self.n_spare)
 
     def project(self, weights):
         """Parameters of these columns that stand for parameters of the user's features."""
@@ -198,7 +198,7 @@ def dense_row_space(X):
     coordinates = space.project(X)
     # What is rounding should not pass for a direction of its own.
     inside = coordinates[:, len(heavy) :]
-    inside[np.abs(inside) < ROUNDING * lengths[:, None]] = 0
+    inside[np.abs(inside) < COORDINATE_ROUNDING * lengths[:, None]] = 0
     return space, coordinates
 
 
@@ -233,10 +233,10 @@ def sparse_row_space(X):
     inside = coordinates[:, len(heavy) : len(heavy) + rank]
     for rows in row_blocks(n_rows, 16 * rank, block_budget()):
         lower = np.tril(factor[rows], rows.start)
-        lower[np.abs(lower) * np.diag(factor) < ROUNDING] = 0
+        lower[np.abs(lower) * np.diag(factor) < COORDINATE_ROUNDING] = 0
         inside[order[rows]] = lengths[order[rows], None] * lower
     beyond = rest[close] @ space.beyond.T
-    beyond[np.abs(beyond) < ROUNDING * lengths[close, None]] = 0
+    beyond[np.abs(beyond) < COORDINATE_ROUNDING * lengths[close, None]] = 0
     coordinates[close, len(heavy) + rank :] = beyond
     return space, coordinates
 

@@ -1,11 +1,12 @@
 """Noun 2: the objective, which is what a fitted estimator minimised."""
 
+from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
-from ._kernel import KernelObjective, UnknownBoundsError, problem_coefficients, unfitted_machine
+from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
-from ._operator import CurvatureSum
+from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
 from ._sizes import Sizes
@@ -13,16 +14,15 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
-    "CurvatureSum",
+    "CurvatureOperator",
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",
+    "Objective",
     "PairGrams",
     "Sizes",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
-    "problem_coefficients",
     "reduce_to_row_space",
-    "unfitted_machine",
 ]

@@ -45,16 +45,17 @@ class Sizes(NamedTuple):
     @classmethod
     def of(cls, objective: Any) -> Sizes:
         """Those of a linear objective."""
-        design, penalty, mask = objective.design, objective.penalty, objective.mask
-        n_rows, n_features = design.X.shape
+        jacobian, penalty, mask = objective.jacobian, objective.penalty, objective.mask
+        contrasts = objective.loss.softmax_contrasts
+        n_rows, n_features = jacobian.X.shape
         return cls(
             n_rows=n_rows,
             n_features=n_features,
             n_outputs=len(objective.weights),
-            n_classes=len(getattr(objective.loss, "contrasts", objective.weights)),
-            fit_intercept=bool(design.fit_intercept),
-            is_sparse=design.is_sparse,
-            couples_outputs=not objective.loss.separable,
+            n_classes=len(objective.weights if contrasts is None else contrasts),
+            fit_intercept=bool(jacobian.fit_intercept),
+            is_sparse=jacobian.is_sparse,
+            couples_outputs=objective.loss.couples_outputs,
             is_penalised=bool(penalty[:, :n_features].min(initial=np.inf) > 0),
             shares_penalty=not np.ptp(penalty, axis=0).any(),
             is_restricted=mask is not None and not mask.all(),

@@ -38,7 +38,7 @@ ACCURACY = 1e-12
 #: Violation of a margin, which is 1, from which on it is said that numbers lack digits.
 LARGE_VIOLATION = 1e-7
 #: Coefficients and steps below this, relative to the largest ones, are rounding errors.
-ROUNDING = 1e-14
+ALPHA_ROUNDING = 1e-14
 #: Size of the random shifts of margins, relative to the largest margin, and how far it is raised
 #: when rows go in circles.
 JITTER = 1e-9
@@ -342,7 +342,7 @@ class ActiveSetSVM:
             point.left *= 1 - step
             point.shift *= 1 - step
             remaining *= 1 - step
-            if remaining < ROUNDING:
+            if remaining < ALPHA_ROUNDING:
                 point.alpha[point.leaving] = point.left = 0.0
                 return True
             if step == to_bound:
@@ -387,7 +387,7 @@ class ActiveSetSVM:
         alpha = point.alpha[point.free]
         room = np.where(d_alpha < 0, alpha, self._upper[point.free] - alpha)
         speed = np.abs(d_alpha)
-        return _first(room, speed, speed > ROUNDING * point.alpha.max(initial=0.0))
+        return _first(room, speed, speed > ALPHA_ROUNDING * point.alpha.max(initial=0.0))
 
     def _first_at_margin(self, point, d_values):
         """Share of a move at which the first zero or bounded row reaches the margin."""
@@ -511,7 +511,7 @@ class ActiveSetSVM:
         """Whether coefficients must be balanced and no row is free to do it."""
         if not self._lacks_hold(point):
             return False
-        return abs(self._imbalance(point)) > ROUNDING * point.alpha.sum()
+        return abs(self._imbalance(point)) > ALPHA_ROUNDING * point.alpha.sum()
 
     def _slide_intercept(self, point):
         """Move the intercept until a row that can balance the coefficients is free."""
@@ -569,7 +569,7 @@ class ActiveSetSVM:
         point.values = start.values + (point.intercept - start.intercept)
         point.values += (1 - point.left) * point.pull + self._gram.combine(moved, change[moved])
         room = np.minimum(point.alpha, self._upper - point.alpha)[point.free]
-        if self._has_intercept and not (room > ROUNDING * point.alpha.max(initial=0.0)).any():
+        if self._has_intercept and not (room > ALPHA_ROUNDING * point.alpha.max(initial=0.0)).any():
             while len(point.free):
                 self._leave(point, 0)
             self._choose_intercept(point)
