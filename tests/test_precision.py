@@ -17,6 +17,7 @@ from sklearn_relatif.curvature import (
     SoftmaxWoodburyCurvature,
     WoodburyCurvature,
     _choice,
+    _exact,
     _proof,
     _woodbury,
     build_curvature,
@@ -258,7 +259,7 @@ def test_an_ill_conditioned_curvature_says_so():
 
 def test_a_solver_that_proves_nothing_is_not_called_exact(monkeypatch):
     X, y = text()
-    monkeypatch.setattr(_choice, "solution_error", lambda *args: np.nan)
+    monkeypatch.setattr(_exact, "solution_error", lambda *args: np.nan)
     with pytest.warns(LinAlgWarning, match="rounding puts solutions off"):
         explainer = RelatIFExplainer.from_fitted(fitted(X, y), X, y, solver="woodbury")
     assert explainer.solver_.name == "woodbury" and not explainer.solver_.is_exact
@@ -267,9 +268,9 @@ def test_a_solver_that_proves_nothing_is_not_called_exact(monkeypatch):
 
 def test_a_basis_takes_over_where_the_dual_matrix_is_spoilt(monkeypatch):
     X, y = text(n_classes=2)
-    model, measure = fitted(X, y), _choice.solution_error
+    model, measure = fitted(X, y), _exact.solution_error
     monkeypatch.setattr(
-        _choice,
+        _exact,
         "solution_error",
         lambda total, own, curvature: (
             1.0 if isinstance(curvature, WoodburyCurvature) else measure(total, own, curvature)
