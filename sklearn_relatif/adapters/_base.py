@@ -17,9 +17,9 @@ class Adapter:
     """What the package knows of a family of estimators, which :func:`register` puts to use.
 
     An adapter holds nothing: what it tells, it tells of the estimator that it is given, without
-    any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` unless
-    it :meth:`retrains_itself` (linear models have them from :class:`LinearAdapter`). All else has
-    a default.
+    any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` where
+    its objectives have tables of parameters (linear models have both from :class:`LinearAdapter`).
+    All else has a default.
 
     Attributes
     ----------
@@ -106,10 +106,6 @@ class Adapter:
         a kernel that depends on them. Removal holds all of this as it is for all rows.
         """
         return bool(model.get_params().get("class_weight") == "balanced")
-
-    def retrains_itself(self, objective: Any) -> bool:
-        """Whether the model without some rows is :meth:`refit`, for want of a way to compute it."""
-        return False
 
     def refit(
         self,

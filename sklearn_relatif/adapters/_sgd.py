@@ -71,10 +71,6 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
         parameters = self.parameters_of(model, LOSSES, len(y))
         return self.reduce_margin(model, parameters, X, y, sample_weight, None)
 
-    def retrains_itself(self, objective):
-        """With a hinge loss and an L1 penalty."""
-        return not (objective.is_smooth or objective.has_dual)
-
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         warnings.warn(
             f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
