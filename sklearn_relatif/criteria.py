@@ -10,6 +10,7 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,20 @@ from .jacobians import GradientRows
 from .utils._blocks import block_budget, row_blocks
 from .utils._distribution import map_parts, split
 from .utils._threads import FEW_COLUMNS, for_each
+from .utils._validation import check_choice
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
+
+
+def named_criteria(asked: str | Iterable[str]) -> tuple[tuple[str, ...], bool]:
+    """The names of the criteria that are asked for, and whether as a sequence."""
+    several = isinstance(asked, Iterable) and not isinstance(asked, str)
+    names: tuple[Any, ...] = tuple(asked) if several else (asked,)
+    if not names:
+        raise ValueError("criterion must name at least one criterion; got none.")
+    for name in names:
+        check_choice("criterion", name, CRITERIA)
+    return names, several
 
 
 def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarray]:

@@ -452,7 +452,7 @@ def test_retrained_models_are_those_of_scikit_learn(name):
 def test_balanced_class_weights_are_held():
     X, y, weight = overlapping(3)
     explainer = RelatIFExplainer(logistic(class_weight="balanced")).fit(X, y, weight)
-    held = explainer._objective.sample_weight
+    held = explainer._study.objective.sample_weight
     models = explainer.retrain_without(REMOVALS)
     for actual, expected in zip(models, refits(logistic(), X, y, REMOVALS, held), strict=True):
         assert actual.class_weight == "balanced"
@@ -661,8 +661,8 @@ def test_effects_are_differences_between_two_optima(name, balance):
     explainer = RelatIFExplainer(model).fit(X, y, weight)
     removals = [*np.arange(0, 60, 4)[:, None], np.arange(15), np.arange(20, 45)]
     tight = exact(model).set_params(class_weight=None)
-    if explainer._objective.output_weight is None:
-        held = explainer._objective.sample_weight
+    if explainer._study.objective.output_weight is None:
+        held = explainer._study.objective.sample_weight
     else:
         counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
         by_class = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)

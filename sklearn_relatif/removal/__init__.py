@@ -2,7 +2,17 @@
 
 from ._descent import predictors
 from ._downdate import Downdate
-from ._effects import RemovalMixin
+from ._effects import (
+    ORDERS,
+    loo_probabilities,
+    removal_effect,
+    removal_effect_on,
+    removal_statistics,
+    retrain_without,
+)
+from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
+from ._flip import find_flip_set
+from ._models import trained
 from ._own_hessian import OwnHessian
 from ._retraining import (
     loo_predictor,
@@ -17,17 +27,27 @@ from ._retraining import (
 )
 
 __all__ = [
+    "CORRELATIONS",
+    "ORDERS",
     "Downdate",
     "OwnHessian",
-    "RemovalMixin",
+    "correlated",
+    "estimate_and_truth",
+    "find_flip_set",
     "loo_predictor",
+    "loo_probabilities",
     "loss_changes",
     "newton_step",
     "newton_steps",
     "parameter_changes",
     "polish",
     "predictors",
+    "removal_effect",
+    "removal_effect_on",
+    "removal_statistics",
     "retrain",
+    "retrain_without",
     "retraining_curvature",
+    "trained",
     "training_effects",
 ]

@@ -27,6 +27,7 @@ from sklearn.svm import NuSVC
 from ..jacobians import GradientRows
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
+from ._effects import refitted, retrain_without
 from ._models import RefittedModels, newton_models
 from ._retraining import newton_step
 from .active_set import support_vector_models
@@ -39,12 +40,12 @@ FEW_ROWS = 1000
 SPARE = 8
 
 
-def find_flip_set(explainer, X, max_size: int) -> FlipSet:
+def find_flip_set(study, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not is_classifier(explainer._model):
-        raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
+    if not is_classifier(study.model):
+        raise TypeError(f"{type(study.model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
-    search = _Search(explainer, X)
+    search = _FlipSearch(study, X)
     rows, limit = np.empty(0, np.intp), max_size
     for rival in search.rivals():
         found = search.rows_for(rival, limit)
@@ -55,28 +56,27 @@ def find_flip_set(explainer, X, max_size: int) -> FlipSet:
     return search.result(rows, max_size)
 
 
-class _Search:
+class _FlipSearch:
     """Sets of rows, and what the model without them makes of one query."""
 
-    def __init__(self, explainer, X):
-        self.explainer, self.X = explainer, X
-        self.query = explainer._query(X, None)
+    def __init__(self, study, X):
+        self.study, self.X = study, X
+        self.classes = study.model.classes_
+        self.query = study.query(X)
         if self.query.n_rows != 1:
             raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
-        self.objective = explainer._objective
+        self.objective = study.objective
         self.loss = self.objective.loss
         if self.objective.is_smooth:
-            self.objective, self.curvature = explainer._newton()
-            self.query = explainer._at_optimum(self.query)
+            self.objective, self.curvature = study.optimum
+            self.query = study.at_optimum(self.query)
             self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
-        elif isinstance(explainer._model, NuSVC):
+        elif isinstance(study.model, NuSVC):
             self.step = self.refits
         else:
             # One step on the active set can miss even a single row that flips the label.
             is_exact = self.objective.n_rows <= FEW_ROWS
-            self.step = partial(
-                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
-            )
+            self.step = partial(support_vector_models, study.machine, is_exact=is_exact)
         # The model of all rows, trained as those without some of them are.
         self.eta = self.predictors([np.empty(0, np.intp)])
         self.label = self.loss.predict(self.eta)[0]
@@ -85,13 +85,13 @@ class _Search:
 
     def refits(self, groups):
         """Models that scikit-learn fits without each group."""
-        models = self.explainer._refit(groups)
+        models = refitted(self.study, groups)
         for model in models:
             model.set_params(decision_function_shape="ovo")
         yield RefittedModels(np.arange(len(models)), self.loss, models)
 
     def warn_of_another_label(self):
-        given, label = self.explainer.classes_[[self.query.y[0], self.label]]
+        given, label = self.classes[[self.query.y[0], self.label]]
         warnings.warn(
             f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
             "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
@@ -102,7 +102,7 @@ class _Search:
 
     def rivals(self):
         """The other classes, nearest first."""
-        others = np.delete(np.arange(len(self.explainer.classes_)), self.label)
+        others = np.delete(np.arange(len(self.classes)), self.label)
         return others[np.argsort([self.lead(self.eta, rival)[0] for rival in others])]
 
     def lead(self, eta, rival):
@@ -195,7 +195,7 @@ class _Search:
         """Whether each row counts, and is not the last of its class beside those chosen."""
         counts = self.objective.sample_weight > 0
         counts[chosen] = False
-        left = np.bincount(self.objective.y[counts], minlength=len(self.explainer.classes_))
+        left = np.bincount(self.objective.y[counts], minlength=len(self.classes))
         return counts & (left[self.objective.y] > 1)
 
     def predictors(self, groups):
@@ -207,15 +207,15 @@ class _Search:
 
     def flips(self, groups):
         """Whether retraining without each group changes the label."""
-        before = self.explainer.classes_[self.label]
-        models = self.explainer.retrain_without(groups)
+        before = self.classes[self.label]
+        models = retrain_without(self.study, groups)
         return np.array([model.predict(self.X)[0] != before for model in models], bool)
 
     def result(self, rows, max_size):
         """The rows as the user knows them, and what the model without them says."""
-        explainer, classes = self.explainer, self.explainer.classes_
+        study, classes = self.study, self.classes
         found = FlipSet(
-            rows=explainer.training_rows_.index[rows],
+            rows=study.training_rows.index[rows],
             positions=rows,
             max_size=max_size,
             label=classes[self.label],
@@ -223,7 +223,7 @@ class _Search:
         )
         if not len(rows):
             return found
-        (model,) = explainer.retrain_without([rows])
+        (model,) = retrain_without(study, [rows])
         after = None
         if self.loss.is_likelihood:
             after = float(model.predict_proba(self.X)[0, self.label])
