@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
@@ -23,11 +22,10 @@ from .adapters import (
     ClassTargets,
     RealTargets,
     TrainingData,
-    check_supported,
+    adapter_of,
     flat_labels,
     model_rows,
     positions_of_resampled,
-    reduce_estimator,
     split_pipeline,
     warn_if_transform_differs,
 )
@@ -41,8 +39,8 @@ from .curvature import (
 )
 from .objectives import reduce_to_row_space
 from .optimality import distance_to_optimum, warn_if_not_optimal
-from .removal import trained
-from .removal.active_set import ActiveSetCurvature, ActiveSetObjective, Machine, hinge_machine
+from .removal import Remover, loo_predictor, remover_of
+from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
 from .utils._blocks import value_blocks
@@ -58,12 +56,12 @@ class Query(NamedTuple):
     Attributes
     ----------
     features : array-like or CSR matrix of shape (n_queries, n_features)
-    design : design of n_queries rows
+    jacobian : jacobian of n_queries rows
     y : ndarray of shape (n_queries,)
     """
 
     features: Any
-    design: Any
+    jacobian: Any
     y: np.ndarray
 
     @property
@@ -134,15 +132,15 @@ class Attribution:
         features = model_rows(self.transformers, self.model, X)
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
-        design = self.objective.query_design(features)
+        jacobian = self.objective.query_jacobian(features)
         labels = None if y is None else column_or_1d(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
-        return Query(features, design, self.targets.of_queries(labels, self.objective, design))
+        return Query(features, jacobian, self.targets.of_queries(labels, self.objective, jacobian))
 
     def shown(self, query: Query) -> np.ndarray:
         """The labels or targets that queries ask for, as the user knows them."""
-        return self.targets.shown(query.y, lambda: self.objective.predict(query.design))
+        return self.targets.shown(query.y, lambda: self.objective.predict(query.jacobian))
 
     def factors(self, criterion: str) -> np.ndarray:
         """What turns products of unit gradients into a criterion, shape (n_rows,)."""
@@ -167,7 +165,7 @@ class Attribution:
         with jobs(self.n_jobs):
             y, n_labels = flat_labels(X, y)
             query = self.query(X, y, n_labels)
-            queries = self.objective.query_rows(query.design, query.y)
+            queries = self.objective.query_rows(query.jacobian, query.y)
             targets = self.shown(query)
             factors = {name: self.factors(name) for name in criteria}
             rows = self.objective.rows
@@ -190,7 +188,7 @@ class Attribution:
         """Scores of all rows for each query in several criteria, (n_queries, n_rows) each."""
         with jobs(self.n_jobs):
             query = self.query(X, y)
-            queries = self.objective.query_rows(query.design, query.y)
+            queries = self.objective.query_rows(query.jacobian, query.y)
             factors = {name: self.factors(name) for name in criteria}
             return score_matrices(queries, self.objective.rows, self.curvature, factors)
 
@@ -276,11 +274,11 @@ class Study(Attribution):
         return objective, build_curvature(objective, self.kind, self.damping)
 
     def in_coordinates(self, query: Query) -> Query:
-        """A query whose design has these coordinates."""
+        """A query whose jacobian has these coordinates."""
         objective, _ = self.coordinates
         if objective is self.objective:
             return query
-        return query._replace(design=objective.query_design(query.features))
+        return query._replace(jacobian=objective.query_jacobian(query.features))
 
     def embedded(self, X: Any, y: Any = None) -> np.ndarray:
         """Rows as vectors whose inner products are influences, shape (n, n_embedded).
@@ -294,7 +292,7 @@ class Study(Attribution):
         query = self.in_coordinates(self.query(X, y))
         objective, curvature = self.coordinates
         embed = objective.query_rows if y is None else objective.loss_rows
-        rows = embed(query.design, query.y)
+        rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
         embedded *= rows.norm[:, None]
         n_missing = self.n_embedded - embedded.shape[1]
@@ -305,37 +303,34 @@ class Study(Attribution):
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self.coordinates
         n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
-        design = objective.design
-        return n_whitened + n_whitened // design.n_columns * design.n_spare
+        jacobian = objective.jacobian
+        return n_whitened + n_whitened // jacobian.n_columns * jacobian.n_spare
 
     # --- models without some rows ----------------------------------------------------------
 
     @cached_property
-    def optimum(self) -> tuple[Any, Any]:
-        """The objective at its optimum, and its Hessian there.
+    def remover(self) -> Remover:
+        """What leads to the models without some rows.
 
-        Removals start from it whatever curvature and damping the criterion uses. It may have
+        It starts from the optimum, whatever curvature and damping the criterion uses, and may have
         other columns than the study's objective, where an L1 penalty has others active.
         """
-        objective, own = self.coordinates
-        is_hessian = self.kind == "hessian" and self.damping == 0
-        is_known = is_hessian and isinstance(own, CholeskyCurvature)
-        if objective.dtype != np.float64:  # In which a small difference would be rounding.
-            objective, is_known = objective.astype(np.float64), False
-        return trained(objective, own if is_known else None)
+        objective, own = self.objective, None
+        if objective.removal_kind == "smooth":
+            objective, own = self.coordinates
+            is_hessian = self.kind == "hessian" and self.damping == 0
+            own = own if is_hessian and isinstance(own, CholeskyCurvature) else None
+            if objective.dtype != np.float64:  # In which a small difference would be rounding.
+                objective, own = objective.astype(np.float64), None
+        return remover_of(objective, own, self.n_jobs)
 
-    def at_optimum(self, query: Query) -> Query:
-        """A query whose design has the columns of the objective at its optimum."""
-        if not self.objective.is_smooth:
-            return query
-        return query._replace(design=self.optimum[0].query_design(query.features))
+    def loo_predictor(self) -> np.ndarray:
+        """Predictor of each training row by one step of the model without it, (n_rows, n_outputs).
 
-    @cached_property
-    def machine(self) -> Machine:
-        """The exact solution of a machine with a hinge loss, on which removals are followed."""
-        if isinstance(self.objective, ActiveSetObjective):
-            return self.objective.machine
-        return hinge_machine(self.objective, self.n_jobs)
+        For losses with a curvature.
+        """
+        remover: Any = self.remover
+        return loo_predictor(remover.objective, remover.curvature)
 
 
 def prepare_study(
@@ -380,7 +375,7 @@ def prepare_study(
         If the model is not at the optimum of these rows.
     """
     transformers, model = split_pipeline(estimator)
-    check_supported(model)
+    adapter = adapter_of(model)
     index = row_index(X)
     if seen.X is None:
         warn_if_transform_differs(estimator)
@@ -393,8 +388,8 @@ def prepare_study(
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, len(labels))
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
-    targets = ClassTargets(model.classes_) if is_classifier(model) else RealTargets()
-    fitted = reduce_estimator(model, features, targets.of_training(labels, weight), weight)
+    targets = adapter.targets(model)
+    fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
     if kind == "active_set":
         prepared = _on_active_set(fitted, model, damping)
     else:
@@ -446,7 +441,7 @@ def _described(
 
     def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
         eta = objective.training_predictor[rows]
-        if not loss.is_likelihood:
+        if not loss.has_probabilities:
             return loss.predict(eta), None
         own = loss.probabilities(eta)
         return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
@@ -459,5 +454,5 @@ def _described(
         index=index,
         labels=labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
-        probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
+        probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
     )

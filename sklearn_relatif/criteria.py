@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .jacobians import GradientRows
+from .jacobians import Gradients
 from .utils._blocks import block_budget, row_blocks
 from .utils._distribution import map_parts, split
 from .utils._threads import FEW_COLUMNS, for_each
@@ -42,7 +42,7 @@ def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarr
     ----------
     criterion : {"theta_relative", "loss_relative"}
         "theta_relative" continues from the loss-relative scales, and returns both.
-    rows : GradientRows
+    rows : Gradients
     curvature : curvature object
 
     Returns
@@ -53,7 +53,7 @@ def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarr
         return rows.scales()
     if hasattr(curvature, "row_scales"):
         return curvature.row_scales(criterion, rows)
-    parts = split(rows) if isinstance(rows, GradientRows) else [rows]
+    parts = split(rows) if isinstance(rows, Gradients) else [rows]
     norms = getattr(curvature, "norms", curvature)
     if criterion == "theta_relative" and hasattr(norms, "for_lengths"):
         norms = norms.for_lengths(rows.n_rows)
@@ -72,8 +72,8 @@ def _unit_scales(rows: Any, criterion: str, curvature: Any) -> dict[str, np.ndar
             scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
 
     bytes_per_row = rows.n_params * rows.unit.itemsize
-    if isinstance(rows, GradientRows) and rows.n_params <= FEW_COLUMNS:
-        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.design.bytes_at_once)))
+    if isinstance(rows, Gradients) and rows.n_params <= FEW_COLUMNS:
+        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
             measure(block)
@@ -100,10 +100,10 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
         inner = objective.weighted_second_derivative(slice(None))
         return (_trace_of_product(inner, curvature.row_forms())) / objective.total_weight
     form = curvature.quadratic_form(objective.shape[0])
-    leverage = np.empty(objective.design.n_rows, objective.design.dtype)
+    leverage = np.empty(objective.jacobian.n_rows, objective.jacobian.dtype)
     for rows in objective.blocks(objective.rows.n_params):
         inner = objective.weighted_second_derivative(rows)
-        leverage[rows] = _trace_of_product(inner, form(objective.design.dense_block(rows)))
+        leverage[rows] = _trace_of_product(inner, form(objective.jacobian.dense_block(rows)))
     return leverage / objective.total_weight
 
 

@@ -132,7 +132,7 @@ class ExplanationIndex:
         objective, curvature = study.coordinates
         query = study.query(X, y)
         targets, query = study.shown(query), study.in_coordinates(query)
-        queries = objective.query_rows(query.design, query.y)
+        queries = objective.query_rows(query.jacobian, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
         lengths = np.empty(queries.n_rows, queries.unit.dtype)

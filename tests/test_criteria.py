@@ -9,7 +9,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.criteria import row_factors, unit_scales
-from sklearn_relatif.jacobians import GradientRows
+from sklearn_relatif.jacobians import Gradients
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -111,7 +111,7 @@ def test_relative_criteria_do_not_change_when_a_gradient_is_rescaled(n_classes, 
     explainer = RelatIFExplainer(estimator).fit(X, y)
     rows, curvature = explainer._study.objective.rows, explainer._study.curvature
     factor = np.random.default_rng(0).choice([1e-300, 1e-3, 1.0, 1e3], len(y))
-    rescaled = GradientRows(rows.design, rows.unit, rows.norm * factor)
+    rescaled = Gradients(rows.jacobian, rows.unit, rows.norm * factor)
     scales = unit_scales("theta_relative", rows, curvature)
     for criterion in ("theta_relative", "loss_relative"):
         assert_array_equal(

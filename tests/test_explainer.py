@@ -520,7 +520,7 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
         }
         study = explainer._study
         query, rows = study.query(queries), study.objective.rows
-        query_rows = study.objective.query_rows(query.design, query.y)
+        query_rows = study.objective.query_rows(query.jacobian, query.y)
         blocks = list(_search.products(query_rows, rows, study.curvature))
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)

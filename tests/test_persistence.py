@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from sklearn_relatif.adapters import MachineFits
 from sklearn_relatif.explainers import _compact
 from sklearn_relatif.jacobians import MappedFile, StoredRows
 from tests import cases
@@ -188,11 +189,15 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     X, y = cases.breast_cancer()
     objective = RelatIFExplainer(NuSVC()).fit(X[:100], y[:100])._study.objective
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
-    for parameters in (CalibratedClassifierCV(caching), {"kernel": caching}):
-        arguments = (replace(objective, parameters=parameters), "", None)
+    for fits in (
+        caching,
+        MachineFits(CalibratedClassifierCV(caching)),
+        MachineFits({"kernel": caching}),
+    ):
+        arguments = (replace(objective, fits=fits), "", None)
         call = crafted_call("sklearn_relatif.removal.active_set._machines", "RefittedMachine")
         data = crafted_file({"arguments": arguments}, call)
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
             skops.loads(data, trusted=trusted_types())
         assert list(tmp_path.iterdir()) == []
 
@@ -221,7 +226,7 @@ def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):
     explainer, X = fitted("softmax")
     loaded = by_mapping(explainer, tmp_path)
     labels = explainer.predict(X)
-    assert isinstance(loaded._study.objective.design.X, np.memmap)
+    assert isinstance(loaded._study.objective.jacobian.X, np.memmap)
     assert_array_equal(loaded.leverage_, explainer.leverage_)
     assert_array_equal(loaded.removal_effect(X, labels), explainer.removal_effect(X, labels))
     (one,), (other,) = loaded.retrain_without([3]), explainer.retrain_without([3])
@@ -390,7 +395,7 @@ def test_compact_scores_keep_five_digits(curvature, damping):
         largest = np.abs(expected).max(axis=1, keepdims=True)
         assert np.abs((found - expected) / largest).max() < 2e-5
     is_hard = curvature == "empirical_fisher" and damping < 1e-3
-    kept = compact._attribution.objective.rows.design.dtype
+    kept = compact._attribution.objective.rows.jacobian.dtype
     assert kept == (np.float64 if is_hard else np.float32)
 
 

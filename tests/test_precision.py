@@ -21,7 +21,7 @@ from sklearn_relatif.curvature import (
     _woodbury,
     build_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum, reduce_to_row_space
+from sklearn_relatif.objectives import CurvatureOperator, reduce_to_row_space
 from tests import cases, reference
 
 
@@ -158,7 +158,7 @@ def test_the_space_of_the_rows_holds_each_of_them():
     model = fitted(X, y)
     for container in (sparse.csr_matrix, np.asarray):
         objective = reduce_estimator(model, container(X), y, np.ones(len(y)))
-        reduced = reduce_to_row_space(objective).design
+        reduced = reduce_to_row_space(objective).jacobian
         basis = reduced.expand(np.eye(reduced.n_columns))[:, : X.shape[1]][: reduced.X.shape[1]]
         assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-12)
         lengths = np.where(X.any(axis=0), np.abs(X).max(axis=0), 1)
@@ -217,7 +217,7 @@ def test_residuals_tell_the_error_of_solutions(is_reduced):
     X, y = beside_a_profit(1e4)
     objective = objective_of(X, y)
     own = reduce_to_row_space(objective) if is_reduced else objective
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     curvature = build_curvature(own, "hessian", 0.0)
     assert _proof.solution_error(total, own, curvature) < 1e-10
     exact = curvature.solve
@@ -228,10 +228,10 @@ def test_residuals_tell_the_error_of_solutions(is_reduced):
 def test_a_space_that_lacks_a_row_is_found_out():
     X, y = text()
     objective = objective_of(X, y)
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     own = reduce_to_row_space(objective)
     curvature = build_curvature(own, "hessian", 0.0)
-    own.design.space.anchors = np.zeros_like(own.design.space.anchors)
+    own.jacobian.space.anchors = np.zeros_like(own.jacobian.space.anchors)
     assert _proof.solution_error(total, own, curvature) > 0.1
 
 
@@ -285,7 +285,7 @@ def test_a_basis_takes_over_where_the_dual_matrix_is_spoilt(monkeypatch):
 def test_denominators_that_disagree_with_solutions_are_solved_for(monkeypatch, name):
     X, y = text(n_classes=2)
     objective = reduce_estimator(fitted(X, y), sparse.csr_matrix(X), y, np.ones(len(y)))
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     expected = WoodburyCurvature(total).row_scales("theta_relative", objective.rows)
     exact = getattr(WoodburyCurvature, name)
 

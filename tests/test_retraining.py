@@ -11,7 +11,8 @@ from sklearn.svm import LinearSVC
 from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
-from sklearn_relatif.jacobians import Design
+from sklearn_relatif.jacobians import LinearJacobian
+from sklearn_relatif.losses import SquaredError
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.removal import (
     Downdate,
@@ -70,7 +71,7 @@ def assert_same_model(objective, weights, table, design):
     """Parameters agree to 1e-6 of their norm, and losses to 1e-8."""
     ours = objective.score_weights(weights)
     assert np.linalg.norm(ours - table) < 1e-6 * np.linalg.norm(table)
-    link = "sigmoid" if objective.loss.separable else "softmax"
+    link = "softmax" if objective.loss.couples_outputs else "sigmoid"
     losses = [reference.log_loss(W, design, objective.y, link) for W in (ours, table)]
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-8)
 
@@ -278,28 +279,6 @@ def test_newton_step_by_brute_force(load):
         assert np.linalg.norm(step - expected) < 1e-8 * np.linalg.norm(expected) + rounding
 
 
-class SquaredError:
-    """For which one Newton step is exact."""
-
-    n_outputs = 1
-    separable = True
-    is_likelihood = False
-    is_piecewise_linear = False
-
-    def value(self, y, eta):
-        return (eta[:, 0] - y) ** 2 / 2
-
-    def residual(self, y, eta):
-        return eta - y[:, None]
-
-    def direction(self, y, eta):
-        residual = self.residual(y, eta)
-        return np.abs(residual[:, 0]), np.sign(residual)
-
-    def second_derivative(self, y, eta):
-        return np.ones_like(eta)
-
-
 def least_squares(n_rows=60, n_features=5, penalty=0.0):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, n_features))
@@ -307,7 +286,7 @@ def least_squares(n_rows=60, n_features=5, penalty=0.0):
     objective = LinearObjective(
         loss=SquaredError(),
         weights=np.zeros((1, n_features + 1)),
-        design=Design(X, fit_intercept=True),
+        jacobian=LinearJacobian(X, fit_intercept=True),
         y=y,
         sample_weight=rng.uniform(0.5, 2, n_rows),
         penalty=np.full((1, n_features + 1), penalty),
@@ -318,7 +297,7 @@ def least_squares(n_rows=60, n_features=5, penalty=0.0):
 @pytest.mark.parametrize("penalty", [0.0, 3.0])
 def test_least_squares_in_closed_form(penalty):
     objective = least_squares(penalty=penalty)
-    x, weight = objective.design.block(slice(None)), objective.sample_weight
+    x, weight = objective.jacobian.block(slice(None)), objective.sample_weight
     groups = some_groups(len(weight), sizes=(2, 20))
     stepped = newton_step(objective, hessian_of(objective), groups)
     retrained = retrain(objective, groups)
@@ -334,7 +313,7 @@ def test_least_squares_in_closed_form(penalty):
 
 def test_loo_predictor_is_the_press_formula_of_least_squares():
     objective = least_squares()
-    x, weight = objective.design.block(slice(None)), objective.sample_weight
+    x, weight = objective.jacobian.block(slice(None)), objective.sample_weight
     hat = np.einsum("ij,ij->i", x @ np.linalg.inv((x.T * weight) @ x), x) * weight
     fitted = x @ objective.weights[0]
     expected = objective.y - (objective.y - fitted) / (1 - hat)
@@ -347,14 +326,14 @@ def test_loo_predictor_is_the_press_formula_of_least_squares():
 def test_a_row_with_a_column_of_its_own(row, penalty):
     """Without the row nothing is known of its column, whose coefficient is 0 then."""
     objective = least_squares()
-    X = np.column_stack([objective.design.X, np.arange(60) == row])
+    X = np.column_stack([objective.jacobian.X, np.arange(60) == row])
     penalty = np.append(np.full(6, penalty), 0.0)[None]
     objective = replace(
-        objective, design=Design(X, True), weights=np.zeros((1, 7)), penalty=penalty
+        objective, jacobian=LinearJacobian(X, True), weights=np.zeros((1, 7)), penalty=penalty
     )
     objective = replace(objective, weights=polish(objective))
     curvature = hessian_of(objective)
-    x, left = objective.design.block(slice(None)), objective.sample_weight.copy()
+    x, left = objective.jacobian.block(slice(None)), objective.sample_weight.copy()
     left[row] = 0
     others = np.delete(x, 5, axis=1)
     gram = (others.T * left) @ others + np.diag(np.delete(penalty[0], 5))
@@ -385,7 +364,7 @@ def test_loo_predictor_of_one_vs_rest():
 def assert_loo_predictor(objective):
     curvature = hessian_of(objective)
     stepped = newton_step(objective, curvature, np.arange(objective.n_rows)[:, None])
-    x = objective.design.block(slice(None))
+    x = objective.jacobian.block(slice(None))
     expected = np.einsum("nkd,nd->nk", stepped, x)
     np.testing.assert_allclose(loo_predictor(objective, curvature), expected, rtol=1e-9, atol=1e-9)
 
@@ -444,7 +423,7 @@ def test_changes_by_brute_force():
     norms = [np.linalg.norm(table - tables[0]) for table in tables[1:]]
     np.testing.assert_allclose(parameter_changes(optimum, weights), norms, atol=1e-15)
     some = slice(10, 20)
-    queries = optimum.query_design(X[some])
+    queries = optimum.query_jacobian(X[some])
     np.testing.assert_allclose(
         loss_changes(optimum, weights, queries, y[some]), change[:, some].T, atol=1e-13
     )
@@ -457,7 +436,7 @@ def test_predictors_of_several_models():
     X, y = cases.text()
     objective = objective_of(LogisticRegression(), X, y)
     weights = np.random.default_rng(0).normal(size=(3, *objective.shape))
-    eta = np.concatenate([block for _, block in predictors(objective.design, weights)])
+    eta = np.concatenate([block for _, block in predictors(objective.jacobian, weights)])
     expected = np.einsum("nd,mkd->nmk", reference.design(X.toarray()), weights)
     np.testing.assert_allclose(eta, expected, atol=1e-12)
 

@@ -165,11 +165,11 @@ def test_coefficients_outside_the_span_of_the_rows(is_sparse):
     )
     assert_allclose(reduced.training_predictor, objective.training_predictor, atol=1e-12)
     assert_allclose(
-        reduced.predictor(reduced.query_design(queries)),
-        objective.predictor(objective.query_design(queries)),
+        reduced.predictor(reduced.query_jacobian(queries)),
+        objective.predictor(objective.query_jacobian(queries)),
         atol=1e-12,
     )
-    assert_allclose(reduced.design.expand(reduced.weights), objective.weights, atol=1e-12)
+    assert_allclose(reduced.jacobian.expand(reduced.weights), objective.weights, atol=1e-12)
     assert_allclose(reduced.score_weights(), objective.score_weights(), atol=1e-12)
     assert reduced.relative_gradient() == pytest.approx(objective.relative_gradient(), rel=1e-10)
 
@@ -181,7 +181,7 @@ def test_retraining_in_the_span_of_the_rows(is_sparse):
     reduced = reduce_to_row_space(objective)
     groups = [[0], [7], [1, 2, 3]]
     expected, actual = retrain(objective, groups), retrain(reduced, groups)
-    assert_allclose(reduced.design.expand(actual.weights), expected.weights, rtol=0, atol=1e-9)
+    assert_allclose(reduced.jacobian.expand(actual.weights), expected.weights, rtol=0, atol=1e-9)
     assert_allclose(
         parameter_changes(actual.objective, actual.weights),
         parameter_changes(expected.objective, expected.weights),
@@ -209,7 +209,7 @@ def test_active_set_of_a_binary_elastic_net():
         expected = full.pairwise_influence(queries, criterion=criterion)
         actual = reduced.pairwise_influence(queries, criterion=criterion)
         assert cases.relative_error(actual, expected) < 1e-8
-    expand = reduced._study.objective.design.expand
+    expand = reduced._study.objective.jacobian.expand
     assert_allclose(expand(reduced._study.objective.slope), objective.slope, atol=1e-12)
     expected = full._study.objective.relative_gradient()
     assert reduced._study.objective.relative_gradient() == pytest.approx(expected, rel=1e-6)
@@ -227,7 +227,7 @@ def test_active_set_after_retraining_in_the_span_of_the_rows():
     actual = retrain(reduce_to_row_space(objective), groups)
     assert_array_equal(expected.active_set_changed, [False, True, True])
     assert_array_equal(actual.active_set_changed, expected.active_set_changed)
-    expand = actual.objective.design.expand
+    expand = actual.objective.jacobian.expand
     assert_allclose(expand(actual.weights), expected.weights, rtol=0, atol=1e-9)
 
 
@@ -249,7 +249,7 @@ def test_sparse_text_is_never_densified(n_classes, solver):
     tracemalloc.start()
     try:
         own, curvature, _ = prepare_curvature(objective, "hessian", 0.0, solver)
-        queries = own.query_rows(own.query_design(X[:3]), y[:3])
+        queries = own.query_rows(own.query_jacobian(X[:3]), y[:3])
         solved = curvature.solve(queries.block(slice(None)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from sklearn_relatif.jacobians import Design, GradientRows
+from sklearn_relatif.jacobians import Gradients, LinearJacobian
 from sklearn_relatif.search import BestRows, screened_best
 
 
@@ -16,7 +16,7 @@ def problem(n_rows=3000, n_columns=6, n_outputs=3, n_queries=20, dtype=np.float6
     unit /= np.linalg.norm(unit, axis=1)[:, None]
     unit[::50] = 0
     X = rng.normal(size=(n_rows, n_columns)).astype(dtype)
-    rows = GradientRows(Design(X, True), unit.astype(dtype), np.ones(n_rows, dtype))
+    rows = Gradients(LinearJacobian(X, True), unit.astype(dtype), np.ones(n_rows, dtype))
     solved = rng.normal(size=(n_queries, rows.n_params)).astype(dtype)
     factors = {
         "even": np.ones(n_rows, dtype),
@@ -68,7 +68,7 @@ def test_scores_of_single_precision():
 def test_differences_below_single_precision_count():
     """Rows that only double precision tells apart, and equal ones, which stay in their order."""
     solved, rows, factors = problem(n_rows=1000)
-    X = rows.design.X
+    X = rows.jacobian.X
     best = by_all(solved[:1], rows, factors["even"], 1, 1).indices[0, 0]
     for distance, row in enumerate(range(100, 140)):
         X[row] = X[best] * (1 + 1e-12 * (distance // 4))
@@ -80,20 +80,20 @@ def test_differences_below_single_precision_count():
 @pytest.mark.parametrize("of_queries", [1e-150, 1e150])
 def test_scales_outside_single_precision(of_rows, of_queries):
     solved, rows, factors = problem()
-    rows = GradientRows(Design(rows.design.X * of_rows, False), rows.unit, rows.norm)
+    rows = Gradients(LinearJacobian(rows.jacobian.X * of_rows, False), rows.unit, rows.norm)
     assert_found(solved[:, : rows.n_params] * of_queries, rows, factors)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_out_of_range_is_left_to_others(scale):
     solved, rows, factors = problem()
-    rows = GradientRows(Design(rows.design.X * scale, False), rows.unit, rows.norm)
+    rows = Gradients(LinearJacobian(rows.jacobian.X * scale, False), rows.unit, rows.norm)
     assert screened_best(solved[:, : rows.n_params], rows, factors, 5, (1,)) is None
 
 
 def test_many_equal_rows_are_left_to_others(monkeypatch):
     solved, rows, factors = problem(n_rows=2000)
-    rows.design.X[:], rows.unit[:] = rows.design.X[1], rows.unit[1]
+    rows.jacobian.X[:], rows.unit[:] = rows.jacobian.X[1], rows.unit[1]
     monkeypatch.setattr("sklearn_relatif.search._screening.block_budget", lambda: 24 * 500.0)
     assert screened_best(solved, rows, {"even": factors["even"]}, 5, (1, -1)) is None
 

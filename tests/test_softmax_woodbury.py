@@ -16,7 +16,7 @@ from sklearn_relatif.curvature import (
     _memory,
     build_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum
+from sklearn_relatif.objectives import CurvatureOperator
 from tests import cases
 from tests.test_row_space import fitted, objective_of, wide
 
@@ -31,7 +31,7 @@ def no_problem_is_too_small(monkeypatch):
 def scales_of(objective, curvature, damping):
     """Of both relative criteria, by one factor and class by class."""
     whole = build_curvature(objective, curvature, damping)
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, curvature, damping))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
     expected = unit_scales("theta_relative", objective.rows, whole)
     return expected, unit_scales("theta_relative", objective.rows, streamed)
 
@@ -83,7 +83,7 @@ def test_probabilities_that_underflow():
 def test_loss_relative_scales_alone():
     X, y, weight, _ = wide(4, is_sparse=True)
     objective = objective_of(fitted(X, y, weight), X, y, weight)
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, "hessian", 0.0))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     alone = streamed.row_scales("loss_relative", objective.rows)
     both = streamed.row_scales("theta_relative", objective.rows)
     assert set(alone) == {"loss_relative"}
@@ -161,7 +161,7 @@ def test_a_ridge_too_weak_for_the_precision():
     model = fitted(X, y)
     model.C = 1e15
     objective = reduce_estimator(model, X.astype(np.float32), y, np.ones(len(y)))
-    streamed = SoftmaxWoodburyCurvature(CurvatureSum(objective, "hessian", 0.0))
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     with pytest.raises(ValueError, match=r"too weak.*positive damping"):
         streamed.row_scales("loss_relative", objective.rows)
 

@@ -27,7 +27,7 @@ from sklearn_relatif.curvature import (
     build_curvature,
     prepare_curvature,
 )
-from sklearn_relatif.objectives import CurvatureSum
+from sklearn_relatif.objectives import CurvatureOperator
 from sklearn_relatif.objectives import _operator as _products
 from sklearn_relatif.utils import _threads
 from tests import cases
@@ -73,6 +73,7 @@ OBJECTIVES = {
     "sparse softmax": lambda: softmax(is_sparse=True),
     "one vs rest": one_vs_rest,
     "L1": with_l1,
+    "coupled": cases.coupled,
 }
 
 
@@ -111,7 +112,7 @@ def test_products_without_the_matrix(name, curvature):
         gauge = objective.hessian()[0] - whole(objective, "hessian")
         assert np.isfinite(gauge).all()
     matrix = whole(objective, curvature, damping=0.1)
-    total = CurvatureSum(objective, curvature, 0.1)
+    total = CurvatureOperator(objective, curvature, 0.1)
     vectors = total.restrict(np.random.default_rng(0).normal(size=(7, total.n_params)))
     if name == "L1":
         vectors = total.restrict(gradients_of(objective))
@@ -135,7 +136,7 @@ def test_products_without_the_matrix(name, curvature):
 @pytest.mark.parametrize("structure", ["diagonal", "block_diagonal"])
 def test_conjugate_gradients_agree_with_cholesky(structure, name, curvature):
     objective = OBJECTIVES[name]()
-    total = CurvatureSum(objective, curvature, 1e-3)
+    total = CurvatureOperator(objective, curvature, 1e-3)
     preconditioner = _choice._structured(total, structure)
     solver = ConjugateGradients(total, preconditioner, tol=1e-12)
     gradients = gradients_of(objective)
@@ -147,7 +148,7 @@ def test_conjugate_gradients_agree_with_cholesky(structure, name, curvature):
 
 
 def test_second_derivatives_are_not_held_beyond_a_budget(monkeypatch):
-    total = CurvatureSum(softmax(), "hessian", 0.0)
+    total = CurvatureOperator(softmax(), "hessian", 0.0)
     assert total.held() is not total
     monkeypatch.setattr(_products, "MOST_HELD", 0)
     assert total.held() is total
@@ -155,7 +156,7 @@ def test_second_derivatives_are_not_held_beyond_a_budget(monkeypatch):
 
 def test_conjugate_gradients_of_sparse_features_in_one_thread_and_in_several(monkeypatch):
     objective = softmax(is_sparse=True)
-    total = CurvatureSum(objective, "hessian", 1e-3)
+    total = CurvatureOperator(objective, "hessian", 1e-3)
     gradients = gradients_of(objective)
     solver = ConjugateGradients(total, DiagonalCurvature(total.diagonal()), tol=1e-12)
     found = []
@@ -172,7 +173,7 @@ def test_conjugate_gradients_of_sparse_features_in_one_thread_and_in_several(mon
 def test_conjugate_gradients_in_single_precision():
     """The steps are in double precision, so that the tolerance is met all the same."""
     objective = softmax(dtype=np.float32, tol=1e-4)
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     solver = ConjugateGradients(total, BlockDiagonalCurvature(total))
     gradients = gradients_of(objective)
     solved = solver.solve(gradients)
@@ -183,7 +184,7 @@ def test_conjugate_gradients_in_single_precision():
 
 def test_a_preconditioner_that_knows_the_answer_takes_one_step():
     objective = one_vs_rest()
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     solver = ConjugateGradients(total, BlockDiagonalCurvature(total), max_iter=1)
     expected = build_curvature(objective, "hessian", 0.0).solve(gradients_of(objective))
     assert cases.relative_error(solver.solve(gradients_of(objective)), expected) < 1e-10
@@ -191,7 +192,7 @@ def test_a_preconditioner_that_knows_the_answer_takes_one_step():
 
 def test_non_convergence_is_reported():
     objective = softmax()
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     solver = ConjugateGradients(total, DiagonalCurvature(total.diagonal()), max_iter=2)
     with pytest.warns(ConvergenceWarning, match=r"after 2 iterations.*residual of .*40 right-hand"):
         solver.solve(gradients_of(objective))
@@ -199,7 +200,7 @@ def test_non_convergence_is_reported():
 
 def test_an_unattainable_tolerance_ends_early():
     objective = softmax()
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     solver = ConjugateGradients(total, BlockDiagonalCurvature(total), tol=1e-18)
     solver.total.multiply, calls = counted(total.multiply)
     with pytest.warns(ConvergenceWarning):
@@ -221,7 +222,7 @@ def counted(function):
 
 def test_an_indefinite_curvature_is_an_error():
     objective = softmax()
-    total = CurvatureSum(objective, "hessian", -1.0)
+    total = CurvatureOperator(objective, "hessian", -1.0)
     solver = ConjugateGradients(total, DiagonalCurvature(np.ones(total.n_params)))
     with pytest.raises(ValueError, match=r"not positive definite.*damping=1e-3"):
         solver.solve(gradients_of(objective))
@@ -238,7 +239,7 @@ STRUCTURED = ("block_diagonal", "kfac", "ekfac")
 @pytest.mark.parametrize("name", ["binary", "softmax", "sparse softmax"])
 def test_whitening_belongs_to_the_solution(name, structure, curvature):
     objective = OBJECTIVES[name]()
-    own = _choice._structured(CurvatureSum(objective, curvature, 1e-3), structure)
+    own = _choice._structured(CurvatureOperator(objective, curvature, 1e-3), structure)
     gradients = gradients_of(objective)
     solved = own.solve(gradients.copy())
     whitened = own.whiten(gradients.copy())
@@ -247,7 +248,7 @@ def test_whitening_belongs_to_the_solution(name, structure, curvature):
 
     n_outputs, n_columns = objective.shape
     inverse = inverse_of(own, objective).reshape(n_outputs, n_columns, n_outputs, n_columns)
-    x = objective.design.dense_block(slice(0, 5))
+    x = objective.jacobian.dense_block(slice(0, 5))
     expected = np.einsum("ni,kilj,nj->nkl", x, inverse, x)
     form = own.quadratic_form(n_outputs)(x)
     if form.ndim == 2:
@@ -259,16 +260,16 @@ def test_whitening_belongs_to_the_solution(name, structure, curvature):
 @pytest.mark.parametrize("name", ["binary", "one vs rest"])
 def test_block_diagonal_is_exact_without_coupling(name, curvature):
     objective = OBJECTIVES[name]()
-    own = BlockDiagonalCurvature(CurvatureSum(objective, curvature, 1e-3))
+    own = BlockDiagonalCurvature(CurvatureOperator(objective, curvature, 1e-3))
     expected = build_curvature(objective, curvature, 1e-3).solve(gradients_of(objective))
     assert cases.relative_error(own.solve(gradients_of(objective)), expected) < 1e-10
 
 
 def test_block_diagonal_of_a_softmax_has_a_block_for_each_class():
     objective = softmax(4)
-    own = BlockDiagonalCurvature(CurvatureSum(objective, "hessian", 0.01))
-    x = objective.design.dense_block(slice(None))
-    contrasts = objective.loss.contrasts
+    own = BlockDiagonalCurvature(CurvatureOperator(objective, "hessian", 0.01))
+    x = objective.jacobian.dense_block(slice(None))
+    contrasts = objective.loss.softmax_contrasts
     p = objective.loss.probabilities(objective.training_predictor)
     ridge = objective.penalty[0] / objective.total_weight + 0.01
     expected = 0
@@ -282,13 +283,13 @@ def test_block_diagonal_of_a_softmax_has_a_block_for_each_class():
 
 def test_block_diagonal_with_different_features_for_each_class():
     objective = with_l1()
-    own = BlockDiagonalCurvature(CurvatureSum(objective, "hessian", 0.0))
+    own = BlockDiagonalCurvature(CurvatureOperator(objective, "hessian", 0.0))
     n_outputs, n_columns = objective.shape
     matrix = whole(objective, "hessian").reshape(n_outputs, n_columns, n_outputs, n_columns)
     for k in range(n_outputs):
         active = objective.mask[k] > 0
         expected = np.zeros((n_columns, n_columns))
-        block = CurvatureSum(objective, "hessian", 0.0).output_grams()[k]
+        block = CurvatureOperator(objective, "hessian", 0.0).output_grams()[k]
         block = block + np.diag(objective.penalty[k]) / objective.total_weight
         expected[np.ix_(active, active)] = np.linalg.inv(block[np.ix_(active, active)])
         actual = inverse_of(own, objective).reshape(matrix.shape)[k, :, k]
@@ -299,7 +300,7 @@ def test_block_diagonal_with_different_features_for_each_class():
 @pytest.mark.parametrize("structure", ["kfac", "ekfac"])
 def test_kronecker_factors_are_exact_for_one_output(structure, curvature):
     objective = softmax(2)
-    own = _choice._structured(CurvatureSum(objective, curvature, 0.0), structure)
+    own = _choice._structured(CurvatureOperator(objective, curvature, 0.0), structure)
     expected = build_curvature(objective, curvature, 0.0).solve(gradients_of(objective))
     assert cases.relative_error(own.solve(gradients_of(objective)), expected) < 1e-9
 
@@ -308,14 +309,14 @@ def test_kronecker_factors_are_exact_for_one_output(structure, curvature):
 def test_kronecker_factors_are_exact_where_all_rows_have_the_same_probabilities(structure):
     """With the unpenalised intercept and the damping."""
     objective = softmax(4, C=1e-12)
-    own = _choice._structured(CurvatureSum(objective, "hessian", 0.01), structure)
+    own = _choice._structured(CurvatureOperator(objective, "hessian", 0.01), structure)
     expected = build_curvature(objective, "hessian", 0.01).solve(gradients_of(objective))
     assert cases.relative_error(own.solve(gradients_of(objective)), expected) < 1e-9
 
 
 def test_corrected_eigenvalues_are_the_diagonal_in_the_kronecker_basis():
     objective = softmax(4)
-    total = CurvatureSum(objective, "hessian", 0.01)
+    total = CurvatureOperator(objective, "hessian", 0.01)
     own = KroneckerCurvature(total, is_corrected=True)
     basis = np.kron(own.outputs, own.columns)
     projected = basis.T @ whole(objective, "hessian", 0.01) @ basis
@@ -328,7 +329,7 @@ def test_directions_that_nothing_sees_are_left_out(structure):
     X, y = cases.noisy_classes(2)
     X = np.column_stack([X, np.full(len(X), 3.0), np.zeros(len(X)), 100 * X[:, 0]])
     objective = objective_of(LogisticRegression(C=10).fit(X, y), X, y)
-    own = _choice._structured(CurvatureSum(objective, "fisher", 0.0), structure)
+    own = _choice._structured(CurvatureOperator(objective, "fisher", 0.0), structure)
     gradients = gradients_of(objective)
     expected = gradients @ np.linalg.pinv(whole(objective, "fisher"), rcond=1e-12, hermitian=True)
     assert cases.relative_error(own.solve(gradients.copy()), expected) < 1e-7
@@ -348,20 +349,20 @@ def test_relabelled_classes(structure):
 
 def test_kronecker_factors_are_refused():
     with pytest.raises(ValueError, match=r"kfac.*L1 penalty.*block_diagonal"):
-        KroneckerCurvature(CurvatureSum(with_l1(), "hessian", 0.0))
+        KroneckerCurvature(CurvatureOperator(with_l1(), "hessian", 0.0))
     X, y = cases.noisy_classes(3)
     models = OneVsRestClassifier(LogisticRegression()).fit(X, y)
     models.estimators_[1] = LogisticRegression(C=0.1).fit(X, y == 1)
     objective = objective_of(models, X, y)
     with pytest.raises(ValueError, match=r"different penalties"):
-        KroneckerCurvature(CurvatureSum(objective, "hessian", 0.0))
+        KroneckerCurvature(CurvatureOperator(objective, "hessian", 0.0))
 
 
 # --- LiSSA ---------------------------------------------------------------------------------
 
 
 def lissa(objective, damping=0.1, **params):
-    total = CurvatureSum(objective, "hessian", damping)
+    total = CurvatureOperator(objective, "hessian", damping)
     return Lissa(total, BlockDiagonalCurvature(total), random_state=0, **params)
 
 
@@ -463,7 +464,7 @@ def test_approximations_of_wide_data_are_the_same_in_the_span_of_the_rows(solver
     reduced, own, _ = prepare_curvature(objective, "hessian", 0.0, solver, 0)
     assert reduced.shape == (2, 31)
     if solver in ("block_diagonal", "kfac", "ekfac"):
-        full = _choice._structured(CurvatureSum(objective, "hessian", 0.0), solver)
+        full = _choice._structured(CurvatureOperator(objective, "hessian", 0.0), solver)
         expected = full.solve(gradients_of(objective)) @ gradients_of(objective).T
         actual = own.solve(gradients_of(reduced)) @ gradients_of(reduced).T
         assert cases.relative_error(actual, expected) < 1e-9

@@ -323,7 +323,7 @@ def test_a_direction_of_several_columns_under_next_to_no_penalty():
         hessian = objective.hessian()[0]
         inverse = np.linalg.pinv(hessian, 1e-11, hermitian=True)
         solved = own.solve(gradient[level != 0])
-        x = objective.design.block(level != 0)
+        x = objective.jacobian.block(level != 0)
         assert_allclose(solved @ x.T, gradient[level != 0] @ inverse @ x.T, rtol=1e-7, atol=1e-8)
         settled = own.settle(objective.weights)
         penalties = [np.sum(w[0, :-1] ** 2) for w in (settled, objective.weights)]

@@ -17,6 +17,9 @@ class ClassTargets:
     classes : ndarray of shape (n_classes,)
     """
 
+    #: Whether targets are positions in classes, of which a removal may leave no row.
+    has_classes = True
+
     def __init__(self, classes):
         self.classes = classes
 
@@ -32,10 +35,10 @@ class ClassTargets:
         check_all_classes(positions, sample_weight, self.classes)
         return positions
 
-    def of_queries(self, labels, objective, design):
+    def of_queries(self, labels, objective, jacobian):
         """Positions of the labels of queries, or of the classes that the model predicts."""
         if labels is None:
-            return objective.predict(design)
+            return objective.predict(jacobian)
         return class_positions(labels, self.classes, "y")
 
     def shown(self, positions, predicted):
@@ -49,6 +52,8 @@ class RealTargets:
     A query without a target asks for the prediction itself; a loss knows that by NaN.
     """
 
+    has_classes = False
+
     def of_training(self, labels, sample_weight):
         """The training targets as numbers."""
         try:
@@ -59,10 +64,10 @@ class RealTargets:
             raise ValueError("y contains NaN or infinity; give every row a finite target.")
         return values
 
-    def of_queries(self, labels, objective, design):
+    def of_queries(self, labels, objective, jacobian):
         """The targets of queries as numbers; NaN for the prediction."""
         if labels is None:
-            return np.full(design.n_rows, np.nan)
+            return np.full(jacobian.n_rows, np.nan)
         return self.of_training(labels, None)
 
     def shown(self, values, predicted):

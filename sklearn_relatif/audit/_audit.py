@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._study import Study
@@ -39,7 +38,7 @@ def audit(
     X_test, y_test, sample_names, groups
         As of :meth:`RelatIFExplainer.audit`.
     """
-    if not is_classifier(study.model):
+    if not study.targets.has_classes:
         raise TypeError(
             f"audit is for classifiers; {type(study.model).__name__} predicts numbers. Its "
             "rows have self_influence_, leverage_, explain and removal_effect."

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from ..curvature import has_exact_factor
-from ..removal import loo_predictor, removal_effect_on
+from ..removal import removal_effect_on
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24
@@ -75,12 +75,12 @@ def leave_one_out(study):
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
     objective, loss = study.objective, study.objective.loss
-    eta = loo_predictor(*study.optimum)
+    eta = study.loo_predictor()
     columns = {
         "loo_prediction": study.targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),
     }
-    if loss.is_likelihood:
+    if loss.has_probabilities:
         columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
     return columns
 

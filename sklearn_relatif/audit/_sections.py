@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from ..jacobians import GradientRows
-from ..objectives import CurvatureSum, LinearObjective
+from ..jacobians import Gradients
+from ..objectives import CurvatureOperator, LinearObjective
 from ..removal import retrain_without
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
@@ -98,15 +98,15 @@ def support(study, X_test, y_test, explanation, index):
     dict of str to ndarray of shape (n_test,)
     """
     objective, query = study.objective, study.query(X_test)
-    queries = objective.query_rows(query.design, query.y)
+    queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if isinstance(queries, GradientRows):
+    if isinstance(queries, Gradients):
         length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
     columns = {"query": row_index(X_test), "prediction": explanation.targets}
-    if objective.loss.is_likelihood:
-        probabilities = objective.loss.probabilities(objective.predictor(query.design))
+    if objective.loss.has_probabilities:
+        probabilities = objective.loss.probabilities(objective.predictor(query.jacobian))
         columns["probability"] = of_own_class(probabilities, query.y)
     if y_test is not None:
         columns["label"] = np.asarray(y_test)
@@ -239,7 +239,7 @@ def extreme_eigenvalues(study):
     if study.lacks_factor:
         return None
     objective, inverse = study.coordinates
-    total = CurvatureSum(objective, study.kind, study.damping)
+    total = CurvatureOperator(objective, study.kind, study.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
 

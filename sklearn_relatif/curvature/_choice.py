@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureSum, LinearObjective, reduce_to_row_space, row_space_obstacle
+from ..objectives import CurvatureOperator, LinearObjective, reduce_to_row_space, row_space_obstacle
 from ..results import SolverChoice
 from . import _memory
 from ._block_diagonal import BlockDiagonalCurvature
@@ -71,7 +71,7 @@ def hessian_inverse(objective):
     """
     if has_room_for_factor(objective):
         return build_curvature(objective, "hessian", 0.0)
-    total = CurvatureSum(objective, "hessian", 0.0)
+    total = CurvatureOperator(objective, "hessian", 0.0)
     is_wide = _is_wide(objective)
     name = "diagonal" if is_wide else _affordable_norms(objective, "hessian", 0.0)[0]
     return ConjugateGradients(total, _structured(total, name))
@@ -79,12 +79,12 @@ def hessian_inverse(objective):
 
 def has_room_for_factor(objective) -> bool:
     """Whether a factor of the Hessian, in the coordinates of the objective, is affordable."""
-    return _exact_factor(objective, "hessian", objective.design.X.shape[1]).is_affordable
+    return _exact_factor(objective, "hessian", objective.jacobian.X.shape[1]).is_affordable
 
 
 def check_room_for_factor(objective):
     """Raise a ValueError if memory does not hold a Hessian's factor, even in single precision."""
-    factor = _exact_factor(objective, "hessian", objective.design.X.shape[1])
+    factor = _exact_factor(objective, "hessian", objective.jacobian.X.shape[1])
     if factor.n_bytes / 2 > MEMORY_SHARE * _memory.machine_memory():
         raise ValueError(
             f"Retraining needs a factor of the Hessian of {objective.weights.size} parameters, "
@@ -171,14 +171,14 @@ def prepare_curvature(
         return _exact(objective, curvature, damping, choice, verbose)
     if _is_wide(objective):
         objective = reduce_to_row_space(objective)
-    total = CurvatureSum(objective, curvature, damping)
+    total = CurvatureOperator(objective, curvature, damping)
     return Prepared(objective, _structured(total, choice.name), choice)
 
 
 def _exact(objective, curvature, damping, choice, verbose):
     """The first of the exact solvers that proves to be one, or else the best of them."""
     if choice.name == "woodbury" and _has_softmax_dual(objective, curvature, damping):
-        total = CurvatureSum(objective, curvature, damping)
+        total = CurvatureOperator(objective, curvature, damping)
         return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
     found: list[tuple[float, Prepared]] = []
     refusal = ValueError()
@@ -191,7 +191,7 @@ def _exact(objective, curvature, damping, choice, verbose):
         prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
         error = predictor_error(given)
         if own is not given or not _is_well_conditioned(inverse):
-            total = CurvatureSum(given, curvature, damping)
+            total = CurvatureOperator(given, curvature, damping)
             # NaN stays, unlike with the max of Python.
             error = float(np.maximum(error, solution_error(total, own, inverse)))
         found.append((error if np.isfinite(error) else np.inf, prepared))
@@ -230,7 +230,7 @@ def _in_row_space(objective, curvature, damping):
 
 
 def _by_dual(objective, curvature, damping):
-    return objective, WoodburyCurvature(CurvatureSum(objective, curvature, damping))
+    return objective, WoodburyCurvature(CurvatureOperator(objective, curvature, damping))
 
 
 def _is_well_conditioned(inverse):
@@ -270,7 +270,7 @@ def _structured(total, name):
 
 def choose_solver(objective, curvature, damping=0.0) -> SolverChoice:
     """The exact solver if it is affordable, else conjugate gradients."""
-    n_rows, n_features = objective.design.X.shape
+    n_rows, n_features = objective.jacobian.X.shape
     factor = _exact_factor(objective, curvature, n_features)
     if factor.size > SMALL and _is_wide(objective):
         duals = Factor(SOFTMAX_MATRICES, n_rows)
@@ -296,15 +296,15 @@ def choose_solver(objective, curvature, damping=0.0) -> SolverChoice:
 def _exact_factor(objective, curvature, n_features):
     """The Cholesky factor of a curvature, were there so many features."""
     n_outputs = objective.shape[0]
-    n_columns = n_features + objective.design.fit_intercept
-    if objective.loss.separable and curvature != "empirical_fisher":
+    n_columns = n_features + objective.jacobian.fit_intercept
+    if not (objective.loss.couples_outputs or curvature == "empirical_fisher"):
         return Factor(n_outputs, n_columns)
     return Factor(1, n_outputs * n_columns)
 
 
 def has_exact_factor(objective, curvature):
     """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
-    n_rows, n_features = objective.design.X.shape
+    n_rows, n_features = objective.jacobian.X.shape
     n_columns = min(n_rows, n_features) if _is_wide(objective) else n_features
     return _exact_factor(objective, curvature, n_columns).is_affordable
 
@@ -314,7 +314,7 @@ def _split(objective, curvature, damping, choice, random_state):
     norms_name, is_reduced = _affordable_norms(objective, curvature, damping)
     if is_reduced:
         objective = reduce_to_row_space(objective)
-    total = CurvatureSum(objective, curvature, damping)
+    total = CurvatureOperator(objective, curvature, damping)
     norms = _structured(total, norms_name)
     if choice.name == "cg":
         solver: Any = ConjugateGradients(total, norms)
@@ -328,31 +328,32 @@ def _split(objective, curvature, damping, choice, random_state):
 def _affordable_norms(objective, curvature, damping):
     """The best approximation that fits into memory, and whether wide data are to be reduced."""
     is_wide = _is_wide(objective)
-    n_rows, n_features = objective.design.X.shape
-    n_columns = (n_rows if is_wide else n_features) + objective.design.fit_intercept
-    n_classes = len(getattr(objective.loss, "contrasts", objective.weights))
-    if Factor(n_classes, n_columns).is_affordable:
+    n_rows, n_features = objective.jacobian.X.shape
+    n_columns = (n_rows if is_wide else n_features) + objective.jacobian.fit_intercept
+    contrasts = objective.loss.softmax_contrasts
+    n_blocks = objective.shape[0] if contrasts is None else len(contrasts)
+    if Factor(n_blocks, n_columns).is_affordable:
         return "block_diagonal", is_wide
-    obstacle = shared_penalty_obstacle(CurvatureSum(objective, curvature, damping))
+    obstacle = shared_penalty_obstacle(CurvatureOperator(objective, curvature, damping))
     if obstacle is None and Factor(EKFAC_MATRICES, n_columns).is_affordable:
         return "ekfac", is_wide
     return "diagonal", False
 
 
 def _is_wide(objective):
-    n_rows, n_features = objective.design.X.shape
+    n_rows, n_features = objective.jacobian.X.shape
     return n_rows < n_features and row_space_obstacle(objective) is None
 
 
 def _has_dual(objective, curvature, damping):
     """Whether the curvature is one that :class:`WoodburyCurvature` inverts."""
-    is_coupled = not objective.loss.separable or curvature == "empirical_fisher"
+    is_coupled = objective.loss.couples_outputs or curvature == "empirical_fisher"
     return (
-        objective.design.is_sparse
+        objective.jacobian.is_sparse
         and _is_wide(objective)
         and (objective.shape[0] == 1 or not is_coupled)
         and (objective.mask is None or bool(objective.mask.all()))
-        and CurvatureSum(objective, curvature, damping).ridge[:, 0].min() > 0
+        and CurvatureOperator(objective, curvature, damping).ridge[:, 0].min() > 0
     )
 
 
@@ -362,11 +363,13 @@ def _has_softmax_dual(objective, curvature, damping):
     It is for the softmax in contrasts.
     """
     return (
-        getattr(objective.loss, "contrasts", np.eye(1)).shape[0] > objective.shape[0] > 1
+        objective.loss.softmax_contrasts is not None
+        and not objective.loss.has_gauge
+        and objective.shape[0] > 1
         and curvature in ("hessian", "fisher")
-        and objective.design.is_sparse
+        and objective.jacobian.is_sparse
         and _is_wide(objective)
         and objective.mask is None
         and objective.weights.shape[0] * objective.n_rows > MODERATE
-        and CurvatureSum(objective, curvature, damping).ridge[:, 0].min() > 0
+        and CurvatureOperator(objective, curvature, damping).ridge[:, 0].min() > 0
     )

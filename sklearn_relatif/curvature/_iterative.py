@@ -37,7 +37,7 @@ class ConjugateGradients:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
     preconditioner : curvature object
         An approximation of the curvature, with ``solve``.
     tol : float, default=1e-8
@@ -70,7 +70,7 @@ class ConjugateGradients:
         """
         total = self.total.held()
         # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
-        n_parts = n_blas_threads() if total.objective.design.is_sparse else 1
+        n_parts = n_blas_threads() if total.objective.jacobian.is_sparse else 1
         parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
         found: list[tuple] = []
         for_each(lambda part: self._solve(total, part), parts, found.append)
@@ -164,7 +164,7 @@ class Lissa:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
     norms : curvature object
         An approximation with a factor, by which the error of the solutions is judged.
     depth : int, default=None

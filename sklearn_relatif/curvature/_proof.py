@@ -22,7 +22,7 @@ def solution_error(total, objective, curvature) -> float:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The curvature, of the objective as it was given.
     objective : LinearObjective
         The same, or one in the coordinates of the space that its rows span.
@@ -35,17 +35,17 @@ def solution_error(total, objective, curvature) -> float:
         NaN or infinite where there is no solution.
     """
     gradients = _probes(total)
-    design, shape = objective.design, (len(gradients), *total.objective.shape)
+    jacobian, shape = objective.jacobian, (len(gradients), *total.objective.shape)
 
     def solve(vectors):
-        own = design.project(vectors.reshape(shape)).reshape(len(vectors), -1)
+        own = jacobian.project(vectors.reshape(shape)).reshape(len(vectors), -1)
         solved = curvature.solve(own.astype(objective.dtype, order="C"))
-        return design.expand(solved.astype(np.float64).reshape(len(vectors), shape[1], -1))
+        return jacobian.expand(solved.astype(np.float64).reshape(len(vectors), shape[1], -1))
 
     def outside(vectors):
         vectors = vectors.reshape(shape)
         ridge = np.where(total.ridge > 0, total.ridge, np.inf)
-        return (vectors - design.expand(design.project(vectors))) / ridge
+        return (vectors - jacobian.expand(jacobian.project(vectors))) / ridge
 
     solutions = solve(gradients).reshape(gradients.shape)
     residuals = gradients - total.multiply(solutions)
@@ -62,7 +62,8 @@ def predictor_error(objective) -> float:
     if objective.dtype == np.float64:
         return 0.0
     some = _some_rows(objective)
-    predictor = objective.design[some].astype(np.float64).predictor(objective.weights, slice(None))
+    jacobian = objective.jacobian[some].astype(np.float64)
+    predictor = jacobian.predictor(objective.weights, slice(None))
     return float(np.abs(objective.training_predictor[some] - predictor).max(initial=0))
 
 
@@ -78,14 +79,14 @@ def _probes(total):
     """Gradients of shape (n_probes, n_params) in double precision."""
     objective, random = total.objective, np.random.RandomState(0)
     rows, some = objective.rows, _some_rows(objective)
-    design = objective.design[some].astype(np.float64)
+    jacobian = objective.jacobian[some].astype(np.float64)
     signs = random.choice([-1.0, 1.0], size=(2, len(some)))
     signs[0] *= rows.norm[some] * np.sqrt(objective.sample_weight[some])
-    lengths = np.sqrt(design.squared_lengths())
+    lengths = np.sqrt(jacobian.squared_lengths())
     signs[1] /= np.where(lengths > 0, lengths, 1)
     single = np.eye(len(some))[:: max(1, len(some) // SINGLE)]
     weights = np.concatenate([signs, single])[:, :, None] * rows.unit[some]
-    gradients = np.stack([design.contract(weight) for weight in weights])
+    gradients = np.stack([jacobian.contract(weight) for weight in weights])
     return total.restrict(gradients.reshape(len(weights), -1))
 
 

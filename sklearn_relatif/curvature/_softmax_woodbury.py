@@ -81,7 +81,7 @@ class SoftmaxWoodburyCurvature:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The Hessian or Fisher information of a softmax regression in contrasts. Its ridge must be
         positive, and the same for all outputs and coefficients, apart from the intercepts.
     verbose : bool, default=False
@@ -196,10 +196,10 @@ class MergedRows(NamedTuple):
 
 def merge_rows(objective, rows) -> MergedRows:
     """Merge training rows that have the same features, and gradients that are the same."""
-    loss, design = objective.loss, objective.design
+    loss, jacobian = objective.loss, objective.jacobian
     present = np.flatnonzero(objective.sample_weight > 0)
-    first, group = _distinct(design.X[present])
-    rest, aside = split_columns(design[present[first]])
+    first, group = _distinct(jacobian.X[present])
+    rest, aside = split_columns(jacobian[present[first]])
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
     eta = objective.training_predictor[present[first]].astype(np.float64)
     probabilities = np.maximum(loss.probabilities(eta), LEAST_PROBABILITY)
@@ -207,13 +207,13 @@ def merge_rows(objective, rows) -> MergedRows:
     _, example, column = np.unique(labelled, return_index=True, return_inverse=True)
     position = np.full(objective.n_rows, -1)
     position[present] = column
-    residual = rows.unit[present[example]].astype(np.float64) @ loss.contrasts.T
+    residual = rows.unit[present[example]].astype(np.float64) @ loss.softmax_contrasts.T
     return MergedRows(
         rest,
         aside,
         weight,
         probabilities,
-        design.fit_intercept,
+        jacobian.fit_intercept,
         group[example],
         residual,
         present[example],

@@ -43,7 +43,7 @@ class WoodburyCurvature:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
         The curvature. Its ridge must be positive, and the same for all coefficients of an output.
 
     Raises
@@ -60,10 +60,10 @@ class WoodburyCurvature:
     def __init__(self, total):
         objective = total.objective
         self.dtype = objective.dtype
-        self.design = objective.design
+        self.jacobian = objective.jacobian
         self.ridge, self.intercept_ridge = total.ridge[:, 0], total.ridge[:, -1]
         self.roots = np.sqrt(_weights(total))
-        self._rest, self._aside = split_columns(self.design)
+        self._rest, self._aside = split_columns(self.jacobian)
         blocks = dual_blocks(self._rest, self.roots, self.ridge)
         self._duals = [CholeskyCurvature(block[None], np.float64, refuse) for block in blocks]
         self._borders = [
@@ -133,8 +133,8 @@ class WoodburyCurvature:
     def _solved(self, k, positions, from_solution):
         """Values of some rows by the solutions for them."""
         values = np.empty(len(positions))
-        for some in row_blocks(len(positions), 4 * 8 * self.design.n_columns, block_budget()):
-            x = self.design.dense_block(positions[some]).astype(np.float64)
+        for some in row_blocks(len(positions), 4 * 8 * self.jacobian.n_columns, block_budget()):
+            x = self.jacobian.dense_block(positions[some]).astype(np.float64)
             solved = self._solve_output(k, x, self.roots[k], self.ridge[k])
             values[some] = from_solution(x, solved)
         return values
@@ -152,7 +152,7 @@ class WoodburyCurvature:
         squares += dot(border.spreads @ (border.shifts.T @ border.shifts), border.spreads)
         kept = self._left(k) - squares
         values = kept / self.ridge[k]
-        if self.design.fit_intercept:
+        if self.jacobian.fit_intercept:
             values += (1 - self.intercept_ridge[k] / self.ridge[k]) * border.spreads[:, -1] ** 2
         return kept, self._over_weight(k, values)
 
@@ -208,14 +208,14 @@ def scaled_inverse(matrix):
     return np.linalg.inv(matrix / lengths / lengths[:, None]) / lengths / lengths[:, None]
 
 
-def split_columns(design):
+def split_columns(jacobian):
     """Features without those that are too large to stand beside the others, and these aside."""
-    heavy = heavy_columns(design.X)
-    columns, positions = design.X[:, heavy].toarray().astype(np.float64), heavy
-    if design.fit_intercept:
-        columns = np.column_stack([columns, np.ones(design.n_rows)])
-        positions = np.append(heavy, design.n_columns - 1)
-    return without_columns(design.X, heavy), Aside(columns, positions)
+    heavy = heavy_columns(jacobian.X)
+    columns, positions = jacobian.X[:, heavy].toarray().astype(np.float64), heavy
+    if jacobian.fit_intercept:
+        columns = np.column_stack([columns, np.ones(jacobian.n_rows)])
+        positions = np.append(heavy, jacobian.n_columns - 1)
+    return without_columns(jacobian.X, heavy), Aside(columns, positions)
 
 
 def disagreement(values, positions, sizes, solve):

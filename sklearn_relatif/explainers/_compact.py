@@ -14,7 +14,7 @@ from scipy.linalg import blas, lapack
 from .._study import Attribution, Study
 from ..criteria import CRITERIA, named_criteria
 from ..curvature import CholeskyCurvature
-from ..jacobians import Design, GradientRows, take_columns
+from ..jacobians import Gradients, LinearJacobian, take_columns
 from ..losses import Loss
 from ..objectives import LinearObjective
 from ..results import Explanation, TrainingRows
@@ -161,38 +161,38 @@ class CompactModel:
     ----------
     loss : Loss
     weights : ndarray of shape (n_outputs, n_columns)
-    no_rows : Design of 0 rows
+    no_rows : LinearJacobian of 0 rows
         The columns into which queries are brought.
     columns : ndarray of int or None
         Columns of the user's features that these are made of. None: all.
-    rows : GradientRows
+    rows : Gradients
         In the coordinates of :class:`Whitening`.
     """
 
     loss: Loss
     weights: np.ndarray
-    no_rows: Design
+    no_rows: LinearJacobian
     columns: np.ndarray | None
-    rows: GradientRows
+    rows: Gradients
 
-    def query_design(self, X: Any) -> Design:
+    def query_jacobian(self, X: Any) -> LinearJacobian:
         """Features of queries, in the columns of the model and in their own precision."""
-        return self.no_rows.like(X if self.columns is None else take_columns(X, self.columns))
+        return self.no_rows.at(X if self.columns is None else take_columns(X, self.columns))
 
-    def predictor(self, design: Design) -> np.ndarray:
+    def predictor(self, jacobian: LinearJacobian) -> np.ndarray:
         """Linear predictor of queries, in double precision, shape (n_queries, n_outputs)."""
-        design = design.astype(np.float64)
-        return in_one_blas_thread(design.predictor, self.weights, slice(None))
+        jacobian = jacobian.astype(np.float64)
+        return in_one_blas_thread(jacobian.predictor, self.weights, slice(None))
 
-    def predict(self, design: Design) -> np.ndarray:
+    def predict(self, jacobian: LinearJacobian) -> np.ndarray:
         """Positions of the predicted classes of queries, shape (n_queries,)."""
-        return self.loss.predict(self.predictor(design))
+        return self.loss.predict(self.predictor(jacobian))
 
-    def query_rows(self, design: Design, y: np.ndarray) -> GradientRows:
+    def query_rows(self, jacobian: LinearJacobian, y: np.ndarray) -> Gradients:
         """Unit gradients of the loss of queries with explained targets ``y``."""
-        norm, unit = self.loss.query_direction(y, self.predictor(design))
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
         dtype = self.no_rows.dtype
-        return GradientRows(design.astype(dtype), unit.astype(dtype), norm.astype(dtype))
+        return Gradients(jacobian.astype(dtype), unit.astype(dtype), norm.astype(dtype))
 
 
 class CompactCurvature:
@@ -336,15 +336,15 @@ def compacted(study: Study) -> Attribution:
     )
 
 
-def _trial_queries(objective: LinearObjective) -> GradientRows:
+def _trial_queries(objective: LinearObjective) -> Gradients:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
-    X = objective.design.X[some]
-    if not objective.design.is_sparse:
+    X = objective.jacobian.X[some]
+    if not objective.jacobian.is_sparse:
         order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
-    design = Design(X, objective.design.fit_intercept)
-    queries = objective.query_rows(design, objective.predict(design))
+    jacobian = LinearJacobian(X, objective.jacobian.fit_intercept)
+    queries = objective.query_rows(jacobian, objective.predict(jacobian))
     return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
 
 
@@ -359,14 +359,14 @@ def compact_model(
 ) -> tuple[CompactModel, Whitening | None]:
     """A model without training features, and the coordinates of its rows."""
     rows, whitening = objective.rows, None
-    if objective.design.is_sparse:
-        design = objective.design.astype(dtype)
+    if objective.jacobian.is_sparse:
+        jacobian = objective.jacobian.astype(dtype)
     else:
         whitening = Whitening.of(objective)
-        design = Design(whitening.coordinates(objective, dtype), fit_intercept=False)
-    no_rows = copy(objective.design)
-    no_rows.X, no_rows.n_rows = objective.design.X[:0].copy(), 0
-    own = GradientRows(design, rows.unit.astype(dtype), rows.norm)
+        jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
+    no_rows = copy(objective.jacobian)
+    no_rows.X, no_rows.n_rows = objective.jacobian.X[:0].copy(), 0
+    own = Gradients(jacobian, rows.unit.astype(dtype), rows.norm)
     loss, weights = objective.loss, objective.weights
     return CompactModel(loss, weights, no_rows, objective.columns, own), whitening
 
@@ -381,9 +381,9 @@ class Whitening(NamedTuple):
     Attributes
     ----------
     basis : ndarray of shape (n_columns, n_coordinates)
-        ``coordinates @ basis.T`` is the design.
+        ``coordinates @ basis.T`` is the jacobian.
     transform : ndarray of shape (n_columns, n_coordinates)
-        ``design @ transform`` are the coordinates.
+        ``jacobian @ transform`` are the coordinates.
     """
 
     basis: np.ndarray
@@ -391,10 +391,10 @@ class Whitening(NamedTuple):
 
     @classmethod
     def of(cls, objective: LinearObjective) -> Whitening:
-        n_columns = objective.design.n_columns
+        n_columns = objective.jacobian.n_columns
         moment = np.diag(np.broadcast_to(objective.penalty, objective.shape).mean(axis=0))
         for rows in objective.blocks(2 * n_columns):
-            x = objective.design.block(rows).astype(np.float64, copy=False)
+            x = objective.jacobian.block(rows).astype(np.float64, copy=False)
             moment += x.T @ x
         moment /= objective.n_rows
         lengths = np.sqrt(np.diag(moment))
@@ -412,6 +412,6 @@ class Whitening(NamedTuple):
     def coordinates(self, objective: LinearObjective, dtype: DTypeLike) -> np.ndarray:
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
-        for rows in objective.blocks(2 * objective.design.n_columns):
-            coordinates[rows] = objective.design.block(rows) @ self.transform
+        for rows in objective.blocks(2 * objective.jacobian.n_columns):
+            coordinates[rows] = objective.jacobian.block(rows) @ self.transform
         return coordinates

@@ -15,6 +15,7 @@ VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
 MODULES_OF_STATE = (
     "_study",
+    "adapters._machine_fits",
     "adapters._targets",
     "curvature",
     "explainers._compact",
@@ -23,6 +24,8 @@ MODULES_OF_STATE = (
     "jacobians",
     "losses",
     "objectives",
+    "removal._hinge",
+    "removal._smooth",
     "removal.active_set",
     "results._explanation",
     "results._solver_choice",

@@ -20,9 +20,9 @@ from sklearn.utils.metaestimators import available_if
 from .._study import Study, prepare_study
 from ..adapters import (
     TrainingData,
-    check_supported,
+    adapter_of,
+    find_adapter,
     innermost_path,
-    is_kernel_machine,
     is_searched,
     recording,
 )
@@ -53,7 +53,8 @@ def _has_coordinates(self: Any) -> bool:
     """Check for ``available_if``: the gradients are vectors that can be written down."""
     study = vars(self).get("_study")
     model = study.model if study else innermost_path(self.estimator)[1]
-    if is_kernel_machine(model):
+    adapter = find_adapter(model)
+    if adapter is not None and not adapter.has_embedding:
         raise AttributeError(
             f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
             "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
@@ -307,7 +308,7 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         if is_known:
-            check_supported(model)
+            adapter_of(model)  # Refuses what is not supported.
         check_training_labels(y)
         takes_columns = is_known and get_tags(model).target_tags.multi_output
         if takes_columns and label_array(y).ndim > 1:
@@ -626,7 +627,7 @@ class RelatIFExplainer(
     @property
     def leverage_(self) -> np.ndarray:
         study = study_of(self)
-        if not study.objective.is_smooth:
+        if not study.objective.loss.has_curvature:
             raise AttributeError(
                 f"{type(study.model).__name__} has no leverage_: the hinge loss has no curvature."
             )
@@ -635,7 +636,7 @@ class RelatIFExplainer(
     @property
     def intercept_interval_(self) -> np.ndarray:
         study = study_of(self)
-        intervals = None if study.objective.is_smooth else study.machine.intervals
+        intervals = None if study.objective.is_smooth else study.remover.intervals
         if intervals is None:
             raise AttributeError(
                 f"{type(study.model).__name__} has no intercept_interval_: it is that of a machine "

@@ -1,10 +1,10 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
-from ._gradients import GradientRows
+from ._gradients import Gradients
 from ._kernel import KernelRows, LinearKernel, TrainingKernel
-from ._linear import DENSE_ABOVE, Design
+from ._linear import DENSE_ABOVE, LinearJacobian
 from ._row_space import (
-    RowSpaceDesign,
+    RowSpaceJacobian,
     dense_row_space,
     heavy_columns,
     sparse_row_space,
@@ -14,12 +14,12 @@ from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
     "DENSE_ABOVE",
-    "Design",
-    "GradientRows",
+    "Gradients",
     "KernelRows",
+    "LinearJacobian",
     "LinearKernel",
     "MappedFile",
-    "RowSpaceDesign",
+    "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",
     "dense_row_space",

@@ -167,7 +167,7 @@ class KernelBlock:
 
 
 class KernelRows:
-    """Unit gradients in the feature space of a kernel; see GradientRows for the linear case.
+    """Unit gradients in the feature space of a kernel; see Gradients for the linear case.
 
     Parameters
     ----------
@@ -244,9 +244,9 @@ class LinearKernel:
         self.X = X
         self.constant = constant
 
-    def between(self, design, positions):
-        """Kernel of the rows of a design with training rows, shape (n, len(positions))."""
-        return self._products(held(design.X), positions)
+    def between(self, jacobian, positions):
+        """Kernel of the rows of a Jacobian with training rows, shape (n, len(positions))."""
+        return self._products(held(jacobian.X), positions)
 
     def primal(self, coefficients, positions):
         """Parameters, the intercept last, that coefficients (n, n_positions) of rows stand for."""

@@ -18,7 +18,7 @@ from ._stored import READ_BYTES, StoredRows, stored
 DENSE_ABOVE = 0.0125
 
 
-class Design:
+class LinearJacobian:
     """Feature rows ``x~ = [x, 1]``, with the column of ones added block by block.
 
     Parameters
@@ -41,13 +41,13 @@ class Design:
     n_spare = 0
 
     def __getitem__(self, rows):
-        """The design of some of the rows."""
-        return Design(self.X[rows], self.fit_intercept)
+        """The Jacobian of some of the rows."""
+        return LinearJacobian(self.X[rows], self.fit_intercept)
 
-    def part(self, rows) -> Design:
+    def part(self, rows) -> LinearJacobian:
         """Some of the rows, given by a slice, which stay in the file where they are in one."""
         X = self.X.part(rows) if isinstance(self.X, StoredRows) else self.X[rows]
-        return Design(X, self.fit_intercept)
+        return LinearJacobian(X, self.fit_intercept)
 
     @property
     def bytes_at_once(self):
@@ -100,7 +100,7 @@ class Design:
         return squares + self.dtype.type(self.fit_intercept)
 
     def scaled_block(self, rows, factor):
-        """``factor_i x~_i`` of some rows of a dense design, shape (n, n_columns)."""
+        """``factor_i x~_i`` of some rows of a dense Jacobian, shape (n, n_columns)."""
         X = self.X[rows]
         block = np.empty((len(factor), self.n_columns), self.dtype)
         np.multiply(X, factor[:, None], out=block[:, : X.shape[1]])
@@ -108,13 +108,13 @@ class Design:
             block[:, -1] = factor
         return block
 
-    def like(self, X) -> Design:
-        """Other rows, given by the user's features, in the columns of this design."""
-        return Design(X, self.fit_intercept)
+    def at(self, X) -> LinearJacobian:
+        """Other rows, given by the user's features, in the columns of this Jacobian."""
+        return LinearJacobian(X, self.fit_intercept)
 
-    def astype(self, dtype) -> Design:
+    def astype(self, dtype) -> LinearJacobian:
         """The same rows in another precision."""
-        return Design(self.X.astype(dtype, copy=False), self.fit_intercept)
+        return LinearJacobian(self.X.astype(dtype, copy=False), self.fit_intercept)
 
     def project(self, weights):
         """Parameters of these columns that stand for parameters of the user's features."""

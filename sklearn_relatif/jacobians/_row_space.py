@@ -2,7 +2,7 @@
 
 With fewer rows than features, or with dependent ones, gradients and optimal coefficients lie in
 the span of the rows. In an orthonormal basis ``V`` of it, with the intercept kept aside, the
-objective has the design ``X V`` and the coefficients ``W V``, and an L2 penalty that is the same
+objective has the rows ``X V`` and the coefficients ``W V``, and an L2 penalty that is the same
 for all coefficients of an output stays what it is. Norms and inner products stay too, so that
 influence and relative influence are exact.
 """
@@ -14,7 +14,7 @@ from scipy import linalg, sparse
 from scipy.linalg import lapack
 
 from ..utils._blocks import block_budget, row_blocks
-from ._linear import Design
+from ._linear import LinearJacobian
 
 #: A column so many times longer than as many others as there are rows is kept aside.
 HEAVY = 100
@@ -113,7 +113,7 @@ class RowSpace:
         return np.split(coordinates, [n_heavy, n_before], axis=1)
 
 
-class RowSpaceDesign(Design):
+class RowSpaceJacobian(LinearJacobian):
     """Rows by their coordinates in a :class:`RowSpace`.
 
     Parameters
@@ -130,14 +130,14 @@ class RowSpaceDesign(Design):
         self.space = space
         self.n_spare = n_spare
 
-    def like(self, X) -> Design:
-        """Other rows, given by the user's features, in the coordinates of this design."""
-        return Design(self.space.project(X), self.fit_intercept)
+    def at(self, X) -> LinearJacobian:
+        """Other rows, given by the user's features, in the coordinates of this Jacobian."""
+        return LinearJacobian(self.space.project(X), self.fit_intercept)
 
-    def astype(self, dtype) -> RowSpaceDesign:
+    def astype(self, dtype) -> RowSpaceJacobian:
         """The same rows in another precision."""
         coordinates = self.X.astype(dtype, copy=False)
-        return RowSpaceDesign(coordinates, self.fit_intercept, self.space, self.n_spare)
+        return RowSpaceJacobian(coordinates, self.fit_intercept, self.space, self.n_spare)
 
     def project(self, weights):
         """Parameters of these columns that stand for parameters of the user's features."""

@@ -1,27 +1,27 @@
 """Noun 2: the objective, which is what a fitted estimator minimised."""
 
+from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
-from ._kernel import KernelObjective, UnknownBoundsError, problem_coefficients, unfitted_machine
+from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
-from ._operator import CurvatureSum
+from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space, row_space_obstacle
 
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
-    "CurvatureSum",
+    "CurvatureOperator",
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",
+    "Objective",
     "PairGrams",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
-    "problem_coefficients",
     "reduce_to_row_space",
     "row_space_obstacle",
-    "unfitted_machine",
 ]

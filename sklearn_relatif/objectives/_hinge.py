@@ -22,6 +22,8 @@ MAX_STEPS = 300
 class HingeObjective(LinearObjective):
     """A linear objective whose loss has no curvature: the Hessian is the penalty's diagonal."""
 
+    removal_kind = "hinge"
+
     def hessian_diagonal(self):
         """Diagonal of the Hessian of J, shape (n_params,); 0 for parameters held fixed."""
         diagonal = self.identity_diagonal() * (self.penalty / self.total_weight).ravel()
@@ -51,14 +53,14 @@ class HingeObjective(LinearObjective):
         gap = primal + np.sum(weight * slack, axis=0) - dual
         free = (share > BOUND) & (share < 1 - BOUND) & (weight > 0)
         # More than there are parameters are between their bounds only far from the optimum.
-        n_free = np.minimum(free.sum(axis=0), self.design.n_columns)
+        n_free = np.minimum(free.sum(axis=0), self.jacobian.n_columns)
         n_params = hinge_parameters(signs * self.training_predictor, weight, n_free)
         unit = self.effective_rows() / self.total_weight
         return float(np.sum(2 * gap * unit)), float(n_params.sum())
 
     def _balanced(self, share):
         """Shares of which both classes have the same weight, where an intercept asks for it."""
-        if not self.design.fit_intercept:
+        if not self.jacobian.fit_intercept:
             return share
         pull = share * self._signed_weights
         gains, losses = np.maximum(pull, 0).sum(axis=0), np.maximum(-pull, 0).sum(axis=0)
@@ -77,7 +79,7 @@ class HingeObjective(LinearObjective):
     def _dual_share(self, k):
         weight, penalty = self._signed_weights[:, k], self.penalty[k]
         ridge, centre = np.where(self._is_penalised[k], penalty, np.inf), np.zeros_like(penalty)
-        if self.design.fit_intercept and penalty[-1] == 0:
+        if self.jacobian.fit_intercept and penalty[-1] == 0:
             # It balances the classes. A weak penalty on its change stands for that.
             ridge[-1], centre[-1] = penalty.max() / WEAK, self.weights[k, -1]
         slope = np.broadcast_to(self.slope, self.shape)[k]
@@ -85,7 +87,7 @@ class HingeObjective(LinearObjective):
         def negative_dual(share):
             pull = self._sum((weight * share)[:, None])[0] - slope
             change = pull / ridge
-            predictor = self.design.predictor((centre + change)[None], slice(None))[:, 0]
+            predictor = self.jacobian.predictor((centre + change)[None], slice(None))[:, 0]
             return pull @ (centre + change / 2) - size @ share, weight * predictor - size
 
         size, start, bounds = np.abs(weight), self._shares[:, k], Bounds(0, 1)
@@ -113,7 +115,7 @@ class HingeObjective(LinearObjective):
         for k, gradient in enumerate(self._gradient(weight * share)):
             on = np.flatnonzero((np.abs(margins[:, k] - 1) <= slack) & (weight[:, k] != 0))
             if on.size:
-                columns = self.design.dense_block(on) * weight[on, k, None]
+                columns = self.jacobian.dense_block(on) * weight[on, k, None]
                 share[on, k] = lsq_linear(columns.T, gradient, bounds=(0, 1)).x
         return share
 
@@ -123,9 +125,9 @@ class HingeObjective(LinearObjective):
 
     def _sum(self, pull):
         """``sum_i pull_i x~_i``, shape (n_outputs, n_columns)."""
-        total = np.zeros((pull.shape[1], self.design.n_columns))
-        for rows in self.blocks(self.design.n_columns):
-            total += np.asarray(self.design.block(rows).T @ pull[rows]).T
+        total = np.zeros((pull.shape[1], self.jacobian.n_columns))
+        for rows in self.blocks(self.jacobian.n_columns):
+            total += np.asarray(self.jacobian.block(rows).T @ pull[rows]).T
         return total
 
     @property
@@ -136,23 +138,23 @@ class HingeObjective(LinearObjective):
     # --- the dual form ---------------------------------------------------------------------
 
     @property
-    def has_dual(self):
+    def has_tables(self):
         """Whether it is a machine of inner products, which an L1 penalty is not."""
-        return self.full_l1 is None
+        return not self.has_l1
 
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it, in the linear kernel and double precision."""
         strength, of_intercept, intercept = self.penalty[0, 0], 0.0, None
-        if not self.has_dual:
+        if self.has_l1:
             raise ValueError(
                 "Removal from a machine with a hinge loss is followed for an L2 penalty only; use "
                 "penalty='l2', or retrain_without."
             )
-        if self.design.fit_intercept and self.penalty[0, -1]:
+        if self.jacobian.fit_intercept and self.penalty[0, -1]:
             of_intercept = strength / self.penalty[0, -1]
-        elif self.design.fit_intercept:
+        elif self.jacobian.fit_intercept:
             intercept = self.weights[:, -1]
         upper = np.abs(self._signed_weights) / strength
         signs = self.loss.codebook[self.y]
-        kernel = LinearKernel(held(self.design.X).astype(np.float64, copy=False), of_intercept)
+        kernel = LinearKernel(held(self.jacobian.X).astype(np.float64, copy=False), of_intercept)
         return DualForm(signs, self._shares * upper, upper, intercept, kernel)

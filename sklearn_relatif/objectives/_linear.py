@@ -14,21 +14,24 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
-from ..jacobians import Design, GradientRows, take_columns
-from ..utils._blocks import block_budget, row_blocks, value_blocks
+from ..jacobians import Gradients, LinearJacobian, take_columns
+from ..utils._blocks import row_blocks, value_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
-from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower
+from ._base import Objective
+from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower, signed_gram
 from ._pairs import PairGrams
 
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
 #: What objectives without an L1 penalty lack.
-WITHOUT_L1: dict[str, Any] = dict.fromkeys(["full_design", "full_l2", "full_l1", "inactive_bound"])
+WITHOUT_L1: dict[str, Any] = dict.fromkeys(
+    ["full_jacobian", "full_l2", "full_l1", "inactive_bound"]
+)
 
 
 @dataclass(frozen=True)
-class LinearObjective:
+class LinearObjective(Objective):
     """A fitted linear-predictor model together with the rows that it was trained on.
 
     Attributes
@@ -37,7 +40,7 @@ class LinearObjective:
         Pointwise loss, which also fixes the coordinates of the outputs.
     weights : ndarray of shape (n_outputs, n_columns)
         Fitted parameters; the last column is the intercept when there is one.
-    design : Design
+    jacobian : LinearJacobian
         Training features.
     y : ndarray of shape (n_rows,)
         Targets as the loss takes them.
@@ -54,10 +57,10 @@ class LinearObjective:
     columns : ndarray of int or None
         Columns of the user's features that are left after dropping those without any
         active parameter. None: all.
-    full_design : Design or None
+    full_jacobian : LinearJacobian or None
         Training features with those columns, where there is an L1 penalty.
     full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
-        L2 and L1 penalties of the parameters of the full design.
+        L2 and L1 penalties of the parameters of the full Jacobian.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
         How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
         the strength of its L1 penalty; infinite for active parameters.
@@ -65,7 +68,7 @@ class LinearObjective:
 
     loss: Any
     weights: np.ndarray
-    design: Design
+    jacobian: LinearJacobian
     y: np.ndarray
     sample_weight: np.ndarray
     penalty: np.ndarray
@@ -73,23 +76,18 @@ class LinearObjective:
     output_weight: Any = None
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
-    full_design: Any = None
+    full_jacobian: Any = None
     full_l2: Any = None
     full_l1: Any = None
     inactive_bound: np.ndarray | None = None
 
     @property
-    def is_smooth(self):
-        """Whether the loss has a second derivative that says something."""
-        return not self.loss.is_piecewise_linear
-
-    @property
-    def n_rows(self):
-        return self.design.n_rows
+    def has_l1(self):
+        return self.full_l1 is not None
 
     @property
     def dtype(self):
-        return self.design.dtype
+        return self.jacobian.dtype
 
     @property
     def shape(self):
@@ -97,26 +95,22 @@ class LinearObjective:
         return self.weights.shape
 
     @cached_property
-    def total_weight(self):
-        return float(np.sum(self.sample_weight, dtype=np.float64))
-
-    @cached_property
     def training_predictor(self):
         """Linear predictor of the training rows, shape (n_rows, n_outputs)."""
         eta = np.empty((self.n_rows, self.shape[0]), self.dtype)
 
         def predict(rows):
-            eta[rows] = self.design.predictor(self.weights, rows)
+            eta[rows] = self.jacobian.predictor(self.weights, rows)
 
         for_each(predict, self.cached_blocks(0))
         return eta
 
     @cached_property
-    def rows(self) -> GradientRows:
+    def rows(self) -> Gradients:
         """Unit gradients of the training rows; rows of weight 0 have none."""
-        n_rows, n_outputs = self.design.n_rows, self.shape[0]
-        unit = np.empty((n_rows, n_outputs), self.design.dtype)
-        norm = np.empty(n_rows, self.design.dtype)
+        n_rows, n_outputs = self.jacobian.n_rows, self.shape[0]
+        unit = np.empty((n_rows, n_outputs), self.jacobian.dtype)
+        norm = np.empty(n_rows, self.jacobian.dtype)
         eta = self.training_predictor
 
         def direct(rows):
@@ -127,7 +121,7 @@ class LinearObjective:
         absent = self.sample_weight == 0
         unit[absent] = 0
         norm[absent] = 0
-        return GradientRows(self.design, unit, norm)
+        return Gradients(self.jacobian, unit, norm)
 
     def _direction(self, y, eta, output_weight):
         """Norms and unit vectors of the residuals of rows with some weights by output."""
@@ -138,10 +132,10 @@ class LinearObjective:
         length = np.linalg.norm(unit, axis=1)
         return norm * length, unit / np.where(length > 0, length, 1)[:, None]
 
-    def loss_rows(self, design: Design, y) -> GradientRows:
+    def loss_rows(self, jacobian: LinearJacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
         weight = None if self.output_weight is None else self._weight_of_classes[y]
-        return self._gradient_rows(design, *self._direction(y, self.predictor(design), weight))
+        return self._gradient_rows(jacobian, *self._direction(y, self.predictor(jacobian), weight))
 
     @cached_property
     def _weight_of_classes(self):
@@ -151,34 +145,36 @@ class LinearObjective:
         weight[self.y[present]] = self.output_weight[present]
         return weight
 
-    def query_design(self, X) -> Design:
+    def query_jacobian(self, X) -> LinearJacobian:
         """Features of other rows, in the columns of this objective and in their own precision."""
         X = X if self.columns is None else take_columns(X, self.columns)
-        return self.design.like(X)
+        return self.jacobian.at(X)
 
-    def query_rows(self, design: Design, y) -> GradientRows:
+    def query_rows(self, jacobian: LinearJacobian, y) -> Gradients:
         """Unit gradients of the loss of query rows with explained targets ``y``."""
-        return self._gradient_rows(design, *self.loss.query_direction(y, self.predictor(design)))
+        return self._gradient_rows(
+            jacobian, *self.loss.query_direction(y, self.predictor(jacobian))
+        )
 
-    def _gradient_rows(self, design, norm, unit):
+    def _gradient_rows(self, jacobian, norm, unit):
         """Gradients of other rows, in the precision of the objective."""
         unit, norm = (values.astype(self.dtype, copy=False) for values in (unit, norm))
-        return GradientRows(design.astype(self.dtype), unit, norm)
+        return Gradients(jacobian.astype(self.dtype), unit, norm)
 
-    def predictor(self, design: Design):
-        """Linear predictor of all rows of a design, shape (n_rows, n_outputs).
+    def predictor(self, jacobian: LinearJacobian):
+        """Linear predictor of all rows of a Jacobian, shape (n_rows, n_outputs).
 
         In double precision: far from the training rows it is a small sum of large numbers.
         """
-        design = design.astype(np.float64)
-        return in_one_blas_thread(design.predictor, self.weights, slice(None))
+        jacobian = jacobian.astype(np.float64)
+        return in_one_blas_thread(jacobian.predictor, self.weights, slice(None))
 
     def astype(self, dtype) -> LinearObjective:
         """The same objective, with its features (and so its products) in another precision."""
         weight = self.output_weight
         return replace(
             self,
-            design=self.design.astype(dtype),
+            jacobian=self.jacobian.astype(dtype),
             output_weight=None if weight is None else weight.astype(dtype, copy=False),
         )
 
@@ -190,19 +186,19 @@ class LinearObjective:
         Parameters
         ----------
         table : ndarray of shape (n_outputs, n_full_columns)
-            Parameters of the full design.
+            Parameters of the full Jacobian.
         signs : ndarray of shape (n_outputs, n_full_columns)
             Signs of the active ones, and 0 for those that are held at zero. Parameters without
             an L1 penalty are active whatever is said here.
         """
-        X, fit_intercept = self.full_design.X, self.full_design.fit_intercept
+        X, fit_intercept = self.full_jacobian.X, self.full_jacobian.fit_intercept
         active = (signs != 0) | (self.full_l1 == 0)
         columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
         kept = np.append(columns, X.shape[1]) if fit_intercept else columns
         return replace(
             self,
             weights=table[:, kept],
-            design=Design(take_columns(X, columns), fit_intercept),
+            jacobian=LinearJacobian(take_columns(X, columns), fit_intercept),
             penalty=self.full_l2[:, kept],
             slope=(self.full_l1 * signs)[:, kept],
             mask=active[:, kept].astype(X.dtype),
@@ -211,12 +207,12 @@ class LinearObjective:
         )
 
     def unrestricted(self) -> LinearObjective:
-        """The losses and the L2 penalty in the full design of an objective with an L1 penalty."""
+        """The losses and the L2 penalty in the full Jacobian of an objective with an L1 penalty."""
         table = self.score_weights()
         restriction: dict[str, Any] = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
         full: dict[str, Any] = {
             "weights": table,
-            "design": self.full_design,
+            "jacobian": self.full_jacobian,
             "penalty": self.full_l2,
         }
         return replace(self, **full, **restriction)
@@ -226,22 +222,22 @@ class LinearObjective:
 
         0 for parameters that an L1 penalty holds at zero.
         """
-        gradient = self._pull(self.design) + self.penalty * self.weights + self.slope
+        gradient = self._pull(self.jacobian) + self.penalty * self.weights + self.slope
         if self.mask is not None:
             gradient *= self.mask
         return gradient / self.total_weight
 
-    def _pull(self, design):
-        """``sum_i s_i r_i ⊗ x~_i`` with the features of a design, shape (n_outputs, n_columns)."""
+    def _pull(self, jacobian):
+        """``sum_i s_i J_i^T r_i`` with the rows of a Jacobian, shape (n_outputs, n_columns)."""
         weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
-        total = np.zeros((self.shape[0], design.n_columns))
+        total = np.zeros((self.shape[0], jacobian.n_columns))
 
         def add(of_block):
             total[:] += of_block
 
-        bytes_per_row = design.n_columns * design.dtype.itemsize
-        blocks = list(row_blocks(self.n_rows, bytes_per_row, design.bytes_at_once))
-        for_each(lambda rows: design[rows].contract(weighted[rows]), blocks, add)
+        bytes_per_row = jacobian.n_columns * jacobian.dtype.itemsize
+        blocks = list(row_blocks(self.n_rows, bytes_per_row, jacobian.bytes_at_once))
+        for_each(lambda rows: jacobian[rows].contract(weighted[rows]), blocks, add)
         return total
 
     def relative_gradient(self) -> float:
@@ -252,7 +248,7 @@ class LinearObjective:
         """
         squares = (self.rows.norm * np.sqrt(self.sample_weight)) ** 2
         square = sum(
-            float(self.design[rows].squared_lengths() @ squares[rows])
+            float(self.jacobian[rows].squared_lengths() @ squares[rows])
             for rows in self.cached_blocks(0)
         )
         norm = np.linalg.norm(self.gradient())
@@ -277,7 +273,7 @@ class LinearObjective:
         """
         if self.inactive_bound is None:
             return self
-        pull = self._pull(self.full_design)
+        pull = self._pull(self.full_jacobian)
         violated = np.abs(pull) > self.inactive_bound * (1 + VIOLATION)
         if not violated.any():
             return self
@@ -296,29 +292,25 @@ class LinearObjective:
         -------
         ndarray of shape (n_scores, n_features) or (n_scores, n_features + 1)
         """
-        weights = self.design.expand(self.weights if weights is None else weights)
+        weights = self.jacobian.expand(self.weights if weights is None else weights)
         table = np.reshape(self.loss.scores(weights.T).T, (-1, weights.shape[1]))
         if self.columns is None:
             return table
-        full = np.zeros((len(table), self.full_design.n_columns))
+        full = np.zeros((len(table), self.full_jacobian.n_columns))
         full[:, self.columns] = table[:, : len(self.columns)]
-        if self.design.fit_intercept:
+        if self.jacobian.fit_intercept:
             full[:, -1] = table[:, -1]
         return full
-
-    def predict(self, design: Design):
-        """Positions of the predicted classes of the rows of a design, shape (n_rows,)."""
-        return self.loss.predict(self.predictor(design))
 
     # --- curvature -----------------------------------------------------------------------
 
     def identity_diagonal(self):
         """Diagonal of the identity on the active parameters, shape (n_params,)."""
-        ones = np.ones(self.shape, self.design.dtype)
+        ones = np.ones(self.shape, self.jacobian.dtype)
         return (ones if self.mask is None else ones * self.mask).ravel()
 
     def hessian(self, neglect=0.0) -> np.ndarray:
-        """Hessian of J, shape (n_blocks, size, size): one block an output if separable.
+        """Hessian of J, shape (n_blocks, size, size): a block an output, or one if coupled.
 
         Parameters
         ----------
@@ -331,15 +323,7 @@ class LinearObjective:
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
-        self._check_likelihood()
         return self._regularised(self._sum_of_parts("fisher"), 0.0)
-
-    def _check_likelihood(self):
-        if not self.loss.is_likelihood:
-            raise ValueError(
-                "curvature='fisher' needs a likelihood, and "
-                f"{type(self.loss).__name__} is not one; use curvature='hessian'."
-            )
 
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
@@ -356,24 +340,34 @@ class LinearObjective:
 
     def part(self, rows) -> LinearObjective:
         """The terms of some of the rows, given by a slice, in the sums over the rows."""
-        design, y, sample_weight = self.design.part(rows), self.y[rows], self.sample_weight[rows]
+        jacobian, y, sample_weight = (
+            self.jacobian.part(rows),
+            self.y[rows],
+            self.sample_weight[rows],
+        )
         weight = None if self.output_weight is None else self.output_weight[rows]
-        part = replace(self, design=design, y=y, sample_weight=sample_weight, output_weight=weight)
+        part = replace(
+            self, jacobian=jacobian, y=y, sample_weight=sample_weight, output_weight=weight
+        )
         return replace(part, columns=None, **WITHOUT_L1)
 
     def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
         if curvature == "empirical_fisher":
             return self._gradient_gram()
-        if not self.loss.separable:
-            return self._coupled_gram(neglect)
-        if curvature == "fisher":
-            return self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
-        return self._separate_grams(self.loss.second_derivative)
+        if self.loss.softmax_contrasts is not None:
+            return self._softmax_gram(self.loss.softmax_contrasts, neglect)
+        bends = self._fisher_weight if curvature == "fisher" else self.loss.second_derivative
+        if self.loss.couples_outputs:
+            return self._coupled_gram(bends)
+        return self._separate_grams(bends)
 
-    def row_sum_in(self, curvature, design) -> np.ndarray:
+    def _fisher_weight(self, y, eta):
+        return self.loss.fisher_weight(eta)
+
+    def row_sum_in(self, curvature, jacobian) -> np.ndarray:
         """The same sum with other features, for the residuals and weights that the rows have."""
-        changed = replace(self, design=design)
+        changed = replace(self, jacobian=jacobian)
         changed.__dict__["training_predictor"] = self.training_predictor
         return changed.row_sum(curvature)
 
@@ -404,7 +398,7 @@ class LinearObjective:
         directions : list of ndarray of shape (size, n_null), one a block
         """
         n_outputs, n_columns = self.shape
-        gram = self._design_gram()
+        gram = self._jacobian_gram()
         per_output = []
         for output in range(n_outputs):
             free = np.ones(n_columns, bool) if self.mask is None else self.mask[output] > 0
@@ -420,22 +414,21 @@ class LinearObjective:
             return per_output
         return [linalg.block_diag(*per_output)]
 
-    def _design_gram(self):
-        gram = np.zeros((self.design.n_columns,) * 2)
-        for rows in self.blocks(self.design.n_columns):
-            x = self.design.product_block(rows)[self.sample_weight[rows] > 0].astype(np.float64)
+    def _jacobian_gram(self):
+        gram = np.zeros((self.jacobian.n_columns,) * 2)
+        for rows in self.blocks(self.jacobian.n_columns):
+            x = self.jacobian.product_block(rows)[self.sample_weight[rows] > 0].astype(np.float64)
             product = x.T @ x
             gram += product.toarray() if sparse.issparse(product) else product
         return gram
 
     def weighted_second_derivative(self, rows):
-        """``s_i A_i`` of some rows: (n, n_outputs) if separable, else square per row."""
+        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
         return self._weighted(self.loss.second_derivative, rows)
 
     def weighted_fisher(self, rows):
         """``s_i`` times the Fisher weights of some rows, in the same form."""
-        self._check_likelihood()
-        return self._weighted(lambda y, eta: self.loss.fisher_weight(eta), rows)
+        return self._weighted(self._fisher_weight, rows)
 
     def weighted_square(self, rows):
         """``s_i r_i r_i^T`` of some rows, shape (n, n_outputs, n_outputs)."""
@@ -456,11 +449,11 @@ class LinearObjective:
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
-        if n_columns <= FEW_COLUMNS and not self.design.is_sparse:
+        if n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse:
             roots = self._roots(second_derivative)
 
             def grams(rows):
-                scaled = (self.design.scaled_block(rows, root[rows]) for root in roots)
+                scaled = (self.jacobian.scaled_block(rows, root[rows]) for root in roots)
                 return np.stack([x.T @ x for x in scaled])
 
             def add(of_block):
@@ -469,7 +462,7 @@ class LinearObjective:
             for_each(grams, self.cached_blocks(0), add)
             return blocks
         for rows in self.blocks(n_columns + n_outputs):
-            x = self.design.product_block(rows)
+            x = self.jacobian.product_block(rows)
             for block, weight in zip(
                 blocks, self._weighted(second_derivative, rows).T, strict=True
             ):
@@ -491,14 +484,26 @@ class LinearObjective:
         for_each(fill, value_blocks(self.n_rows, self.shape[0]))
         return roots
 
-    def _coupled_gram(self, neglect=0.0):
-        """``sum_i s_i A_i ⊗ x~_i x~_i^T`` of the softmax, shape (1, n_params, n_params)."""
+    def _coupled_gram(self, second_derivative):
+        """``sum_i s_i A_i ⊗ x~_i x~_i^T``, shape (1, n_params, n_params)."""
+        n_outputs, n_columns = self.shape
+        matrix = np.zeros((self.weights.size,) * 2)
+        cells = matrix.reshape(*self.shape, *self.shape)
+        for rows in self.blocks(2 * n_columns + n_outputs**2):
+            x, inner = self.jacobian.product_block(rows), self._weighted(second_derivative, rows)
+            for k, m in zip(*np.tril_indices(n_outputs), strict=True):
+                cells[k, :, m] += signed_gram(x, inner[:, k, m])
+        mirror_lower(matrix)
+        return matrix[None]
+
+    def _softmax_gram(self, contrasts, neglect):
+        """The same of the softmax, by pairs of classes."""
         dtype = self.dtype if neglect else np.float64
-        grams = PairGrams(self.loss.contrasts, self.shape[1], dtype)
-        for rows in self.blocks(self.shape[1] + 4 * len(self.loss.contrasts)):
+        grams = PairGrams(contrasts, self.shape[1], dtype)
+        for rows in self.blocks(self.shape[1] + 4 * len(contrasts)):
             probabilities = self.loss.probabilities(self.training_predictor[rows])
             weight = self.sample_weight[rows].astype(self.dtype)
-            grams.add(self.design.product_block(rows), probabilities, weight, neglect)
+            grams.add(self.jacobian.product_block(rows), probabilities, weight, neglect)
         return grams.total()[None]
 
     def _regularised(self, blocks, penalty):
@@ -510,18 +515,13 @@ class LinearObjective:
         if self.mask is not None:
             mask = self.mask.reshape(n_blocks, size)
             blocks *= mask[:, :, None] * mask[:, None, :]
-            if not self.loss.separable:
+            if self.loss.has_gauge:
                 fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks
 
-    def blocks(self, values_per_row):
-        """Slices over the training rows, given the size of the temporaries that each takes."""
-        itemsize = self.design.dtype.itemsize
-        return row_blocks(self.design.n_rows, values_per_row * itemsize, block_budget())
-
     def cached_blocks(self, values_per_row):
         """Slices for threads, whose features and temporaries stay in the cache of a thread."""
-        values_per_row += self.design.n_columns
-        bytes_per_row = values_per_row * self.design.dtype.itemsize
-        return list(row_blocks(self.design.n_rows, bytes_per_row, self.design.bytes_at_once))
+        values_per_row += self.jacobian.n_columns
+        bytes_per_row = values_per_row * self.jacobian.dtype.itemsize
+        return list(row_blocks(self.jacobian.n_rows, bytes_per_row, self.jacobian.bytes_at_once))

@@ -16,7 +16,7 @@ from ._grams import add_gram, mirror_lower
 MOST_HELD = 8
 
 
-class CurvatureSum:
+class CurvatureOperator:
     """A curvature as the sum over the rows that defines it::
 
         M = (1/S) sum_i B_i ⊗ x~_i x~_i^T + diag(ridge).
@@ -50,7 +50,7 @@ class CurvatureSum:
             "empirical_fisher": self.objective.weighted_square,
         }[self.curvature](rows)
 
-    def held(self) -> CurvatureSum:
+    def held(self) -> CurvatureOperator:
         """The same sum, to be multiplied with many times: it holds all ``B_i``, if they are few."""
         n_outputs = len(self.ridge)
         bytes_per_row = self.inner(slice(1)).nbytes
@@ -71,7 +71,7 @@ class CurvatureSum:
         products = np.zeros_like(vectors)
         values_per_row = 2 * len(vectors) * len(self.ridge)
         if not self._are_views(vectors.dtype):
-            values_per_row += self.objective.design.n_columns
+            values_per_row += self.objective.jacobian.n_columns
         for rows in row_blocks(
             self.objective.n_rows, values_per_row * vectors.itemsize, block_budget()
         ):
@@ -85,13 +85,13 @@ class CurvatureSum:
         stacked = vectors.reshape(-1, n_columns)
         X = self._features(rows).astype(vectors.dtype, copy=False)
         eta = np.asarray(X @ stacked[:, : X.shape[1]].T)
-        if self.objective.design.fit_intercept:
+        if self.objective.jacobian.fit_intercept:
             eta += stacked[:, -1]
         eta = _apply(self.inner(rows), eta.reshape(len(eta), -1, n_outputs))
         eta = eta.reshape(len(eta), -1).astype(vectors.dtype, copy=False)
         products = np.empty_like(stacked)
         products[:, : X.shape[1]] = (X.T @ eta).T if sparse.issparse(X) else eta.T @ X
-        if self.objective.design.fit_intercept:
+        if self.objective.jacobian.fit_intercept:
             products[:, -1] = eta.sum(axis=0)
         return self.restrict(products.reshape(vectors.shape))
 
@@ -108,7 +108,7 @@ class CurvatureSum:
         """Diagonal of M, shape (n_params,); 0 for parameters held at zero."""
         total = np.zeros(self.ridge.shape)
         for rows in self.objective.blocks(self.objective.shape[1]):
-            x = self.objective.design.block(rows)
+            x = self.objective.jacobian.block(rows)
             squares = x.power(2) if sparse.issparse(x) else x**2
             total += np.asarray(squares.T @ self.rotated_inner(rows)).T
         return self.restrict((total / self.objective.total_weight + self.ridge).ravel())
@@ -139,7 +139,7 @@ class CurvatureSum:
         grams = np.zeros((n_grams, n_columns, n_columns))
         for rows in self.objective.blocks(n_columns + n_grams * n_outputs):
             weights = self.rotated_inner(rows, rotation)
-            x = self.objective.design.product_block(rows)
+            x = self.objective.jacobian.product_block(rows)
             for gram, weight in zip(grams, weights.T, strict=True):
                 add_gram(gram, x, weight)
         for gram in grams:
@@ -153,18 +153,18 @@ class CurvatureSum:
         moment, trace = np.zeros((n_columns, n_columns)), 0.0
         for rows in self.objective.blocks(n_columns + n_outputs**2):
             weight = self.rotated_inner(rows).sum(axis=1)
-            add_gram(moment, self.objective.design.product_block(rows), weight)
+            add_gram(moment, self.objective.jacobian.product_block(rows), weight)
             trace += weight.sum(dtype=np.float64)
         mirror_lower(moment)
         return moment / trace if trace > 0 else moment
 
     def _are_views(self, dtype):
         """Whether the features of a block are where they were, without a copy of their own."""
-        X = self.objective.design.X
+        X = self.objective.jacobian.X
         return isinstance(X, np.ndarray) and X.dtype == dtype
 
     def _features(self, rows):
-        X = self.objective.design.X[rows]
+        X = self.objective.jacobian.X[rows]
         if sparse.issparse(X) and X.nnz > DENSE_ABOVE * X.shape[0] * X.shape[1]:
             return X.toarray()
         return X

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from ..jacobians import RowSpaceDesign, dense_row_space, sparse_row_space
+from ..jacobians import RowSpaceJacobian, dense_row_space, sparse_row_space
 from ._linear import LinearObjective
 
 
@@ -15,7 +15,7 @@ def row_space_obstacle(objective) -> str | None:
     """Why an objective cannot be reduced to the space of its rows; None if it can."""
     if not isinstance(objective, LinearObjective):
         return "a kernel machine has no coefficients"
-    n_features = objective.design.X.shape[1]
+    n_features = objective.jacobian.X.shape[1]
     if not n_features:
         return "no coefficient is active"
     if np.ptp(objective.penalty[:, :n_features], axis=1).any():
@@ -41,8 +41,8 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     Returns
     -------
     LinearObjective
-        With a design that has a column a dimension, and the intercept. It maps other rows to
-        these coordinates by itself, and parameters back by ``design.expand``.
+        With a Jacobian that has a column a dimension, and the intercept. It maps other rows to
+        these coordinates by itself, and parameters back by ``jacobian.expand``.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     >>> reduced = reduce_to_row_space(objective)
     >>> objective.shape, reduced.shape
     ((1, 501), (1, 31))
-    >>> np.allclose(reduced.design.expand(reduced.weights), objective.weights)
+    >>> np.allclose(reduced.jacobian.expand(reduced.weights), objective.weights)
     True
     """
     obstacle = row_space_obstacle(objective)
@@ -69,7 +69,7 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
         raise ValueError(
             f"solver='woodbury' cannot be used, because {obstacle}; use solver='auto'."
         )
-    X, n_features = objective.design.X, objective.design.X.shape[1]
+    X, n_features = objective.jacobian.X, objective.jacobian.X.shape[1]
     space, coordinates = sparse_row_space(X) if sparse.issparse(X) else dense_row_space(X)
     tables = [objective.weights, np.broadcast_to(objective.slope, objective.shape)]
     n_found = space.n_dimensions
@@ -79,7 +79,7 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     coordinates = np.pad(coordinates, ((0, 0), (0, space.n_dimensions - n_found)))
     coordinates = coordinates.astype(X.dtype, copy=False)
     n_spare = n_most - space.n_dimensions
-    design = RowSpaceDesign(coordinates, objective.design.fit_intercept, space, n_spare)
+    jacobian = RowSpaceJacobian(coordinates, objective.jacobian.fit_intercept, space, n_spare)
 
     def stretch(table):
         """The one value of the coefficients of an output, and that of its intercept."""
@@ -88,9 +88,9 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
 
     return replace(
         objective,
-        design=design,
-        weights=design.project(objective.weights),
+        jacobian=jacobian,
+        weights=jacobian.project(objective.weights),
         penalty=stretch(objective.penalty),
-        slope=design.project(tables[1]) if np.ndim(objective.slope) else objective.slope,
+        slope=jacobian.project(tables[1]) if np.ndim(objective.slope) else objective.slope,
         mask=None if objective.mask is None else stretch(objective.mask),
     )

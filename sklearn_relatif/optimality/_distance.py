@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..curvature import CholeskyCurvature, SplitCurvature
-from ..objectives import CurvatureSum
+from ..objectives import CurvatureOperator
 from ..utils._blocks import block_budget, row_blocks
 from ._separability import runs_away
 
@@ -86,7 +86,7 @@ def is_endless(prepared, curvature, damping) -> bool:
     if curvature != "hessian" or damping or not isinstance(own, CholeskyCurvature):
         return False
     free = (objective.penalty == 0) & (objective.slope == 0)
-    return bool(free[:, : objective.design.X.shape[1]].any()) and runs_away(objective, own)
+    return bool(free[:, : objective.jacobian.X.shape[1]].any()) and runs_away(objective, own)
 
 
 def _decrement(objective, prepared, curvature, damping):
@@ -116,12 +116,12 @@ def ratio_or_zero(square, n_params):
 def _is_accurate(objective, curvature):
     """Whether a curvature is a factor that is known to at least half of its digits.
 
-    Without contrasts, the factor of a softmax has curvature where J may have a slope and none.
+    With a gauge, the factor has curvature where J may have a slope and none.
     """
     return (
         isinstance(curvature, CholeskyCurvature)
         and curvature.smallest_pivot > np.sqrt(np.finfo(curvature.dtype).eps)
-        and (objective.mask is None or objective.loss.separable)
+        and (objective.mask is None or not objective.loss.has_gauge)
     )
 
 
@@ -135,9 +135,9 @@ def _by_factor(objective, curvature, gradient):
 # --- with a Hessian in standardised features -------------------------------------------------
 def _by_standardised_hessian(objective, gradient):
     """The same from a Hessian whose condition neither units nor offsets of features spoil."""
-    design = StandardisedDesign(objective)
-    data, penalty = standardised_hessian(objective, design)
-    gradient, size = gradient @ design.change, np.full(objective.shape, _row_length(objective))
+    jacobian = StandardisedJacobian(objective)
+    data, penalty = standardised_hessian(objective, jacobian)
+    gradient, size = gradient @ jacobian.change, np.full(objective.shape, _row_length(objective))
     if objective.mask is not None:
         gradient, size = gradient * objective.mask, size * objective.mask
     gradient, size = gradient.reshape(len(data), -1), size.reshape(len(data), -1)
@@ -169,7 +169,7 @@ def _forms_of_block(data, penalty, gradient, size, objective):
     )
 
 
-def standardised_hessian(objective, design):
+def standardised_hessian(objective, jacobian):
     """The parts of the data and of the penalty in the Hessian, for standardised features.
 
     Returns
@@ -177,10 +177,10 @@ def standardised_hessian(objective, design):
     data, penalty : ndarray of shape (n_blocks, size, size)
     """
     shape = objective.shape
-    data = objective.row_sum_in("hessian", design) / objective.total_weight
+    data = objective.row_sum_in("hessian", jacobian) / objective.total_weight
     ridge = np.broadcast_to(objective.penalty, shape) / objective.total_weight
     # In the new parameters, the penalty on an intercept is one on what the features centred.
-    change = design.change
+    change = jacobian.change
     penalty = np.zeros((*shape, *shape))
     for k in range(shape[0]):
         penalty[k, :, k] = change.T @ (ridge[k, :, None] * change)
@@ -195,7 +195,7 @@ def standardised_hessian(objective, design):
     return data, penalty
 
 
-class StandardisedDesign:
+class StandardisedJacobian:
     """Features with mean 0 and variance 1, formed block by block and in double precision.
 
     They are centred only where there is an intercept to make up for it.
@@ -208,7 +208,7 @@ class StandardisedDesign:
     is_sparse = False
 
     def __init__(self, objective):
-        self.raw = objective.design
+        self.raw = objective.jacobian
         self.n_rows, self.n_columns = self.raw.n_rows, self.raw.n_columns
         self.fit_intercept = self.raw.fit_intercept
         self.dtype = np.dtype(np.float64)
@@ -243,14 +243,14 @@ def _moments(objective):
 
     The means are 0 where no intercept can make up for them.
     """
-    design, weight = objective.design, objective.sample_weight / objective.total_weight
-    mean, square = np.zeros(design.n_columns), np.zeros(design.n_columns)
-    blocks = list(objective.blocks(2 * design.n_columns))
-    if design.fit_intercept and (objective.mask is None or objective.mask[:, -1].all()):
+    jacobian, weight = objective.jacobian, objective.sample_weight / objective.total_weight
+    mean, square = np.zeros(jacobian.n_columns), np.zeros(jacobian.n_columns)
+    blocks = list(objective.blocks(2 * jacobian.n_columns))
+    if jacobian.fit_intercept and (objective.mask is None or objective.mask[:, -1].all()):
         for rows in blocks:
-            mean[:-1] += weight[rows] @ design.dense_block(rows)[:, :-1]
+            mean[:-1] += weight[rows] @ jacobian.dense_block(rows)[:, :-1]
     for rows in blocks:
-        square += weight[rows] @ (design.dense_block(rows).astype(np.float64) - mean) ** 2
+        square += weight[rows] @ (jacobian.dense_block(rows).astype(np.float64) - mean) ** 2
     # What is constant but for rounding is like the column of ones, and is not centred.
     is_constant = np.sqrt(square) <= CONSTANT * np.abs(mean)
     scale = np.where(is_constant, np.abs(mean), np.sqrt(square))
@@ -259,7 +259,7 @@ def _moments(objective):
 
 # --- by products alone -----------------------------------------------------------------------
 def _by_conjugate_gradients(objective, curvature, gradient):
-    total = CurvatureSum(objective, "hessian", 0.0).held()
+    total = CurvatureOperator(objective, "hessian", 0.0).held()
     precondition = _preconditioner(total, curvature)
     vectors = np.vstack([gradient.reshape(1, -1), _random_gradients(total)])
     forms = inverse_forms(total.multiply, precondition, total.restrict(vectors))
@@ -281,7 +281,7 @@ def _random_gradients(total):
         else:
             values, vectors = np.linalg.eigh(inner)
             drawn = (normal * np.sqrt(np.maximum(values, 0))[:, None]) @ vectors.swapaxes(1, 2)
-        gradients += objective.design[rows].contract(drawn.reshape(len(inner), -1))
+        gradients += objective.jacobian[rows].contract(drawn.reshape(len(inner), -1))
     return gradients.reshape(N_PROBES, -1) / np.sqrt(objective.total_weight)
 
 
@@ -302,7 +302,7 @@ class _EliminatedIntercept:
 
     Parameters
     ----------
-    total : CurvatureSum
+    total : CurvatureOperator
     """
 
     def __init__(self, total):
@@ -310,7 +310,7 @@ class _EliminatedIntercept:
         self.shape = n_outputs, n_columns
         diagonal = total.diagonal().reshape(self.shape)
         self.border = np.zeros(self.shape)
-        if total.objective.design.fit_intercept:
+        if total.objective.jacobian.fit_intercept:
             unit = np.zeros((n_outputs, n_outputs, n_columns))
             unit[:, :, -1] = np.eye(n_outputs)
             columns = total.multiply(unit.reshape(n_outputs, -1)).reshape(unit.shape)

@@ -1,5 +1,6 @@
 """Noun 5: the removal, which is what the model is without some of its rows."""
 
+from ._base import ModelsWithout, Remover
 from ._descent import predictors
 from ._downdate import Downdate
 from ._effects import (
@@ -12,8 +13,8 @@ from ._effects import (
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
 from ._flip import find_flip_set
-from ._models import trained
 from ._own_hessian import OwnHessian
+from ._remover import remover_of
 from ._retraining import (
     loo_predictor,
     loss_changes,
@@ -30,7 +31,9 @@ __all__ = [
     "CORRELATIONS",
     "ORDERS",
     "Downdate",
+    "ModelsWithout",
     "OwnHessian",
+    "Remover",
     "correlated",
     "estimate_and_truth",
     "find_flip_set",
@@ -45,9 +48,9 @@ __all__ = [
     "removal_effect",
     "removal_effect_on",
     "removal_statistics",
+    "remover_of",
     "retrain",
     "retrain_without",
     "retraining_curvature",
-    "trained",
     "training_effects",
 ]

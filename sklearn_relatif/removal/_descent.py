@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from ..curvature import has_room_for_factor
-from ..jacobians import DENSE_ABOVE, Design
+from ..jacobians import DENSE_ABOVE, LinearJacobian
 from ..utils._blocks import block_budget, row_blocks
 from ._own_hessian import OwnHessian
 
@@ -92,7 +92,7 @@ class Models:
         gradient = np.zeros(weights.shape)
         square = np.zeros(len(members))
         for rows, residual in self._residuals(weights, members):
-            _add_gradients(gradient, residual, objective.design, rows)
+            _add_gradients(gradient, residual, objective.jacobian, rows)
             square += self.squared_lengths[rows] @ np.einsum("nbk,nbk->nb", residual, residual)
         gradient += objective.penalty * weights + objective.slope
         if objective.mask is not None:
@@ -116,7 +116,7 @@ class Models:
         objective = self.objective
         if objective.inactive_bound is None:
             return np.zeros(len(weights), bool)
-        expand = objective.design.expand
+        expand = objective.jacobian.expand
         wrong_sign = expand(weights) * expand(objective.slope) < 0
         too_steep = self.excess(weights)[0] > 0
         return (wrong_sign.any(axis=2) | too_steep.any(axis=2)).any(axis=1)
@@ -131,14 +131,14 @@ class Models:
         gradient : ndarray of the same shape
             That of the sum of the losses.
         """
-        design, bound = self.objective.full_design, self.objective.inactive_bound
+        jacobian, bound = self.objective.full_jacobian, self.objective.inactive_bound
         gradient = np.zeros((len(weights), *bound.shape))
         square = np.zeros((len(weights), len(bound), 1))
         for rows, residual in self._residuals(weights, np.arange(len(weights))):
-            _add_gradients(gradient, residual, design, rows)
+            _add_gradients(gradient, residual, jacobian, rows)
             square[..., 0] += np.einsum("nbk,nbk->bk", residual, residual)
         # By the inequality of Cauchy and Schwarz, no slope can be larger than this.
-        largest = np.sqrt(square) * _column_lengths(design)
+        largest = np.sqrt(square) * _column_lengths(jacobian)
         return np.abs(gradient) - bound - TOLERANCE * (bound + largest), gradient
 
     def _residuals(self, weights, members):
@@ -146,7 +146,7 @@ class Models:
         objective = self.objective
         position = np.full(self.n_models, -1)
         position[members] = np.arange(len(members))
-        for rows, eta in predictors(objective.design, weights):
+        for rows, eta in predictors(objective.jacobian, weights):
             for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
                 target = np.repeat(objective.y[rows][part], len(members))
                 residual = objective.loss.residual(target, _merge_models(eta[part]))
@@ -162,10 +162,10 @@ class Models:
 
     def _squared_lengths(self):
         """``norm(x~_i)^2 / s_i``, which times the squares of the weighted residuals sums up."""
-        design = self.objective.design
-        lengths = np.full(design.n_rows, float(design.fit_intercept))
-        for rows in _blocks(design, 1):
-            X = _features(design, rows)
+        jacobian = self.objective.jacobian
+        lengths = np.full(jacobian.n_rows, float(jacobian.fit_intercept))
+        for rows in _blocks(jacobian, 1):
+            X = _features(jacobian, rows)
             if sparse.issparse(X):
                 lengths[rows] += np.asarray(X.power(2).sum(axis=1)).ravel()
             else:
@@ -318,16 +318,16 @@ def minimise(objective, curvature=None, goal=ROUNDING / 10):
 
 def _moves_far(objective, weights):
     """Whether other parameters change second derivatives by more than a small share."""
-    change = objective.design.predictor(weights - objective.weights, slice(None))
+    change = objective.jacobian.predictor(weights - objective.weights, slice(None))
     return bool(np.abs(change).max(initial=0) > FAR)
 
 
-def predictors(design: Design, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def predictors(jacobian: LinearJacobian, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Linear predictors of several models, in blocks of rows.
 
     Parameters
     ----------
-    design : Design
+    jacobian : LinearJacobian
     weights : ndarray of shape (n_models, n_outputs, n_columns)
 
     Yields
@@ -337,18 +337,18 @@ def predictors(design: Design, weights: np.ndarray) -> Iterator[tuple[slice, np.
     """
     # The column of ones is left out of the products, so that the features are not copied.
     stacked = np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
-    for rows in _blocks(design, stacked.shape[1]):
-        X = _features(design, rows)
+    for rows in _blocks(jacobian, stacked.shape[1]):
+        X = _features(jacobian, rows)
         eta = np.asarray(X @ stacked[: X.shape[1]])
-        if design.fit_intercept:
+        if jacobian.fit_intercept:
             eta += stacked[-1]
         yield rows, eta.reshape(-1, *weights.shape[:2])
 
 
-def loss_change_blocks(objective, weights, design, y):
+def loss_change_blocks(objective, weights, jacobian, y):
     """Changes of the losses (n, n_models) of some rows, in blocks of rows."""
     loss, both = objective.loss, np.concatenate([objective.weights[None], weights])
-    for rows, eta in predictors(design, both):
+    for rows, eta in predictors(jacobian, both):
         values = np.empty(eta.shape[:2])
         for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
             target = np.repeat(y[rows][part], len(both))
@@ -366,41 +366,41 @@ def solve_with(curvature, gradients):
     return curvature.solve(flat).astype(np.float64, copy=False).reshape(gradients.shape)
 
 
-def _add_gradients(gradient, residual, design, rows):
+def _add_gradients(gradient, residual, jacobian, rows):
     """Add ``sum_i r_i ⊗ x~_i`` of each model; residuals have shape (n, n_models, n_outputs)."""
-    X = _features(design, rows)
+    X = _features(jacobian, rows)
     flat = residual.reshape(len(residual), -1)
     product = (X.T @ flat).T if sparse.issparse(X) else flat.T @ X
     gradient[..., : X.shape[1]] += product.reshape(*gradient.shape[:2], -1)
-    if design.fit_intercept:
+    if jacobian.fit_intercept:
         gradient[..., -1] += residual.sum(axis=0)
 
 
-def _column_lengths(design):
-    """Norms of the columns of a design, shape (n_columns,)."""
-    squares = np.full(design.n_columns, float(design.n_rows))
-    squares[: design.X.shape[1]] = 0
-    for rows in _blocks(design, 1):
-        X = _features(design, rows)
+def _column_lengths(jacobian):
+    """Norms of the columns of a Jacobian, shape (n_columns,)."""
+    squares = np.full(jacobian.n_columns, float(jacobian.n_rows))
+    squares[: jacobian.X.shape[1]] = 0
+    for rows in _blocks(jacobian, 1):
+        X = _features(jacobian, rows)
         square = X.power(2) if sparse.issparse(X) else X**2
         squares[: X.shape[1]] += np.asarray(square.sum(axis=0)).ravel()
     return np.sqrt(squares)
 
 
-def _features(design, rows):
+def _features(jacobian, rows):
     """Features of some rows, without the column of ones, as what multiplies fastest."""
-    X = design.X[rows].astype(np.float64, copy=False)
+    X = jacobian.X[rows].astype(np.float64, copy=False)
     if sparse.issparse(X) and X.nnz > DENSE_ABOVE * X.shape[0] * X.shape[1]:
         return X.toarray()
     return X
 
 
-def _blocks(design, n_columns):
+def _blocks(jacobian, n_columns):
     """Slices of rows whose features and ``n_columns`` products are neither small nor large."""
-    X, width = design.X, design.n_columns
-    if design.is_sparse and X.nnz <= DENSE_ABOVE * X.shape[0] * X.shape[1]:
+    X, width = jacobian.X, jacobian.n_columns
+    if jacobian.is_sparse and X.nnz <= DENSE_ABOVE * X.shape[0] * X.shape[1]:
         width = X.nnz / max(1, X.shape[0])
-    return row_blocks(design.n_rows, 8 * max(width, n_columns), block_budget())
+    return row_blocks(jacobian.n_rows, 8 * max(width, n_columns), block_budget())
 
 
 def _merge_models(eta):

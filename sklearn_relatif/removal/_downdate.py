@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..curvature import CholeskyCurvature, ConjugateGradients
-from ..jacobians import Design
+from ..jacobians import LinearJacobian
 from ._descent import Models, dot, solve_with
 from ._own_hessian import OwnHessian
 
@@ -50,12 +50,12 @@ class Downdate:
         self.curvature = curvature
         n_models, n_removed = rows.shape
         n_outputs, n_columns = objective.shape
-        self.n_blocks = n_outputs if objective.loss.separable else 1
+        self.n_blocks = 1 if objective.loss.couples_outputs else n_outputs
         self.n_within = n_outputs // self.n_blocks
         lost = (objective.sample_weight[rows] * present).sum(axis=1)
         self.share_left = 1 - lost / objective.total_weight
-        design, rows = objective.design, rows.ravel()
-        x = design.dense_block(rows).astype(np.float64, copy=False)
+        jacobian, rows = objective.jacobian, rows.ravel()
+        x = jacobian.dense_block(rows).astype(np.float64, copy=False)
         self.x = x.reshape(n_models, 1, n_removed, n_columns)
 
         share = present.ravel() / objective.total_weight
@@ -275,7 +275,7 @@ def _likelihood_of(objective, rows):
     weight = objective.output_weight
     return replace(
         objective,
-        design=Design(objective.design.X[rows], objective.design.fit_intercept),
+        jacobian=LinearJacobian(objective.jacobian.X[rows], objective.jacobian.fit_intercept),
         y=objective.y[rows],
         sample_weight=objective.sample_weight[rows],
         output_weight=None if weight is None else weight[rows],

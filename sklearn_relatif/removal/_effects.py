@@ -1,33 +1,26 @@
 """What removing training rows does, as functions of a study.
 
-A study offers the objective, its optimum, the machine of a hinge loss and the model; see
-``_study.py``. Queries are those that it makes.
+A study offers the objective, its remover and the model; see ``_study.py``. Queries are those that
+it makes.
 """
 
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.parallel import Parallel, delayed
 
-from ..adapters import RealTargets, is_kernel_machine, rebuild
-from ..jacobians import GradientRows
+from ..adapters import adapter_of, rebuild
+from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import RemovalStatistics
 from ..search import contract, products
 from ..utils._progress import show_progress
-from ..utils._validation import check_removals, check_sample_weight, group_labels
-from ._models import newton_models, retrained_models
-from ._retraining import loo_predictor
-from .active_set import support_vector_models
+from ..utils._validation import check_removals, group_labels
 
 ORDERS = ("first", "newton", "retrain")
 
@@ -49,9 +42,9 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
     """
     loss = study.objective.loss
     if order == "first":
-        residual = loss.residual(query.y, study.objective.predictor(query.design))
-        return _first_order(study, query.design, residual, groups)
-    removals, query = _removals(study, groups), study.at_optimum(query)
+        residual = loss.residual(query.y, study.objective.predictor(query.jacobian))
+        return _first_order(study, query.jacobian, residual, groups)
+    removals, query = _removals(study, groups), study.remover.at_optimum(query)
     effect = np.zeros((query.n_rows, len(removals)))
     for models in _models_without(study, removals, order):
         before = loss.value(query.y, models.predictor_before(query))
@@ -80,9 +73,9 @@ def removal_effect_on(
     """
     loss = study.objective.loss
     if order == "first":
-        _, gradient = function(loss.scores(study.objective.predictor(query.design)))
-        return _first_order(study, query.design, loss.from_scores(gradient), groups, total=True)
-    removals, query = _removals(study, groups), study.at_optimum(query)
+        _, gradient = function(loss.scores(study.objective.predictor(query.jacobian)))
+        return _first_order(study, query.jacobian, loss.from_scores(gradient), groups, total=True)
+    removals, query = _removals(study, groups), study.remover.at_optimum(query)
     effect = np.zeros(len(removals))
     for models in _models_without(study, removals, order):
         before, _ = function(loss.scores(models.predictor_before(query)))
@@ -105,18 +98,17 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     -------
     list of estimators, one an item
     """
-    objective, model = study.objective, study.model
+    objective, model, adapter = study.objective, study.model, adapter_of(study.model)
     removals = check_removals(rows, objective.n_rows)
     _check_classes_stay(study, removals)
-    if is_kernel_machine(model):
-        models = refitted(study, removals)
-    elif not (objective.is_smooth or objective.has_dual):
-        models = _refitted_elastic_net(study, removals)
-    else:
+    if objective.has_tables:
         models = [None] * len(removals)
         for batch in _models(study, removals, "retrain"):
-            for index, other in zip(batch.positions, batch.estimators(model), strict=True):
-                models[index] = other
+            for index, table in zip(batch.positions, batch.tables(), strict=True):
+                models[index] = adapter.restore(model, table)
+    else:
+        X, y, sample_weight = study.training_data
+        models = adapter.refit(model, objective, X, y, sample_weight, removals, study.n_jobs)
     return [rebuild(study.estimator, model) for model in models]
 
 
@@ -131,7 +123,7 @@ def removal_statistics(study: Any, rows: Sequence[Any], query: Any) -> RemovalSt
     query : Query
     """
     removals = check_removals(rows, study.objective.n_rows)
-    loss, query = study.objective.loss, study.at_optimum(query)
+    loss, query = study.objective.loss, study.remover.at_optimum(query)
     change = np.zeros((query.n_rows, len(removals)))
     parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
     for models in _models_without(study, removals, "retrain"):
@@ -146,52 +138,12 @@ def removal_statistics(study: Any, rows: Sequence[Any], query: Any) -> RemovalSt
 def loo_probabilities(study: Any) -> np.ndarray:
     """Class probabilities of each training row without it, shape (n_rows, n_classes)."""
     loss = study.objective.loss
-    if not loss.is_likelihood:
+    if not loss.has_probabilities:
         raise AttributeError(
             f"{type(study.model).__name__} has no probabilities, so there are no "
             "leave-one-out probabilities."
         )
-    return loss.probabilities(loo_predictor(*study.optimum))
-
-
-def refitted(study: Any, removals: Sequence[np.ndarray]) -> list[Any]:
-    """scikit-learn's own fits of a kernel machine without each group of rows."""
-    X, labels, _ = study.training_data
-    model = study.objective.for_refit(study.model)
-    weight = study.objective.sample_weight
-    counted = np.flatnonzero(weight)
-    return Parallel(n_jobs=study.n_jobs)(
-        delayed(_fit_rows)(clone(model), X, labels, weight, np.setdiff1d(counted, rows))
-        for rows in removals
-    )
-
-
-def _fit_rows(model: Any, X: Any, labels: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Any:
-    features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
-    return model.fit(features, labels[rows], sample_weight=weight[rows])
-
-
-def _refitted_elastic_net(study: Any, removals: Sequence[np.ndarray]) -> list[Any]:
-    """SGD's own fits of a machine with a hinge loss and an L1 penalty, for want of better."""
-    warnings.warn(
-        f"{type(study.model).__name__} with a hinge loss and an L1 penalty is fitted again by "
-        "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )
-    X, labels, weight = study.training_data
-    weight = check_sample_weight(weight, len(labels))
-    # It counts the rows of weight 0 for its penalty and its balanced class weights.
-    return Parallel(n_jobs=study.n_jobs)(
-        delayed(clone(study.model).fit)(X, labels, sample_weight=_zero_at(weight, rows))
-        for rows in removals
-    )
-
-
-def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    weight = weight.copy()
-    weight[rows] = 0
-    return weight
+    return loss.probabilities(study.loo_predictor())
 
 
 def _removals(study: Any, groups: Any) -> list[np.ndarray]:
@@ -207,7 +159,7 @@ def _removals(study: Any, groups: Any) -> list[np.ndarray]:
 
 def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
-    if isinstance(study.targets, RealTargets):
+    if not study.targets.has_classes:
         return
     y, counts, classes = study.objective.y, study.objective.sample_weight > 0, study.model.classes_
     n_rows = np.bincount(y[counts], minlength=len(classes))
@@ -222,7 +174,7 @@ def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
 
 
 def _first_order(
-    study: Any, design: Any, residual: np.ndarray, groups: Any, total: bool = False
+    study: Any, jacobian: Any, residual: np.ndarray, groups: Any, total: bool = False
 ) -> np.ndarray:
     """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
     objective = study.objective
@@ -231,10 +183,10 @@ def _first_order(
             "order='first' needs a loss with curvature, which the hinge has not; use "
             "order='newton' (one step on the active set) or order='retrain' (exact)."
         )
-    queries = GradientRows(design, residual, np.ones(len(residual)))
+    queries = Gradients(jacobian, residual, np.ones(len(residual)))
     share = objective.rows.norm * objective.sample_weight / objective.total_weight
     if total:
-        gradient = np.asarray(design.block(slice(None)).T @ residual).T
+        gradient = np.asarray(jacobian.block(slice(None)).T @ residual).T
         solved = study.curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
         passes = contract(solved, objective.rows)
         blocks: Iterator[Any] = ((slice(0, 1), rows, block) for rows, block in passes)
@@ -242,7 +194,7 @@ def _first_order(
         blocks = products(queries, objective.rows, study.curvature)
     member = None if groups is None else group_labels(groups, objective.n_rows)[1]
     n_effects = objective.n_rows if member is None else member.max() + 1
-    effect = np.zeros((1 if total else design.n_rows, n_effects))
+    effect = np.zeros((1 if total else jacobian.n_rows, n_effects))
     for asked, rows, product in blocks:
         product = product * share[rows]
         if member is None:
@@ -256,7 +208,7 @@ def _first_order(
 
 
 def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
-    """Models without each group of rows that counts, in batches (see _models.py).
+    """Models without each group of rows that counts, in batches (see _base.py).
 
     Rows of weight 0 change nothing by being removed.
     """
@@ -268,15 +220,8 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
 
 
 def _models(study: Any, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
-    if not study.objective.is_smooth:
-        models = support_vector_models(study.machine, removals, order == "retrain")
-    elif order == "newton":
-        objective, curvature = study.optimum
-        models = newton_models(objective, curvature, removals)
-    else:
-        models = retrained_models(study.optimum[0], removals)
     done = 0
-    for batch in models:
+    for batch in study.remover.models_without(removals, order):
         yield batch
         done += len(batch.positions)
         show_progress("models without rows", done, len(removals), study.verbose)

@@ -8,7 +8,6 @@ import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
 
-from ..adapters import RealTargets
 from ..results import ratio_or_zero
 from ..search import products
 from ._effects import removal_effect, removal_statistics
@@ -49,7 +48,7 @@ def estimate_and_truth(
     estimate, truth : ndarrays of shape (n_queries, n_retrainings)
     """
     objective = study.objective
-    queries = objective.query_rows(query.design, query.y)
+    queries = objective.query_rows(query.jacobian, query.y)
     factors = study.factors(criterion)
     if criterion == "influence":
         factors = factors * objective.sample_weight / objective.total_weight
@@ -76,7 +75,7 @@ def _rows_to_retrain(
 ) -> np.ndarray:
     """Half the rows of largest strength, half at random, of those that can be left out."""
     counted = np.flatnonzero(study.objective.sample_weight)
-    if not isinstance(study.targets, RealTargets):
+    if study.targets.has_classes:
         y = study.objective.y[counted]
         counted = counted[np.bincount(y)[y] > 1]
     n_rows = min(n_retrainings, len(counted))

@@ -55,7 +55,7 @@ class Unseen:
         """Those of single columns, which a glance at the features shows."""
         seen = np.zeros(objective.shape[1], bool)
         for rows in objective.blocks(objective.shape[1]):
-            x = objective.design.product_block(rows)[objective.sample_weight[rows] > 0]
+            x = objective.jacobian.product_block(rows)[objective.sample_weight[rows] > 0]
             seen |= np.asarray((x != 0).sum(axis=0)).ravel() > 0
         directions = [sparse.identity(len(seen), format="csc")[:, ~seen]] * objective.shape[0]
         where = ~seen & (objective.penalty > 0)

@@ -40,7 +40,7 @@ from ..curvature import (
     check_room_for_factor,
     factorise,
 )
-from ..jacobians import Design
+from ..jacobians import LinearJacobian
 from ..objectives import LinearObjective
 from ..optimality import lacks_optimum, no_optimum
 from ..utils._blocks import row_blocks
@@ -58,7 +58,7 @@ from ._downdate import (
 from ._own_hessian import OwnHessian, Unseen
 
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
-REDUCTION = 1e-5
+REDUCTION = 1e-7
 #: With more parameters than this, the factor to retrain with is of single precision.
 SINGLE_PRECISION_ABOVE = 1024
 #: How much of the second derivatives may be missing from the Hessian that leads to the optimum of
@@ -405,7 +405,7 @@ def newton_steps(
 
 def _within_signs(objective, weights):
     """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
-    if not np.any(objective.slope) or objective.design.expand(weights) is not weights:
+    if not np.any(objective.slope) or objective.jacobian.expand(weights) is not weights:
         return weights
     return np.where(weights * objective.slope < 0, 0, weights)
 
@@ -430,11 +430,11 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     """
     form = closed_form(objective, curvature, range(objective.n_rows))
     has_room = not isinstance(curvature, ConjugateGradients)
-    predictor = np.empty((objective.design.n_rows, objective.shape[0]))
+    predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
     if np.any(objective.slope):
         # Whether a coefficient crosses zero, only the whole step tells.
         for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
-            x = objective.design.dense_block(rows).astype(np.float64, copy=False)
+            x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
             predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
         return predictor
     # Without a closed form, a row needs a solution for each output.
@@ -445,7 +445,7 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
         predictor[block] = removed.predictor_after_step()
         for row in rows[removed.cancels, 0]:
             step = own_newton_step(objective, [row], has_room)
-            x = objective.design.dense_block([row]).astype(np.float64)
+            x = objective.jacobian.dense_block([row]).astype(np.float64)
             predictor[row] = (x @ (objective.weights + step).T)[0]
     return predictor
 
@@ -467,7 +467,7 @@ def parameter_changes(objective: LinearObjective, weights: np.ndarray) -> np.nda
 
 
 def loss_changes(
-    objective: LinearObjective, weights: np.ndarray, design: Design, y: np.ndarray
+    objective: LinearObjective, weights: np.ndarray, jacobian: LinearJacobian, y: np.ndarray
 ) -> np.ndarray:
     """Change of the loss of each of some rows in each model, shape (n_rows, n_models).
 
@@ -477,13 +477,13 @@ def loss_changes(
         At the parameters of the model before the removal.
     weights : ndarray of shape (n_models, n_outputs, n_columns)
         Parameters after it, from :func:`retrain` or :func:`newton_steps`.
-    design : Design
-        Features of the rows, from ``objective.query_design``.
+    jacobian : LinearJacobian
+        Features of the rows, from ``objective.query_jacobian``.
     y : ndarray of shape (n_rows,)
         Their targets, as the loss takes them.
     """
-    changes = np.empty((design.n_rows, len(weights)))
-    for rows, block in loss_change_blocks(objective, weights, design, y):
+    changes = np.empty((jacobian.n_rows, len(weights)))
+    for rows, block in loss_change_blocks(objective, weights, jacobian, y):
         changes[rows] = block
     return changes
 
@@ -503,7 +503,7 @@ def training_effects(objective: LinearObjective, weights: np.ndarray) -> np.ndar
         Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     """
     square = np.zeros(len(weights))
-    for rows, block in loss_change_blocks(objective, weights, objective.design, objective.y):
+    for rows, block in loss_change_blocks(objective, weights, objective.jacobian, objective.y):
         square += objective.sample_weight[rows].astype(np.float64) @ block**2
     return np.sqrt(square)
 
@@ -525,7 +525,7 @@ def _batches(objective, groups) -> Iterator[tuple[np.ndarray, bool]]:
     A group is small if downdating a factor by it costs less than a new factor.
     """
     n_outputs, n_params = objective.shape[0], objective.weights.size
-    n_blocks = n_outputs if objective.loss.separable else 1
+    n_blocks = 1 if objective.loss.couples_outputs else n_outputs
     sizes = np.array([max(1, len(rows)) for rows in groups])
     ranks = sizes * (n_outputs // n_blocks)
     small = (sizes == 1) | (ranks <= n_params // n_blocks / 4)
@@ -550,4 +550,4 @@ def _has_room_for_factors(objective):
 
 def _factor_bytes(objective):
     n_params = objective.weights.size
-    return 8 * n_params**2 // (objective.shape[0] if objective.loss.separable else 1)
+    return 8 * n_params**2 // (1 if objective.loss.couples_outputs else objective.shape[0])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..jacobians import GradientRows
+from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -112,7 +112,7 @@ def _map_parts(function, queries, rows, curvature, factors, *options):
         The first row of each part of the rows. Empty if they are parts of the queries.
     found : list
     """
-    if isinstance(rows, GradientRows) and not getattr(curvature, "holds_rows", False):
+    if isinstance(rows, Gradients) and not getattr(curvature, "holds_rows", False):
         slices = part_slices(rows.n_rows)
         own = [{name: values[some] for name, values in factors.items()} for some in slices]
         parts = list(zip(split(rows), own, strict=True))
@@ -134,7 +134,7 @@ def _on_queries(queries, function, rows, curvature, factors, options):
 def _score_matrices(queries, rows, curvature, factors):
     shape = queries.n_rows, rows.n_rows
     scores = {name: np.empty(shape, values.dtype) for name, values in factors.items()}
-    if not isinstance(rows, GradientRows) or rows.design.is_sparse:
+    if not isinstance(rows, Gradients) or rows.jacobian.is_sparse:
         for asked, some, block in products(queries, rows, curvature):
             block *= queries.norm[asked, None]
             _scale(block, factors, scores, asked, some)

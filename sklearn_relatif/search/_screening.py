@@ -19,7 +19,7 @@ from threading import Lock
 
 import numpy as np
 
-from ..jacobians import GradientRows
+from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import CACHED_BYTES, for_each, n_blas_threads
 from ._selection import BestRows, BestScores
@@ -61,7 +61,7 @@ def screened_best(solved, rows, factors, n_best, directions):
         dense ones, numbers are outside the range of single precision, or more rows are nearly
         as good as the best than is worth scoring again.
     """
-    if not isinstance(rows, GradientRows) or rows.design.is_sparse:
+    if not isinstance(rows, Gradients) or rows.jacobian.is_sparse:
         return None
     search = _Search(solved, rows, factors, n_best, directions)
     for_each(search.visit, list(_growing_blocks(rows, len(solved))))
@@ -119,10 +119,10 @@ class _Search:
         """Find the candidates among a block of rows."""
         if self.is_hopeless:
             return
-        design, unit = self.rows.design, self.rows.unit[block]
-        X = design.X[block]
+        jacobian, unit = self.rows.jacobian, self.rows.unit[block]
+        X = jacobian.X[block]
         with np.errstate(over="ignore", invalid="ignore"):
-            lengths = _lengths(X, design.fit_intercept)
+            lengths = _lengths(X, jacobian.fit_intercept)
             self.lengths[block] = lengths
             scales = {name: factor[block] * lengths for name, factor in self.factors.items()}
             scales = {name: scale for name, scale in scales.items() if scale.any()}
@@ -167,12 +167,12 @@ class _Search:
 
     def _write_gradients(self, X, unit, memory):
         """Gradients of some rows in single precision, in as much of some memory as they take."""
-        design = self.rows.design
+        jacobian = self.rows.jacobian
         gradients = memory[: len(unit)]
-        cells = gradients.reshape(*unit.shape, design.n_columns)
+        cells = gradients.reshape(*unit.shape, jacobian.n_columns)
         columns = cells[:, :, : X.shape[1]]
         np.multiply(unit[:, :, None], X[:, None, :], out=columns, casting="same_kind")
-        if design.fit_intercept:
+        if jacobian.fit_intercept:
             cells[:, :, -1] = unit
         return gradients
 
@@ -325,14 +325,14 @@ def _products_of_pairs(solved, rows, queries, indices):
     All are summed by the same loop, so that the products of equal rows are equal.
     """
     products = np.empty(len(queries), solved.dtype)
-    design = rows.design
+    jacobian = rows.jacobian
     vectors = solved.reshape(len(solved), rows.n_outputs, -1)
 
     def score(pairs):
-        X, unit = design.X[indices[pairs]], rows.unit[indices[pairs]]
+        X, unit = jacobian.X[indices[pairs]], rows.unit[indices[pairs]]
         vector = vectors[queries[pairs]]
         eta = np.einsum("nkd,nd->nk", vector[:, :, : X.shape[1]], X)
-        if design.fit_intercept:
+        if jacobian.fit_intercept:
             eta += vector[:, :, -1]
         products[pairs] = np.einsum("nk,nk->n", eta, unit)
 

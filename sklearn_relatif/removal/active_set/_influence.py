@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from ...objectives import Objective
 from ...utils._blocks import row_blocks
 from ._machines import REMOVALS_AT_A_TIME, HingeMachine
 
 
-class ActiveSetObjective:
+class ActiveSetObjective(Objective):
     """A hinge machine of which rows and queries meet on the active set.
 
-    It stands in for the objective with ``curvature="active_set"``. The influence of row i is
+    The influence of row i is
     ``S / s_i`` times the change of the query's margin, by one step on the active set, so that
     ``s_i / S`` times the influence estimates the removal, as it does for other curvatures.
 
@@ -22,28 +24,57 @@ class ActiveSetObjective:
     objective : KernelObjective or HingeObjective
     """
 
+    removal_kind = "active_set"
+
     def __init__(self, objective):
-        self.base = objective
         self.machine = HingeMachine(objective)
-        self.rows = ActiveSetRows(self.machine)
+        self.loss = objective.loss
+        self.y = objective.y
+        self.sample_weight = objective.sample_weight
 
-    def __getattr__(self, name):
-        if name.startswith("__") or name == "base":
-            raise AttributeError(name)
-        return getattr(self.base, name)
+    @property
+    def fitted(self):
+        return self.machine.objective
 
-    def query_rows(self, design, y):
+    @property
+    def has_tables(self):
+        return self.fitted.has_tables
+
+    @property
+    def has_dual_refits(self):
+        return self.fitted.has_dual_refits
+
+    @property
+    def dtype(self):
+        return self.fitted.dtype
+
+    @cached_property
+    def rows(self):
+        """What takes the place of the training rows' gradients."""
+        return ActiveSetRows(self.machine)
+
+    @property
+    def training_predictor(self):
+        return self.fitted.training_predictor
+
+    def query_jacobian(self, X):
+        return self.fitted.query_jacobian(X)
+
+    def predictor(self, jacobian):
+        return self.fitted.predictor(jacobian)
+
+    def query_rows(self, jacobian, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""
-        norm, unit = self.loss.query_direction(y, self.predictor(design))
-        return ActiveSetQueries(self.machine.kernel, design, unit, norm, self.rows.touched)
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
+        return ActiveSetQueries(self.machine.kernel, jacobian, unit, norm, self.rows.touched)
 
 
 class ActiveSetQueries:
     """Queries by their kernel with the rows whose coefficients a removal changes."""
 
-    def __init__(self, kernel, design, unit, norm, touched):
+    def __init__(self, kernel, jacobian, unit, norm, touched):
         self.kernel = kernel
-        self.design = design
+        self.jacobian = jacobian
         self.unit = unit
         self.norm = norm
         self.touched = touched
@@ -51,7 +82,7 @@ class ActiveSetQueries:
 
     def block(self, rows):
         """The kernel and the directions of some queries."""
-        kernel = self.kernel.between(self.design[rows], self.touched)
+        kernel = self.kernel.between(self.jacobian[rows], self.touched)
         return ActiveSetBlock(kernel, self.unit[rows])
 
 

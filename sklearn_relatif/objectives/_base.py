@@ -1,0 +1,104 @@
+"""What every objective can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..utils._blocks import block_budget, row_blocks
+
+
+class Objective:
+    """What a fitted estimator minimised, together with the rows that it was trained on.
+
+    Attributes
+    ----------
+    loss : Loss
+    y : ndarray of shape (n_rows,)
+        Targets as the loss takes them.
+    sample_weight : ndarray of shape (n_rows,)
+        Effective weights ``s_i``.
+    removal_kind : {"smooth", "hinge", "active_set"}
+        What leads to the models without some of the rows: "smooth" Newton steps and descent,
+        "hinge" the path of the dual solution, "active_set" the same where it is known already.
+    has_tables : bool
+        Whether models without some of the rows are tables of parameters. Otherwise estimators
+        without them are fitted again.
+    has_dual_refits : bool
+        Whether ``refitted_dual`` gives scikit-learn's own machine without some of the rows.
+    has_l1 : bool
+        Whether an L1 penalty chooses which of the parameters are active.
+    """
+
+    loss: Any
+    y: np.ndarray
+    sample_weight: np.ndarray
+    removal_kind = "smooth"
+
+    @property
+    def fitted(self) -> Objective:
+        """The objective as it was fitted, where this one has its rows in another form."""
+        return self
+
+    @property
+    def has_dual_refits(self) -> bool:
+        return False
+
+    @property
+    def has_l1(self) -> bool:
+        return False
+
+    @property
+    def has_tables(self) -> bool:
+        return True
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the loss has a second derivative that says something."""
+        return self.loss.has_curvature
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.y)
+
+    @property
+    def dtype(self) -> Any:
+        """Precision of products with the rows."""
+        raise NotImplementedError
+
+    @cached_property
+    def total_weight(self) -> float:
+        return float(np.sum(self.sample_weight, dtype=np.float64))
+
+    @cached_property
+    def rows(self) -> Any:
+        """Unit gradients of the training rows; rows of weight 0 have none."""
+        raise NotImplementedError
+
+    @cached_property
+    def training_predictor(self) -> np.ndarray:
+        """Predictor of the training rows, shape (n_rows, n_outputs)."""
+        raise NotImplementedError
+
+    def query_jacobian(self, X: Any) -> Any:
+        """The Jacobian of other rows, in the columns of this objective."""
+        raise NotImplementedError
+
+    def query_rows(self, jacobian: Any, y: np.ndarray) -> Any:
+        """Unit gradients of query rows with explained targets ``y``."""
+        raise NotImplementedError
+
+    def predictor(self, jacobian: Any) -> np.ndarray:
+        """Predictor of all rows of a Jacobian, shape (n_rows, n_outputs)."""
+        raise NotImplementedError
+
+    def predict(self, jacobian: Any) -> np.ndarray:
+        """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
+        return self.loss.predict(self.predictor(jacobian))
+
+    def blocks(self, values_per_row: float) -> Iterator[slice]:
+        """Slices over the training rows, given the size of the temporaries that each takes."""
+        return row_blocks(self.n_rows, values_per_row * self.dtype.itemsize, block_budget())
