@@ -108,7 +108,8 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
                 models[index] = adapter.restore(model, table)
     else:
         X, y, sample_weight = study.training_data
-        models = adapter.refit(model, objective, X, y, sample_weight, removals, study.n_jobs)
+        fitted, n_jobs = objective.fitted, study.n_jobs
+        models = adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
     return [rebuild(study.estimator, model) for model in models]
 
 
