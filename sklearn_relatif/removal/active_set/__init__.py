@@ -2,7 +2,8 @@
 
 from ._influence import ActiveSetCurvature, ActiveSetObjective
 from ._machines import REMOVALS_AT_A_TIME, DualChange, Machine, hinge_machine
-from ._svm import ActiveSetSVM, IndefiniteKernelError
+from ._solution import IndefiniteKernelError
+from ._svm import ActiveSetSVM
 
 __all__ = [
     "REMOVALS_AT_A_TIME",

@@ -1,7 +1,7 @@
 """Hinge machines without some of their training rows, on the KKT system of their solution.
 
 The hinge has no curvature, so that its Hessian cannot tell what removing a row does. The
-support vectors can: see :class:`~sklearn_relatif.curvature.ActiveSetSVM`. Here its answers for
+support vectors can: see :class:`ActiveSetSVM`. Here its answers for
 the binary problems of a machine are put together.
 """
 
@@ -18,7 +18,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ...objectives import UnknownBoundsError
 from ...utils._blocks import block_budget, row_blocks
-from ._svm import ActiveSetSVM, IndefiniteKernelError
+from ._solution import IndefiniteKernelError
+from ._svm import ActiveSetSVM
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
