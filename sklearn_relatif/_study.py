@@ -19,6 +19,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .adapters import (
+    Adapter,
     ClassTargets,
     RealTargets,
     TrainingData,
@@ -216,6 +217,10 @@ class Study(Attribution):
     training_data: TrainingSet
     distance_to_optimum: float
     verbose: bool = False
+
+    @property
+    def adapter(self) -> Adapter:
+        return adapter_of(self.model)
 
     def under(self, n_jobs: int | None, verbose: bool) -> Study:
         """The same study with other options, and with all that it has found out."""

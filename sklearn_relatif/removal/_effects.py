@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..adapters import adapter_of, rebuild
+from ..adapters import rebuild
 from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import RemovalStatistics
@@ -98,18 +98,18 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     -------
     list of estimators, one an item
     """
-    objective, model, adapter = study.objective, study.model, adapter_of(study.model)
+    objective, model = study.objective, study.model
     removals = check_removals(rows, objective.n_rows)
     _check_classes_stay(study, removals)
     if objective.has_tables:
         models = [None] * len(removals)
         for batch in _models(study, removals, "retrain"):
             for index, table in zip(batch.positions, batch.tables(), strict=True):
-                models[index] = adapter.restore(model, table)
+                models[index] = study.adapter.restore(model, table)
     else:
         X, y, sample_weight = study.training_data
         fitted, n_jobs = objective.fitted, study.n_jobs
-        models = adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
+        models = study.adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
     return [rebuild(study.estimator, model) for model in models]
 
 
