@@ -106,7 +106,7 @@ def test_one_numeric_column_beside_text(container, n_classes, scale):
     explainer = RelatIFExplainer.from_fitted(model, container(X), y, solver="woodbury")
     assert explainer.solver_.is_exact
     is_dual = container is not np.asarray and n_classes == 2
-    assert isinstance(explainer._curvature, WoodburyCurvature) == is_dual
+    assert isinstance(explainer._study.curvature, WoodburyCurvature) == is_dual
     assert_exact(explainer, container(X), y, expected, 1e-8)
     whole = RelatIFExplainer.from_fitted(model, container(X), y, solver="cholesky")
     assert_allclose(explainer.leverage_, whole.leverage_, rtol=1e-6)
@@ -122,7 +122,7 @@ def test_one_numeric_column_class_by_class(monkeypatch, dtype, scale):
     expected = exact_scores(model, X, y)
     X = sparse.csr_matrix(X)
     explainer = RelatIFExplainer.from_fitted(model, X, y, solver="woodbury")
-    assert isinstance(explainer._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(explainer._study.curvature, SoftmaxWoodburyCurvature)
     assert_exact(explainer, X, y, expected, 1e-8 if dtype == np.float64 else 1e-4)
 
 
@@ -277,7 +277,7 @@ def test_a_basis_takes_over_where_the_dual_matrix_is_spoilt(monkeypatch):
         ),
     )
     explainer = RelatIFExplainer.from_fitted(model, sparse.csr_matrix(X), y, solver="woodbury")
-    assert isinstance(explainer._curvature, CholeskyCurvature)
+    assert isinstance(explainer._study.curvature, CholeskyCurvature)
     assert "in a basis of their span, because rounding spoils" in explainer.solver_.reason
     assert_exact(explainer, X, y, exact_scores(model, X, y), 1e-9)
 
