@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.criteria import row_factors, unit_scales
+from sklearn_relatif.criteria import row_factors
 from sklearn_relatif.jacobians import Gradients
 from tests import cases, reference
 
@@ -109,13 +109,13 @@ def test_leverage_of_one_versus_rest_is_the_sum_over_its_problems():
 def test_relative_criteria_do_not_change_when_a_gradient_is_rescaled(n_classes, estimator):
     X, y = cases.noisy_classes(n_classes)
     explainer = RelatIFExplainer(estimator).fit(X, y)
-    rows, curvature = explainer._objective.rows, explainer._curvature
+    rows, curvature = explainer._study.objective.rows, explainer._study.curvature
     factor = np.random.default_rng(0).choice([1e-300, 1e-3, 1.0, 1e3], len(y))
     rescaled = Gradients(rows.jacobian, rows.unit, rows.norm * factor)
-    scales = unit_scales("theta_relative", rows, curvature)
+    scales = curvature.lengths(rows, "theta_relative")
     for criterion in ("theta_relative", "loss_relative"):
         assert_array_equal(
-            row_factors(criterion, rescaled, unit_scales("theta_relative", rescaled, curvature)),
+            row_factors(criterion, rescaled, curvature.lengths(rescaled, "theta_relative")),
             row_factors(criterion, rows, scales),
         )
     assert_array_equal(
@@ -169,6 +169,6 @@ def test_scales_of_many_rows_for_each_parameter():
     model = logistic(C=0.5).fit(X, y)
     g, inverse = brute_force_quantities(model, X, y, np.ones(len(y)), "hessian", 0.0)
     explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="theta_relative")
-    assert explainer._curvature.for_lengths(len(y)) is not explainer._curvature
+    assert explainer._study.curvature.for_lengths(len(y)) is not explainer._study.curvature
     assert_allclose(explainer.scale_, np.linalg.norm(g @ inverse, axis=1), rtol=1e-9)
     assert_allclose(explainer.self_influence_, ((g @ inverse) * g).sum(axis=1), rtol=1e-9)

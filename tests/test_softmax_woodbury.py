@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
-from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import (
     SoftmaxWoodburyCurvature,
     _choice,
@@ -32,8 +31,8 @@ def scales_of(objective, curvature, damping):
     """Of both relative criteria, by one factor and class by class."""
     whole = build_curvature(objective, curvature, damping)
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
-    expected = unit_scales("theta_relative", objective.rows, whole)
-    return expected, unit_scales("theta_relative", objective.rows, streamed)
+    expected = whole.lengths(objective.rows, "theta_relative")
+    return expected, streamed.lengths(objective.rows, "theta_relative")
 
 
 def assert_same_scales(objective, curvature="hessian", damping=0.0, rtol=1e-10):
@@ -84,8 +83,8 @@ def test_loss_relative_scales_alone():
     X, y, weight, _ = wide(4, is_sparse=True)
     objective = objective_of(fitted(X, y, weight), X, y, weight)
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
-    alone = streamed.row_scales("loss_relative", objective.rows)
-    both = streamed.row_scales("theta_relative", objective.rows)
+    alone = streamed.lengths(objective.rows, "loss_relative")
+    both = streamed.lengths(objective.rows, "theta_relative")
     assert set(alone) == {"loss_relative"}
     assert_array_equal(alone["loss_relative"], both["loss_relative"])
 
@@ -126,7 +125,7 @@ def test_explanations(curvature, damping):
         )
         for solver in ("cholesky", "woodbury")
     )
-    assert isinstance(streamed._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(streamed._study.curvature, SoftmaxWoodburyCurvature)
     found = streamed.explain(queries, criterion=cases.CRITERIA)
     for criterion, expected in whole.explain(queries, criterion=cases.CRITERIA).items():
         actual = found[criterion]
@@ -145,7 +144,7 @@ def test_single_precision():
         RelatIFExplainer.from_fitted(model, X.astype(dtype), y, weight, solver=solver)
         for dtype, solver in ((np.float32, "woodbury"), (np.float64, "cholesky"))
     )
-    assert isinstance(single._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(single._study.curvature, SoftmaxWoodburyCurvature)
     for criterion in cases.CRITERIA:
         expected = double.pairwise_influence(queries, criterion=criterion)
         actual = single.pairwise_influence(queries, criterion=criterion)
@@ -163,7 +162,7 @@ def test_a_ridge_too_weak_for_the_precision():
     objective = reduce_estimator(model, X.astype(np.float32), y, np.ones(len(y)))
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     with pytest.raises(ValueError, match=r"too weak.*positive damping"):
-        streamed.row_scales("loss_relative", objective.rows)
+        streamed.lengths(objective.rows, "loss_relative")
 
 
 # --- which problems, and what else there is of them ------------------------------------------
@@ -182,7 +181,7 @@ def test_what_takes_a_factor_is_found_in_the_span_of_the_rows():
     assert_allclose(streamed.leverage_, whole.leverage_, rtol=1e-9)
     embedded = streamed.transform(queries)
     influence = whole.pairwise_influence(queries, criterion="influence")
-    rows = streamed.transform(whole._training_data[0], whole._training_data[1])
+    rows = streamed.transform(*whole._study.training_data[:2])
     assert cases.relative_error(embedded @ rows.T, influence) < 1e-9
     for order in ("first", "newton"):
         effects = (e.removal_effect(queries, order=order) for e in (streamed, whole))
@@ -196,7 +195,7 @@ def test_what_takes_a_factor_is_refused_where_it_is_too_large(monkeypatch):
     # Enough for the matrices of 40 rows, too little for a factor of 3 x 41 parameters.
     monkeypatch.setattr(_memory, "machine_memory", lambda: 1.5 * 5 * 8 * 40**2)
     streamed, queries = explainer_of()
-    assert isinstance(streamed._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(streamed._study.curvature, SoftmaxWoodburyCurvature)
     assert np.isfinite(streamed.removal_effect(queries, order="first")).all()
     for call in (
         lambda: streamed.leverage_,

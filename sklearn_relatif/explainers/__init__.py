@@ -1,14 +1,15 @@
 """The explainers that users meet."""
 
-from ._compact import CompactExplainer, check_factored
+from ._compact import CompactExplainer
 from ._neighbors import NearestNeighborsExplainer
 from ._persistence import trusted_types
 from ._relatif import RelatIFExplainer
+from ._studied import study_of
 
 __all__ = [
     "CompactExplainer",
     "NearestNeighborsExplainer",
     "RelatIFExplainer",
-    "check_factored",
+    "study_of",
     "trusted_types",
 ]

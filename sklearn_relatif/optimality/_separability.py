@@ -10,7 +10,7 @@ from scipy import optimize
 #: Numbers of the linear program up to which it is solved, which takes seconds.
 MOST_NUMBERS = 10_000_000
 #: How far below zero a margin may be, of features of size 1, to count as none.
-ROUNDING = 1e-9
+MARGIN_ROUNDING = 1e-9
 #: The same as the program is told it: what is 0 for most rows is so to the rounding of its terms.
 SLACK = 1e-13
 #: Margin above which classes count as told apart: more than that leaves room for.
@@ -95,7 +95,7 @@ def _tells_apart(objective, rows, outputs, leads, free):
     if found.x is None:
         return False
     apart = margins @ found.x
-    return bool(apart.min() >= -ROUNDING and apart.max() > APART)
+    return bool(apart.min() >= -MARGIN_ROUNDING and apart.max() > APART)
 
 
 def no_optimum(groups) -> str:

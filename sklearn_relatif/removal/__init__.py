@@ -3,7 +3,16 @@
 from ._base import ModelsWithout, Remover
 from ._descent import predictors
 from ._downdate import Downdate
-from ._effects import RemovalMixin
+from ._effects import (
+    ORDERS,
+    loo_probabilities,
+    removal_effect,
+    removal_effect_on,
+    removal_statistics,
+    retrain_without,
+)
+from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
+from ._flip import find_flip_set
 from ._own_hessian import OwnHessian
 from ._remover import remover_of
 from ._retraining import (
@@ -19,20 +28,29 @@ from ._retraining import (
 )
 
 __all__ = [
+    "CORRELATIONS",
+    "ORDERS",
     "Downdate",
     "ModelsWithout",
     "OwnHessian",
-    "RemovalMixin",
     "Remover",
+    "correlated",
+    "estimate_and_truth",
+    "find_flip_set",
     "loo_predictor",
+    "loo_probabilities",
     "loss_changes",
     "newton_step",
     "newton_steps",
     "parameter_changes",
     "polish",
     "predictors",
+    "removal_effect",
+    "removal_effect_on",
+    "removal_statistics",
     "remover_of",
     "retrain",
+    "retrain_without",
     "retraining_curvature",
     "training_effects",
 ]
