@@ -17,8 +17,8 @@ class Adapter:
     """What the package knows of a family of estimators, which :func:`register` puts to use.
 
     An adapter holds nothing: what it tells, it tells of the estimator that it is given, without
-    any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` unless
-    it :meth:`retrains_itself` (linear models have them from :class:`LinearAdapter`). All else has
+    any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` where
+    the objective ``has_tables`` (linear models have them from :class:`LinearAdapter`). All else has
     a default.
 
     Attributes
@@ -26,14 +26,11 @@ class Adapter:
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
-    follows_path : bool, default=True
-        Whether the solution of a machine with a hinge loss can be followed as rows leave it.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
-    follows_path = True
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
     )
@@ -107,10 +104,6 @@ class Adapter:
         """
         return bool(model.get_params().get("class_weight") == "balanced")
 
-    def retrains_itself(self, objective: Any) -> bool:
-        """Whether the model without some rows is :meth:`refit`, for want of a way to compute it."""
-        return False
-
     def refit(
         self,
         model: Any,
@@ -121,7 +114,7 @@ class Adapter:
         removals: Sequence[np.ndarray],
         n_jobs: int | None = None,
     ) -> list[Any]:
-        """The estimator's own fits without each group of rows.
+        """The estimator's own fits without each group of rows, where it has no such tables.
 
         By default they get weight 0: what counts rows, such as balanced class weights or the
         penalty of SGD, counts them still.

@@ -70,9 +70,6 @@ class SVCAdapter(Adapter):
         is_scaled = model.gamma == "scale" and model.kernel in ("rbf", "poly", "sigmoid")
         return is_scaled or super().removal_changes_objective(model)
 
-    def retrains_itself(self, objective):
-        return True
-
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Fits on the rows that are left, with the kernel and the weights held as they are."""
         unfitted, weight = _unfitted(model, objective.kernel), objective.sample_weight
@@ -97,8 +94,6 @@ class SVCAdapter(Adapter):
 
 class NuSVCAdapter(SVCAdapter):
     """NuSVC. Its scores leave the unknown factor C out, and its bounds move with every removal."""
-
-    follows_path = False
 
     def reduce(self, model, X, y, sample_weight):
         """libsvm takes no notice of class weights here."""

@@ -71,11 +71,8 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
         parameters = self.parameters_of(model, LOSSES, len(y))
         return self.reduce_margin(model, parameters, X, y, sample_weight, None)
 
-    def retrains_itself(self, objective):
-        """With a hinge loss and an L1 penalty."""
-        return not (objective.is_smooth or objective.has_dual)
-
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Of a machine with a hinge loss and an L1 penalty, for want of better."""
         warnings.warn(
             f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
             "itself, and ends near its optimum only: differences are as uncertain as its fits are.",

@@ -58,7 +58,7 @@ class Objective:
     @property
     def is_smooth(self) -> bool:
         """Whether the loss has a second derivative that says something."""
-        return not self.loss.is_piecewise_linear
+        return self.loss.has_curvature
 
     @property
     def n_rows(self) -> int:

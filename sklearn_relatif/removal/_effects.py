@@ -239,7 +239,7 @@ class RemovalMixin:
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
         adapter = adapter_of(self._model)
-        if adapter.retrains_itself(self._objective):
+        if not self._objective.has_tables:
             models = self._refit(removals)
         else:
             models = [None] * len(removals)
@@ -552,7 +552,7 @@ class RemovalMixin:
 
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """The estimator's own fits without each group of rows."""
-        model, objective = self._model, self._objective
+        model, objective = self._model, self._objective.fitted
         refit = adapter_of(model).refit
         return refit(model, objective, *self._training_data, removals, self.n_jobs)
 

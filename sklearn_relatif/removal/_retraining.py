@@ -136,7 +136,7 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
         If the Hessian is not positive definite (of a model without an optimum, it vanishes), or
         memory does not hold it.
     """
-    if not objective.is_smooth:
+    if not objective.loss.has_curvature:
         raise TypeError(
             f"{type(objective.loss).__name__} has no second derivative to retrain with; fit the "
             "model again without the rows."
