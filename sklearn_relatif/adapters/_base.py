@@ -18,19 +18,22 @@ class Adapter:
 
     An adapter holds nothing: what it tells, it tells of the estimator that it is given, without
     any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` where
-    the objective ``has_tables`` (linear models have them from :class:`LinearAdapter`). All else has
-    a default.
+    its objectives have tables of parameters (linear models have both from :class:`LinearAdapter`).
+    All else has a default.
 
     Attributes
     ----------
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
+    follows_path : bool, default=True
+        Whether the solution of a machine with a hinge loss can be followed as rows leave it.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
+    follows_path = True
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
     )
@@ -114,7 +117,7 @@ class Adapter:
         removals: Sequence[np.ndarray],
         n_jobs: int | None = None,
     ) -> list[Any]:
-        """The estimator's own fits without each group of rows, where it has no such tables.
+        """The estimator's own fits without each group of rows.
 
         By default they get weight 0: what counts rows, such as balanced class weights or the
         penalty of SGD, counts them still.

@@ -238,14 +238,13 @@ class RemovalMixin:
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
-        adapter = adapter_of(self._model)
-        if not self._objective.has_tables:
-            models = self._refit(removals)
-        else:
-            models = [None] * len(removals)
+        if self._objective.has_tables:
+            models, restore = [None] * len(removals), adapter_of(self._model).restore
             for batch in self._models(removals, "retrain"):
                 for index, table in zip(batch.positions, batch.tables(), strict=True):
-                    models[index] = adapter.restore(self._model, table)
+                    models[index] = restore(self._model, table)
+        else:
+            models = self._refit(removals)
         return [rebuild(self.estimator_, model) for model in models]
 
     def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
@@ -552,7 +551,7 @@ class RemovalMixin:
 
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """The estimator's own fits without each group of rows."""
-        model, objective = self._model, self._objective.fitted
+        model, objective = self._model, self._objective
         refit = adapter_of(model).refit
         return refit(model, objective, *self._training_data, removals, self.n_jobs)
 
