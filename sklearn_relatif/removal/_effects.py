@@ -551,7 +551,7 @@ class RemovalMixin:
 
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
         """The estimator's own fits without each group of rows."""
-        model, objective = self._model, self._objective
+        model, objective = self._model, self._objective.fitted
         refit = adapter_of(model).refit
         return refit(model, objective, *self._training_data, removals, self.n_jobs)
 
