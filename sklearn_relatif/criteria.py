@@ -14,57 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .jacobians import Gradients
-from .utils._blocks import block_budget, row_blocks
-from .utils._distribution import map_parts, split
-from .utils._threads import FEW_COLUMNS, for_each
-
 CRITERIA = ("influence", "theta_relative", "loss_relative")
-
-
-def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarray]:
-    """Scales of the rows' unit gradients, in one pass over the rows.
-
-    Parameters
-    ----------
-    criterion : {"theta_relative", "loss_relative"}
-        "theta_relative" continues from the loss-relative scales, and returns both.
-    rows : Gradients
-    curvature : curvature object
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_rows,)
-    """
-    if hasattr(rows, "scales"):
-        return rows.scales()
-    if hasattr(curvature, "row_scales"):
-        return curvature.row_scales(criterion, rows)
-    parts = split(rows) if isinstance(rows, Gradients) else [rows]
-    norms = getattr(curvature, "norms", curvature)
-    if criterion == "theta_relative" and hasattr(norms, "for_lengths"):
-        norms = norms.for_lengths(rows.n_rows)
-    found = map_parts(_unit_scales, parts, criterion, norms)
-    return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
-
-
-def _unit_scales(rows: Any, criterion: str, curvature: Any) -> dict[str, np.ndarray]:
-    names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
-    scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
-
-    def measure(block: slice) -> None:
-        gradients = curvature.whiten(rows.block(block))
-        scales["loss_relative"][block] = rows.norms(block, gradients)
-        if criterion == "theta_relative":
-            scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
-
-    bytes_per_row = rows.n_params * rows.unit.itemsize
-    if isinstance(rows, Gradients) and rows.n_params <= FEW_COLUMNS:
-        for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
-    else:
-        for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
-            measure(block)
-    return scales
 
 
 def row_factors(criterion: str, rows: Any, scales: dict[str, np.ndarray]) -> np.ndarray:
@@ -83,15 +33,12 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
     of its own fit that the row determines. For one output it is the ``h_i`` of regression
     diagnostics; the sum over rows is the effective number of parameters.
     """
-    if hasattr(curvature, "row_forms"):
-        inner = objective.weighted_second_derivative(slice(None))
-        return (_trace_of_product(inner, curvature.row_forms())) / objective.total_weight
-    form = curvature.quadratic_form(objective.shape[0])
-    leverage = np.empty(objective.jacobian.n_rows, objective.jacobian.dtype)
-    for rows in objective.blocks(objective.rows.n_params):
-        inner = objective.weighted_second_derivative(rows)
-        leverage[rows] = _trace_of_product(inner, form(objective.jacobian.dense_block(rows)))
-    return leverage / objective.total_weight
+    forms = curvature.forms(objective)
+    traces = [
+        _trace_of_product(objective.weighted_second_derivative(rows), forms(rows))
+        for rows in objective.blocks(objective.rows.n_params)
+    ]
+    return np.concatenate(traces) / objective.total_weight
 
 
 def _trace_of_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

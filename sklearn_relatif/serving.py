@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
 from .criteria import CRITERIA
-from .explainers import RelatIFExplainer, check_factored
+from .explainers import RelatIFExplainer
 from .results import Explanation
 from .search import SIGNS, merge_signs
 from .utils._blocks import block_budget, row_blocks
@@ -94,7 +94,8 @@ class ExplanationIndex:
         self.criterion = explainer.criterion if criterion is None else criterion
         check_choice("criterion", self.criterion, CRITERIA)
         _ = explainer.transform  # or an error that says why there are no vectors
-        check_factored("ExplanationIndex", explainer._coordinates()[1])
+        _, curvature = explainer._curvature.coordinates(explainer._objective)
+        curvature.check_factored("ExplanationIndex")
         lengthened, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
         self.vectors_ = lengthened[:, :-1]
         self._search = SEARCHES[index](lengthened)
@@ -129,8 +130,8 @@ class ExplanationIndex:
         check_choice("sign", sign, SIGNS)
         check_positive_int("n_examples", n_examples)
         explainer = self.explainer
-        objective, curvature = explainer._coordinates()
-        query = explainer._in_coordinates(explainer._query(X, y))
+        objective, curvature = explainer._curvature.coordinates(explainer._objective)
+        query = explainer._query(X, y, coordinates=objective)
         queries = objective.query_rows(query.jacobian, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
@@ -182,11 +183,10 @@ def _vectors(explainer: RelatIFExplainer, criterion: str, dtype: Any) -> tuple[n
 
     Also returns the length of the longest.
     """
-    objective, curvature = explainer._coordinates()
+    objective, curvature = explainer._curvature.coordinates(explainer._objective)
     rows = objective.rows
     factors = explainer._row_factors(criterion)
-    width = getattr(curvature, "n_whitened", rows.n_params)
-    vectors = np.empty((rows.n_rows, width + 1), dtype or rows.unit.dtype)
+    vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.unit.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
     for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
         unit, length = _unit(curvature.whiten(rows.block(some)))

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.criteria import row_factors, unit_scales
+from sklearn_relatif.criteria import row_factors
 from sklearn_relatif.jacobians import Gradients
 from tests import cases, reference
 
@@ -112,10 +112,10 @@ def test_relative_criteria_do_not_change_when_a_gradient_is_rescaled(n_classes, 
     rows, curvature = explainer._objective.rows, explainer._curvature
     factor = np.random.default_rng(0).choice([1e-300, 1e-3, 1.0, 1e3], len(y))
     rescaled = Gradients(rows.jacobian, rows.unit, rows.norm * factor)
-    scales = unit_scales("theta_relative", rows, curvature)
+    scales = curvature.lengths(rows, "theta_relative")
     for criterion in ("theta_relative", "loss_relative"):
         assert_array_equal(
-            row_factors(criterion, rescaled, unit_scales("theta_relative", rescaled, curvature)),
+            row_factors(criterion, rescaled, curvature.lengths(rescaled, "theta_relative")),
             row_factors(criterion, rows, scales),
         )
     assert_array_equal(

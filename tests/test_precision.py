@@ -286,7 +286,7 @@ def test_denominators_that_disagree_with_solutions_are_solved_for(monkeypatch, n
     X, y = text(n_classes=2)
     objective = reduce_estimator(fitted(X, y), sparse.csr_matrix(X), y, np.ones(len(y)))
     total = CurvatureOperator(objective, "hessian", 0.0)
-    expected = WoodburyCurvature(total).row_scales("theta_relative", objective.rows)
+    expected = WoodburyCurvature(total).lengths(objective.rows, "theta_relative")
     exact = getattr(WoodburyCurvature, name)
 
     def spoilt(self, k):
@@ -294,7 +294,7 @@ def test_denominators_that_disagree_with_solutions_are_solved_for(monkeypatch, n
         return difference, values * 1.01
 
     monkeypatch.setattr(WoodburyCurvature, name, spoilt)
-    found = WoodburyCurvature(total).row_scales("theta_relative", objective.rows)
+    found = WoodburyCurvature(total).lengths(objective.rows, "theta_relative")
     for criterion, scale in expected.items():
         assert_allclose(found[criterion], scale, rtol=1e-9)
 

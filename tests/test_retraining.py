@@ -9,7 +9,6 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif.adapters import reduce_estimator
-from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.jacobians import LinearJacobian
 from sklearn_relatif.losses import SquaredError
@@ -144,7 +143,7 @@ def test_balanced_class_weights_stay_as_they_are():
 def test_the_most_influential_rows():
     X, y = cases.digits(600)
     optimum = optimum_of(LogisticRegression(), X, y)
-    scale = unit_scales("loss_relative", optimum.rows, hessian_of(optimum))["loss_relative"]
+    scale = hessian_of(optimum).lengths(optimum.rows, "loss_relative")["loss_relative"]
     rows = np.argsort(-scale * optimum.rows.norm)[:30]
     result = retrain(optimum, rows[:, None])
     assert result.converged.all()

@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
-from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import (
     SoftmaxWoodburyCurvature,
     _choice,
@@ -32,8 +31,8 @@ def scales_of(objective, curvature, damping):
     """Of both relative criteria, by one factor and class by class."""
     whole = build_curvature(objective, curvature, damping)
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
-    expected = unit_scales("theta_relative", objective.rows, whole)
-    return expected, unit_scales("theta_relative", objective.rows, streamed)
+    expected = whole.lengths(objective.rows, "theta_relative")
+    return expected, streamed.lengths(objective.rows, "theta_relative")
 
 
 def assert_same_scales(objective, curvature="hessian", damping=0.0, rtol=1e-10):
@@ -84,8 +83,8 @@ def test_loss_relative_scales_alone():
     X, y, weight, _ = wide(4, is_sparse=True)
     objective = objective_of(fitted(X, y, weight), X, y, weight)
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
-    alone = streamed.row_scales("loss_relative", objective.rows)
-    both = streamed.row_scales("theta_relative", objective.rows)
+    alone = streamed.lengths(objective.rows, "loss_relative")
+    both = streamed.lengths(objective.rows, "theta_relative")
     assert set(alone) == {"loss_relative"}
     assert_array_equal(alone["loss_relative"], both["loss_relative"])
 
@@ -163,7 +162,7 @@ def test_a_ridge_too_weak_for_the_precision():
     objective = reduce_estimator(model, X.astype(np.float32), y, np.ones(len(y)))
     streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, "hessian", 0.0))
     with pytest.raises(ValueError, match=r"too weak.*positive damping"):
-        streamed.row_scales("loss_relative", objective.rows)
+        streamed.lengths(objective.rows, "loss_relative")
 
 
 # --- which problems, and what else there is of them ------------------------------------------

@@ -137,7 +137,7 @@ def test_products_without_the_matrix(name, curvature):
 def test_conjugate_gradients_agree_with_cholesky(structure, name, curvature):
     objective = OBJECTIVES[name]()
     total = CurvatureOperator(objective, curvature, 1e-3)
-    preconditioner = _choice._structured(total, structure)
+    preconditioner = _choice.APPROXIMATIONS[structure](total)
     solver = ConjugateGradients(total, preconditioner, tol=1e-12)
     gradients = gradients_of(objective)
     gradients[3] = 0
@@ -239,7 +239,7 @@ STRUCTURED = ("block_diagonal", "kfac", "ekfac")
 @pytest.mark.parametrize("name", ["binary", "softmax", "sparse softmax"])
 def test_whitening_belongs_to_the_solution(name, structure, curvature):
     objective = OBJECTIVES[name]()
-    own = _choice._structured(CurvatureOperator(objective, curvature, 1e-3), structure)
+    own = _choice.APPROXIMATIONS[structure](CurvatureOperator(objective, curvature, 1e-3))
     gradients = gradients_of(objective)
     solved = own.solve(gradients.copy())
     whitened = own.whiten(gradients.copy())
@@ -300,7 +300,7 @@ def test_block_diagonal_with_different_features_for_each_class():
 @pytest.mark.parametrize("structure", ["kfac", "ekfac"])
 def test_kronecker_factors_are_exact_for_one_output(structure, curvature):
     objective = softmax(2)
-    own = _choice._structured(CurvatureOperator(objective, curvature, 0.0), structure)
+    own = _choice.APPROXIMATIONS[structure](CurvatureOperator(objective, curvature, 0.0))
     expected = build_curvature(objective, curvature, 0.0).solve(gradients_of(objective))
     assert cases.relative_error(own.solve(gradients_of(objective)), expected) < 1e-9
 
@@ -309,7 +309,7 @@ def test_kronecker_factors_are_exact_for_one_output(structure, curvature):
 def test_kronecker_factors_are_exact_where_all_rows_have_the_same_probabilities(structure):
     """With the unpenalised intercept and the damping."""
     objective = softmax(4, C=1e-12)
-    own = _choice._structured(CurvatureOperator(objective, "hessian", 0.01), structure)
+    own = _choice.APPROXIMATIONS[structure](CurvatureOperator(objective, "hessian", 0.01))
     expected = build_curvature(objective, "hessian", 0.01).solve(gradients_of(objective))
     assert cases.relative_error(own.solve(gradients_of(objective)), expected) < 1e-9
 
@@ -329,7 +329,7 @@ def test_directions_that_nothing_sees_are_left_out(structure):
     X, y = cases.noisy_classes(2)
     X = np.column_stack([X, np.full(len(X), 3.0), np.zeros(len(X)), 100 * X[:, 0]])
     objective = objective_of(LogisticRegression(C=10).fit(X, y), X, y)
-    own = _choice._structured(CurvatureOperator(objective, "fisher", 0.0), structure)
+    own = _choice.APPROXIMATIONS[structure](CurvatureOperator(objective, "fisher", 0.0))
     gradients = gradients_of(objective)
     expected = gradients @ np.linalg.pinv(whole(objective, "fisher"), rcond=1e-12, hermitian=True)
     assert cases.relative_error(own.solve(gradients.copy()), expected) < 1e-7
@@ -464,7 +464,7 @@ def test_approximations_of_wide_data_are_the_same_in_the_span_of_the_rows(solver
     reduced, own, _ = prepare_curvature(objective, "hessian", 0.0, solver, 0)
     assert reduced.shape == (2, 31)
     if solver in ("block_diagonal", "kfac", "ekfac"):
-        full = _choice._structured(CurvatureOperator(objective, "hessian", 0.0), solver)
+        full = _choice.APPROXIMATIONS[solver](CurvatureOperator(objective, "hessian", 0.0))
         expected = full.solve(gradients_of(objective)) @ gradients_of(objective).T
         actual = own.solve(gradients_of(reduced)) @ gradients_of(reduced).T
         assert cases.relative_error(actual, expected) < 1e-9

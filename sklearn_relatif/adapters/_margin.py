@@ -24,7 +24,7 @@ LOSSES = {
     "squared_hinge": SquaredHinge,
 }
 #: What the rounding of the features makes of a margin, in units of their precision.
-ROUNDING = 1e3
+MARGIN_ROUNDINGS = 1e3
 
 
 class MarginAdapter(LinearAdapter):
@@ -77,7 +77,7 @@ class LinearSVCAdapter(MarginAdapter):
 def _margin_loss(model, codebook, dtype):
     if model.loss != "hinge":
         return LOSSES[model.loss](codebook)
-    return Hinge(codebook, slack=max(model.tol or 0, ROUNDING * np.finfo(dtype).eps))
+    return Hinge(codebook, slack=max(model.tol or 0, MARGIN_ROUNDINGS * np.finfo(dtype).eps))
 
 
 register("sklearn.svm.LinearSVC", LinearSVCAdapter())

@@ -52,9 +52,9 @@ def model_columns(explainer):
     if has_leave_one_out(objective):
         columns |= leave_one_out(explainer)
     elif objective.is_smooth:
-        notes.append(NO_LEVERAGE if explainer._lacks_factor else NO_FACTOR)
+        notes.append(NO_FACTOR if has_leverage(explainer) else NO_LEVERAGE)
     columns["loss"] = losses(objective)
-    if objective.is_smooth and not explainer._lacks_factor:
+    if objective.is_smooth and has_leverage(explainer):
         columns["leverage"] = explainer.leverage_
     elif not objective.is_smooth:
         notes.append(NO_CURVATURE)
@@ -66,6 +66,11 @@ def model_columns(explainer):
 def has_leave_one_out(objective):
     """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
     return objective.is_smooth and has_exact_factor(objective, "hessian")
+
+
+def has_leverage(explainer):
+    """Whether the curvature can be had in coordinates, in which leverages are computed."""
+    return explainer._curvature.has_coordinates(explainer._objective)
 
 
 def leave_one_out(explainer):

@@ -234,9 +234,10 @@ def extreme_eigenvalues(explainer):
     The smallest is that in the directions that the solver knows. None if Lanczos fails, or would
     solve too often for what one of its solutions costs.
     """
-    if explainer._lacks_factor:
+    objective = explainer._objective
+    if not explainer._curvature.has_coordinates(objective):
         return None
-    objective, inverse = explainer._coordinates()
+    objective, inverse = explainer._curvature.coordinates(objective)
     total = CurvatureOperator(objective, explainer.curvature, explainer.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype

@@ -1,5 +1,6 @@
 """Noun 3: the curvature of an objective, and the application of its inverse."""
 
+from ._base import Curvature, NoFactor
 from ._block_diagonal import BlockDiagonalCurvature
 from ._choice import (
     CURVATURES,
@@ -16,6 +17,7 @@ from ._diagonal import DiagonalCurvature
 from ._inverse import build_curvature, factorise
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
+from ._null_space import null_space
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
@@ -25,9 +27,11 @@ __all__ = [
     "BlockDiagonalCurvature",
     "CholeskyCurvature",
     "ConjugateGradients",
+    "Curvature",
     "DiagonalCurvature",
     "KroneckerCurvature",
     "Lissa",
+    "NoFactor",
     "Prepared",
     "SoftmaxWoodburyCurvature",
     "SplitCurvature",
@@ -38,5 +42,6 @@ __all__ = [
     "has_exact_factor",
     "has_room_for_factor",
     "hessian_inverse",
+    "null_space",
     "prepare_curvature",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._base import Curvature
 from ._cholesky import CholeskyCurvature
+from ._memory import Factor
+from ._null_space import null_space
 
 
-class BlockDiagonalCurvature:
+class BlockDiagonalCurvature(Curvature):
     """The diagonal blocks ``M_k`` of a curvature, one an output or a class.
 
     It is exact where the curvature does not couple the outputs: for one output, and for the
@@ -34,14 +37,15 @@ class BlockDiagonalCurvature:
         self.classes = None if contrasts is None or has_gauge else contrasts.T
         mask = None if objective.mask is None else objective.mask.ravel()
         blocks = self._blocks(total)
-        self._factors = CholeskyCurvature(
-            blocks, self.dtype, lambda: self._null_space(total, blocks), mask
+        self._uncoupled = CholeskyCurvature(
+            blocks, self.dtype, lambda: self._null_space(total, len(blocks)), mask
         )
+        self.n_whitened = self._uncoupled.n_whitened
 
-    @property
-    def n_whitened(self):
-        """Length of a whitened gradient."""
-        return self._factors.n_blocks * self._factors.size
+    @classmethod
+    def memory(cls, sizes, kind) -> Factor:
+        """What the factors of the classes take."""
+        return Factor(sizes.n_classes, sizes.n_columns)
 
     def _blocks(self, total):
         blocks = total.output_grams(self.classes)
@@ -54,21 +58,20 @@ class BlockDiagonalCurvature:
             diagonals += 1 - mask
         return blocks
 
-    def _null_space(self, total, blocks):
+    def _null_space(self, total, n_blocks):
         n_outputs = total.objective.shape[0]
-        unpenalised = total.curvature != "hessian"
-        directions = total.objective.null_space(blocks[:n_outputs], unpenalised)
-        return directions if self.classes is None else directions[:1] * len(blocks)
+        directions = null_space(total.objective, n_outputs, total.curvature != "hessian")
+        return directions if self.classes is None else directions[:1] * n_blocks
 
     def whiten(self, gradients):
         """``L_k^-1 (u_k · g)`` for each row g, shape (n, n_blocks * n_columns)."""
         if self.classes is not None:
             gradients = self._change_outputs(gradients, self.classes.T)
-        return self._factors.whiten(gradients)
+        return self._uncoupled.whiten(gradients)
 
     def unwhiten(self, whitened):
         """``sum_k u_k ⊗ L_k^-T v_k``: turns whitened gradients into ``M^-1 g``. Overwrites."""
-        parts = self._factors.unwhiten(whitened)
+        parts = self._uncoupled.unwhiten(whitened)
         return parts if self.classes is None else self._change_outputs(parts, self.classes)
 
     def solve(self, gradients):
@@ -78,8 +81,8 @@ class BlockDiagonalCurvature:
     def quadratic_form(self, n_outputs):
         """A function of features x (n, n_columns) to the forms ``x^T [M^-1]_kl x``."""
         if self.classes is None:
-            return self._factors.quadratic_form(n_outputs)
-        form = self._factors.quadratic_form(self._factors.n_blocks)
+            return self._uncoupled.quadratic_form(n_outputs)
+        form = self._uncoupled.quadratic_form(self._uncoupled.n_blocks)
         return lambda x: np.einsum(
             "kc,nc,lc->nkl", self.classes, form(x), self.classes, optimize=True
         ).astype(x.dtype, copy=False)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureOperator, LinearObjective, reduce_to_row_space, row_space_obstacle
+from ..objectives import CurvatureOperator, reduce_to_row_space
 from ..results import SolverChoice
 from . import _memory
+from ._base import Curvature
 from ._block_diagonal import BlockDiagonalCurvature
+from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
-from ._inverse import build_curvature, is_diagonal
+from ._inverse import build_curvature, diagonal_curvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
-from ._kfac import KroneckerCurvature, shared_penalty_obstacle
-from ._memory import MEMORY_SHARE, Factor
+from ._kfac import KroneckerCurvature
+from ._memory import MEMORY_SHARE
 from ._proof import predictor_error, solution_error
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
@@ -48,16 +51,20 @@ ILL_CONDITIONED = 1e12
 SMALL = 1000
 #: Up to this size a factor of a softmax regression on wide sparse data costs less than it saves.
 MODERATE = 5000
-#: Matrices with a row for each training row that all denominators of such a model take at once,
-#: and the share of the memory for them: they are gone when the denominators are known.
-SOFTMAX_MATRICES = 5
+#: Share of the memory that all denominators of such a model may take, for as long as they do.
 TRANSIENT_SHARE = 0.75
-#: Matrices of the size of the features that EK-FAC holds at once.
-EKFAC_MATRICES = 4
-NORMS = {
-    "block_diagonal": "the block-diagonal approximation",
-    "ekfac": "the eigenvalue-corrected Kronecker approximation",
-    "diagonal": "the diagonal of the curvature",
+#: What makes an approximation of a :class:`CurvatureOperator`.
+APPROXIMATIONS: dict[str, Any] = {
+    "block_diagonal": BlockDiagonalCurvature,
+    "kfac": KroneckerCurvature,
+    "ekfac": partial(KroneckerCurvature, is_corrected=True),
+    "diagonal": DiagonalCurvature.of,
+}
+#: Those that give denominators, from the best to the one that is always affordable.
+OF_DENOMINATORS: dict[str, tuple[type[Curvature], str]] = {
+    "block_diagonal": (BlockDiagonalCurvature, "the block-diagonal approximation"),
+    "ekfac": (KroneckerCurvature, "the eigenvalue-corrected Kronecker approximation"),
+    "diagonal": (DiagonalCurvature, "the diagonal of the curvature"),
 }
 
 
@@ -71,20 +78,19 @@ def hessian_inverse(objective):
     """
     if has_room_for_factor(objective):
         return build_curvature(objective, "hessian", 0.0)
-    total = CurvatureOperator(objective, "hessian", 0.0)
-    is_wide = _is_wide(objective)
-    name = "diagonal" if is_wide else _affordable_norms(objective, "hessian", 0.0)[0]
-    return ConjugateGradients(total, _structured(total, name))
+    total, sizes = CurvatureOperator(objective, "hessian", 0.0), objective.sizes()
+    name = "diagonal" if sizes.is_wide else _affordable_approximation(sizes, "hessian", 0.0)
+    return ConjugateGradients(total, APPROXIMATIONS[name](total))
 
 
 def has_room_for_factor(objective) -> bool:
     """Whether a factor of the Hessian, in the coordinates of the objective, is affordable."""
-    return _exact_factor(objective, "hessian", objective.jacobian.X.shape[1]).is_affordable
+    return CholeskyCurvature.memory(objective.sizes(), "hessian").is_affordable
 
 
 def check_room_for_factor(objective):
     """Raise a ValueError if memory does not hold a Hessian's factor, even in single precision."""
-    factor = _exact_factor(objective, "hessian", objective.jacobian.X.shape[1])
+    factor = CholeskyCurvature.memory(objective.sizes(), "hessian")
     if factor.n_bytes / 2 > MEMORY_SHARE * _memory.machine_memory():
         raise ValueError(
             f"Retraining needs a factor of the Hessian of {objective.weights.size} parameters, "
@@ -92,6 +98,11 @@ def check_room_for_factor(objective):
             f"{_memory.machine_memory() / 2**20:,.1f} MiB of this machine. Use order='newton', "
             "which solves iteratively, or a model with fewer parameters."
         )
+
+
+def has_exact_factor(objective, kind) -> bool:
+    """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
+    return CholeskyCurvature.memory(objective.sizes().reduced, kind).is_affordable
 
 
 class Prepared(NamedTuple):
@@ -103,14 +114,15 @@ class Prepared(NamedTuple):
 
 
 def prepare_curvature(
-    objective, curvature, damping, solver="auto", random_state=None, verbose=False
+    objective, kind, damping, solver="auto", random_state=None, verbose=False
 ) -> Prepared:
     """Choose a solver, and prepare it to apply the inverse of a curvature.
 
     Parameters
     ----------
     objective : objective
-    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+        Of curvature.
     damping : float
         Added to the diagonal (the objective being a mean over rows).
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", "ekfac"}
@@ -158,40 +170,40 @@ def prepare_curvature(
     >>> choice.name, reduced.shape
     ('woodbury', (1, 31))
     """
-    if not isinstance(objective, LinearObjective) or is_diagonal(objective, curvature):
-        own = build_curvature(objective, curvature, damping)
+    own = diagonal_curvature(objective, kind, damping)
+    if own is not None:
         reason = "the curvature is diagonal, and its inverse exact at no cost"
         return Prepared(objective, own, SolverChoice("diagonal", reason))
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
-        choice = choose_solver(objective, curvature, damping)
+        choice = choose_solver(objective, kind, damping)
     if choice.name in ("cg", "lissa"):
-        return _split(objective, curvature, damping, choice, random_state)
+        return _split(objective, kind, damping, choice, random_state)
     if choice.name in ("cholesky", "woodbury"):
-        return _exact(objective, curvature, damping, choice, verbose)
-    if _is_wide(objective):
+        return _exact(objective, kind, damping, choice, verbose)
+    if objective.sizes().is_wide:
         objective = reduce_to_row_space(objective)
-    total = CurvatureOperator(objective, curvature, damping)
-    return Prepared(objective, _structured(total, choice.name), choice)
+    total = CurvatureOperator(objective, kind, damping)
+    return Prepared(objective, APPROXIMATIONS[choice.name](total), choice)
 
 
-def _exact(objective, curvature, damping, choice, verbose):
+def _exact(objective, kind, damping, choice, verbose):
     """The first of the exact solvers that proves to be one, or else the best of them."""
-    if choice.name == "woodbury" and _has_softmax_dual(objective, curvature, damping):
-        total = CurvatureOperator(objective, curvature, damping)
+    if choice.name == "woodbury" and _is_large_softmax(objective.sizes(), kind, damping):
+        total = CurvatureOperator(objective, kind, damping)
         return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
     found: list[tuple[float, Prepared]] = []
     refusal = ValueError()
-    for note, given, solver in _attempts(objective, curvature, damping, choice):
+    for note, given, solver in _attempts(objective, kind, damping, choice):
         try:
-            own, inverse = solver(given, curvature, damping)
+            own, inverse = solver(given, kind, damping)
         except ValueError as raised:
             refusal = raised
             continue
         prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
         error = predictor_error(given)
         if own is not given or not _is_well_conditioned(inverse):
-            total = CurvatureOperator(given, curvature, damping)
+            total = CurvatureOperator(given, kind, damping)
             # NaN stays, unlike with the max of Python.
             error = float(np.maximum(error, solution_error(total, own, inverse)))
         found.append((error if np.isfinite(error) else np.inf, prepared))
@@ -203,14 +215,15 @@ def _exact(objective, curvature, damping, choice, verbose):
     return _vouched_for(prepared, error)
 
 
-def _attempts(objective, curvature, damping, choice):
+def _attempts(objective, kind, damping, choice):
     """Exact solvers from the fastest to the most accurate.
 
     Yields what to add to the reason, the objective, and a function of it, the kind of curvature
     and the damping to the objective in other coordinates, if need be, and its curvature.
     """
     plain = _in_all_features if choice.name == "cholesky" else _in_row_space
-    if choice.name == "woodbury" and _has_dual(objective, curvature, damping):
+    obstacle = WoodburyCurvature.obstacle(objective.sizes(), kind, damping)
+    if choice.name == "woodbury" and obstacle is None:
         yield "", objective, _by_dual
         if objective.dtype != np.float64:
             yield DOUBLE, objective.astype(np.float64), _by_dual
@@ -221,71 +234,66 @@ def _attempts(objective, curvature, damping, choice):
         yield DOUBLE, objective.astype(np.float64), plain
 
 
-def _in_all_features(objective, curvature, damping):
-    return objective, build_curvature(objective, curvature, damping)
+def _in_all_features(objective, kind, damping):
+    return objective, build_curvature(objective, kind, damping)
 
 
-def _in_row_space(objective, curvature, damping):
-    return _in_all_features(reduce_to_row_space(objective), curvature, damping)
+def _in_row_space(objective, kind, damping):
+    return _in_all_features(reduce_to_row_space(objective), kind, damping)
 
 
-def _by_dual(objective, curvature, damping):
-    return objective, WoodburyCurvature(CurvatureOperator(objective, curvature, damping))
+def _by_dual(objective, kind, damping):
+    return objective, WoodburyCurvature(CurvatureOperator(objective, kind, damping))
 
 
 def _is_well_conditioned(inverse):
     """Whether a factor needs no other proof, as far as rounding can take it: eps x condition."""
-    error = ROUNDINGS * np.finfo(inverse.dtype).eps * getattr(inverse, "condition", np.inf)
+    error = ROUNDINGS * np.finfo(inverse.dtype).eps * inverse.condition
     return error <= ACCURACY[inverse.dtype]
 
 
 def _vouched_for(prepared, error) -> Prepared:
     """A warning, and no claim to be exact, where it is not warranted."""
-    condition = getattr(prepared.curvature, "condition", 1.0)
+    condition = prepared.curvature.condition
     is_proved = error <= max(TOLERATED, ACCURACY[prepared.objective.dtype])
-    if is_proved and condition <= ILL_CONDITIONED:
+    if is_proved and not condition > ILL_CONDITIONED:
         return prepared
-    size = f"its condition number is about {condition:.0e}, with all columns at the same scale"
+    size = (
+        f"its condition number is about {condition:.0e}, with all columns at the same scale, and "
+    )
     spoilt = "scores may be off by rounding"
     if not is_proved:
         spoilt = f"rounding puts solutions off by about {error:.0e} of their size"
     warnings.warn(
-        f"The curvature is ill-conditioned: {size}, and {spoilt}. Columns or rows nearly depend on "
-        "one another, or columns hardly vary about a mean far from 0, and next to no penalty tells "
-        "them apart. Set a positive damping (for example damping=1e-3), standardise the columns, "
-        "leave out those that repeat others, or fit the model with more regularisation.",
+        f"The curvature is ill-conditioned: {'' if np.isnan(condition) else size}{spoilt}. "
+        "Columns or rows nearly depend on one another, or columns hardly vary about a mean far "
+        "from 0, and next to no penalty tells them apart. Set a positive damping (for example "
+        "damping=1e-3), standardise the columns, leave out those that repeat others, or fit the "
+        "model with more regularisation.",
         LinAlgWarning,
         stacklevel=2,
     )
     return prepared._replace(solver=prepared.solver._replace(is_proved=is_proved))
 
 
-def _structured(total, name):
-    if name == "block_diagonal":
-        return BlockDiagonalCurvature(total)
-    if name == "diagonal":
-        return DiagonalCurvature(total.diagonal().astype(total.objective.dtype))
-    return KroneckerCurvature(total, is_corrected=name == "ekfac")
-
-
-def choose_solver(objective, curvature, damping=0.0) -> SolverChoice:
+def choose_solver(objective, kind, damping=0.0) -> SolverChoice:
     """The exact solver if it is affordable, else conjugate gradients."""
-    n_rows, n_features = objective.jacobian.X.shape
-    factor = _exact_factor(objective, curvature, n_features)
-    if factor.size > SMALL and _is_wide(objective):
-        duals = Factor(SOFTMAX_MATRICES, n_rows)
-        if _has_softmax_dual(objective, curvature, damping) and duals.fits(TRANSIENT_SHARE):
+    sizes = objective.sizes()
+    factor = CholeskyCurvature.memory(sizes, kind)
+    if factor.size > SMALL and sizes.is_wide:
+        duals = SoftmaxWoodburyCurvature.memory(sizes, kind)
+        if _is_large_softmax(sizes, kind, damping) and duals.fits(TRANSIENT_SHARE):
             return SolverChoice(
                 "woodbury",
-                f"there are fewer rows ({n_rows}) than features ({n_features}), and one exact "
-                f"factor a class, taken one after the other, needs {duals.amount}",
+                f"there are fewer rows ({sizes.n_rows}) than features ({sizes.n_features}), and "
+                f"one exact factor a class, taken one after the other, needs {duals.amount}",
             )
-        reduced = _exact_factor(objective, curvature, n_rows)
+        reduced = CholeskyCurvature.memory(sizes.reduced, kind)
         if reduced.is_affordable:
             return SolverChoice(
                 "woodbury",
-                f"the {n_rows} rows span a part of the {n_features} features, in which an exact "
-                f"factor takes {reduced.amount}",
+                f"the {sizes.n_rows} rows span a part of the {sizes.n_features} features, in which "
+                f"an exact factor takes {reduced.amount}",
             )
     exact = f"an exact factor of {objective.weights.size} parameters"
     if factor.is_affordable:
@@ -293,83 +301,36 @@ def choose_solver(objective, curvature, damping=0.0) -> SolverChoice:
     return SolverChoice("cg", f"{exact} would take {factor.amount}")
 
 
-def _exact_factor(objective, curvature, n_features):
-    """The Cholesky factor of a curvature, were there so many features."""
-    n_outputs = objective.shape[0]
-    n_columns = n_features + objective.jacobian.fit_intercept
-    if not (objective.loss.couples_outputs or curvature == "empirical_fisher"):
-        return Factor(n_outputs, n_columns)
-    return Factor(1, n_outputs * n_columns)
+def _is_large_softmax(sizes, kind, damping):
+    """Whether :class:`SoftmaxWoodburyCurvature` inverts a curvature, and for less than a factor."""
+    is_large = sizes.n_outputs * sizes.n_rows > MODERATE
+    return is_large and SoftmaxWoodburyCurvature.obstacle(sizes, kind, damping) is None
 
 
-def has_exact_factor(objective, curvature):
-    """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
-    n_rows, n_features = objective.jacobian.X.shape
-    n_columns = min(n_rows, n_features) if _is_wide(objective) else n_features
-    return _exact_factor(objective, curvature, n_columns).is_affordable
-
-
-def _split(objective, curvature, damping, choice, random_state):
-    """An iterative solver of the queries, with norms from a factor that is affordable."""
-    norms_name, is_reduced = _affordable_norms(objective, curvature, damping)
+def _split(objective, kind, damping, choice, random_state):
+    """An iterative solver of the queries, with denominators from a factor that is affordable."""
+    sizes = objective.sizes()
+    name = _affordable_approximation(sizes, kind, damping)
+    is_reduced = sizes.is_wide and name != "diagonal"
     if is_reduced:
         objective = reduce_to_row_space(objective)
-    total = CurvatureOperator(objective, curvature, damping)
-    norms = _structured(total, norms_name)
+    total = CurvatureOperator(objective, kind, damping)
+    approximation = APPROXIMATIONS[name](total)
     if choice.name == "cg":
-        solver: Any = ConjugateGradients(total, norms)
+        solver: Any = ConjugateGradients(total, approximation)
     else:
-        solver = Lissa(total, norms, random_state=random_state)
+        solver = Lissa(total, approximation, random_state=random_state)
     where = ", in the span of the rows" if is_reduced else ""
-    reason = f"{choice.reason}{where}; denominators from {NORMS[norms_name]}"
-    return Prepared(objective, SplitCurvature(solver, norms), SolverChoice(choice.name, reason))
+    reason = f"{choice.reason}{where}; denominators from {OF_DENOMINATORS[name][1]}"
+    own = SplitCurvature(solver, approximation)
+    return Prepared(objective, own, SolverChoice(choice.name, reason))
 
 
-def _affordable_norms(objective, curvature, damping):
-    """The best approximation that fits into memory, and whether wide data are to be reduced."""
-    is_wide = _is_wide(objective)
-    n_rows, n_features = objective.jacobian.X.shape
-    n_columns = (n_rows if is_wide else n_features) + objective.jacobian.fit_intercept
-    contrasts = objective.loss.softmax_contrasts
-    n_blocks = objective.shape[0] if contrasts is None else len(contrasts)
-    if Factor(n_blocks, n_columns).is_affordable:
-        return "block_diagonal", is_wide
-    obstacle = shared_penalty_obstacle(CurvatureOperator(objective, curvature, damping))
-    if obstacle is None and Factor(EKFAC_MATRICES, n_columns).is_affordable:
-        return "ekfac", is_wide
-    return "diagonal", False
-
-
-def _is_wide(objective):
-    n_rows, n_features = objective.jacobian.X.shape
-    return n_rows < n_features and row_space_obstacle(objective) is None
-
-
-def _has_dual(objective, curvature, damping):
-    """Whether the curvature is one that :class:`WoodburyCurvature` inverts."""
-    is_coupled = objective.loss.couples_outputs or curvature == "empirical_fisher"
-    return (
-        objective.jacobian.is_sparse
-        and _is_wide(objective)
-        and (objective.shape[0] == 1 or not is_coupled)
-        and (objective.mask is None or bool(objective.mask.all()))
-        and CurvatureOperator(objective, curvature, damping).ridge[:, 0].min() > 0
-    )
-
-
-def _has_softmax_dual(objective, curvature, damping):
-    """Whether :class:`SoftmaxWoodburyCurvature` inverts the curvature, and for less than a factor.
-
-    It is for the softmax in contrasts.
-    """
-    return (
-        objective.loss.softmax_contrasts is not None
-        and not objective.loss.has_gauge
-        and objective.shape[0] > 1
-        and curvature in ("hessian", "fisher")
-        and objective.jacobian.is_sparse
-        and _is_wide(objective)
-        and objective.mask is None
-        and objective.weights.shape[0] * objective.n_rows > MODERATE
-        and CurvatureOperator(objective, curvature, damping).ridge[:, 0].min() > 0
+def _affordable_approximation(sizes, kind, damping):
+    """Name of the best one that fits into memory, for wide data in the space of the rows."""
+    return next(
+        name
+        for name, (solver, _) in OF_DENOMINATORS.items()
+        if solver.obstacle(sizes, kind, damping) is None
+        and solver.memory(sizes.reduced, kind).is_affordable
     )

@@ -10,7 +10,9 @@ from scipy.linalg import blas
 
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
+from ._base import Curvature, measured
 from ._lapack import cholesky, invert_triangle
+from ._memory import Factor
 
 #: From so many rows for each parameter on, products with all rows cost more than a singular value
 #: decomposition of the factor, which saves one of them.
@@ -21,7 +23,7 @@ TILE = 512
 POWER_STEPS = 2
 
 
-class CholeskyCurvature:
+class CholeskyCurvature(Curvature):
     """A symmetric positive definite curvature ``M = L L^T``, block-diagonal or whole.
 
     The inverse factor is formed once, because multiplying by a triangle runs at the speed of
@@ -48,22 +50,24 @@ class CholeskyCurvature:
         If the curvature is not positive definite in the directions that gradients take.
     """
 
+    is_exact = True
+
     def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]], mask=None):
         self.n_blocks, self.size, _ = blocks.shape
         self.dtype = np.dtype(dtype)
         tolerance = 10 * np.sqrt(self.size) * np.finfo(dtype).eps
         diagonals = np.einsum("bii->bi", blocks).copy()
-        factors, n_null = [factorise_block(block) for block in blocks], 0
-        if min(pivot for _, pivot in factors) < tolerance:
+        factored, n_null = [factorise_block(block) for block in blocks], 0
+        if min(pivot for _, pivot in factored) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
                 scale = _null_scale(diagonal)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
             diagonals = np.einsum("bii->bi", blocks).copy()
-            factors = [factorise_block(block) for block in blocks]
+            factored = [factorise_block(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
-        self.smallest_pivot = smallest = min(pivot for _, pivot in factors)
+        self.smallest_pivot = smallest = min(pivot for _, pivot in factored)
         if smallest < tolerance:
             raise ValueError(
                 "The curvature is not positive definite: its smallest relative pivot is "
@@ -74,18 +78,27 @@ class CholeskyCurvature:
         n_active = self.n_blocks * self.size if mask is None else int(np.sum(mask))
         #: Number of directions that have curvature of their own.
         self.n_free = n_active - n_null
+        self.n_whitened = self.n_blocks * self.size
+        self.is_dense = self.n_blocks == 1
+        self.is_accurate = smallest > np.sqrt(np.finfo(dtype).eps)
         self.inverse_factors, conditions = [], [1.0]
-        for (factor, _), lengths in zip(factors, np.sqrt(diagonals), strict=True):
+        for (factor, _), lengths in zip(factored, np.sqrt(diagonals), strict=True):
             largest = _square_of_norm(factor, 1 / lengths, transpose=True)
             self.inverse_factors.append(invert_factor(factor, dtype))
             inverse = _square_of_norm(self.inverse_factors[-1], lengths, transpose=False)
             conditions.append(largest * inverse)
-        #: Estimate of the condition number with all parameters at the same scale.
         self.condition = max(conditions)
         if mask is not None:
             by_block = mask.reshape(self.n_blocks, -1)
             for factor, active in zip(self.inverse_factors, by_block, strict=True):
                 factor[np.diag_indices(self.size)] *= active
+
+    @classmethod
+    def memory(cls, sizes, kind) -> Factor:
+        """What the factor of a curvature of an objective of some sizes takes."""
+        if sizes.couples_outputs or kind == "empirical_fisher":
+            return Factor(1, sizes.n_outputs * sizes.n_columns)
+        return Factor(sizes.n_outputs, sizes.n_columns)
 
     def whiten(self, gradients):
         """``L^-1 g`` for each row g, shape (n, n_params). ``gradients`` is overwritten."""
@@ -98,6 +111,11 @@ class CholeskyCurvature:
     def solve(self, gradients):
         """``M^-1 g`` for each row g, shape (n, n_params). ``gradients`` is overwritten."""
         return self.unwhiten(self.whiten(gradients))
+
+    def lengths(self, rows, criterion):
+        """Lengths of the whitened and of the solved unit gradients of the training rows."""
+        is_once = criterion == "loss_relative"
+        return measured(rows, criterion, self if is_once else self.for_lengths(rows.n_rows))
 
     def for_lengths(self, n_rows):
         """What gives the lengths of ``L^-1 g`` and ``M^-1 g`` of so many rows fastest."""
@@ -116,6 +134,10 @@ class CholeskyCurvature:
         (factor,) = self.inverse_factors
         inverse = triangular_product(factor, np.tril(factor).T.copy(), True)
         return lambda x: _coupled_forms(inverse, x, n_outputs)
+
+    def n_parameters(self, ridge):
+        """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
+        return self.n_free - ridge @ self.inverse_diagonal()
 
     def inverse_diagonal(self):
         """Diagonal of ``M^-1``, shape (n_params,), in double precision."""

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._base import Curvature
 
-class DiagonalCurvature:
+
+class DiagonalCurvature(Curvature):
     """A curvature that is a diagonal matrix or a multiple of the identity.
 
     Parameters
     ----------
     diagonal : ndarray of shape (n_params,) or ()
         0 for parameters that are held fixed.
+    is_exact : bool, default=True
+        Whether the diagonal is all of the curvature.
     """
 
-    def __init__(self, diagonal):
+    def __init__(self, diagonal, is_exact=True):
+        self.is_exact = is_exact
         self.dtype = diagonal.dtype
+        self.n_whitened = diagonal.size
         root = np.sqrt(diagonal)
         self.inverse_root = np.where(root > 0, 1 / np.where(root > 0, root, 1), 0)
+
+    @classmethod
+    def of(cls, total) -> DiagonalCurvature:
+        """The diagonal of a curvature, which stands for all of it."""
+        return cls(total.diagonal().astype(total.objective.dtype), is_exact=False)
 
     def whiten(self, gradients):
         """``L^-1 g`` for each row g, where ``L`` is the square root of the diagonal."""

@@ -6,15 +6,16 @@ import numpy as np
 
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._null_space import null_space
 
 
-def build_curvature(objective, curvature, damping):
+def build_curvature(objective, kind, damping):
     """Assemble a curvature of an objective and factorise it.
 
     Parameters
     ----------
-    objective : LinearObjective
-    curvature : {"hessian", "fisher", "empirical_fisher", "identity"}
+    objective : objective
+    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
     damping : float
         Added to the diagonal (the objective being a mean over rows).
 
@@ -22,14 +23,25 @@ def build_curvature(objective, curvature, damping):
     -------
     CholeskyCurvature or DiagonalCurvature
     """
-    if is_diagonal(objective, curvature):
-        is_identity = curvature == "identity"
-        diagonal = objective.identity_diagonal() if is_identity else objective.hessian_diagonal()
-        # Parameters that are held fixed stay so.
-        return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
-    blocks = getattr(objective, curvature)()
+    own = diagonal_curvature(objective, kind, damping)
+    if own is not None:
+        return own
+    blocks = {
+        "hessian": objective.hessian,
+        "fisher": objective.fisher,
+        "empirical_fisher": objective.empirical_fisher,
+    }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    return factorise(objective, blocks, unpenalised=curvature != "hessian")
+    return factorise(objective, blocks, unpenalised=kind != "hessian")
+
+
+def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
+    """A curvature of an objective if it is diagonal, else None."""
+    diagonal = objective.curvature_diagonal(kind)
+    if diagonal is None:
+        return None
+    # Parameters that are held fixed stay so.
+    return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
 
 
 def factorise(objective, blocks, unpenalised=False):
@@ -50,11 +62,6 @@ def factorise(objective, blocks, unpenalised=False):
     return CholeskyCurvature(
         blocks,
         objective.dtype,
-        lambda: objective.null_space(blocks, unpenalised),
+        lambda: null_space(objective, len(blocks), unpenalised),
         None if objective.mask is None else objective.mask.ravel(),
     )
-
-
-def is_diagonal(objective, curvature):
-    is_flat = curvature == "hessian" and not objective.loss.has_curvature
-    return curvature == "identity" or is_flat

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..utils._threads import for_each, n_blas_threads
+from ._base import Curvature
 
 #: A vector this many times longer than the gradient that LiSSA started from has diverged.
 DIVERGED = 1e8
@@ -28,7 +29,19 @@ POWER_ITERATIONS = 10
 MAX_RESCALINGS = 5
 
 
-class ConjugateGradients:
+class _Iterative(Curvature):
+    """A solver by iteration over the training rows, beside an approximation with a factor."""
+
+    is_iterative = holds_rows = True
+    approximation: Curvature
+
+    @property
+    def factored(self):
+        """The approximation."""
+        return self.approximation
+
+
+class ConjugateGradients(_Iterative):
     """``M^-1 g`` by preconditioned conjugate gradients, in double precision.
 
     All right-hand sides share each product with the data, and leave when they have arrived. The
@@ -38,17 +51,17 @@ class ConjugateGradients:
     Parameters
     ----------
     total : CurvatureOperator
-    preconditioner : curvature object
-        An approximation of the curvature, with ``solve``.
+    approximation : Curvature
+        The preconditioner.
     tol : float, default=1e-8
         Norm of the residual to arrive at, relative to that of the right-hand side.
     max_iter : int, default=1000
         Products with the data that each call of ``solve`` may take.
     """
 
-    def __init__(self, total, preconditioner, tol=1e-8, max_iter=1000):
+    def __init__(self, total, approximation, tol=1e-8, max_iter=1000):
         self.total = total
-        self.preconditioner = preconditioner
+        self.approximation = approximation
         self.tol = tol
         self.max_iter = max_iter
         self.dtype = total.objective.dtype
@@ -136,7 +149,7 @@ class ConjugateGradients:
         return np.sqrt(np.square(residual) @ self._inverse_diagonal)
 
     def _precondition(self, residual):
-        own = self.preconditioner.solve(residual.astype(self.preconditioner.dtype))
+        own = self.approximation.solve(residual.astype(self.approximation.dtype))
         return own.astype(np.float64, order="C", copy=False)
 
     def _report(self, left, iterations):
@@ -152,7 +165,7 @@ class ConjugateGradients:
             )
 
 
-class Lissa:
+class Lissa(_Iterative):
     """``M^-1 g`` by the stochastic Neumann series of Agarwal, Bullins & Hazan (2017).
 
     As in Koh & Liang (2017), "Understanding black-box predictions via influence functions"::
@@ -165,8 +178,8 @@ class Lissa:
     Parameters
     ----------
     total : CurvatureOperator
-    norms : curvature object
-        An approximation with a factor, by which the error of the solutions is judged.
+    approximation : Curvature
+        One with a factor, by which the error of the solutions is judged.
     depth : int, default=None
         Steps of a run. None: ``5 scale`` over the penalty and damping of a coefficient, which is
         what shrinks the start to exp(-5) in the flattest directions, but at most 5,000.
@@ -181,10 +194,10 @@ class Lissa:
     """
 
     def __init__(
-        self, total, norms, depth=None, scale=None, batch=None, repeats=1, random_state=None
+        self, total, approximation, depth=None, scale=None, batch=None, repeats=1, random_state=None
     ):
         self.total = total
-        self.norms = norms
+        self.approximation = approximation
         self.dtype = total.objective.dtype
         n_rows = total.objective.n_rows
         self.batch = min(n_rows, batch or max(MIN_BATCH, n_rows // 10))
@@ -246,11 +259,11 @@ class Lissa:
         return mean / self.scale
 
     def _run(self, target, rng):
-        limit = DIVERGED * _norms(target)
+        limit = DIVERGED * _lengths(target)
         vectors = target.copy()
         for _ in range(self.depth):
             vectors += target - self._multiply_batch(vectors, rng) / self.scale
-            if not np.all(_norms(vectors) <= limit):
+            if not np.all(_lengths(vectors) <= limit):
                 return None
         return vectors
 
@@ -270,16 +283,16 @@ class Lissa:
         for _ in range(TRIAL_BATCHES):
             vector, seed = self.total.restrict(start), rng.randint(np.iinfo(np.int32).max)
             for _ in range(POWER_ITERATIONS):
-                vector = vector / _norms(vector)[:, None]
+                vector = vector / _lengths(vector)[:, None]
                 vector = self._multiply_batch(vector, np.random.RandomState(seed))
-            steepest = max(steepest, float(_norms(vector)[0]))
+            steepest = max(steepest, float(_lengths(vector)[0]))
         return steepest
 
     def _error(self, target, solution):
-        """Errors in the norm of the curvature (as ``norms`` has it), relative to the solutions."""
+        """Errors of solutions, relative to these, in the norm of the approximation."""
         residual = target - self.total.multiply(solution)
-        size = _norms(self.norms.whiten(target.copy()))
-        return _norms(self.norms.whiten(residual)) / np.where(size > 0, size, 1)
+        size = _lengths(self.approximation.whiten(target.copy()))
+        return _lengths(self.approximation.whiten(residual)) / np.where(size > 0, size, 1)
 
     def _report(self, error):
         late = error > LISSA_TOLERANCE
@@ -294,30 +307,25 @@ class Lissa:
             )
 
 
-class SplitCurvature:
+class SplitCurvature(_Iterative):
     """One curvature for the queries' solves, and another one for the rows' denominators.
 
     As in Appendix C of Barshan, Brunet & Dziugaite (2020), where each query's ``M^-1 g_t`` is
-    solved for iteratively, and the norms of all training rows come from a structured
+    solved for iteratively, and the denominators of all training rows come from a structured
     approximation that has a factor.
 
     Parameters
     ----------
-    solver : object with ``solve``
-    norms : curvature object
-        Gives ``whiten``, ``unwhiten`` and ``quadratic_form``.
+    solver : ConjugateGradients or Lissa
+    approximation : Curvature
+        One with a factor.
     """
 
-    #: Queries are solved for with the training rows, which come with the curvature.
-    holds_rows = True
-    #: They are solved for by iteration: there is no factor that applies to them.
-    is_iterative = True
-
-    def __init__(self, solver, norms):
+    def __init__(self, solver, approximation):
         self.solver = solver
-        self.norms = norms
-        self.dtype = norms.dtype
-        self.n_whitened = getattr(norms, "n_whitened", solver.total.n_params)
+        self.approximation = approximation
+        self.dtype = approximation.dtype
+        self.n_whitened = approximation.n_whitened
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, by the solver."""
@@ -325,18 +333,22 @@ class SplitCurvature:
 
     def whiten(self, gradients):
         """``L^-1 g`` for each row g, by the approximation."""
-        return self.norms.whiten(gradients)
+        return self.approximation.whiten(gradients)
 
     def unwhiten(self, whitened):
         """``L^-T v`` for each row v, by the approximation."""
-        return self.norms.unwhiten(whitened)
+        return self.approximation.unwhiten(whitened)
+
+    def lengths(self, rows, criterion):
+        """Lengths of the whitened and of the solved unit gradients, by the approximation."""
+        return self.approximation.lengths(rows, criterion)
 
     def quadratic_form(self, n_outputs):
         """A function of features x to the forms ``x^T [M^-1]_kl x``, by the approximation."""
-        return self.norms.quadratic_form(n_outputs)
+        return self.approximation.quadratic_form(n_outputs)
 
 
-def _norms(vectors):
+def _lengths(vectors):
     return np.sqrt(_dot(vectors, vectors))
 
 

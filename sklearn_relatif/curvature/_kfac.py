@@ -11,9 +11,14 @@ import numpy as np
 from scipy import linalg
 
 from ..utils._blocks import block_budget, row_blocks
+from ._base import Curvature
+from ._memory import Factor
+
+#: Matrices of the size of the features that EK-FAC holds at once.
+MATRICES = 4
 
 
-class KroneckerCurvature:
+class KroneckerCurvature(Curvature):
     """The curvature ``M = G ⊗ A + I ⊗ diag(ridge)``, or its eigenvalue-corrected form.
 
     ``G = (1/S) sum_i B_i`` is the mean of the rows' weights over the outputs, and
@@ -42,7 +47,12 @@ class KroneckerCurvature:
     """
 
     def __init__(self, total, is_corrected=False):
-        check_shared_penalty(total)
+        obstacle = self.obstacle(total.objective.sizes(), total.curvature, total.damping)
+        if obstacle is not None:
+            raise ValueError(
+                f"solver='kfac' and 'ekfac' cannot be used, because {obstacle}; use "
+                "solver='block_diagonal' or 'cg'."
+            )
         self.dtype = total.objective.dtype
         strengths, self.outputs = np.linalg.eigh(total.mean_inner())
         moment, ridge = total.second_moment(), total.ridge[0]
@@ -59,14 +69,24 @@ class KroneckerCurvature:
                 f"eigenvalue is {smallest:.2g} of its largest. Set a positive damping (for "
                 "example damping=1e-3)."
             )
+        self.n_whitened = self.values.size
         self._inverse_root = (1 / np.sqrt(self.values)).astype(self.dtype)
         self._outputs = self.outputs.astype(self.dtype)
         self._columns = self.columns.astype(self.dtype)
 
-    @property
-    def n_whitened(self):
-        """Length of a whitened gradient."""
-        return self.values.size
+    @classmethod
+    def obstacle(cls, sizes, kind, damping) -> str | None:
+        """Why it cannot be that of an objective of some sizes; None if it can."""
+        if kind == "hessian" and not sizes.shares_penalty:
+            return "the outputs bear different penalties"
+        if sizes.is_restricted:
+            return "an L1 penalty holds parameters at zero"
+        return None
+
+    @classmethod
+    def memory(cls, sizes, kind) -> Factor:
+        """What its matrices take."""
+        return Factor(MATRICES, sizes.n_columns)
 
     def whiten(self, gradients):
         """``diag(values)^-1/2 (U ⊗ T)^T g`` for each row g."""
@@ -94,25 +114,6 @@ class KroneckerCurvature:
         """Multiply the features of each output of each vector by a matrix."""
         product = vectors.reshape(-1, len(matrix)) @ matrix
         return product.reshape(len(vectors), len(self.outputs), -1)
-
-
-def shared_penalty_obstacle(total) -> str | None:
-    """Why a curvature has no Kronecker factors; None if it has."""
-    if np.ptp(total.ridge, axis=0).any():
-        return "the outputs bear different penalties"
-    if total.objective.mask is not None and not total.objective.mask.all():
-        return "an L1 penalty holds parameters at zero"
-    return None
-
-
-def check_shared_penalty(total):
-    """Raise a ValueError if a curvature has no Kronecker factors."""
-    obstacle = shared_penalty_obstacle(total)
-    if obstacle is not None:
-        raise ValueError(
-            f"solver='kfac' and 'ekfac' cannot be used, because {obstacle}; use "
-            "solver='block_diagonal' or 'cg'."
-        )
 
 
 def _common_basis(moment, ridge):

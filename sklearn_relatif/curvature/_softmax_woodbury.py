@@ -13,13 +13,15 @@ from scipy.linalg import LinAlgWarning
 from ..objectives import mirror_lower
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._progress import show_progress
-from ._cholesky import factorise_block, invert_factor, triangular_product
+from ._cholesky import CholeskyCurvature, factorise_block, invert_factor, triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
+from ._memory import Factor
 from ._woodbury import (
     Aside,
     Border,
+    WideCurvature,
     disagreement,
     dot,
     dual_blocks,
@@ -37,6 +39,8 @@ TOLERATED = 1e-6
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Rows of the final products.
 STRIP = 2048
+#: Matrices with a row for each training row that all denominators take at once.
+MATRICES = 5
 #: Squared denominators of gradients, from the solutions for them.
 FROM_SOLUTION = {
     "loss_relative": lambda gradients, solved: dot(gradients, solved),
@@ -44,7 +48,7 @@ FROM_SOLUTION = {
 }
 
 
-class SoftmaxWoodburyCurvature:
+class SoftmaxWoodburyCurvature(WideCurvature):
     """The curvature of a softmax regression, inverted class by class.
 
     As in Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), Algorithm 3.3:
@@ -88,27 +92,58 @@ class SoftmaxWoodburyCurvature:
         Whether the classes that are done are counted on standard error.
     """
 
-    #: Queries are solved for with the training rows, which come with the curvature.
-    holds_rows = True
-    #: They are solved for by iteration: there is no factor that applies to them.
-    is_iterative = True
-    #: Gradients are never written down, and there is no factor to whiten them with.
-    lacks_coordinates = True
-    #: The forms of single outputs, which leverages are made of, never exist either.
-    lacks_forms = True
+    is_exact = is_iterative = True
 
     def __init__(self, total, verbose=False):
+        super().__init__(total)
         self.total = total
-        self.dtype = total.objective.dtype
         self.verbose = verbose
-        self.solver = ConjugateGradients(total, DiagonalCurvature(total.diagonal()), TOLERANCE)
+        own = DiagonalCurvature(total.diagonal(), is_exact=False)
+        self.solver = ConjugateGradients(total, own, TOLERANCE)
+
+    @classmethod
+    def obstacle(cls, sizes, kind, damping) -> str | None:
+        """Why it cannot be that of an objective of some sizes; None if it can."""
+        if not sizes.n_classes > sizes.n_outputs > 1:
+            return "the model is no softmax regression in contrasts"
+        if kind == "empirical_fisher":
+            return "the curvature is not that of the probabilities"
+        if not sizes.is_sparse:
+            return "the features are dense"
+        if not sizes.is_wide:
+            return sizes.row_space_obstacle or "there are not fewer rows than features"
+        if not sizes.has_ridge(kind, damping):
+            return "a coefficient bears neither a penalty nor damping"
+        return None
+
+    @classmethod
+    def memory(cls, sizes, kind) -> Factor:
+        """What all denominators take at once. It is gone when they are known."""
+        return Factor(MATRICES, sizes.n_rows)
+
+    @property
+    def factored(self):
+        """Nothing: there is no factor of the whole."""
+        return None
+
+    def has_coordinates(self, objective):
+        """Whether a factor in the space of the rows is affordable."""
+        return CholeskyCurvature.memory(objective.sizes().reduced, self.kind).is_affordable
+
+    def forms(self, objective):
+        """A function of a slice of the training rows to their forms, in the space of the rows.
+
+        Those of single outputs, which leverages are made of, never exist otherwise.
+        """
+        reduced, own = self.coordinates(objective)
+        return own.forms(reduced)
 
     def solve(self, gradients):
         """``H^-1 g`` for each row g, shape (n, n_params)."""
         return self.solver.solve(gradients)
 
-    def row_scales(self, criterion, rows):
-        """What :func:`unit_scales` computes, of the training rows.
+    def lengths(self, rows, criterion):
+        """Lengths of the whitened and of the solved unit gradients of the training rows.
 
         Raises
         ------

@@ -7,8 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jacobians import heavy_columns, without_columns
+from ..objectives import reduce_to_row_space
 from ..utils._blocks import block_budget, row_blocks
+from ._base import Curvature, NoFactor
 from ._cholesky import CholeskyCurvature, column_squares
+from ._inverse import build_curvature
 
 #: Side of the tiles in which an inverse is multiplied out: enough for BLAS to run at its full rate.
 TILE = 512
@@ -17,7 +20,46 @@ COMPARED = 8
 AGREEMENT = 1e-7
 
 
-class WoodburyCurvature:
+class WideCurvature(Curvature):
+    """A curvature of wide sparse data, whose gradients are never written down.
+
+    Queries are solved for with the training rows. What takes a factor is had in the coordinates of
+    the space that the rows span.
+
+    Parameters
+    ----------
+    total : CurvatureOperator
+        The curvature.
+    """
+
+    holds_rows = True
+    _reduced: tuple | None = None
+
+    def __init__(self, total):
+        self.kind, self.damping = total.curvature, total.damping
+        self.dtype = total.objective.dtype
+
+    def coordinates(self, objective):
+        """The objective and its curvature in the coordinates of the space that the rows span."""
+        if not self.has_coordinates(objective):
+            raise NoFactor(
+                "This needs a factor of the whole curvature, which is too large: with "
+                f"{objective.shape[0]} outputs, coordinates in the span of the "
+                f"{objective.n_rows} training rows would be too many. Explanations, "
+                "pairwise_influence, self_influence_ and removal effects with order='first' do "
+                "without."
+            )
+        if self._reduced is None:
+            reduced = reduce_to_row_space(objective)
+            self._reduced = reduced, build_curvature(reduced, self.kind, self.damping)
+        return self._reduced
+
+    def __getstate__(self):
+        # What is found when first needed takes more space than time, and is found again.
+        return {name: value for name, value in vars(self).items() if name != "_reduced"}
+
+
+class WoodburyCurvature(WideCurvature):
     """A curvature that does not couple the outputs, inverted by the identity of Woodbury.
 
     For an output with the weights ``d_i = B_i / S``, the ridge ``r`` of its coefficients and ``q``
@@ -52,15 +94,11 @@ class WoodburyCurvature:
         If the ridge is too weak for the precision of the features.
     """
 
-    #: Queries are solved for with the training rows, which come with the curvature.
-    holds_rows = True
-    #: Gradients are never written down, and there is no factor to whiten them with.
-    lacks_coordinates = True
+    is_exact = True
 
     def __init__(self, total):
-        objective = total.objective
-        self.dtype = objective.dtype
-        self.jacobian = objective.jacobian
+        super().__init__(total)
+        self.jacobian = total.objective.jacobian
         self.ridge, self.intercept_ridge = total.ridge[:, 0], total.ridge[:, -1]
         self.roots = np.sqrt(_weights(total))
         self._rest, self._aside = split_columns(self.jacobian)
@@ -70,6 +108,22 @@ class WoodburyCurvature:
             Border.of(self._aside, root, ridges, lambda v, own=dual: own.solve(v.T.copy()).T)
             for root, dual, ridges in zip(self.roots, self._duals, total.ridge, strict=True)
         ]
+
+    @classmethod
+    def obstacle(cls, sizes, kind, damping) -> str | None:
+        """Why it cannot be that of an objective of some sizes; None if it can."""
+        is_coupled = sizes.couples_outputs or kind == "empirical_fisher"
+        if not sizes.is_sparse:
+            return "the features are dense"
+        if not sizes.is_wide:
+            return sizes.row_space_obstacle or "there are not fewer rows than features"
+        if is_coupled and sizes.n_outputs > 1:
+            return "the curvature couples the outputs"
+        if sizes.is_restricted:
+            return "an L1 penalty holds parameters at zero"
+        if not sizes.has_ridge(kind, damping):
+            return "a coefficient bears neither a penalty nor damping"
+        return None
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g, shape (n, n_params)."""
@@ -92,6 +146,18 @@ class WoodburyCurvature:
         solved[:, places] = aside
         return solved
 
+    def lengths(self, rows, criterion):
+        """Lengths of the whitened and of the solved unit gradients of the training rows."""
+        shares = rows.unit.astype(np.float64) ** 2
+        scales = {"loss_relative": np.sqrt(dot(shares, self.row_forms()))}
+        if criterion == "theta_relative":
+            scales["theta_relative"] = np.sqrt(dot(shares, self.row_squares()))
+        return {name: scale.astype(self.dtype) for name, scale in scales.items()}
+
+    def forms(self, objective):
+        """A function of a slice of the training rows to their ``x~_i^T M_k^-1 x~_i``."""
+        return self.row_forms().__getitem__
+
     def row_forms(self):
         """``x~_i^T M_k^-1 x~_i`` of the training rows, shape (n_rows, n_outputs)."""
         return self._row_values(self._lost, dot)
@@ -99,14 +165,6 @@ class WoodburyCurvature:
     def row_squares(self):
         """``|M_k^-1 x~_i|^2`` of the training rows, shape (n_rows, n_outputs)."""
         return self._row_values(self._slopes, lambda x, solved: dot(solved, solved))
-
-    def row_scales(self, criterion, rows):
-        """What :func:`unit_scales` computes, of the training rows."""
-        shares = rows.unit.astype(np.float64) ** 2
-        scales = {"loss_relative": np.sqrt(dot(shares, self.row_forms()))}
-        if criterion == "theta_relative":
-            scales["theta_relative"] = np.sqrt(dot(shares, self.row_squares()))
-        return {name: scale.astype(self.dtype) for name, scale in scales.items()}
 
     # --- how it is done --------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The explainers that users meet."""
 
-from ._compact import CompactExplainer, check_factored
+from ._compact import CompactExplainer
 from ._neighbors import NearestNeighborsExplainer
 from ._persistence import trusted_types
 from ._relatif import RelatIFExplainer
@@ -9,6 +9,5 @@ __all__ = [
     "CompactExplainer",
     "NearestNeighborsExplainer",
     "RelatIFExplainer",
-    "check_factored",
     "trusted_types",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import blas, lapack
 
-from ..curvature import CholeskyCurvature
+from ..curvature import Curvature
 from ..jacobians import Gradients, LinearJacobian
 from ..objectives import WITHOUT_L1, LinearObjective
 from ..results import Explanation, TrainingRows
@@ -151,21 +151,21 @@ class CompactObjective(LinearObjective):
     rows: Any = None
 
 
-class CompactCurvature:
+class CompactCurvature(Curvature):
     """The inverse of a curvature, with the solutions in the coordinates of compact rows.
 
     Parameters
     ----------
-    curvature : curvature object
+    curvature : Curvature
     basis : ndarray of shape (n_columns, n_coordinates) or None
     dtype : dtype
         Precision of the solutions.
     """
 
-    def __init__(self, curvature: Any, basis: np.ndarray | None, dtype: DTypeLike) -> None:
-        self.curvature = curvature
+    def __init__(self, curvature: Curvature, basis: np.ndarray | None, dtype: DTypeLike) -> None:
+        self.curvature = copy(curvature)
         self.basis = basis
-        self.dtype = dtype
+        self.dtype = np.dtype(dtype)
 
     def solve(self, gradients: np.ndarray) -> np.ndarray:
         """``M^-1 g`` for each row g, in the form that multiplies coordinates. Overwrites."""
@@ -175,7 +175,7 @@ class CompactCurvature:
         return solved.reshape(len(gradients), -1).astype(self.dtype)
 
 
-class CompactInverse:
+class CompactInverse(Curvature):
     """A coupled curvature's inverse itself, ``N^-1``, between coordinates of compact rows.
 
     In these coordinates it is so well conditioned that single precision mostly does it no harm,
@@ -191,6 +191,7 @@ class CompactInverse:
     def __init__(self, inverse: np.ndarray, transform: np.ndarray) -> None:
         self.inverse = inverse
         self.transform = transform
+        self.dtype = inverse.dtype
 
     def solve(self, gradients: np.ndarray) -> np.ndarray:
         """``N^-1`` of the coordinates of each row g."""
@@ -208,10 +209,11 @@ class CompactInverse:
         (tpttr,) = lapack.get_lapack_funcs(("tpttr",), (state["triangle"],))
         inverse, _ = tpttr(state["size"], state["triangle"])
         self.inverse, self.transform = inverse.T, state["transform"]
+        self.dtype = inverse.dtype
 
 
 def compact_curvature(
-    curvature: Any, whitening: Whitening | None, dtype: DTypeLike
+    curvature: Curvature, whitening: Whitening | None, dtype: DTypeLike
 ) -> CompactCurvature | CompactInverse:
     """The inverse of a curvature, for queries' gradients and rows in whitened coordinates.
 
@@ -225,39 +227,27 @@ def compact_curvature(
     if whitening is None:
         return CompactCurvature(curvature, None, dtype)
     basis, transform = whitening
-    is_coupled = isinstance(curvature, CholeskyCurvature) and curvature.n_blocks == 1
-    if not (is_coupled and whitening.is_complete):
+    if not (curvature.is_dense and whitening.is_complete):
         return CompactCurvature(curvature, basis, dtype)
     n_columns = len(basis)
-    n_outputs = curvature.size // n_columns
+    n_outputs = curvature.n_whitened // n_columns
     directions = np.kron(np.eye(n_outputs), basis.T).astype(curvature.dtype)
     inverse = curvature.solve(directions).reshape(-1, n_columns) @ basis
-    return CompactInverse(inverse.reshape(curvature.size, -1).astype(dtype), transform)
+    return CompactInverse(inverse.reshape(curvature.n_whitened, -1).astype(dtype), transform)
 
 
-def check_compactable(objective: Any, curvature: Any) -> None:
+def check_compactable(objective: Any, curvature: Curvature) -> None:
     """Raise a ValueError if queries cannot be explained without the training features."""
     if not isinstance(objective, LinearObjective):
         raise ValueError(
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
         )
-    check_factored("compact()", curvature)
-
-
-def check_factored(name: str, curvature: Any) -> None:
-    """Raise a ValueError if a curvature has no factor that applies to queries."""
-    if getattr(curvature, "is_iterative", False):
-        raise ValueError(
-            f"{name} needs a curvature that is factored: the solvers 'cg' and 'lissa', and "
-            "'woodbury' for a large softmax regression on sparse features, go through "
-            "the training features for each query. Fit with another solver, such as 'cholesky', "
-            "'block_diagonal' or 'ekfac'."
-        )
+    curvature.check_factored("compact()")
 
 
 def compacted(
-    objective: LinearObjective, curvature: Any, factors: dict[str, np.ndarray]
+    objective: LinearObjective, curvature: Curvature, factors: dict[str, np.ndarray]
 ) -> tuple[CompactObjective, CompactCurvature | CompactInverse]:
     """An objective without training features, and a curvature for the coordinates of its rows.
 

@@ -47,7 +47,6 @@ class PersistenceMixin:
     if TYPE_CHECKING:  # Of the explainer.
         _objective: Any
         _curvature: Any
-        _row_space: Any
         _found_remover: Any
         _training_data: Any
         _row_factors: Any
@@ -114,7 +113,7 @@ class PersistenceMixin:
         factors = {name: self._row_factors(name) for name in reversed(CRITERIA)}
         small = copy(self)
         small._objective, small._curvature = compacted(self._objective, self._curvature, factors)
-        small._row_space = small._found_remover = small._training_data = None
+        small._found_remover = small._training_data = None
         return CompactExplainer(small)
 
 

@@ -34,16 +34,13 @@ from ..adapters import (
     warn_if_transform_differs,
 )
 from ..audit import AuditMixin
-from ..criteria import CRITERIA, leverages, row_factors, unit_scales
+from ..criteria import CRITERIA, leverages, row_factors
 from ..curvature import (
     CURVATURES,
     SOLVERS,
     Prepared,
-    build_curvature,
-    has_exact_factor,
     prepare_curvature,
 )
-from ..objectives import reduce_to_row_space
 from ..optimality import distance_to_optimum, warn_if_not_optimal
 from ..removal import RemovalMixin
 from ..removal.active_set import ActiveSetCurvature, ActiveSetObjective
@@ -392,7 +389,7 @@ class RelatIFExplainer(
 
     def _prepare_curvature(self) -> None:
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._row_space = self._found_remover = None
+        self._found_remover = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective,
@@ -643,8 +640,8 @@ class RelatIFExplainer(
         True
         """
         check_is_fitted(self)
-        query = self._in_coordinates(self._query(X, y))
-        objective, curvature = self._coordinates()
+        objective, curvature = self._curvature.coordinates(self._objective)
+        query = self._query(X, y, coordinates=objective)
         embed = objective.query_rows if y is None else objective.loss_rows
         rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
@@ -655,50 +652,16 @@ class RelatIFExplainer(
     @property
     def _n_features_out(self) -> int:
         """The most that there could be, however many dimensions the rows and the model take."""
-        objective, curvature = self._coordinates()
-        n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
+        objective, curvature = self._curvature.coordinates(self._objective)
         jacobian = objective.jacobian
-        return n_whitened + n_whitened // jacobian.n_columns * jacobian.n_spare
+        n_outputs = curvature.n_whitened // jacobian.n_columns
+        return curvature.n_whitened + n_outputs * jacobian.n_spare
 
-    def _coordinates(self) -> tuple[Any, Any]:
-        """The objective and the curvature in coordinates that are few enough to be written down.
-
-        They are the explainer's own, but for wide sparse data, which are explained without
-        coordinates: then they are those of the space that the rows span, found when first needed.
-        """
-        if not getattr(self._curvature, "lacks_coordinates", False):
-            return self._objective, self._curvature
-        if self._lacks_factor:
-            raise ValueError(
-                "This needs a factor of the whole curvature, which is too large: with "
-                f"{self._objective.shape[0]} outputs, coordinates in the span of the "
-                f"{self._objective.n_rows} training rows would be too many. Explanations, "
-                "pairwise_influence, self_influence_ and removal effects with order='first' do "
-                "without."
-            )
-        if self._row_space is None:
-            objective = reduce_to_row_space(self._objective)
-            own = build_curvature(objective, self.curvature, self.damping)
-            self._row_space = objective, own
-        return self._row_space
-
-    @property
-    def _lacks_factor(self) -> bool:
-        """Whether denominators are exact, but nothing else that takes a factor can be had."""
-        is_streamed = getattr(self._curvature, "lacks_forms", False)
-        return is_streamed and not has_exact_factor(self._objective, self.curvature)
-
-    def _in_coordinates(self, query: Query) -> Query:
-        """A query whose Jacobian has these coordinates."""
-        objective, _ = self._coordinates()
-        if objective is self._objective:
-            return query
-        return query._replace(jacobian=objective.query_jacobian(query.features))
-
-    def _query(self, X: Any, y: Any, n_labels: int = 1) -> Query:
+    def _query(self, X: Any, y: Any, n_labels: int = 1, coordinates: Any = None) -> Query:
         """Rows to explain, with the predicted class where no label is given.
 
-        Each row of X comes ``n_labels`` times, for as many entries of ``y``.
+        Each row of X comes ``n_labels`` times, for as many entries of ``y``. The Jacobian is that
+        of the objective, or of ``coordinates``, which are those of another one.
         """
         refuse_lazy(X)
         features = model_rows(self._transformers, self._model, X)
@@ -709,6 +672,8 @@ class RelatIFExplainer(
         if labels is not None:
             check_consistent_length(features, labels)
         targets = self._targets.of_queries(labels, self._objective, jacobian)
+        if coordinates is not None and coordinates is not self._objective:
+            jacobian = coordinates.query_jacobian(features)
         return Query(features, jacobian, targets)
 
     def _criteria(self, criterion: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
@@ -725,7 +690,7 @@ class RelatIFExplainer(
     def _row_factors(self, criterion: str) -> np.ndarray:
         """Per-row factors of a criterion; scales are computed once, when first needed."""
         if criterion != "influence" and criterion not in self._scales:
-            self._scales |= unit_scales(criterion, self._objective.rows, self._curvature)
+            self._scales |= self._curvature.lengths(self._objective.rows, criterion)
         return row_factors(criterion, self._objective.rows, self._scales)
 
     # --- fitted attributes that cost a pass over the rows -----------------------------------
@@ -751,8 +716,6 @@ class RelatIFExplainer(
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
-        if getattr(self._curvature, "lacks_forms", False):
-            return leverages(*self._coordinates())
         return leverages(self._objective, self._curvature)
 
     @property

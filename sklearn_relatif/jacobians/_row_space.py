@@ -24,7 +24,7 @@ WELL_CONDITIONED = 1e-8
 #: tell it apart: half of the digits of a square are left.
 APART = 1e-6
 #: Coordinates of a row of unit length that cannot be told from zero.
-ROUNDING = 10 * np.finfo(float).eps
+COORDINATE_ROUNDING = 10 * np.finfo(float).eps
 
 
 class RowSpace:
@@ -198,7 +198,7 @@ def dense_row_space(X):
     coordinates = space.project(X)
     # What is rounding should not pass for a direction of its own.
     inside = coordinates[:, len(heavy) :]
-    inside[np.abs(inside) < ROUNDING * lengths[:, None]] = 0
+    inside[np.abs(inside) < COORDINATE_ROUNDING * lengths[:, None]] = 0
     return space, coordinates
 
 
@@ -233,10 +233,10 @@ def sparse_row_space(X):
     inside = coordinates[:, len(heavy) : len(heavy) + rank]
     for rows in row_blocks(n_rows, 16 * rank, block_budget()):
         lower = np.tril(factor[rows], rows.start)
-        lower[np.abs(lower) * np.diag(factor) < ROUNDING] = 0
+        lower[np.abs(lower) * np.diag(factor) < COORDINATE_ROUNDING] = 0
         inside[order[rows]] = lengths[order[rows], None] * lower
     beyond = rest[close] @ space.beyond.T
-    beyond[np.abs(beyond) < ROUNDING * lengths[close, None]] = 0
+    beyond[np.abs(beyond) < COORDINATE_ROUNDING * lengths[close, None]] = 0
     coordinates[close, len(heavy) + rank :] = beyond
     return space, coordinates
 

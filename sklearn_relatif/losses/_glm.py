@@ -11,7 +11,7 @@ from ._base import Loss, polar
 from ._link import Link
 
 #: Share of the Fisher weight below which a second derivative is the rounding of zero.
-ROUNDING = 10 * np.finfo(np.float64).eps
+DERIVATIVE_ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 class UnitDeviance(Loss):
@@ -87,7 +87,7 @@ class UnitDeviance(Loss):
         excess = self.variance_slope(mean) * (slope / variance) ** 2 - bend / variance
         # Linear in y: what does not depend on y must not cancel with what does.
         whole = weight - mean * excess + y * excess
-        whole = np.where(np.abs(whole) > ROUNDING * weight, whole, 0.0)
+        whole = np.where(np.abs(whole) > DERIVATIVE_ROUNDING * weight, whole, 0.0)
         second: np.ndarray = np.where(np.isnan(y), -bend, whole)
         return second.astype(eta.dtype)
 

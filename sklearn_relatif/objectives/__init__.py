@@ -8,7 +8,8 @@ from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
-from ._row_space import reduce_to_row_space, row_space_obstacle
+from ._row_space import reduce_to_row_space
+from ._sizes import Sizes
 
 __all__ = [
     "NO_PARAMETERS",
@@ -19,9 +20,9 @@ __all__ = [
     "LinearObjective",
     "Objective",
     "PairGrams",
+    "Sizes",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
     "reduce_to_row_space",
-    "row_space_obstacle",
 ]

@@ -99,6 +99,10 @@ class Objective:
         """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
         return self.loss.predict(self.predictor(jacobian))
 
+    def curvature_diagonal(self, kind: str) -> np.ndarray | None:
+        """All of a curvature that is a diagonal matrix; None for one that is not."""
+        raise NotImplementedError
+
     def blocks(self, values_per_row: float) -> Iterator[slice]:
         """Slices over the training rows, given the size of the temporaries that each takes."""
         return row_blocks(self.n_rows, values_per_row * self.dtype.itemsize, block_budget())

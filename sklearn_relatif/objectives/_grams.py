@@ -1,9 +1,9 @@
-"""Sums of outer products of the features, and the directions that they leave out."""
+"""Sums of outer products of the features."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 from scipy.linalg import blas
 
 #: Curvature of an L2 penalty, relative to that of its column, that a factor can do with.
@@ -56,18 +56,3 @@ def fix_gauge(matrix, mask, penalty):
     is_seen = np.broadcast_to(penalty, mask.shape).min(axis=0) > SEEN * size
     for column in np.flatnonzero(mask.all(axis=0) & ~is_seen):
         cells[:, column, :, column] += size[column] / n_outputs
-
-
-def gram_null_space(gram):
-    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
-    lengths = np.sqrt(np.diag(gram))
-    seen = lengths > 0
-    scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
-    values, vectors = np.linalg.eigh(scaled)
-    # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
-    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
-    null = vectors[:, values < limit]
-    basis = np.zeros((len(gram), null.shape[1]))
-    if null.size:
-        basis[seen] = linalg.orth(null / lengths[seen, None])
-    return np.hstack([np.eye(len(gram))[:, ~seen], basis])

@@ -24,9 +24,12 @@ class HingeObjective(LinearObjective):
 
     removal_kind = "hinge"
 
-    def hessian_diagonal(self):
-        """Diagonal of the Hessian of J, shape (n_params,); 0 for parameters held fixed."""
-        diagonal = self.identity_diagonal() * (self.penalty / self.total_weight).ravel()
+    def curvature_diagonal(self, kind):
+        """All of a curvature that is diagonal, which the Hessian is, shape (n_params,)."""
+        if kind != "hessian":
+            return super().curvature_diagonal(kind)
+        diagonal = self.curvature_diagonal("identity")
+        diagonal = diagonal * (self.penalty / self.total_weight).ravel()
         return diagonal.astype(self.dtype, copy=False)
 
     def squared_distance(self):

@@ -162,21 +162,17 @@ class KernelObjective(Objective):
         """Decision values of the training rows, shape (n_rows, n_outputs)."""
         return self.predictor(self.kernel.X)
 
-    def hessian_diagonal(self):
-        """The Hessian ``I / (C S)`` as a number; 1 where no C is known (NuSVC)."""
-        return np.array(1.0 if self.C is None else 1 / (self.C * self.total_weight))
+    def curvature_diagonal(self, kind):
+        """A curvature as the number that it is a multiple of the identity by.
 
-    def identity_diagonal(self):
-        """The identity, as a number."""
-        return np.array(1.0)
-
-    def fisher(self):
-        """Refused: a hinge is not a likelihood."""
-        raise ValueError(NO_CURVATURE.format("fisher"))
-
-    def empirical_fisher(self):
-        """Refused: the feature space of a kernel has no finite matrix."""
-        raise ValueError(NO_CURVATURE.format("empirical_fisher"))
+        The Hessian is ``I / (C S)``, or the identity where no C is known (NuSVC). There are no
+        others: a hinge is not a likelihood, and the feature space has no finite matrix.
+        """
+        if kind not in ("hessian", "identity"):
+            raise ValueError(NO_CURVATURE.format(kind))
+        if kind == "identity" or self.C is None:
+            return np.array(1.0)
+        return np.array(1 / (self.C * self.total_weight))
 
     def squared_distance(self):
         """Twice the duality gap in effective rows, and the number of free coefficients.

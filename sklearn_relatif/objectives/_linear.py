@@ -12,15 +12,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
 
 from ..jacobians import Gradients, LinearJacobian, take_columns
 from ..utils._blocks import row_blocks, value_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
 from ._base import Objective
-from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower, signed_gram
+from ._grams import add_gram, fix_gauge, mirror_lower, signed_gram
 from ._pairs import PairGrams
+from ._sizes import Sizes
 
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
@@ -304,8 +304,17 @@ class LinearObjective(Objective):
 
     # --- curvature -----------------------------------------------------------------------
 
-    def identity_diagonal(self):
-        """Diagonal of the identity on the active parameters, shape (n_params,)."""
+    def sizes(self) -> Sizes:
+        """What the choice of a solver asks."""
+        return Sizes.of(self)
+
+    def curvature_diagonal(self, kind):
+        """All of a curvature that is diagonal, shape (n_params,); None for others.
+
+        0 for parameters that are held fixed.
+        """
+        if kind != "identity":
+            return None
         ones = np.ones(self.shape, self.jacobian.dtype)
         return (ones if self.mask is None else ones * self.mask).ravel()
 
@@ -379,48 +388,6 @@ class LinearObjective(Objective):
             block *= scale[rows, None]
             matrix += block.T @ block
         return matrix[None]
-
-    def null_space(self, blocks: np.ndarray, unpenalised: bool) -> list[np.ndarray]:
-        """Directions that no training row and no penalty sees, per block of a curvature.
-
-        A duplicated, constant or empty column leaves such directions when its coefficients
-        are not penalised. Row gradients have no component along them.
-
-        Parameters
-        ----------
-        blocks : ndarray of shape (n_blocks, size, size)
-            The curvature whose null directions are wanted; its diagonal gives the scales.
-        unpenalised : bool
-            True if the curvature leaves the penalty out (Fisher).
-
-        Returns
-        -------
-        directions : list of ndarray of shape (size, n_null), one a block
-        """
-        n_outputs, n_columns = self.shape
-        gram = self._jacobian_gram()
-        per_output = []
-        for output in range(n_outputs):
-            free = np.ones(n_columns, bool) if self.mask is None else self.mask[output] > 0
-            if not unpenalised:
-                free = free & (self.penalty[output] == 0)
-            basis = np.zeros((n_columns, 0))
-            if free.any():
-                null = gram_null_space(gram[np.ix_(free, free)])
-                basis = np.zeros((n_columns, null.shape[1]))
-                basis[free] = null
-            per_output.append(basis)
-        if len(blocks) == n_outputs:
-            return per_output
-        return [linalg.block_diag(*per_output)]
-
-    def _jacobian_gram(self):
-        gram = np.zeros((self.jacobian.n_columns,) * 2)
-        for rows in self.blocks(self.jacobian.n_columns):
-            x = self.jacobian.product_block(rows)[self.sample_weight[rows] > 0].astype(np.float64)
-            product = x.T @ x
-            gram += product.toarray() if sparse.issparse(product) else product
-        return gram
 
     def weighted_second_derivative(self, rows):
         """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""

@@ -38,6 +38,7 @@ class CurvatureOperator:
     def __init__(self, objective, curvature, damping):
         self.objective = objective
         self.curvature = curvature
+        self.damping = damping
         self.ridge = np.full(objective.shape, float(damping))
         if curvature == "hessian":
             self.ridge += objective.penalty / objective.total_weight

@@ -11,20 +11,6 @@ from ..jacobians import RowSpaceJacobian, dense_row_space, sparse_row_space
 from ._linear import LinearObjective
 
 
-def row_space_obstacle(objective) -> str | None:
-    """Why an objective cannot be reduced to the space of its rows; None if it can."""
-    if not isinstance(objective, LinearObjective):
-        return "a kernel machine has no coefficients"
-    n_features = objective.jacobian.X.shape[1]
-    if not n_features:
-        return "no coefficient is active"
-    if np.ptp(objective.penalty[:, :n_features], axis=1).any():
-        return "the coefficients of one output bear different L2 penalties"
-    if objective.mask is not None and not objective.mask[:, :n_features].all():
-        return "the L1 penalty left other features active for one output than for another"
-    return None
-
-
 def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     """The same objective in the coordinates of the space that its rows span.
 
@@ -64,7 +50,7 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
     >>> np.allclose(reduced.jacobian.expand(reduced.weights), objective.weights)
     True
     """
-    obstacle = row_space_obstacle(objective)
+    obstacle = objective.sizes().row_space_obstacle
     if obstacle is not None:
         raise ValueError(
             f"solver='woodbury' cannot be used, because {obstacle}; use solver='auto'."

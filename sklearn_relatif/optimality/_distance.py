@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..curvature import CholeskyCurvature, SplitCurvature
 from ..objectives import CurvatureOperator
 from ..utils._blocks import block_budget, row_blocks
 from ._separability import runs_away
@@ -83,7 +82,7 @@ def is_endless(prepared, curvature, damping) -> bool:
     damping : float
     """
     objective, own = prepared.objective, prepared.curvature
-    if curvature != "hessian" or damping or not isinstance(own, CholeskyCurvature):
+    if curvature != "hessian" or damping or not (objective.is_smooth and own.is_exact):
         return False
     free = (objective.penalty == 0) & (objective.slope == 0)
     return bool(free[:, : objective.jacobian.X.shape[1]].any()) and runs_away(objective, own)
@@ -118,17 +117,13 @@ def _is_accurate(objective, curvature):
 
     With a gauge, the factor has curvature where J may have a slope and none.
     """
-    return (
-        isinstance(curvature, CholeskyCurvature)
-        and curvature.smallest_pivot > np.sqrt(np.finfo(curvature.dtype).eps)
-        and (objective.mask is None or not objective.loss.has_gauge)
-    )
+    return curvature.is_accurate and (objective.mask is None or not objective.loss.has_gauge)
 
 
 def _by_factor(objective, curvature, gradient):
     whitened = curvature.whiten(gradient.reshape(1, -1).astype(curvature.dtype))
     ridge = np.broadcast_to(objective.penalty, objective.shape) / objective.total_weight
-    n_params = curvature.n_free - ridge.ravel() @ curvature.inverse_diagonal()
+    n_params = curvature.n_parameters(ridge.ravel())
     return float(np.sum(np.square(whitened, dtype=np.float64))), max(n_params, 0.0)
 
 
@@ -287,12 +282,10 @@ def _random_gradients(total):
 
 def _preconditioner(total, curvature):
     """A function of rows g to about ``H^-1 g``."""
-    if isinstance(curvature, SplitCurvature):
-        curvature = curvature.norms
-    if curvature is None or getattr(curvature, "is_iterative", False):
+    own = None if curvature is None else curvature.factored
+    if own is None:
         return _EliminatedIntercept(total).solve
-    dtype = curvature.dtype
-    return lambda rows: curvature.solve(rows.astype(dtype)).astype(np.float64)
+    return lambda rows: own.solve(rows.astype(own.dtype)).astype(np.float64)
 
 
 class _EliminatedIntercept:

@@ -10,7 +10,7 @@ from scipy import optimize
 #: Numbers of the linear program up to which it is solved, which takes seconds.
 MOST_NUMBERS = 10_000_000
 #: How far below zero a margin may be, of features of size 1, to count as none.
-ROUNDING = 1e-9
+MARGIN_ROUNDING = 1e-9
 #: Margin above which classes count as told apart.
 APART = 1e-6
 #: Change of a predictor by a Newton step from which on there may be no optimum to step towards.
@@ -84,7 +84,7 @@ def _tells_apart(objective, rows, outputs, leads, free):
     if found.x is None:
         return False
     apart = margins @ found.x
-    return bool(apart.min() >= -ROUNDING and apart.max() > APART)
+    return bool(apart.min() >= -MARGIN_ROUNDING and apart.max() > APART)
 
 
 def no_optimum(groups) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..curvature import null_space
 from ._descent import TOLERANCE, Models, minimise
 
 #: Relative gradient at which an active set is judged.
@@ -91,7 +92,7 @@ def _free_fall(objective):
     """The way down for ever of a penalty's slope where no row sees where parameters go."""
     n_blocks = 1 if objective.loss.couples_outputs else objective.shape[0]
     slopes = np.broadcast_to(objective.slope, objective.shape).reshape(n_blocks, -1)
-    directions = objective.null_space([None] * n_blocks, unpenalised=False)
+    directions = null_space(objective, n_blocks, unpenalised=False)
     parts = [-(slope @ n) @ n.T for slope, n in zip(slopes, directions, strict=True)]
     fall = np.reshape(parts, objective.shape)
     return np.where(np.abs(fall) > CLOSE * np.abs(slopes).max(), fall, 0)

@@ -24,7 +24,7 @@ from ._own_hessian import OwnHessian
 #: counts as trained.
 TOLERANCE = 1e-10
 #: Relative gradients that may consist of nothing but rounding.
-ROUNDING = 1e-14
+GRADIENT_ROUNDING = 1e-14
 #: The next Newton step must not change the predictor of any row by more than this, measured in
 #: units of 1/sqrt(s_i A_i): it has ``sum_i s_i A_i (change of eta_i)^2 <= PRECISION^2``.
 PRECISION = 1e-9
@@ -190,7 +190,8 @@ def descend(models, members, start, solve, goal):
         second argument, and applies an approximate inverse Hessian to them.
     goal : ndarray of shape (n_members,)
         Relative gradient to arrive at, with a next step of no consequence (PRECISION). Below
-        ROUNDING, a model has arrived as well when it stalls; below TOLERANCE, it gives up then.
+        GRADIENT_ROUNDING, a model has arrived as well when it stalls; below TOLERANCE, it gives up
+        then.
 
     Returns
     -------
@@ -227,7 +228,7 @@ def descend(models, members, start, solve, goal):
         least[live[improves]] = decrement[improves]
         stalls = is_near & (idle >= MAX_IDLE)
         arrives = at_goal & (decrement <= PRECISION**2)
-        arrives |= stalls & (best <= ROUNDING)
+        arrives |= stalls & (best <= GRADIENT_ROUNDING)
         has_arrived[live] = arrives
         stays = ~(arrives | stalls)
         live, here, length, idle, step = (
@@ -288,7 +289,7 @@ class Pairs:
         return solution
 
 
-def minimise(objective, curvature=None, goal=ROUNDING / 10):
+def minimise(objective, curvature=None, goal=GRADIENT_ROUNDING / 10):
     """Optimum of one objective, by quasi-Newton steps on one Hessian after another."""
     models, alone = Models(objective, [np.empty(0, np.intp)]), np.zeros(1, np.intp)
     point = models.at(objective.weights[None].astype(np.float64), alone)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..curvature import CholeskyCurvature, ConjugateGradients
+from ..curvature import CholeskyCurvature
 from ..jacobians import LinearJacobian
 from ._descent import Models, dot, solve_with
 from ._own_hessian import OwnHessian
@@ -180,7 +180,7 @@ class Downdate:
 def closed_form(objective, curvature, groups):
     """``curvature.quadratic_form``, or None if there is none or solving for E costs less."""
     n_outputs = objective.shape[0]
-    if isinstance(curvature, ConjugateGradients):
+    if curvature.is_iterative:
         return None
     if n_outputs * len(groups) < objective.weights.size / 3:
         return None

@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import ClassTargets, RealTargets, adapter_of, rebuild
-from ..curvature import CholeskyCurvature
 from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import FlipSet, RemovalStatistics, ratio_or_zero
@@ -461,9 +460,9 @@ class RemovalMixin:
         if self._found_remover is None:
             objective, own = self._objective, None
             if objective.removal_kind == "smooth":
-                objective, own = self._coordinates()
+                objective, own = self._curvature.coordinates(self._objective)
                 is_hessian = self.curvature == "hessian" and self.damping == 0
-                own = own if is_hessian and isinstance(own, CholeskyCurvature) else None
+                own = own if is_hessian and own.is_exact else None
                 if objective.dtype != np.float64:  # In which a small difference would be rounding.
                     objective, own = objective.astype(np.float64), None
             self._found_remover = remover_of(objective, own, self.n_jobs)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..curvature import factorise, hessian_inverse
+from ..curvature import Curvature, factorise, hessian_inverse, null_space
 
 #: Penalties along a direction, relative to the largest one of a coefficient, that are rounding.
 NEGLIGIBLE = 1e-10
@@ -41,7 +41,7 @@ class Unseen:
     @classmethod
     def of_hessian(cls, objective, blocks):
         """All directions, of an objective whose Hessian has these blocks."""
-        directions = objective.null_space(blocks, unpenalised=True)
+        directions = null_space(objective, len(blocks), unpenalised=True)
         tables = (
             np.broadcast_to(table, objective.shape).reshape(len(blocks), -1)
             for table in (objective.penalty, objective.slope)
@@ -85,10 +85,10 @@ def _along(directions, penalty, slope):
     return directions, duals, directions @ (inverse * (slope @ directions))
 
 
-class OwnHessian:
+class OwnHessian(Curvature):
     """The Hessian of one objective at its parameters, summed over the rows that count.
 
-    It has the interface of a curvature, and is of double precision. Steps that it gives do not
+    It is of double precision. Steps that it gives do not
     leave the parameters that :meth:`settle` returns.
 
     Parameters

@@ -35,7 +35,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..curvature import (
     CholeskyCurvature,
-    ConjugateGradients,
     build_curvature,
     check_room_for_factor,
     factorise,
@@ -382,7 +381,7 @@ def newton_steps(
     """
     groups = _counted_rows(objective, groups)
     form, hessian = closed_form(objective, curvature, groups), None
-    has_room = not isinstance(curvature, ConjugateGradients)
+    has_room = not curvature.is_iterative
     for batch, is_small in _batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
@@ -429,7 +428,7 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     ndarray of shape (n_rows, n_outputs), float64
     """
     form = closed_form(objective, curvature, range(objective.n_rows))
-    has_room = not isinstance(curvature, ConjugateGradients)
+    has_room = not curvature.is_iterative
     predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
     if np.any(objective.slope):
         # Whether a coefficient crosses zero, only the whole step tells.

@@ -112,7 +112,7 @@ def _map_parts(function, queries, rows, curvature, factors, *options):
         The first row of each part of the rows. Empty if they are parts of the queries.
     found : list
     """
-    if isinstance(rows, Gradients) and not getattr(curvature, "holds_rows", False):
+    if isinstance(rows, Gradients) and not curvature.holds_rows:
         slices = part_slices(rows.n_rows)
         own = [{name: values[some] for name, values in factors.items()} for some in slices]
         parts = list(zip(split(rows), own, strict=True))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...curvature import Curvature
 from ...objectives import Objective
 from ...utils._blocks import row_blocks
 from ._machines import REMOVALS_AT_A_TIME, HingeMachine
@@ -146,8 +147,14 @@ class ActiveSetRows:
         return scales
 
 
-class ActiveSetCurvature:
+class ActiveSetCurvature(Curvature):
     """The KKT system, which :class:`ActiveSetRows` has applied already."""
+
+    is_exact = True
+
+    def lengths(self, rows, criterion):
+        """Scales of both relative criteria."""
+        return rows.scales()
 
     def solve(self, queries):
         """The queries as they are."""

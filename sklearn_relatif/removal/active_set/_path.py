@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._solution import ROUNDING, Solution, first
+from ._solution import ALPHA_ROUNDING, Solution, first
 
 #: Size of the random shifts of margins, relative to the largest margin, and how far it is raised
 #: when rows go in circles.
@@ -73,7 +73,7 @@ def _follow_to_end(solution):
         solution.left *= 1 - step
         solution.shift *= 1 - step
         remaining *= 1 - step
-        if remaining < ROUNDING:
+        if remaining < ALPHA_ROUNDING:
             solution.alpha[solution.leaving] = solution.left = 0.0
             return True
         if step == to_bound:

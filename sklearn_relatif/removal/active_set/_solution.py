@@ -29,7 +29,7 @@ from ._kkt_system import KKTSystem
 #: far from the span of the free rows a row must be not to count as part of it.
 ACCURACY = 1e-12
 #: Coefficients and steps below this, relative to the largest ones, are rounding errors.
-ROUNDING = 1e-14
+ALPHA_ROUNDING = 1e-14
 
 
 class IndefiniteKernelError(ValueError):
@@ -210,7 +210,10 @@ class Solution:
         self.values = start.values + (self.intercept - start.intercept)
         self.values += (1 - self.left) * self.pull + gram.combine(moved, change[moved])
         room = np.minimum(self.alpha, upper - self.alpha)[self.free]
-        if self.problem.has_intercept and not (room > ROUNDING * self.alpha.max(initial=0.0)).any():
+        if (
+            self.problem.has_intercept
+            and not (room > ALPHA_ROUNDING * self.alpha.max(initial=0.0)).any()
+        ):
             while len(self.free):
                 self.leave(0)
             self._choose_intercept()
@@ -255,7 +258,7 @@ class Solution:
         alpha = self.alpha[self.free]
         room = np.where(d_alpha < 0, alpha, self.problem.upper[self.free] - alpha)
         speed = np.abs(d_alpha)
-        return first(room, speed, speed > ROUNDING * self.alpha.max(initial=0.0))
+        return first(room, speed, speed > ALPHA_ROUNDING * self.alpha.max(initial=0.0))
 
     def _put_at_bound(self, row):
         """Set a row on the margin to the bound it is next to, and slightly off the margin."""
@@ -336,7 +339,7 @@ class Solution:
     @property
     def is_stuck(self):
         """Whether coefficients must be balanced and no row is free to do it."""
-        return self.lacks_hold and abs(self.imbalance) > ROUNDING * self.alpha.sum()
+        return self.lacks_hold and abs(self.imbalance) > ALPHA_ROUNDING * self.alpha.sum()
 
     @property
     def interval(self):

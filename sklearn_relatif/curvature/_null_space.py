@@ -1,0 +1,65 @@
+"""Directions of the parameters that neither the rows nor the penalty sees."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, sparse
+
+
+def null_space(objective, n_blocks, unpenalised):
+    """Directions that no training row and no penalty sees, per block of a curvature.
+
+    A duplicated, constant or empty column leaves such directions when its coefficients
+    are not penalised. Row gradients have no component along them.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    n_blocks : int
+        Of the curvature: as many as there are outputs, or 1.
+    unpenalised : bool
+        True if the curvature leaves the penalty out (Fisher).
+
+    Returns
+    -------
+    directions : list of ndarray of shape (size, n_null), one a block
+    """
+    n_outputs, n_columns = objective.shape
+    gram, per_output = _gram(objective), []
+    for output in range(n_outputs):
+        free = np.ones(n_columns, bool)
+        if objective.mask is not None:
+            free = objective.mask[output] > 0
+        if not unpenalised:
+            free = free & (objective.penalty[output] == 0)
+        null = _of_gram(gram[np.ix_(free, free)])
+        basis = np.zeros((n_columns, null.shape[1]))
+        basis[free] = null
+        per_output.append(basis)
+    return per_output if n_blocks == n_outputs else [linalg.block_diag(*per_output)]
+
+
+def _gram(objective):
+    """``sum_i x~_i x~_i^T`` of the rows that count."""
+    gram = np.zeros((objective.jacobian.n_columns,) * 2)
+    for rows in objective.blocks(objective.jacobian.n_columns):
+        counts = objective.sample_weight[rows] > 0
+        x = objective.jacobian.product_block(rows)[counts].astype(np.float64)
+        product = x.T @ x
+        gram += product.toarray() if sparse.issparse(product) else product
+    return gram
+
+
+def _of_gram(gram):
+    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
+    lengths = np.sqrt(np.diag(gram))
+    seen = lengths > 0
+    scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
+    values, vectors = np.linalg.eigh(scaled)
+    # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
+    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
+    null = vectors[:, values < limit]
+    basis = np.zeros((len(gram), null.shape[1]))
+    if null.size:
+        basis[seen] = linalg.orth(null / lengths[seen, None])
+    return np.hstack([np.eye(len(gram))[:, ~seen], basis])
