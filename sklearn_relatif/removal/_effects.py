@@ -26,8 +26,8 @@ from ..utils._validation import (
 )
 from ._base import Remover
 from ._flip import find_flip_set
+from ._newton import loo_predictor
 from ._remover import remover_of
-from ._retraining import loo_predictor
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
