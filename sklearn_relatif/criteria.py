@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from .jacobians import Gradients
 from .utils._blocks import block_budget, row_blocks
 from .utils._distribution import map_parts, split
 from .utils._threads import FEW_COLUMNS, for_each
@@ -36,11 +35,9 @@ def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarr
     -------
     dict of str to ndarray of shape (n_rows,)
     """
-    if hasattr(rows, "scales"):
-        return rows.scales()
     if hasattr(curvature, "row_scales"):
         return curvature.row_scales(criterion, rows)
-    parts = split(rows) if isinstance(rows, Gradients) else [rows]
+    parts = split(rows) if rows.can_be_split else [rows]
     norms = getattr(curvature, "norms", curvature)
     if criterion == "theta_relative" and hasattr(norms, "for_lengths"):
         norms = norms.for_lengths(rows.n_rows)
@@ -50,16 +47,16 @@ def unit_scales(criterion: str, rows: Any, curvature: Any) -> dict[str, np.ndarr
 
 def _unit_scales(rows: Any, criterion: str, curvature: Any) -> dict[str, np.ndarray]:
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
-    scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
+    scales = {name: np.empty(rows.n_rows, rows.dtype) for name in names}
 
     def measure(block: slice) -> None:
         gradients = curvature.whiten(rows.block(block))
-        scales["loss_relative"][block] = rows.norms(block, gradients)
+        scales["loss_relative"][block] = rows.lengths(block, gradients)
         if criterion == "theta_relative":
-            scales["theta_relative"][block] = rows.norms(block, curvature.unwhiten(gradients))
+            scales["theta_relative"][block] = rows.lengths(block, curvature.unwhiten(gradients))
 
-    bytes_per_row = rows.n_params * rows.unit.itemsize
-    if isinstance(rows, Gradients) and rows.n_params <= FEW_COLUMNS:
+    bytes_per_row = rows.n_values * rows.dtype.itemsize
+    if rows.are_vectors and rows.n_values <= FEW_COLUMNS:
         for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
@@ -88,7 +85,7 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
         return (_trace_of_product(inner, curvature.row_forms())) / objective.total_weight
     form = curvature.quadratic_form(objective.shape[0])
     leverage = np.empty(objective.jacobian.n_rows, objective.jacobian.dtype)
-    for rows in objective.blocks(objective.rows.n_params):
+    for rows in objective.blocks(objective.rows.n_values):
         inner = objective.weighted_second_derivative(rows)
         leverage[rows] = _trace_of_product(inner, form(objective.jacobian.dense_block(rows)))
     return leverage / objective.total_weight

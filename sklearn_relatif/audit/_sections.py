@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from ..jacobians import Gradients
 from ..objectives import CurvatureOperator, LinearObjective
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
@@ -38,7 +37,7 @@ def describe_model(explainer, columns, X_test, y_test):
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
     if isinstance(objective, LinearObjective):
-        facts["n_parameters"] = int(objective.rows.n_params)
+        facts["n_parameters"] = int(objective.weights.size)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
     facts["largest_class"] = _largest_share(label)
@@ -98,7 +97,7 @@ def support(explainer, X_test, y_test, explanation, index):
     objective, query = explainer._objective, explainer._query(X_test, None)
     queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if isinstance(queries, Gradients):
+    if queries.are_vectors:
         length = _lengths(queries, explainer._curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
@@ -115,7 +114,7 @@ def support(explainer, X_test, y_test, explanation, index):
 def _lengths(queries, curvature):
     """``sqrt(g_t^T H^-1 g_t)`` of queries."""
     square = np.empty(queries.n_rows)
-    for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_params, block_budget()):
+    for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_values, block_budget()):
         gradients = queries.block(rows)
         square[rows] = np.einsum("ij,ij->i", gradients, curvature.solve(gradients.copy()))
     return np.sqrt(square) * queries.norm

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, overload
 
@@ -290,7 +289,7 @@ def compacted(
 def _trial_queries(objective: LinearObjective) -> Gradients:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
-    X = objective.jacobian.X[some]
+    X = objective.jacobian.features(some)
     if not objective.jacobian.is_sparse:
         order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
@@ -315,11 +314,9 @@ def compact_objective(
     else:
         whitening = Whitening.of(objective)
         jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
-    empty = copy(objective.jacobian)
-    empty.X, empty.n_rows = objective.jacobian.X[:0].copy(), 0
     parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
     parts |= {
-        "jacobian": empty,
+        "jacobian": objective.jacobian.without_rows(),
         "y": objective.y[:0].copy(),
         "sample_weight": objective.sample_weight[:0].copy(),
         "output_weight": None,
@@ -371,5 +368,5 @@ class Whitening(NamedTuple):
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
         for rows in objective.blocks(2 * objective.jacobian.n_columns):
-            coordinates[rows] = objective.jacobian.block(rows) @ self.transform
+            coordinates[rows] = objective.jacobian.apply(self.transform.T, rows)[:, :, 0]
         return coordinates

@@ -660,7 +660,7 @@ class RelatIFExplainer(
     def _n_features_out(self) -> int:
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self._coordinates()
-        n_whitened = getattr(curvature, "n_whitened", objective.rows.n_params)
+        n_whitened = getattr(curvature, "n_whitened", objective.rows.n_values)
         jacobian = objective.jacobian
         return n_whitened + n_whitened // jacobian.n_columns * jacobian.n_spare
 
