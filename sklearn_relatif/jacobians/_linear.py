@@ -47,6 +47,8 @@ class LinearJacobian(FiniteJacobian):
 
     #: How many columns more there could be with the same rows, and other labels and weights.
     n_spare = 0
+    #: Whether parameters are those of other columns than the user's features.
+    is_reduced = False
 
     # --- other rows, columns and precisions --------------------------------------------------
 

@@ -125,6 +125,8 @@ class RowSpaceJacobian(LinearJacobian):
         How many dimensions more there could be with other labels and weights of the rows.
     """
 
+    is_reduced = True
+
     def __init__(self, coordinates, fit_intercept, space, n_spare):
         super().__init__(coordinates, fit_intercept)
         self.space = space
