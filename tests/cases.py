@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import sklearn
 from scipy import sparse
+from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_relatif.jacobians import LinearJacobian
+from sklearn_relatif.losses import Loss
+from sklearn_relatif.objectives import LinearObjective
 from tests import reference
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
@@ -60,6 +64,50 @@ def noisy_classes(n_classes, n_rows=150, n_features=4, seed=0):
     X = rng.normal(size=(n_rows, n_features))
     scores = X @ rng.normal(size=(n_features, n_classes)) + rng.gumbel(size=(n_rows, n_classes))
     return X, (scores + np.linspace(0, 0.5, n_classes)).argmax(axis=1)
+
+
+class Coupled(Loss):
+    """Couples its outputs, and is no softmax: ``log(1 + exp(-c_y · eta)) + |eta|^2 / 20``."""
+
+    n_outputs = 2
+    couples_outputs = True
+    has_fisher = True
+    sides = np.array([[1.0, 0.5], [-1.0, 1.0], [0.2, -1.0]])
+
+    def value(self, y, eta):
+        return np.logaddexp(0, -(self.sides[y] * eta).sum(axis=1)) + (eta**2).sum(axis=1) / 20
+
+    def residual(self, y, eta):
+        sides = self.sides[y]
+        return eta / 10 - sides * expit(-(sides * eta).sum(axis=1, keepdims=True))
+
+    def second_derivative(self, y, eta):
+        sides = self.sides[y]
+        margin = (sides * eta).sum(axis=1)[:, None, None]
+        outer = sides[:, :, None] * sides[:, None, :]
+        return expit(margin) * expit(-margin) * outer + np.eye(2) / 10
+
+    def fisher_weight(self, eta):
+        """With all labels as likely."""
+        each = [self.residual(np.full(len(eta), k), eta) for k in range(3)]
+        return np.mean([r[:, :, None] * r[:, None, :] for r in each], axis=0)
+
+    def predict(self, eta):
+        return (eta @ self.sides.T).argmax(axis=1)
+
+
+def coupled(container=np.asarray, n_rows=150, n_features=5, penalty=2.0):
+    """Objective of a loss that couples its outputs, somewhere off its optimum."""
+    X, y = noisy_classes(3, n_rows, n_features)
+    free = np.append(np.ones(n_features), 0.0)
+    return LinearObjective(
+        loss=Coupled(),
+        weights=np.random.default_rng(1).normal(size=(2, n_features + 1)),
+        jacobian=LinearJacobian(container(X), fit_intercept=True),
+        y=y,
+        sample_weight=weights_with_zeros(n_rows),
+        penalty=penalty * np.array([free, free]),
+    )
 
 
 def weights_with_zeros(n_rows, seed=1):

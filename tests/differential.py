@@ -325,6 +325,10 @@ class Truth:
             step = self.solve(hessian, gradient.ravel()).reshape(weights.shape)
             if not np.all(np.isfinite(step)):
                 return None
+            # Along a direction without curvature, it would not say how far to go.
+            left = hessian @ step.ravel() - gradient.ravel()
+            if np.abs(left).max() > 1e-6 * np.abs(self.design * row_weight.max()).sum(axis=0).max():
+                return None
             decrement = np.sum(step * gradient)
             length, value = REAL(1), self.objective(weights, row_weight)
             while length > 1e-8 and decrement > 1e-10:  # Below, values drown in rounding.

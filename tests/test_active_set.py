@@ -10,8 +10,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from sklearn_relatif.removal.active_set import ActiveSetSVM, _gram_rows, _kkt_system
-from sklearn_relatif.removal.active_set import _svm as _active_set
+from sklearn_relatif.removal.active_set import ActiveSetSVM, _gram_rows, _kkt_system, _path, _svm
+from sklearn_relatif.removal.active_set._solution import Solution
 
 TIGHT = 1e-10
 
@@ -245,7 +245,7 @@ def test_results_are_sparse_and_cover_all_removals():
 def test_more_removals_than_are_prepared_at_once_give_the_same(monkeypatch):
     data = BreastCancer(*CASES[1][:2])
     at_once = data.machine(data.alpha).removal_path(data.rows)
-    monkeypatch.setattr(_active_set, "BATCH", 7)
+    monkeypatch.setattr(_svm, "BATCH", 7)
     monkeypatch.setattr(_gram_rows, "BATCH", 7)
     monkeypatch.setattr(_kkt_system, "MAX_TERMS", 2)
     one_by_one = data.machine(data.alpha).removal_path(data.rows)
@@ -260,8 +260,8 @@ def test_rounds_that_are_broken_off_are_continued(monkeypatch):
     data = BreastCancer(*CASES[0][:2])
     svm = data.machine(data.alpha)
     at_once = svm.removal_path(data.rows)
-    monkeypatch.setattr(_active_set, "MAX_EVENTS_PER_ROW", 3 / 450)
-    monkeypatch.setattr(_active_set, "MAX_JITTER", 1e-6)
+    monkeypatch.setattr(_path, "MAX_EVENTS_PER_ROW", 3 / 450)
+    monkeypatch.setattr(_path, "MAX_JITTER", 1e-6)
     in_pieces = svm.removal_path(data.rows)
     np.testing.assert_allclose(
         in_pieces.coefficients.toarray(), at_once.coefficients.toarray(), atol=1e-9
@@ -457,13 +457,13 @@ def test_errors_above_the_tolerance_are_never_passed_over(monkeypatch):
     data = BreastCancer(*CASES[1][:2])
     svm = data.machine(data.alpha)
     terms = svm.alpha.sum() * np.abs(data.gram(data.X[data.rows], data.X)).max(axis=0)
-    refresh, signs = ActiveSetSVM._refresh, cycle([1, -1])
+    refresh, signs = Solution.refresh, cycle([1, -1])
 
-    def wrong(self, point, start):
-        refresh(self, point, start)
-        point.values[point.free] += next(signs) * error * terms[point.free]
+    def wrong(self, start):
+        refresh(self, start)
+        self.values[self.free] += next(signs) * error * terms[self.free]
 
-    monkeypatch.setattr(ActiveSetSVM, "_refresh", wrong)
+    monkeypatch.setattr(Solution, "refresh", wrong)
     error = 1e-13
     svm.removal_path([svm.free[0]])
     error = 1e-11
@@ -495,7 +495,7 @@ def test_few_digits_are_said_to_be_few():
 
 
 def test_failure_to_meet_the_kkt_conditions_is_reported(monkeypatch):
-    monkeypatch.setattr(_active_set, "MAX_ROUNDS", 0)
+    monkeypatch.setattr(_path, "MAX_ROUNDS", 0)
     with pytest.raises(RuntimeError, match=r"violation of its margins of 1\..*scale the features"):
         ActiveSetSVM(
             lambda rows: np.eye(2)[rows],

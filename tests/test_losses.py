@@ -8,15 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
 from scipy.special import expit, log_softmax
+from sklearn.linear_model import GammaRegressor, PoissonRegressor
+from sklearn.metrics import mean_gamma_deviance, mean_poisson_deviance
 
+from sklearn_relatif.jacobians import LinearJacobian
 from sklearn_relatif.losses import (
+    IdentityLink,
+    LogLink,
     LogLoss,
+    ModifiedHuber,
     MultinomialLogLoss,
+    OneVsOneHinge,
+    PoissonDeviance,
+    SquaredError,
+    UnitDeviance,
     binary_codebook,
     helmert_contrasts,
     one_vs_rest_codebook,
 )
+from sklearn_relatif.objectives import LinearObjective
+from tests import cases
 
 LOSSES = {
     "binary": LogLoss(binary_codebook()),
@@ -36,7 +49,7 @@ def loss(request):
 
 
 def n_classes_of(loss):
-    return len(loss.codebook if isinstance(loss, LogLoss) else loss.contrasts)
+    return len(loss.softmax_contrasts if loss.couples_outputs else loss.codebook)
 
 
 def rows_of(loss, scale=1.5, n_rows=40, seed=0):
@@ -53,7 +66,7 @@ def central_differences(function, eta):
 
 def as_matrices(loss, second_derivative):
     """Second derivatives as (n, k, k), also where they are given by their diagonals."""
-    if not loss.separable:
+    if loss.couples_outputs:
         return second_derivative
     return second_derivative[:, :, None] * np.eye(loss.n_outputs)
 
@@ -75,7 +88,7 @@ def test_fisher_weight_is_the_expected_outer_product_of_residuals(loss):
     """By the definition: over the labels that the model draws, independently for each problem."""
     _, eta = rows_of(loss)
     expected = 0.0
-    if loss.separable:
+    if not loss.couples_outputs:
         # E[r_p^2], and E[r_p r_q] = 0 for p != q.
         for positive, probability in ((1.0, expit(eta)), (0.0, expit(-eta))):
             expected += probability * (expit(eta) - positive) ** 2
@@ -128,9 +141,11 @@ def test_contrasts_are_orthonormal_and_sum_to_zero(n_classes):
 def exact_scores(loss, eta):
     """Class scores (multinomial) or predictors, as exact as the float inputs are."""
     rows = [[Decimal(float(value)) for value in row] for row in eta]
-    if loss.separable:
+    if not loss.couples_outputs:
         return rows
-    contrasts = [[Decimal(float(q)) for q in row] for row in loss.contrasts.astype(eta.dtype)]
+    contrasts = [
+        [Decimal(float(q)) for q in row] for row in loss.softmax_contrasts.astype(eta.dtype)
+    ]
     return [
         [sum(q * e for q, e in zip(of_class, row, strict=True)) for of_class in contrasts]
         for row in rows
@@ -144,7 +159,7 @@ def exact_direction(loss, y, eta):
         context.prec = 50
         context.Emin, context.Emax = -(10**9), 10**9
         for label, scores in zip(y, exact_scores(loss, eta), strict=True):
-            if loss.separable:
+            if not loss.couples_outputs:
                 signs = [Decimal(int(sign)) for sign in loss.codebook[label]]
                 pairs = zip(signs, scores, strict=True)
                 r = [-sign / (1 + (sign * score).exp()) for sign, score in pairs]
@@ -153,7 +168,9 @@ def exact_direction(loss, y, eta):
                 r = [weight / sum(weights) for weight in weights]
                 # p - 1 exactly: 1 minus exp(-1600) would need seven hundred digits.
                 r[label] = -sum(p for k, p in enumerate(r) if k != label)
-                contrasts = [[Decimal(float(q)) for q in column] for column in loss.contrasts.T]
+                contrasts = [
+                    [Decimal(float(q)) for q in column] for column in loss.softmax_contrasts.T
+                ]
                 r = [sum(q * p for q, p in zip(column, r, strict=True)) for column in contrasts]
             norm = sum(entry * entry for entry in r).sqrt()
             norms.append(float(norm))
@@ -210,11 +227,186 @@ def test_direction_has_length_one_and_pulls_the_right_way(data, name, dtype):
     norm, unit = loss.direction(y, eta)
     assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=8 * np.finfo(dtype).eps)
     assert (norm >= 0).all()
-    if loss.separable:
+    if not loss.couples_outputs:
         assert (unit * loss.codebook[y] <= 0).all()
     else:
-        by_class = unit @ loss.contrasts.T
+        by_class = unit @ loss.softmax_contrasts.T
         own = by_class[np.arange(3), y]
         assert_allclose(by_class.sum(axis=1), 0, atol=16 * np.finfo(dtype).eps)
         # The own class is pulled up as hard as all the others are pushed down together.
         assert (own <= -np.sqrt(0.5) + 1e-6).all()
+
+
+# --- what a loss is asked besides its derivatives ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [*LOSSES.values(), ModifiedHuber(one_vs_rest_codebook(3)), OneVsOneHinge(4), SquaredError()],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_a_loss_answers_what_its_flags_promise(loss):
+    eta = np.random.default_rng(0).normal(size=(6, loss.n_outputs))
+    name = type(loss).__name__
+    if loss.has_fisher:
+        assert loss.fisher_weight(eta).shape[0] == 6
+    else:
+        with pytest.raises(ValueError, match=f"curvature='fisher' needs a likelihood, and {name}"):
+            loss.fisher_weight(eta)
+    if loss.has_probabilities:
+        assert_allclose(loss.probabilities(eta).sum(axis=1), 1, rtol=1e-14)
+    else:
+        with pytest.raises(AttributeError, match=f"{name} has no probabilities"):
+            loss.probabilities(eta)
+    assert_allclose(loss.from_scores(loss.scores(eta)), eta, rtol=0, atol=1e-14)
+
+
+def test_the_predicted_class_leads_all_others(loss):
+    _, eta = rows_of(loss)
+    for row, label in zip(eta, loss.predict(eta), strict=True):
+        leads = [row @ loss.lead(label, rival) for rival in range(n_classes_of(loss))]
+        assert leads[label] == 0
+        assert min(np.delete(leads, label)) > 0
+
+
+def test_one_versus_one_leads_in_the_problem_of_the_two_classes():
+    # The problems of three classes: 0 or 1, 0 or 2, 1 or 2.
+    assert_array_equal(OneVsOneHinge(3).lead(0, 2), [0, 1, 0])
+    assert_array_equal(OneVsOneHinge(3).lead(2, 1), [0, 0, -1])
+    with pytest.raises(AttributeError, match="SquaredError tells no classes apart"):
+        SquaredError().lead(0, 1)
+
+
+def test_a_loss_falls_for_ever_along_its_endless_margins(loss):
+    for outputs, margins in loss.endless_margins():
+        for label, own in enumerate(margins):
+            eta = np.zeros((2, loss.n_outputs))
+            # The shortest way on which all margins of the class grow by one each step.
+            eta[:, outputs] = np.outer([1, 1000], np.linalg.lstsq(own, np.ones(len(own)))[0])
+            near, far = loss.value(np.full(2, label), eta)
+            assert far < near
+    assert not SquaredError().endless_margins()
+
+
+# --- generalised linear models ------------------------------------------------------------------
+
+
+class GammaDeviance(UnitDeviance):
+    """``y / mu - 1 - log(y / mu)``."""
+
+    def variance(self, mean):
+        return mean**2
+
+    def variance_slope(self, mean):
+        return 2 * mean
+
+    def half_deviance(self, y, mean):
+        return y / mean - 1 - np.log(y / mean)
+
+
+DEVIANCES = {
+    "Poisson": PoissonDeviance(LogLink()),
+    "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "Gamma": GammaDeviance(LogLink()),
+    "Gamma, identity": GammaDeviance(IdentityLink()),
+}
+
+
+def counts_of(name, n_rows=40):
+    """Targets, the last of which asks for the prediction, and predictors."""
+    rng = np.random.default_rng(0)
+    eta = rng.uniform(0.5, 3, size=(n_rows, 1))
+    y = rng.gamma(2, size=n_rows) if "Gamma" in name else rng.poisson(1.5, n_rows).astype(float)
+    y[-1] = np.nan
+    return y, eta
+
+
+@pytest.fixture(params=DEVIANCES)
+def deviance(request):
+    return DEVIANCES[request.param], *counts_of(request.param)
+
+
+def test_deviances_by_finite_differences(deviance):
+    loss, y, eta = deviance
+    expected = central_differences(lambda eta: loss.value(y, eta), eta)
+    assert_allclose(loss.residual(y, eta), expected, rtol=1e-8, atol=TOLERANCE)
+    expected = central_differences(lambda eta: loss.residual(y, eta), eta)
+    assert_allclose(loss.second_derivative(y, eta)[..., None], expected, rtol=1e-8, atol=TOLERANCE)
+    norm, unit = loss.direction(y, eta)
+    assert_allclose(norm[:, None] * unit, loss.residual(y, eta), rtol=1e-14)
+
+
+def test_a_query_without_target_asks_for_the_mean(deviance):
+    loss, y, eta = deviance
+    assert_array_equal(loss.predict(eta), loss.link.inverse(eta[:, 0]))
+    assert loss.query_value(y, eta)[-1] == -loss.predict(eta)[-1]
+    assert loss.query_direction(y, eta)[1][-1] == -1
+
+
+@pytest.mark.parametrize("link", [LogLink(), IdentityLink()])
+def test_fisher_weight_of_a_deviance_is_the_expected_square_of_residuals(link):
+    loss, (_, eta) = PoissonDeviance(link), counts_of("Poisson")
+    square = second = 0
+    for count in range(200):
+        y = np.full(len(eta), float(count))
+        likelihood = stats.poisson.pmf(count, loss.predict(eta))[:, None]
+        square += likelihood * loss.residual(y, eta) ** 2
+        second += likelihood * loss.second_derivative(y, eta)
+    assert_allclose(loss.fisher_weight(eta), square, rtol=1e-12)
+    assert_allclose(loss.fisher_weight(eta), second, rtol=1e-12)
+
+
+REGRESSORS = {
+    "Poisson": (PoissonRegressor, mean_poisson_deviance),
+    "Gamma": (GammaRegressor, mean_gamma_deviance),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_deviances_are_what_scikit_learn_minimises(name):
+    """The gradient vanishes at its optimum; the Gamma's link is not canonical."""
+    kind, mean_deviance = REGRESSORS[name]
+    rng = np.random.default_rng(1)
+    X, weight = rng.normal(size=(80, 3)), cases.weights_with_zeros(80)
+    mean = np.exp(X @ [0.5, -0.3, 0.0] + 0.2)
+    y = rng.gamma(2, mean / 2) if name == "Gamma" else rng.poisson(mean).astype(float)
+    model = kind(alpha=0.1, solver="newton-cholesky", tol=1e-12).fit(X, y, weight)
+    objective = LinearObjective(
+        loss=DEVIANCES[name],
+        weights=np.append(model.coef_, model.intercept_)[None],
+        jacobian=LinearJacobian(X, fit_intercept=True),
+        y=y,
+        sample_weight=weight,
+        penalty=model.alpha * weight.sum() * np.array([[1.0, 1.0, 1.0, 0.0]]),
+    )
+    eta = objective.training_predictor
+    assert_allclose(objective.predict(objective.jacobian), model.predict(X), rtol=1e-14)
+    value = 2 * np.average(objective.loss.value(y, eta), weights=weight)
+    assert_allclose(value, mean_deviance(y, model.predict(X), sample_weight=weight), rtol=1e-12)
+    assert objective.relative_gradient() < 1e-12
+    x, second = objective.jacobian.block(slice(None)), objective.loss.second_derivative(y, eta)
+    expected = (x.T * (weight * second[:, 0])) @ x + np.diag(objective.penalty[0])
+    assert_allclose(objective.hessian()[0], expected / weight.sum(), rtol=1e-12)
+    expected = (x.T * (weight * objective.loss.fisher_weight(eta)[:, 0])) @ x
+    assert_allclose(objective.fisher()[0], expected / weight.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Poisson", "Gamma"])
+def test_deviances_far_away(name):
+    loss, y = DEVIANCES[name], np.array([0.5, 3.0, 0.5, 3.0])
+    eta = np.array([[-800.0], [-100.0], [100.0], [800.0]])
+    for values in (loss.value(y, eta), loss.residual(y, eta), loss.fisher_weight(eta)):
+        assert np.isfinite(values).all()
+    assert (loss.second_derivative(y, eta) >= 0).all()
+    for dtype in (np.float64, np.float32):
+        norm, unit = loss.direction(np.array([3.0, 3.0]), np.array([[-20.0], [20.0]], dtype))
+        assert norm.dtype == unit.dtype == dtype
+        assert_array_equal(unit, [[-1], [1]])
+    # A mean that float32 has no number for still pulls its way.
+    assert PoissonDeviance(LogLink()).direction(np.zeros(1), np.float32([[-150]]))[1] == 1
+
+
+def test_second_derivatives_that_vanish_are_not_below_zero():
+    """Of a count of 0, to which an identity link gives no curvature, whatever the rounding."""
+    eta = np.random.default_rng(0).uniform(1e-6, 1e6, size=(1000, 1))
+    assert not PoissonDeviance(IdentityLink()).second_derivative(np.zeros(1000), eta).any()

@@ -5,6 +5,7 @@ and penalties are the ones that scikit-learn minimised.
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.criteria import leverages
+from sklearn_relatif.curvature import build_curvature, prepare_curvature
 from sklearn_relatif.objectives import LinearObjective, PairGrams
+from sklearn_relatif.optimality import lacks_optimum
+from sklearn_relatif.removal import newton_step, polish, retrain
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -680,3 +685,81 @@ def test_no_pair_of_classes_loses_more_than_it_may(neglect):
     rough.add(*rows, neglect)
     exact, rough = exact.total()[0, 0], rough.total()[0, 0]
     assert (1 - neglect) * exact <= rough < exact
+
+
+# --- outputs that are coupled, but not by a softmax ------------------------------------------
+
+
+def sum_over_rows(objective, inner):
+    """``(1/S) sum_i s_i A_i ⊗ x~_i x~_i^T`` as it is written."""
+    x, weight = objective.jacobian.dense_block(slice(None)), objective.sample_weight
+    n_params = objective.weights.size
+    total = np.einsum("n,nkl,na,nb->kalb", weight, inner, x, x).reshape(n_params, n_params)
+    return total / weight.sum()
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix])
+def test_coupled_outputs_by_brute_force(container):
+    objective = cases.coupled(container)
+    loss, y, eta = objective.loss, objective.y, objective.training_predictor
+    residual = loss.residual(y, eta)
+    expected = {
+        "hessian": sum_over_rows(objective, loss.second_derivative(y, eta)),
+        "fisher": sum_over_rows(objective, loss.fisher_weight(eta)),
+        "empirical_fisher": sum_over_rows(objective, residual[:, :, None] * residual[:, None, :]),
+    }
+    expected["hessian"] += np.diag(objective.penalty.ravel()) / objective.total_weight
+    for curvature, matrix in expected.items():
+        (actual,) = getattr(objective, curvature)()
+        assert_allclose(actual, matrix, rtol=0, atol=1e-14)
+        with config_context(working_memory=0.001):
+            assert_allclose(getattr(objective, curvature)()[0], matrix, rtol=0, atol=1e-14)
+    x = objective.jacobian.dense_block(slice(None))
+    expected = (residual * objective.sample_weight[:, None]).T @ x
+    expected = (expected + objective.penalty * objective.weights) / objective.total_weight
+    assert_allclose(objective.gradient(), expected, rtol=0, atol=1e-14)
+
+
+def test_coupled_outputs_on_an_active_set():
+    """No curvature is added where a softmax would have none: this loss has it everywhere."""
+    whole, mask = cases.coupled(penalty=0.0), np.ones((2, 6))
+    mask[1, 2] = 0
+    (actual,) = replace(whole, mask=mask).hessian()
+    expected = whole.hessian()[0] * np.outer(mask, mask)
+    assert_allclose(actual, expected + np.diag(1 - mask.ravel()), rtol=0, atol=1e-15)
+
+
+def test_coupled_outputs_explain():
+    """All exact solvers, leverages and steps without a row, by the inverse that is written out."""
+    objective = cases.coupled(sparse.csr_matrix, n_rows=20, n_features=40)
+    x, inner = objective.jacobian.dense_block(slice(None)), objective.weighted_second_derivative
+    H = np.linalg.inv(objective.hessian()[0])
+    expected = objective.rows.block(slice(None)) @ H
+    for solver in ("auto", "cholesky", "woodbury", "cg"):
+        own, curvature, _ = prepare_curvature(objective, "hessian", 0.0, solver)
+        back = own.jacobian.expand(
+            curvature.solve(own.rows.block(slice(None))).reshape(20, *own.shape)
+        )
+        assert cases.relative_error(back.reshape(20, -1), expected) < 1e-7
+    _, curvature, _ = prepare_curvature(objective, "hessian", 0.0, "cholesky")
+    forms = np.einsum("na,kalb,nb->nkl", x, H.reshape(*objective.shape, *objective.shape), x)
+    leverage = np.einsum("nkl,nkl->n", inner(slice(None)), forms) / objective.total_weight
+    assert_allclose(leverages(objective, curvature), leverage, atol=1e-12)
+    assert not lacks_optimum(replace(objective, penalty=0 * objective.penalty))
+
+
+def test_coupled_outputs_are_retrained():
+    """Exactly, and by one Newton step of the model without a group."""
+    objective = cases.coupled()
+    objective = replace(objective, weights=polish(objective))
+    groups = [np.array([row]) for row in range(5)] + [np.arange(10, 17), np.arange(40, 120)]
+    stepped = newton_step(objective, build_curvature(objective, "hessian", 0.0), groups)
+    retrained = retrain(objective, groups)
+    assert retrained.converged.all()
+    for rows, step, weights in zip(groups, stepped, retrained.weights, strict=True):
+        left = objective.sample_weight.copy()
+        left[rows] = 0
+        without = replace(objective, sample_weight=left)
+        change = np.linalg.solve(without.hessian()[0], without.gradient().ravel())
+        assert_allclose(step, objective.weights - change.reshape(objective.shape), atol=1e-9)
+        assert np.linalg.norm(replace(without, weights=weights).gradient()) < 1e-9

@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.optimality import LIMIT, inverse_forms
+from sklearn_relatif.curvature import prepare_curvature
+from sklearn_relatif.optimality import LIMIT, distance_to_optimum, inverse_forms
 from sklearn_relatif.optimality import _distance as _optimality
 from tests import cases, reference
 
@@ -472,3 +473,20 @@ def test_names_the_steps_in_front():
     model[0].fit(X * 3)
     with pytest.warns(ConvergenceWarning, match="steps in front of it may give other rows"):
         RelatIFExplainer.from_fitted(model, X, y)
+
+
+@pytest.mark.parametrize("few_parameters", [1000, 0])
+@pytest.mark.parametrize("curvature", ["hessian", "fisher"])
+def test_outputs_that_are_coupled_by_no_softmax(curvature, few_parameters, monkeypatch):
+    """By the factor at hand, in standardised features, and by products alone."""
+    monkeypatch.setattr(_optimality, "FEW_PARAMETERS", few_parameters)
+    monkeypatch.setattr(_optimality, "N_PROBES", 2000)
+    objective = cases.coupled()
+    H, g = objective.hessian()[0], objective.gradient().ravel()
+    ridge = objective.penalty.ravel() / objective.total_weight
+    n_params = len(g) - ridge @ np.diag(np.linalg.inv(H))
+    square = objective.effective_rows()[0] * g @ np.linalg.solve(H, g)
+    prepared = prepare_curvature(objective, curvature, 0.0)
+    actual = distance_to_optimum(objective, prepared, curvature, 0.0)
+    is_sampled = curvature == "fisher" and not few_parameters
+    assert_allclose(actual, np.sqrt(square / n_params), rtol=0.02 if is_sampled else 1e-9)

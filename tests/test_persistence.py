@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from sklearn_relatif import CompactExplainer, RelatIFExplainer, trusted_types
+from sklearn_relatif.adapters import MachineFits
 from sklearn_relatif.explainers import _compact
 from sklearn_relatif.jacobians import MappedFile, StoredRows
 from tests import cases
@@ -188,11 +189,15 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     X, y = cases.breast_cancer()
     objective = RelatIFExplainer(NuSVC()).fit(X[:100], y[:100])._objective
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
-    for parameters in (CalibratedClassifierCV(caching), {"kernel": caching}):
-        arguments = (replace(objective, parameters=parameters), "", None)
+    for fits in (
+        caching,
+        MachineFits(CalibratedClassifierCV(caching)),
+        MachineFits({"kernel": caching}),
+    ):
+        arguments = (replace(objective, fits=fits), "", None)
         call = crafted_call("sklearn_relatif.removal.active_set._machines", "RefittedMachine")
         data = crafted_file({"arguments": arguments}, call)
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
             skops.loads(data, trusted=trusted_types())
         assert list(tmp_path.iterdir()) == []
 

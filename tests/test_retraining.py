@@ -12,6 +12,7 @@ from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.criteria import unit_scales
 from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.jacobians import LinearJacobian
+from sklearn_relatif.losses import SquaredError
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.removal import (
     Downdate,
@@ -70,7 +71,7 @@ def assert_same_model(objective, weights, table, design):
     """Parameters agree to 1e-6 of their norm, and losses to 1e-8."""
     ours = objective.score_weights(weights)
     assert np.linalg.norm(ours - table) < 1e-6 * np.linalg.norm(table)
-    link = "sigmoid" if objective.loss.separable else "softmax"
+    link = "softmax" if objective.loss.couples_outputs else "sigmoid"
     losses = [reference.log_loss(W, design, objective.y, link) for W in (ours, table)]
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-8)
 
@@ -276,28 +277,6 @@ def test_newton_step_by_brute_force(load):
         expected = brute_force_step(model, X, y, rows)
         rounding = 10 * np.finfo(float).eps * np.linalg.norm(table)
         assert np.linalg.norm(step - expected) < 1e-8 * np.linalg.norm(expected) + rounding
-
-
-class SquaredError:
-    """For which one Newton step is exact."""
-
-    n_outputs = 1
-    separable = True
-    is_likelihood = False
-    is_piecewise_linear = False
-
-    def value(self, y, eta):
-        return (eta[:, 0] - y) ** 2 / 2
-
-    def residual(self, y, eta):
-        return eta - y[:, None]
-
-    def direction(self, y, eta):
-        residual = self.residual(y, eta)
-        return np.abs(residual[:, 0]), np.sign(residual)
-
-    def second_derivative(self, y, eta):
-        return np.ones_like(eta)
 
 
 def least_squares(n_rows=60, n_features=5, penalty=0.0):

@@ -73,6 +73,7 @@ OBJECTIVES = {
     "sparse softmax": lambda: softmax(is_sparse=True),
     "one vs rest": one_vs_rest,
     "L1": with_l1,
+    "coupled": cases.coupled,
 }
 
 
@@ -268,7 +269,7 @@ def test_block_diagonal_of_a_softmax_has_a_block_for_each_class():
     objective = softmax(4)
     own = BlockDiagonalCurvature(CurvatureOperator(objective, "hessian", 0.01))
     x = objective.jacobian.dense_block(slice(None))
-    contrasts = objective.loss.contrasts
+    contrasts = objective.loss.softmax_contrasts
     p = objective.loss.probabilities(objective.training_predictor)
     ridge = objective.penalty[0] / objective.total_weight + 0.01
     expected = 0

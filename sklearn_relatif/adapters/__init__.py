@@ -1,10 +1,11 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _logistic, _margin  # noqa: F401 (importing them registers the reductions)
-from ._coefficients import score_weights, with_score_weights
-from ._kernel import is_kernel_machine
+from . import _kernel, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from ._base import Adapter
+from ._linear import LinearAdapter, Parameters
+from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
-from ._registry import check_supported, reduce_estimator
+from ._registry import adapter_of, find_adapter, reduce_estimator, register
 from ._targets import ClassTargets, RealTargets, flat_labels
 from ._wrappers import (
     innermost_path,
@@ -18,13 +19,17 @@ from ._wrappers import (
 )
 
 __all__ = [
+    "Adapter",
     "ClassTargets",
+    "LinearAdapter",
+    "MachineFits",
+    "Parameters",
     "RealTargets",
     "TrainingData",
-    "check_supported",
+    "adapter_of",
+    "find_adapter",
     "flat_labels",
     "innermost_path",
-    "is_kernel_machine",
     "is_sampler",
     "is_search",
     "is_searched",
@@ -33,9 +38,8 @@ __all__ = [
     "rebuild",
     "recording",
     "reduce_estimator",
+    "register",
     "samplers",
-    "score_weights",
     "split_pipeline",
     "warn_if_transform_differs",
-    "with_score_weights",
 ]

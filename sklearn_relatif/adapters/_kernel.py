@@ -1,4 +1,4 @@
-"""Reductions of kernel machines: SVC and NuSVC, one vs one.
+"""Kernel machines: SVC and NuSVC of any kernel, one vs one.
 
 A row's gradient lives in the feature space of the kernel, ``g_i = r_i ⊗ phi(x_i)``, and is
 known by its inner products ``(r_i . r_j) K(x_i, x_j)`` alone. The hinge has no curvature, so
@@ -9,60 +9,97 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.svm import SVC, NuSVC
+from sklearn.utils.parallel import Parallel, delayed
 
 from ..jacobians import TrainingKernel, held
 from ..losses import Hinge, OneVsOneHinge, binary_codebook
-from ..objectives import KernelObjective, problem_coefficients, unfitted_machine
-from ._penalties import class_weight_of_rows
-from ._registry import reduce_estimator
+from ..objectives import KernelObjective
+from ._base import Adapter
+from ._class_weight import class_weight_of_rows
+from ._machine_fits import MachineFits, problem_coefficients
+from ._registry import register
 
-KERNEL_MACHINES = (SVC, NuSVC)
-
-
-def is_kernel_machine(estimator) -> bool:
-    """Whether the gradients of an unwrapped estimator live in the feature space of a kernel."""
-    return isinstance(estimator, KERNEL_MACHINES)
-
-
-@reduce_estimator.register
-def reduce_svc(estimator: SVC, X, y, sample_weight):
-    """SVC of any kernel, one vs one."""
-    by_class = class_weight_of_rows(estimator.class_weight, estimator.classes_, y, None)
-    return _reduce(estimator, X, y, sample_weight, by_class, float(estimator.C))
+#: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
+TIGHT = 1e-9
+#: Steps of libsvm after which such a fit ends with a warning.
+MAX_STEPS = 10**7
+#: Difference of the same row computed twice, relative to the largest number of a column.
+SAME = 1e-6
 
 
-@reduce_estimator.register
-def reduce_nu_svc(estimator: NuSVC, X, y, sample_weight):
-    """NuSVC of any kernel, one vs one; its scores leave the unknown factor C out.
+class SVCAdapter(Adapter):
+    """SVC. It is fitted again by itself: its parameters lie in the feature space."""
 
-    libsvm takes no notice of class weights here.
-    """
-    return _reduce(estimator, X, y, sample_weight, 1.0, None, estimator.nu)
+    has_embedding = False
+
+    def reduce(self, model, X, y, sample_weight):
+        by_class = class_weight_of_rows(model.class_weight, model.classes_, y, None)
+        return self.reduce_machine(model, X, y, sample_weight, by_class, C=float(model.C))
+
+    def reduce_machine(self, model, X, y, sample_weight, by_class, C=None, nu=None):
+        """The objective of a machine with some class weights of its rows, of shape (n_rows,)."""
+        X = held(X).astype(np.float64, copy=False)
+        support = _support_rows(model, sample_weight)
+        kernel = TrainingKernel(model, X)
+        return KernelObjective(
+            loss=_one_vs_one_hinge(model),
+            kernel=kernel,
+            y=y,
+            sample_weight=sample_weight * by_class,
+            support=support,
+            dual_coef=problem_coefficients(model, y[support]),
+            intercept=model.intercept_,
+            C=C,
+            nu=nu,
+            fits=_fits(model, kernel, SVC if nu is None else NuSVC),
+        )
+
+    def scores(self, model, X):
+        """Decision values one vs one."""
+        model = copy(model)
+        model.decision_function_shape = "ovo"
+        return model.decision_function(X)
+
+    def removal_changes_objective(self, model):
+        is_scaled = model.gamma == "scale" and model.kernel in ("rbf", "poly", "sigmoid")
+        return is_scaled or super().removal_changes_objective(model)
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Fits on the rows that are left, with the kernel and the weights held as they are."""
+        unfitted, weight = _unfitted(model, objective.kernel), objective.sample_weight
+        counted = np.flatnonzero(weight)
+        return Parallel(n_jobs=n_jobs)(
+            delayed(_fit_rows)(clone(unfitted), X, y, weight, np.setdiff1d(counted, rows))
+            for rows in removals
+        )
+
+    def holds_other_rows(self, model, X, sample_weight):
+        """Whether its support vectors are other rows than those that it says it has chosen."""
+        if not model.support_vectors_.shape[0]:
+            return False
+        # libsvm counts the rows that have a weight.
+        counted = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
+        own, kept = X[counted[model.support_]], model.support_vectors_
+        own, kept = (m.toarray() if sparse.issparse(m) else m for m in (own, kept))
+        if own.shape != kept.shape:
+            return False
+        return bool((np.abs(own - kept) > SAME * np.abs(kept).max(axis=0)).any())
 
 
-def _reduce(estimator, X, y, sample_weight, by_class, C, nu=None):
-    X = held(X).astype(np.float64, copy=False)
-    support = _support_rows(estimator, sample_weight)
-    kernel = TrainingKernel(estimator, X)
-    refitted = unfitted_machine(estimator, kernel)
-    if estimator.probability is True:
-        refitted.set_params(probability=False)
-    kind = SVC if nu is None else NuSVC
-    parameters = {name: getattr(refitted, name) for name in kind().get_params()}
-    return KernelObjective(
-        loss=_one_vs_one_hinge(estimator),
-        kernel=kernel,
-        y=y,
-        sample_weight=sample_weight * by_class,
-        support=support,
-        dual_coef=problem_coefficients(estimator, y[support]),
-        intercept=estimator.intercept_,
-        C=C,
-        nu=nu,
-        parameters=parameters,
-    )
+class NuSVCAdapter(SVCAdapter):
+    """NuSVC. Its scores leave the unknown factor C out, and its bounds move with every removal."""
+
+    follows_path = False
+
+    def reduce(self, model, X, y, sample_weight):
+        """libsvm takes no notice of class weights here."""
+        return self.reduce_machine(model, X, y, sample_weight, 1.0, nu=model.nu)
 
 
 def _support_rows(estimator, sample_weight):
@@ -94,3 +131,27 @@ def _one_vs_one_hinge(estimator):
     if n_classes == 2:
         return Hinge(binary_codebook())
     return OneVsOneHinge(n_classes, estimator.break_ties)
+
+
+def _unfitted(estimator, kernel):
+    """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
+    # A tolerance below the rounding of a large kernel would keep it going for ever.
+    closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
+    return clone(estimator).set_params(class_weight=None, **closely, **kernel.parameters)
+
+
+def _fits(estimator, kernel, kind):
+    """Such fits of a machine of scikit-learn's own, for its dual alone."""
+    unfitted = _unfitted(estimator, kernel)
+    if unfitted.probability is True:
+        unfitted.set_params(probability=False)
+    return MachineFits({name: getattr(unfitted, name) for name in kind().get_params()})
+
+
+def _fit_rows(model, X, y, weight, rows):
+    features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
+    return model.fit(features, y[rows], sample_weight=weight[rows])
+
+
+register("sklearn.svm.SVC", SVCAdapter())
+register("sklearn.svm.NuSVC", NuSVCAdapter())

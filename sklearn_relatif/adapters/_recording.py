@@ -16,12 +16,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
 from sklearn.frozen import FrozenEstimator
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import process_routing
 
+from ._base import Adapter
+from ._registry import find_adapter
 from ._wrappers import is_sampler, is_search, samplers, split_pipeline
 
 #: Transformers whose ``fit_transform`` gives other values than their ``transform``, by package and
@@ -93,10 +92,8 @@ def _unhook(estimator):
 def _fit_and_take_down(model, seen, /, *args, **kwargs):
     _unhook(model)
     given = inspect.signature(model.fit).bind(*args, **kwargs).arguments
-    seen.X, seen.y, seen.sample_weight = given["X"], given["y"], given.get("sample_weight")
-    if isinstance(model, OneVsRestClassifier) and get_config()["enable_metadata_routing"]:
-        routed = process_routing(model, "fit", **given.get("fit_params", {}))
-        seen.sample_weight = routed.estimator.fit.get("sample_weight")
+    adapter = find_adapter(model) or Adapter()
+    seen.X, seen.y, seen.sample_weight = given["X"], given["y"], adapter.weight_of_fit(model, given)
     return model.fit(*args, **kwargs)
 
 

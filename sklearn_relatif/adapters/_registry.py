@@ -1,42 +1,107 @@
-"""From an estimator's type to the objective that it minimised."""
+"""From the type of an estimator to its adapter, by name, so that nothing has to be imported."""
 
 from __future__ import annotations
 
-from functools import singledispatch
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import metadata
+from typing import Any
 
+import numpy as np
+
+from ._base import Adapter
 from ._wrappers import is_placeholder
 
+#: Entry points of other packages: modules, or what is in them, that register when imported.
+ENTRY_POINTS = "sklearn_relatif.adapters"
+_adapters: dict[str, Adapter] = {}
 
-@singledispatch
-def reduce_estimator(estimator, X, y, sample_weight):
-    """The objective that a fitted estimator minimised on its training data.
+
+def register(names: str | Iterable[str], adapter: Adapter) -> None:
+    """Have an adapter answer for some types of estimators, and for what is derived from these.
+
+    Packages that bring adapters either call this themselves, or name a module that does as an
+    entry point of the group ``"sklearn_relatif.adapters"``. It is imported when an estimator is
+    met that nobody has registered.
 
     Parameters
     ----------
-    estimator : fitted estimator
-        One of the registered types; wrappers have been removed by :func:`split_pipeline`.
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-        Training features as the estimator itself saw them.
-    y : ndarray of shape (n_rows,)
-        Training targets: positions in ``estimator.classes_`` for classifiers.
-    sample_weight : ndarray of shape (n_rows,)
+    names : str or iterable of str
+        Each is the name of a class after that of its module, or of a package above:
+        ``"sklearn.linear_model.Ridge"``. A class that is registered already gets this adapter.
+    adapter : Adapter
+    """
+    for name in [names] if isinstance(names, str) else names:
+        _adapters[name] = adapter
+
+
+def find_adapter(estimator: Any) -> Adapter | None:
+    """The adapter of an unwrapped estimator, which need not be fitted; None if there is none."""
+    adapter = _registered(type(estimator))
+    if adapter is None:
+        _load_entry_points()
+        adapter = _registered(type(estimator))
+    return adapter
+
+
+def adapter_of(estimator: Any) -> Adapter:
+    """The adapter of an unwrapped estimator, which need not be fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Wrappers have been removed by :func:`split_pipeline`.
 
     Returns
     -------
-    LinearObjective
+    Adapter
 
     Raises
     ------
     TypeError
-        If the estimator is of no registered type.
+        If neither its type nor one that it is derived from is registered.
     """
-    raise TypeError(unsupported_message(estimator))
+    adapter = find_adapter(estimator)
+    if adapter is None:
+        raise TypeError(_unsupported_message(estimator))
+    return adapter
 
 
-def unsupported_message(estimator) -> str:
-    supported = ", ".join(
-        sorted(kind.__name__ for kind in reduce_estimator.registry if kind is not object)
-    )
+def reduce_estimator(estimator: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Any:
+    """The objective of a fitted estimator by its adapter; see :meth:`Adapter.reduce`."""
+    return adapter_of(estimator).reduce(estimator, X, y, sample_weight)
+
+
+def _registered(kind: type) -> Adapter | None:
+    names = (name for base in kind.__mro__ for name in _names(base))
+    return next((_adapters[name] for name in names if name in _adapters), None)
+
+
+def _names(kind: type) -> Iterator[str]:
+    """The names that a class may be registered by, the longest first."""
+    place = kind.__module__
+    while place:
+        yield f"{place}.{kind.__name__}"
+        place = place.rpartition(".")[0]
+
+
+@cache
+def _load_entry_points() -> None:
+    for entry_point in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            entry_point.load()
+        except Exception as error:
+            warnings.warn(
+                f"The entry point {entry_point.name!r} of the group {ENTRY_POINTS!r} failed, so "
+                f"that its estimators cannot be explained: {type(error).__name__}: {error}",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _unsupported_message(estimator: Any) -> str:
+    supported = ", ".join(sorted({name.rpartition(".")[2] for name in _adapters}))
     name = type(estimator).__name__
     if is_placeholder(estimator):
         name = f"The placeholder {estimator!r}"
@@ -45,14 +110,3 @@ def unsupported_message(estimator) -> str:
         "also as the last step of a Pipeline, as the best estimator of a search with "
         "refit=True, or in a FrozenEstimator."
     )
-
-
-def is_supported(estimator) -> bool:
-    """Whether a reduction is registered for the type of an unwrapped estimator."""
-    return reduce_estimator.dispatch(type(estimator)) is not reduce_estimator.dispatch(object)
-
-
-def check_supported(estimator) -> None:
-    """Raise a TypeError if an unwrapped estimator is of no kind that can be explained."""
-    if not is_supported(estimator):
-        raise TypeError(unsupported_message(estimator))

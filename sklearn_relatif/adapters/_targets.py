@@ -17,6 +17,9 @@ class ClassTargets:
     classes : ndarray of shape (n_classes,)
     """
 
+    #: Whether targets are positions in classes, of which a removal may leave no row.
+    has_classes = True
+
     def __init__(self, classes):
         self.classes = classes
 
@@ -48,6 +51,8 @@ class RealTargets:
 
     A query without a target asks for the prediction itself; a loss knows that by NaN.
     """
+
+    has_classes = False
 
     def of_training(self, labels, sample_weight):
         """The training targets as numbers."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
@@ -77,7 +76,7 @@ class AuditMixin:
 
 
 def _audit(explainer: Any, X_test: Any, y_test: Any, sample_names: Any, groups: Any) -> AuditReport:
-    if not is_classifier(explainer._model):
+    if not explainer._targets.has_classes:
         raise TypeError(
             f"audit is for classifiers; {type(explainer._model).__name__} predicts numbers. Its "
             "rows have self_influence_, leverage_, explain and removal_effect."

@@ -79,7 +79,7 @@ def leave_one_out(explainer):
         "loo_prediction": explainer._targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),
     }
-    if loss.is_likelihood:
+    if loss.has_probabilities:
         columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
     return columns
 

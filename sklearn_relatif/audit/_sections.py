@@ -102,7 +102,7 @@ def support(explainer, X_test, y_test, explanation, index):
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
     columns = {"query": row_index(X_test), "prediction": explanation.targets}
-    if objective.loss.is_likelihood:
+    if objective.loss.has_probabilities:
         probabilities = objective.loss.probabilities(objective.predictor(query.jacobian))
         columns["probability"] = of_own_class(probabilities, query.y)
     if y_test is not None:

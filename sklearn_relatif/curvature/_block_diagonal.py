@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ._cholesky import CholeskyCurvature
@@ -32,9 +30,8 @@ class BlockDiagonalCurvature:
     def __init__(self, total):
         objective = total.objective
         self.dtype = objective.dtype
-        contrasts: Any = getattr(objective.loss, "contrasts", None)
-        is_square = contrasts is None or contrasts.shape[0] == contrasts.shape[1]
-        self.classes = None if is_square else contrasts.T
+        contrasts, has_gauge = objective.loss.softmax_contrasts, objective.loss.has_gauge
+        self.classes = None if contrasts is None or has_gauge else contrasts.T
         mask = None if objective.mask is None else objective.mask.ravel()
         blocks = self._blocks(total)
         self._factors = CholeskyCurvature(

@@ -297,7 +297,7 @@ def _exact_factor(objective, curvature, n_features):
     """The Cholesky factor of a curvature, were there so many features."""
     n_outputs = objective.shape[0]
     n_columns = n_features + objective.jacobian.fit_intercept
-    if objective.loss.separable and curvature != "empirical_fisher":
+    if not (objective.loss.couples_outputs or curvature == "empirical_fisher"):
         return Factor(n_outputs, n_columns)
     return Factor(1, n_outputs * n_columns)
 
@@ -330,8 +330,9 @@ def _affordable_norms(objective, curvature, damping):
     is_wide = _is_wide(objective)
     n_rows, n_features = objective.jacobian.X.shape
     n_columns = (n_rows if is_wide else n_features) + objective.jacobian.fit_intercept
-    n_classes = len(getattr(objective.loss, "contrasts", objective.weights))
-    if Factor(n_classes, n_columns).is_affordable:
+    contrasts = objective.loss.softmax_contrasts
+    n_blocks = objective.shape[0] if contrasts is None else len(contrasts)
+    if Factor(n_blocks, n_columns).is_affordable:
         return "block_diagonal", is_wide
     obstacle = shared_penalty_obstacle(CurvatureOperator(objective, curvature, damping))
     if obstacle is None and Factor(EKFAC_MATRICES, n_columns).is_affordable:
@@ -346,7 +347,7 @@ def _is_wide(objective):
 
 def _has_dual(objective, curvature, damping):
     """Whether the curvature is one that :class:`WoodburyCurvature` inverts."""
-    is_coupled = not objective.loss.separable or curvature == "empirical_fisher"
+    is_coupled = objective.loss.couples_outputs or curvature == "empirical_fisher"
     return (
         objective.jacobian.is_sparse
         and _is_wide(objective)
@@ -362,7 +363,9 @@ def _has_softmax_dual(objective, curvature, damping):
     It is for the softmax in contrasts.
     """
     return (
-        getattr(objective.loss, "contrasts", np.eye(1)).shape[0] > objective.shape[0] > 1
+        objective.loss.softmax_contrasts is not None
+        and not objective.loss.has_gauge
+        and objective.shape[0] > 1
         and curvature in ("hessian", "fisher")
         and objective.jacobian.is_sparse
         and _is_wide(objective)

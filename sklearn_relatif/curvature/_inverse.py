@@ -56,5 +56,5 @@ def factorise(objective, blocks, unpenalised=False):
 
 
 def is_diagonal(objective, curvature):
-    is_flat = curvature == "hessian" and objective.loss.is_piecewise_linear
+    is_flat = curvature == "hessian" and not objective.loss.has_curvature
     return curvature == "identity" or is_flat

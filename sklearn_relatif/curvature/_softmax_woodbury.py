@@ -207,7 +207,7 @@ def merge_rows(objective, rows) -> MergedRows:
     _, example, column = np.unique(labelled, return_index=True, return_inverse=True)
     position = np.full(objective.n_rows, -1)
     position[present] = column
-    residual = rows.unit[present[example]].astype(np.float64) @ loss.contrasts.T
+    residual = rows.unit[present[example]].astype(np.float64) @ loss.softmax_contrasts.T
     return MergedRows(
         rest,
         aside,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Step = Callable[..., AbstractContextManager[None]]
-if not TYPE_CHECKING and find_spec("sklearn.callback"):
+HAS_CALLBACKS = find_spec("sklearn.callback") is not None
+if not TYPE_CHECKING and HAS_CALLBACKS:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 else:
 
@@ -28,7 +29,7 @@ def fit_task(explainer: Any, n_steps: int, X: Any, y: Any) -> Iterator[Step]:
     Yields a function ``step(name, estimator=None)``: a context manager for each of the
     ``n_steps`` steps, in which callbacks also follow the estimator that the step fits.
     """
-    if not hasattr(explainer, "set_callbacks"):
+    if not HAS_CALLBACKS:
         yield lambda name, estimator=None: nullcontext()
         return
     task = explainer._init_callback_context(max_subtasks=n_steps)

@@ -18,6 +18,7 @@ from ._compact import CompactExplainer, check_compactable, compacted
 VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
 MODULES_OF_STATE = (
+    "adapters._machine_fits",
     "adapters._targets",
     "curvature",
     "explainers._compact",
@@ -26,6 +27,8 @@ MODULES_OF_STATE = (
     "jacobians",
     "losses",
     "objectives",
+    "removal._hinge",
+    "removal._smooth",
     "removal.active_set",
     "results._explanation",
     "results._solver_choice",
@@ -44,9 +47,8 @@ class PersistenceMixin:
     if TYPE_CHECKING:  # Of the explainer.
         _objective: Any
         _curvature: Any
-        _machine: Any
         _row_space: Any
-        _optimum: Any
+        _found_remover: Any
         _training_data: Any
         _row_factors: Any
 
@@ -112,7 +114,7 @@ class PersistenceMixin:
         factors = {name: self._row_factors(name) for name in reversed(CRITERIA)}
         small = copy(self)
         small._objective, small._curvature = compacted(self._objective, self._curvature, factors)
-        small._machine = small._row_space = small._optimum = small._training_data = None
+        small._row_space = small._found_remover = small._training_data = None
         return CompactExplainer(small)
 
 

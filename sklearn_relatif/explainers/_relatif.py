@@ -14,7 +14,6 @@ from sklearn.base import (
     MetaEstimatorMixin,
     TransformerMixin,
     clone,
-    is_classifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
@@ -22,18 +21,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import (
-    ClassTargets,
-    RealTargets,
     TrainingData,
-    check_supported,
+    adapter_of,
+    find_adapter,
     flat_labels,
     innermost_path,
-    is_kernel_machine,
     is_searched,
     model_rows,
     positions_of_resampled,
     recording,
-    reduce_estimator,
     split_pipeline,
     warn_if_transform_differs,
 )
@@ -75,7 +71,8 @@ from ._wrapped import WrappedEstimatorMixin
 def _has_coordinates(self: Any) -> bool:
     """Check for ``available_if``: the gradients are vectors that can be written down."""
     model = self.__dict__.get("_model", innermost_path(self.estimator)[1])
-    if is_kernel_machine(model):
+    adapter = find_adapter(model)
+    if adapter is not None and not adapter.has_embedding:
         raise AttributeError(
             f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
             "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
@@ -336,7 +333,7 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         if is_known:
-            check_supported(model)
+            adapter_of(model)  # Refuses what is not supported.
         check_training_labels(y)
         takes_columns = is_known and get_tags(model).target_tags.multi_output
         if takes_columns and label_array(y).ndim > 1:
@@ -358,7 +355,7 @@ class RelatIFExplainer(
     def _prepare(self, X: Any, y: Any, sample_weight: Any, seen: TrainingData) -> None:
         """Reduce the fitted estimator to its objective, and factor the curvature."""
         self._transformers, self._model = split_pipeline(self.estimator_)
-        check_supported(self._model)
+        adapter = adapter_of(self._model)
         index = row_index(X)
         if seen.X is None:
             warn_if_transform_differs(self.estimator_)
@@ -371,11 +368,10 @@ class RelatIFExplainer(
         check_consistent_length(features, labels)
         given, sample_weight = sample_weight, check_sample_weight(sample_weight, len(labels))
         self._training_data = (features, labels, None if given is None else sample_weight)
-        is_class = is_classifier(self._model)
-        self._targets = ClassTargets(self.classes_) if is_class else RealTargets()
+        self._targets = adapter.targets(self._model)
         targets = self._targets.of_training(labels, sample_weight)
 
-        self._objective = reduce_estimator(self._model, features, targets, sample_weight)
+        self._objective = adapter.reduce(self._model, features, targets, sample_weight)
         fitted = self._objective
         self._prepare_curvature()
         prepared = Prepared(self._objective, self._curvature, self.solver_)
@@ -396,7 +392,7 @@ class RelatIFExplainer(
 
     def _prepare_curvature(self) -> None:
         """Factor the curvature; solvers may replace the objective by an equivalent one."""
-        self._machine = self._row_space = self._optimum = None
+        self._row_space = self._found_remover = None
         if self.curvature != "active_set":
             self._objective, self._curvature, self.solver_ = prepare_curvature(
                 self._objective,
@@ -429,7 +425,7 @@ class RelatIFExplainer(
 
         def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
             eta = objective.training_predictor[rows]
-            if not loss.is_likelihood:
+            if not loss.has_probabilities:
                 return loss.predict(eta), None
             own = loss.probabilities(eta)
             return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
@@ -443,7 +439,7 @@ class RelatIFExplainer(
             index=index,
             labels=labels.copy(),
             predictions=self._targets.shown(predictions, lambda: predictions),
-            probabilities=np.concatenate(probabilities) if loss.is_likelihood else None,
+            probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
         )
 
     # --- explaining ----------------------------------------------------------------------
@@ -751,7 +747,7 @@ class RelatIFExplainer(
     @property
     def leverage_(self) -> np.ndarray:
         check_is_fitted(self)
-        if self._objective.loss.is_piecewise_linear:
+        if not self._objective.loss.has_curvature:
             raise AttributeError(
                 f"{type(self._model).__name__} has no leverage_: the hinge loss has no curvature."
             )
@@ -762,7 +758,7 @@ class RelatIFExplainer(
     @property
     def intercept_interval_(self) -> np.ndarray:
         check_is_fitted(self)
-        intervals = None if self._objective.is_smooth else self._hinge_machine().intervals
+        intervals = None if self._objective.is_smooth else self._remover().intervals
         if intervals is None:
             raise AttributeError(
                 f"{type(self._model).__name__} has no intercept_interval_: it is that of a machine "

@@ -1,6 +1,8 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._glm import PoissonDeviance, UnitDeviance
+from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
     LogLoss,
@@ -17,16 +19,21 @@ from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, Squar
 __all__ = [
     "Hinge",
     "Huber",
+    "IdentityLink",
+    "Link",
+    "LogLink",
     "LogLoss",
     "Loss",
     "MarginLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
     "OneVsOneHinge",
+    "PoissonDeviance",
     "RegressionLoss",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "UnitDeviance",
     "binary_codebook",
     "helmert_contrasts",
     "of_models",

@@ -2,34 +2,109 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
 
-class Loss(Protocol):
-    """What an objective asks of a loss; see :class:`MarginLoss` for the shapes."""
+class Loss(ABC):
+    """A pointwise loss of a target and a predictor, and its derivatives in the predictor.
+
+    A loss sees targets ``y`` of shape (n,) and predictors ``eta`` of shape (n, n_outputs), and
+    knows nothing of features, weights or estimators. Class targets are positions in the sorted
+    classes. A subclass gives ``value``, ``residual``, ``second_derivative`` and ``predict``, and
+    what else it knows better than the defaults.
+
+    Attributes
+    ----------
+    n_outputs : int
+    has_curvature : bool, default=True
+        False where the loss is linear wherever it is smooth.
+    couples_outputs : bool, default=False
+        Whether second derivatives and Fisher weights are square matrices (n, n_outputs,
+        n_outputs), positive semi-definite. Otherwise they are non-negative diagonals
+        (n, n_outputs).
+    softmax_contrasts : ndarray of shape (n_classes, n_outputs) or None
+        ``Q``, where second derivative and Fisher weight both are ``Q^T (diag(p) - p p^T) Q``
+        for the probabilities p. None: they have no such form.
+    has_gauge : bool, default=False
+        Whether the same number added to all outputs changes nothing.
+    has_fisher : bool, default=False
+        Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
+    has_probabilities : bool, default=False
+        Whether there are ``probabilities`` of classes.
+    """
 
     n_outputs: int
-    #: True when the second derivative is diagonal over the outputs.
-    separable: bool
-    #: True when exp(-loss) is a likelihood, so that a Fisher information exists.
-    is_likelihood: bool
-    #: True when the loss is linear wherever it is smooth, so that it has no curvature.
-    is_piecewise_linear: bool
+    has_curvature: bool = True
+    couples_outputs: bool = False
+    softmax_contrasts: np.ndarray | None = None
+    has_gauge: bool = False
+    has_fisher: bool = False
+    has_probabilities: bool = False
 
-    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
+    @abstractmethod
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Loss of each row, shape (n,)."""
 
-    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
+    @abstractmethod
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
 
-    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+    @abstractmethod
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Second derivative with respect to ``eta``: see ``couples_outputs`` for the shape."""
 
-    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
+    @abstractmethod
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        """Position of the predicted class, or predicted target, shape (n,)."""
 
-    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray: ...
+    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
+        return polar(self.residual(y, eta))
 
-    def predict(self, eta: np.ndarray) -> np.ndarray: ...
+    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm and unit vector of the gradient of what a query enters by."""
+        return self.direction(y, eta)
+
+    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """What a query enters by, its loss unless a subclass says otherwise, shape (n,)."""
+        return self.value(y, eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        """E[residual residual^T] under the model, in the form of the second derivative."""
+        raise ValueError(
+            "curvature='fisher' needs a likelihood, and "
+            f"{type(self).__name__} is not one; use curvature='hessian'."
+        )
+
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
+        """Model probabilities, shape (n, n_classes)."""
+        raise AttributeError(f"{type(self).__name__} has no probabilities.")
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        """The predictor in the form of ``decision_function``, which is linear in it."""
+        return eta[:, 0] if self.n_outputs == 1 else eta
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The predictor, or a gradient with respect to it, from the form of the scores."""
+        return np.reshape(scores, (-1, self.n_outputs))
+
+    def lead(self, label: int, rival: int) -> np.ndarray:
+        """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
+        raise AttributeError(f"{type(self).__name__} tells no classes apart.")
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """Margins of the classes that the loss falls with for ever, never reaching an optimum.
+
+        Returns
+        -------
+        list of (outputs, margins)
+            Outputs that share margins, and the gradients of these in them for rows of each
+            class, shape (n_classes, n_margins, len(outputs)). Empty if none are known.
+        """
+        return []
 
 
 def of_models(

@@ -1,11 +1,7 @@
-"""Pointwise losses and their derivatives with respect to the linear predictor.
+"""Losses of the margins of binary problems.
 
-A loss sees a target ``y`` of shape (n,) and a linear predictor ``eta`` of shape
-(n, n_outputs), and knows nothing of features, weights or estimators.
-
-Class targets are positions in the sorted classes. Which outputs a class takes part in, and
-with which sign, is a *codebook* of shape (n_classes, n_outputs): one column for two classes,
-one column a class for one-vs-rest.
+Which outputs a class takes part in, and with which sign, is a *codebook* of shape
+(n_classes, n_outputs): one column for two classes, one column a class for one-vs-rest.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import expit
 
-from ._base import polar
+from ._base import Loss, polar
 
 
 def binary_codebook() -> np.ndarray:
@@ -29,7 +25,7 @@ def one_vs_rest_codebook(n_classes: int) -> np.ndarray:
     return 2.0 * np.eye(n_classes) - 1.0
 
 
-class MarginLoss:
+class MarginLoss(Loss):
     """A function of the margins, summed over the binary problems of a codebook.
 
     ``loss(y, eta) = sum_p phi(c[y, p] * eta[p])`` over the problems in which class y takes
@@ -44,10 +40,6 @@ class MarginLoss:
         Sign with which each class takes part in each binary problem.
     """
 
-    separable = True
-    is_likelihood = False
-    #: True when phi is linear wherever it is smooth, so that it has no curvature.
-    is_piecewise_linear = False
     phi: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
     bend: Callable[[np.ndarray], np.ndarray]
@@ -69,10 +61,6 @@ class MarginLoss:
         signs = self._signs(y, eta)
         return signs * self.slope(signs * eta)
 
-    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
-        return polar(self.residual(y, eta))
-
     def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm and unit vector of the gradient by which a query enters: that of its margin."""
         return polar(-self._signs(y, eta))
@@ -80,14 +68,6 @@ class MarginLoss:
     def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """What a query enters by, minus its margin, shape (n,)."""
         return -(self._signs(y, eta) * eta).sum(axis=1)
-
-    def scores(self, eta: np.ndarray) -> np.ndarray:
-        """The predictor in the form of ``decision_function``."""
-        return eta[:, 0] if self.n_outputs == 1 else eta
-
-    def from_scores(self, scores: np.ndarray) -> np.ndarray:
-        """The predictor, or a gradient with respect to it, from the form of the scores."""
-        return np.reshape(scores, (-1, self.n_outputs))
 
     def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Diagonal of the second derivative with respect to ``eta``, shape (n, n_outputs)."""
@@ -97,6 +77,15 @@ class MarginLoss:
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, shape (n,)."""
         return (eta[:, 0] > 0).astype(np.intp) if self.n_outputs == 1 else eta.argmax(axis=1)
+
+    def lead(self, label: int, rival: int) -> np.ndarray:
+        """Gradient of the lead of one class over another in the predictor, shape (n_outputs,).
+
+        It counts the problems in which both take part: one vs one, theirs only.
+        """
+        own, other = self.codebook[[label, rival]]
+        lead: np.ndarray = np.where((own != 0) & (other != 0), own - other, 0) / 2
+        return lead
 
 
 class Hinge(MarginLoss):
@@ -109,7 +98,7 @@ class Hinge(MarginLoss):
         How far above 1 the margin of a support vector may lie: the tolerance of the solver.
     """
 
-    is_piecewise_linear = True
+    has_curvature = False
 
     def __init__(self, codebook: np.ndarray, slack: float = 0.0) -> None:
         super().__init__(codebook)
@@ -182,7 +171,10 @@ class ModifiedHuber(MarginLoss):
 class LogLoss(MarginLoss):
     """Binomial log loss ``log(1 + exp(-m))``: a query enters by the loss itself."""
 
-    is_likelihood = True
+    has_fisher = True
+    has_probabilities = True
+    query_direction = Loss.query_direction
+    query_value = Loss.query_value
 
     def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.logaddexp(0, -margin)
@@ -205,12 +197,6 @@ class LogLoss(MarginLoss):
         length, unit = polar(-signs * np.exp(log_slope - largest))
         return np.exp(largest[:, 0]) * length, unit
 
-    query_direction = direction
-
-    def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """What a query enters by, its loss, shape (n,)."""
-        return self.value(y, eta)
-
     def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
         """Diagonal of E[residual residual^T] under the model, shape (n, n_outputs)."""
         return self.bend(eta)
@@ -223,3 +209,7 @@ class LogLoss(MarginLoss):
         total = positive.sum(axis=1, keepdims=True)
         # Where every problem says no beyond the smallest number, there is nothing to normalise.
         return positive / np.where(total > 0, total, 1)
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """The margin of each binary problem."""
+        return [([k], self.codebook[:, None, [k]]) for k in range(self.n_outputs)]

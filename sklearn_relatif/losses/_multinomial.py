@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
+from ._base import Loss
 
-class MultinomialLogLoss:
+
+class MultinomialLogLoss(Loss):
     """Softmax cross-entropy in a basis of the predictor space.
 
     The softmax does not change when the same number is added to every class, so the log loss
     has no curvature along ``(1, ..., 1)``. In ``n_classes - 1`` orthonormal contrasts that
     direction does not exist: ``eta`` holds the contrast coordinates and
-    ``eta @ contrasts.T`` the class scores. Norms are those of the minimum-norm solution.
+    ``eta @ softmax_contrasts.T`` the class scores. Norms are those of the minimum-norm solution.
 
     Parameters
     ----------
@@ -21,16 +23,19 @@ class MultinomialLogLoss:
         False keeps one output a class, for penalties that are not rotation invariant (L1).
     """
 
-    separable = False
-    is_likelihood = True
-    is_piecewise_linear = False
+    softmax_contrasts: np.ndarray
+    couples_outputs = True
+    has_fisher = True
+    has_probabilities = True
 
     def __init__(self, n_classes: int, use_contrasts: bool = True) -> None:
-        self.contrasts = helmert_contrasts(n_classes) if use_contrasts else np.eye(n_classes)
-        self.n_outputs = self.contrasts.shape[1]
+        contrasts = helmert_contrasts(n_classes) if use_contrasts else np.eye(n_classes)
+        self.softmax_contrasts = contrasts
+        self.n_outputs = contrasts.shape[1]
+        self.has_gauge = not use_contrasts
 
     def _log_probabilities(self, eta: np.ndarray) -> np.ndarray:
-        return log_softmax(eta @ self.contrasts.T.astype(eta.dtype), axis=1)
+        return log_softmax(self.scores(eta), axis=1)
 
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Loss of each row, shape (n,)."""
@@ -38,7 +43,7 @@ class MultinomialLogLoss:
 
     def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, n_outputs)."""
-        contrasts = self.contrasts.astype(eta.dtype)
+        contrasts = self.softmax_contrasts.astype(eta.dtype)
         # Classes come first, because NumPy reduces over the leading axis several times faster.
         scores = contrasts @ eta.T
         p = np.exp(scores - scores.max(axis=0))
@@ -61,19 +66,16 @@ class MultinomialLogLoss:
         scaled = np.exp(log_p - largest)
         scaled[own] = -scaled.sum(axis=1)
         length = np.linalg.norm(scaled, axis=1)
-        unit = (scaled / length[:, None]) @ self.contrasts.astype(eta.dtype)
+        unit = (scaled / length[:, None]) @ self.softmax_contrasts.astype(eta.dtype)
         return np.exp(largest[:, 0]) * length, unit
-
-    query_direction = direction
-    query_value = value
 
     def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``decision_function``, shape (n, n_classes)."""
-        return eta @ self.contrasts.T.astype(eta.dtype)
+        return eta @ self.softmax_contrasts.T.astype(eta.dtype)
 
     def from_scores(self, scores: np.ndarray) -> np.ndarray:
         """The predictor, or a gradient with respect to it, from the form of the scores."""
-        return scores @ self.contrasts
+        return scores @ self.softmax_contrasts
 
     def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Second derivative with respect to ``eta``, shape (n, n_outputs, n_outputs)."""
@@ -86,17 +88,28 @@ class MultinomialLogLoss:
         cancel when one class takes all the probability.
         """
         p = np.exp(self._log_probabilities(eta))
-        contrasts = self.contrasts.astype(eta.dtype)
+        contrasts = self.softmax_contrasts.astype(eta.dtype)
         centred = contrasts[None] - (p @ contrasts)[:, None]
         return np.matmul((p[:, :, None] * centred).swapaxes(1, 2), centred)
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, shape (n,)."""
-        return (eta @ self.contrasts.T.astype(eta.dtype)).argmax(axis=1)
+        return self.scores(eta).argmax(axis=1)
 
     def probabilities(self, eta: np.ndarray) -> np.ndarray:
         """Model probabilities, shape (n, n_classes)."""
         return np.exp(self._log_probabilities(eta))
+
+    def lead(self, label: int, rival: int) -> np.ndarray:
+        """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
+        lead: np.ndarray = self.softmax_contrasts[label] - self.softmax_contrasts[rival]
+        return lead
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """The lead of a row's own class over each of the others."""
+        contrasts = self.softmax_contrasts
+        leads = [q - np.delete(contrasts, own, axis=0) for own, q in enumerate(contrasts)]
+        return [(list(range(self.n_outputs)), np.stack(leads))]
 
 
 def helmert_contrasts(n_classes: int) -> np.ndarray:

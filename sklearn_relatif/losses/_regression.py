@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._base import polar
+from ._base import Loss
 
 
-class RegressionLoss:
+class RegressionLoss(Loss):
     """A function of the error ``eta - y`` of one real target. Subclasses give it.
 
     A target of NaN asks for the prediction itself: the loss is ``-eta`` then, so that what
@@ -17,9 +17,6 @@ class RegressionLoss:
     """
 
     n_outputs = 1
-    separable = True
-    is_likelihood = False
-    is_piecewise_linear = False
     phi: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
     bend: Callable[[np.ndarray], np.ndarray]
@@ -35,13 +32,6 @@ class RegressionLoss:
         slope = np.where(np.isnan(y), -1.0, self.slope(eta[:, 0] - y))
         return slope.astype(eta.dtype)[:, None]
 
-    def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Norm (n,) and unit vector (n, 1) of the residual; zero where it is zero."""
-        return polar(self.residual(y, eta))
-
-    query_direction = direction
-    query_value = value
-
     def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Second derivative with respect to ``eta``, shape (n, 1)."""
         return self.bend(eta - y[:, None]).astype(eta.dtype)
@@ -49,14 +39,6 @@ class RegressionLoss:
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Predictions, shape (n,)."""
         return eta[:, 0]
-
-    def scores(self, eta: np.ndarray) -> np.ndarray:
-        """The predictor in the form of ``predict``, shape (n,)."""
-        return eta[:, 0]
-
-    def from_scores(self, scores: np.ndarray) -> np.ndarray:
-        """The predictor, or a gradient with respect to it, from the form of the scores."""
-        return np.reshape(scores, (-1, 1))
 
 
 class SquaredError(RegressionLoss):

@@ -4,7 +4,7 @@ from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
-from ._kernel import KernelObjective, UnknownBoundsError, problem_coefficients, unfitted_machine
+from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
@@ -22,8 +22,6 @@ __all__ = [
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
-    "problem_coefficients",
     "reduce_to_row_space",
     "row_space_obstacle",
-    "unfitted_machine",
 ]

@@ -37,7 +37,15 @@ class Objective:
     y: np.ndarray
     sample_weight: np.ndarray
     removal_kind = "smooth"
-    has_dual_refits = False
+
+    @property
+    def fitted(self) -> Objective:
+        """The objective as it was fitted, where this one has its rows in another form."""
+        return self
+
+    @property
+    def has_dual_refits(self) -> bool:
+        return False
 
     @property
     def has_l1(self) -> bool:
@@ -50,7 +58,7 @@ class Objective:
     @property
     def is_smooth(self) -> bool:
         """Whether the loss has a second derivative that says something."""
-        return not self.loss.is_piecewise_linear
+        return self.loss.has_curvature
 
     @property
     def n_rows(self) -> int:

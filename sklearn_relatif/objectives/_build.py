@@ -46,8 +46,8 @@ def build_objective(
     """
     if l1.any() and not np.any((weights != 0) | (l1 == 0)):
         raise ValueError(NO_PARAMETERS)
-    if hasattr(loss, "contrasts") and l1.shape[0] > loss.n_outputs:
-        weights = loss.contrasts.T @ weights
+    if l1.shape[0] > loss.n_outputs:
+        weights = np.ascontiguousarray(loss.from_scores(weights.T).T)
         l2 = l2[: loss.n_outputs]
     if output_weight is not None:
         present = sample_weight > 0
@@ -65,7 +65,7 @@ def build_objective(
     if l1.any():
         objective = replace(objective, full_jacobian=objective.jacobian, full_l2=l2, full_l1=l1)
         objective = objective.with_active_set(weights, np.sign(weights))
-    if getattr(loss, "is_piecewise_linear", False):
+    if not loss.has_curvature:
         n_features = objective.jacobian.n_features
         mask = _penalised(objective.penalty, n_features, objective.mask, X.dtype)
         objective = replace(objective, mask=mask)

@@ -25,6 +25,13 @@ def add_gram(matrix, x, weight):
         matrix += scaled.T @ scaled
 
 
+def signed_gram(x, weight):
+    """``x^T diag(weight) x``, dense, for weights of any sign."""
+    if sparse.issparse(x):
+        return (x.T @ (sparse.diags(weight) @ x)).toarray()
+    return x.T @ (x * weight[:, None])
+
+
 def mirror_lower(matrix):
     """Copy the lower triangle onto the upper one, in place and in strips."""
     size = len(matrix)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import reprlib
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from typing import Protocol
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import clone
-from sklearn.svm import SVC, NuSVC
 
 from ..jacobians import Gradients, KernelFeatures, KernelJacobian, TrainingKernel, held
 from ..losses import Hinge
@@ -18,10 +15,6 @@ from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
 from ._dual import BOUND, DualForm, hinge_parameters
 
-#: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
-TIGHT = 1e-9
-#: Steps of libsvm after which such a fit ends with a warning.
-MAX_STEPS = 10**7
 NO_CURVATURE = (
     "curvature={!r} does not exist for a kernel SVM; use curvature='hessian' or 'identity'."
 )
@@ -29,6 +22,17 @@ NO_CURVATURE = (
 
 class UnknownBoundsError(ValueError):
     """The dual coefficients of a machine have bounds that are not known in advance."""
+
+
+class Fits(Protocol):
+    """Fits of a machine of the same kernel and strength on some of the rows."""
+
+    @property
+    def kind(self) -> type:
+        """The class of the machine."""
+
+    def dual(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions of the support vectors, their coefficients by problem, and the intercepts."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,8 @@ class KernelObjective(Objective):
     intercept : ndarray of shape (n_outputs,)
     C : float or None
         Upper bound of a coefficient of weight 1. None where the machine has another.
-    parameters : dict of str to object
-        Those of a machine of the same kernel and strength, for refits. No machine itself: what is
-        read from a file of a stranger's must not bring what is called.
+    fits : Fits
+        How the machine is fitted again.
     nu : float or None
         What a NuSVC has instead: the least share of support vectors.
     """
@@ -64,7 +67,7 @@ class KernelObjective(Objective):
     dual_coef: np.ndarray
     intercept: np.ndarray
     C: float | None
-    parameters: dict[str, object]
+    fits: Fits
     nu: float | None = None
 
     removal_kind = "hinge"
@@ -101,10 +104,6 @@ class KernelObjective(Objective):
             values[rows] = self.kernel.between(jacobian[rows], self.support) @ self.dual_coef
         return values + self.intercept
 
-    def for_refit(self, estimator):
-        """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
-        return unfitted_machine(estimator, self.kernel)
-
     def dual_form(self) -> DualForm:
         """The machine as its dual problems see it."""
         if self.C is None:
@@ -140,19 +139,16 @@ class KernelObjective(Objective):
         kept = np.flatnonzero(counts)
         X = self.kernel.X[kept]
         X = X[:, kept] if self.kernel.is_precomputed else X
-        model = (SVC if self.nu is None else NuSVC)(**self.parameters)
         try:
-            model.fit(X, self.y[kept], self.sample_weight[kept])
+            support, dual, intercept = self.fits.dual(X, self.y[kept], self.sample_weight[kept])
         except ValueError as error:  # For instance a nu that is infeasible without the rows.
             raise ValueError(
-                f"scikit-learn cannot fit this {type(model).__name__} without the rows "
+                f"scikit-learn cannot fit this {self.fits.kind.__name__} without the rows "
                 f"{reprlib.repr(list(removed))}: {error}."
             ) from error
-        support = kept[model.support_]
         coefficients = np.zeros((self.n_rows, self.loss.n_outputs))
-        coefficients[support] = problem_coefficients(model, self.y[support])
-        shift = kernel.intercept_shift(support, coefficients[support])
-        return coefficients, model.intercept_ + shift
+        coefficients[kept[support]] = dual
+        return coefficients, intercept + kernel.intercept_shift(kept[support], dual)
 
     @property
     def _alpha(self):
@@ -234,30 +230,3 @@ def _best_multiple(alpha, upper, norm):
         best = np.where(norm > 0, total / norm, 1.0)
     multiple = np.clip(best, 0, room)
     return multiple * total - multiple**2 * norm / 2
-
-
-def unfitted_machine(estimator, kernel):
-    """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
-    # A tolerance below the rounding of a large kernel would keep it going for ever.
-    closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
-    return clone(estimator).set_params(class_weight=None, **closely, **kernel.parameters)
-
-
-def problem_coefficients(estimator, support_class):
-    """Coefficients by binary problem, shape (n_support, n_problems).
-
-    ``dual_coef_`` has one row less than there are classes: a support vector of class i stores
-    its coefficient in the problem against class j in row j - 1 if j > i, and in row j if not.
-    """
-    stored = estimator.dual_coef_
-    stored = (stored.toarray() if sparse.issparse(stored) else stored).T
-    n_classes = len(estimator.classes_)
-    if n_classes == 2:
-        return stored
-    problems = list(combinations(range(n_classes), 2))
-    coefficients = np.zeros((len(stored), len(problems)))
-    for p, (i, j) in enumerate(problems):
-        for own, other in ((i, j - 1), (j, i)):
-            rows = support_class == own
-            coefficients[rows, p] = stored[rows, other]
-    return coefficients

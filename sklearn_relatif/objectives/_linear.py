@@ -19,7 +19,7 @@ from ..utils._blocks import row_blocks, value_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
 from ._base import Objective
-from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower
+from ._grams import add_gram, fix_gauge, gram_null_space, mirror_lower, signed_gram
 from ._pairs import PairGrams
 
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
@@ -310,7 +310,7 @@ class LinearObjective(Objective):
         return (ones if self.mask is None else ones * self.mask).ravel()
 
     def hessian(self, neglect=0.0) -> np.ndarray:
-        """Hessian of J, shape (n_blocks, size, size): one block an output if separable.
+        """Hessian of J, shape (n_blocks, size, size): a block an output, or one if coupled.
 
         Parameters
         ----------
@@ -323,15 +323,7 @@ class LinearObjective(Objective):
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
-        self._check_likelihood()
         return self._regularised(self._sum_of_parts("fisher"), 0.0)
-
-    def _check_likelihood(self):
-        if not self.loss.is_likelihood:
-            raise ValueError(
-                "curvature='fisher' needs a likelihood, and "
-                f"{type(self.loss).__name__} is not one; use curvature='hessian'."
-            )
 
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
@@ -363,11 +355,15 @@ class LinearObjective(Objective):
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
         if curvature == "empirical_fisher":
             return self._gradient_gram()
-        if not self.loss.separable:
-            return self._coupled_gram(neglect)
-        if curvature == "fisher":
-            return self._separate_grams(lambda y, eta: self.loss.fisher_weight(eta))
-        return self._separate_grams(self.loss.second_derivative)
+        if self.loss.softmax_contrasts is not None:
+            return self._softmax_gram(self.loss.softmax_contrasts, neglect)
+        bends = self._fisher_weight if curvature == "fisher" else self.loss.second_derivative
+        if self.loss.couples_outputs:
+            return self._coupled_gram(bends)
+        return self._separate_grams(bends)
+
+    def _fisher_weight(self, y, eta):
+        return self.loss.fisher_weight(eta)
 
     def row_sum_in(self, curvature, jacobian) -> np.ndarray:
         """The same sum with other features, for the residuals and weights that the rows have."""
@@ -427,13 +423,12 @@ class LinearObjective(Objective):
         return gram
 
     def weighted_second_derivative(self, rows):
-        """``s_i A_i`` of some rows: (n, n_outputs) if separable, else square per row."""
+        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
         return self._weighted(self.loss.second_derivative, rows)
 
     def weighted_fisher(self, rows):
         """``s_i`` times the Fisher weights of some rows, in the same form."""
-        self._check_likelihood()
-        return self._weighted(lambda y, eta: self.loss.fisher_weight(eta), rows)
+        return self._weighted(self._fisher_weight, rows)
 
     def weighted_square(self, rows):
         """``s_i r_i r_i^T`` of some rows, shape (n, n_outputs, n_outputs)."""
@@ -489,11 +484,23 @@ class LinearObjective(Objective):
         for_each(fill, value_blocks(self.n_rows, self.shape[0]))
         return roots
 
-    def _coupled_gram(self, neglect=0.0):
-        """``sum_i s_i A_i ⊗ x~_i x~_i^T`` of the softmax, shape (1, n_params, n_params)."""
+    def _coupled_gram(self, second_derivative):
+        """``sum_i s_i A_i ⊗ x~_i x~_i^T``, shape (1, n_params, n_params)."""
+        n_outputs, n_columns = self.shape
+        matrix = np.zeros((self.weights.size,) * 2)
+        cells = matrix.reshape(*self.shape, *self.shape)
+        for rows in self.blocks(2 * n_columns + n_outputs**2):
+            x, inner = self.jacobian.product_block(rows), self._weighted(second_derivative, rows)
+            for k, m in zip(*np.tril_indices(n_outputs), strict=True):
+                cells[k, :, m] += signed_gram(x, inner[:, k, m])
+        mirror_lower(matrix)
+        return matrix[None]
+
+    def _softmax_gram(self, contrasts, neglect):
+        """The same of the softmax, by pairs of classes."""
         dtype = self.dtype if neglect else np.float64
-        grams = PairGrams(self.loss.contrasts, self.shape[1], dtype)
-        for rows in self.blocks(self.shape[1] + 4 * len(self.loss.contrasts)):
+        grams = PairGrams(contrasts, self.shape[1], dtype)
+        for rows in self.blocks(self.shape[1] + 4 * len(contrasts)):
             probabilities = self.loss.probabilities(self.training_predictor[rows])
             weight = self.sample_weight[rows].astype(self.dtype)
             grams.add(self.jacobian.product_block(rows), probabilities, weight, neglect)
@@ -508,7 +515,7 @@ class LinearObjective(Objective):
         if self.mask is not None:
             mask = self.mask.reshape(n_blocks, size)
             blocks *= mask[:, :, None] * mask[:, None, :]
-            if not self.loss.separable:
+            if self.loss.has_gauge:
                 fix_gauge(blocks[0], self.mask, penalty / self.total_weight)
             diagonal += 1 - mask
         return blocks

@@ -7,9 +7,8 @@ import warnings
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import SGDClassifier, SGDRegressor
-from sklearn.svm import SVC, NuSVC
 
+from ..adapters import adapter_of
 from ..utils._blocks import row_blocks
 from ._distance import LIMIT
 
@@ -17,8 +16,6 @@ from ._distance import LIMIT
 UNLIKE = 100
 #: Rows of which the sizes of the columns are taken.
 ROWS_LOOKED_AT = 10_000
-#: Difference of the same row computed twice, relative to the largest number of a column.
-SAME = 1e-6
 #: What is said of an infinite distance.
 OUT_OF_REACH = (
     "There is no optimum within reach: a direction without penalty tells classes apart, so that "
@@ -61,7 +58,7 @@ def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_froz
         Whether the model was fitted before, perhaps on other rows.
     """
     another = "Explanations and effects of removals are those of another model."
-    if _has_other_support_vectors(model, X, sample_weight):
+    if adapter_of(model).holds_other_rows(model, X, sample_weight):
         warnings.warn(
             "The support vectors of the model are not among these rows: they are not the rows, or "
             f"not in the order, that it was fitted on. {another} Pass exactly the rows that it was "
@@ -95,7 +92,8 @@ def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_froz
 
 def _causes(model, X, transformers, has_weights, is_frozen):
     """Sentences on what can be told of the cause, the surest first."""
-    early, unlike = _early_stop(model), _unlike_columns(X)
+    adapter = adapter_of(model)
+    early, unlike = adapter.stopping_cause(model), _unlike_columns(X)
     yield from (sentence for sentence in (early, unlike) if sentence)
     if is_frozen:
         converged = "" if early else "Its solver reported convergence, so that "
@@ -112,41 +110,11 @@ def _causes(model, X, transformers, has_weights, is_frozen):
             "fit_transform of its own (target encoders, samplers), or that were fitted again."
         )
     if not early:
-        yield f"Otherwise fit it more closely: {_closer(model)}."
+        yield f"Otherwise fit it more closely: {adapter.how_to_fit_closer}."
 
 
 def _capital(sentence):
     return sentence[0].upper() + sentence[1:]
-
-
-def _early_stop(model):
-    """What made the solver stop before it had arrived, if it says so."""
-    inner = getattr(model, "estimators_", [model])
-    limits = [getattr(part, "max_iter", -1) for part in inner]
-    steps = [np.max(getattr(part, "n_iter_", 0)) for part in inner]
-    if isinstance(model, (SGDClassifier, SGDRegressor)):
-        if model.tol is None:
-            return f"SGD made {model.n_iter_} epochs, which are too few: {_closer(model)}."
-        return (
-            f"SGD stopped after {model.n_iter_} epochs by tol={model.tol:g}, which is when the "
-            f"loss falls slowly and not at the optimum: {_closer(model)}."
-        )
-    if any(0 < limit <= n for limit, n in zip(limits, steps, strict=True)):
-        return (
-            f"Its solver stopped at max_iter={max(limits)}: raise it"
-            " (standardised features need fewer steps)."
-        )
-    return None
-
-
-def _closer(model):
-    """How a model is fitted more closely."""
-    if isinstance(model, (SGDClassifier, SGDRegressor)):
-        return SGD_RECIPE
-    return "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
-
-
-SGD_RECIPE = "set tol=None and max_iter to many epochs, and standardise the features"
 
 
 def _unlike_columns(X):
@@ -173,16 +141,3 @@ def _sizes(X):
         square = block.power(2) if sparse.issparse(block) else block**2
         total += np.asarray(square.sum(axis=0)).ravel()
     return np.sqrt(total / X.shape[0])
-
-
-def _has_other_support_vectors(model, X, sample_weight):
-    """Whether a kernel machine keeps other rows than those that it says it has chosen."""
-    if not isinstance(model, (SVC, NuSVC)) or not model.support_vectors_.shape[0]:
-        return False
-    # libsvm counts the rows that have a weight.
-    counted = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
-    own, kept = X[counted[model.support_]], model.support_vectors_
-    own, kept = (m.toarray() if sparse.issparse(m) else m for m in (own, kept))
-    if own.shape != kept.shape:
-        return False
-    return bool((np.abs(own - kept) > SAME * np.abs(kept).max(axis=0)).any())

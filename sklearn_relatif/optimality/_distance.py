@@ -116,12 +116,12 @@ def ratio_or_zero(square, n_params):
 def _is_accurate(objective, curvature):
     """Whether a curvature is a factor that is known to at least half of its digits.
 
-    Without contrasts, the factor of a softmax has curvature where J may have a slope and none.
+    With a gauge, the factor has curvature where J may have a slope and none.
     """
     return (
         isinstance(curvature, CholeskyCurvature)
         and curvature.smallest_pivot > np.sqrt(np.finfo(curvature.dtype).eps)
-        and (objective.mask is None or objective.loss.separable)
+        and (objective.mask is None or not objective.loss.has_gauge)
     )
 
 

@@ -38,7 +38,8 @@ def lacks_optimum(objective) -> bool:
     """Whether a log loss falls forever, along a direction that bears no penalty.
 
     That is so if some such direction tells classes apart: no row's own class loses by it, and
-    some row's wins (Albert & Anderson, 1984). All other losses here have an optimum.
+    some row's wins (Albert & Anderson, 1984). Losses without such margins are taken to
+    have an optimum.
 
     Parameters
     ----------
@@ -50,25 +51,14 @@ def lacks_optimum(objective) -> bool:
     bool
         True if it is proved. Where the proof would take too long, False.
     """
-    if not objective.loss.is_likelihood:
-        return False
     free = (objective.penalty == 0) & np.broadcast_to(objective.slope == 0, objective.shape)
     if objective.mask is not None:
         free &= objective.mask > 0
     counted = np.flatnonzero(objective.sample_weight > 0)
     return any(
-        _tells_apart(objective, counted, *problem, free) for problem in _problems(objective.loss)
+        _tells_apart(objective, counted, outputs, margins, free)
+        for outputs, margins in objective.loss.endless_margins()
     )
-
-
-def _problems(loss) -> list[tuple[list[int], np.ndarray]]:
-    """Outputs that share rows of margins, and what these are: (n_classes, n_margins, n_outputs)."""
-    if loss.separable:
-        return [([k], loss.codebook[:, None, [k]]) for k in range(loss.n_outputs)]
-    contrasts = loss.contrasts
-    classes = np.arange(len(contrasts))
-    leads = [contrasts[own] - contrasts[classes != own] for own in classes]
-    return [(list(range(loss.n_outputs)), np.stack(leads))]
 
 
 def _tells_apart(objective, rows, outputs, leads, free):

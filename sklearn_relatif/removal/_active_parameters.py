@@ -47,7 +47,7 @@ def settle(objective):
     table = objective.score_weights().astype(np.float64)
     # Those whose sign is not that of the slope that led here are on their way to zero.
     table = np.where(table * objective.score_weights(objective.slope) < 0, 0, table)
-    if not objective.loss.separable:
+    if objective.loss.has_gauge:
         table = _centred(objective, table)
     signs = np.where(objective.full_l1 > 0, np.sign(table), 0)
     n_changes = n_stalls = 0
@@ -89,7 +89,7 @@ def settle(objective):
 
 def _free_fall(objective):
     """The way down for ever of a penalty's slope where no row sees where parameters go."""
-    n_blocks = objective.shape[0] if objective.loss.separable else 1
+    n_blocks = 1 if objective.loss.couples_outputs else objective.shape[0]
     slopes = np.broadcast_to(objective.slope, objective.shape).reshape(n_blocks, -1)
     directions = objective.null_space([None] * n_blocks, unpenalised=False)
     parts = [-(slope @ n) @ n.T for slope, n in zip(slopes, directions, strict=True)]

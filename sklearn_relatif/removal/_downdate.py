@@ -49,7 +49,7 @@ class Downdate:
         self.curvature = curvature
         n_models, n_removed = rows.shape
         n_outputs, n_columns = objective.shape
-        self.n_blocks = n_outputs if objective.loss.separable else 1
+        self.n_blocks = 1 if objective.loss.couples_outputs else n_outputs
         self.n_within = n_outputs // self.n_blocks
         lost = (objective.sample_weight[rows] * present).sum(axis=1)
         self.share_left = 1 - lost / objective.total_weight

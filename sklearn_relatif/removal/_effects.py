@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse, stats
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from ..adapters import ClassTargets, RealTargets, is_kernel_machine, rebuild
+from ..adapters import ClassTargets, RealTargets, adapter_of, rebuild
 from ..curvature import CholeskyCurvature
 from ..jacobians import Gradients
 from ..losses import of_models
@@ -27,13 +23,12 @@ from ..utils._validation import (
     check_choice,
     check_positive_int,
     check_removals,
-    check_sample_weight,
     group_labels,
 )
+from ._base import Remover
 from ._flip import find_flip_set
-from ._models import newton_models, retrained_models, trained
+from ._remover import remover_of
 from ._retraining import loo_predictor
-from .active_set import ActiveSetObjective, Machine, hinge_machine, support_vector_models
 
 ORDERS = ("first", "newton", "retrain")
 CORRELATIONS = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
@@ -57,8 +52,7 @@ class RemovalMixin:
         _objective: Any
         _curvature: Any
         _training_data: tuple[Any, np.ndarray, np.ndarray | None]
-        _optimum: tuple[Any, Any] | None
-        _machine: Any
+        _found_remover: Remover | None
         _query: Any
         _coordinates: Any
         _row_factors: Any
@@ -134,7 +128,7 @@ class RemovalMixin:
         if order == "first":
             residual = loss.residual(query.y, self._objective.predictor(query.jacobian))
             return self._first_order(query.jacobian, residual, groups)
-        removals, query = self._removals(groups), self._at_optimum(query)
+        removals, query = self._removals(groups), self._remover().at_optimum(query)
         effect = np.zeros((query.n_rows, len(removals)))
         for models in self._models_without(removals, order):
             before = loss.value(query.y, models.predictor_before(query))
@@ -199,7 +193,7 @@ class RemovalMixin:
         if order == "first":
             _, gradient = function(loss.scores(self._objective.predictor(query.jacobian)))
             return self._first_order(query.jacobian, loss.from_scores(gradient), groups, total=True)
-        removals, query = self._removals(groups), self._at_optimum(query)
+        removals, query = self._removals(groups), self._remover().at_optimum(query)
         effect = np.zeros(len(removals))
         for models in self._models_without(removals, order):
             before, _ = function(loss.scores(models.predictor_before(query)))
@@ -244,17 +238,13 @@ class RemovalMixin:
         check_is_fitted(self)
         removals = check_removals(rows, self._objective.n_rows)
         self._check_classes_stay(removals)
-        if is_kernel_machine(self._model):
-            models = self._refit(removals)
-        elif not self._objective.has_tables:
-            models = self._refit_elastic_net(removals)
-        else:
-            models = [None] * len(removals)
+        if self._objective.has_tables:
+            models, restore = [None] * len(removals), adapter_of(self._model).restore
             for batch in self._models(removals, "retrain"):
-                for index, model in zip(
-                    batch.positions, batch.estimators(self._model), strict=True
-                ):
-                    models[index] = model
+                for index, table in zip(batch.positions, batch.tables(), strict=True):
+                    models[index] = restore(self._model, table)
+        else:
+            models = self._refit(removals)
         return [rebuild(self.estimator_, model) for model in models]
 
     def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
@@ -407,7 +397,7 @@ class RemovalMixin:
         """
         check_is_fitted(self)
         loss = self._objective.loss
-        if not loss.is_likelihood:
+        if not loss.has_probabilities:
             raise AttributeError(
                 f"{type(self._model).__name__} has no probabilities, so there are no "
                 "leave-one-out probabilities."
@@ -462,34 +452,27 @@ class RemovalMixin:
 
     # --- how it is done --------------------------------------------------------------------
 
-    def _newton(self) -> tuple[Any, Any]:
-        """The objective at its optimum, and its Hessian there.
+    def _remover(self) -> Remover:
+        """What leads to the models without some rows, found when first needed.
 
-        Removals start from it whatever curvature and damping the criterion uses. It may have
+        It starts from the optimum, whatever curvature and damping the criterion uses, and may have
         other columns than the explainer's objective, where an L1 penalty has others active.
         """
-        if self._optimum is None:
-            objective, own = self._coordinates()
-            is_hessian = self.curvature == "hessian" and self.damping == 0
-            is_known = is_hessian and isinstance(own, CholeskyCurvature)
-            if objective.dtype != np.float64:  # In which a small difference would be rounding.
-                objective, is_known = objective.astype(np.float64), False
-            self._optimum = trained(objective, own if is_known else None)
-        return self._optimum
+        if self._found_remover is None:
+            objective, own = self._objective, None
+            if objective.removal_kind == "smooth":
+                objective, own = self._coordinates()
+                is_hessian = self.curvature == "hessian" and self.damping == 0
+                own = own if is_hessian and isinstance(own, CholeskyCurvature) else None
+                if objective.dtype != np.float64:  # In which a small difference would be rounding.
+                    objective, own = objective.astype(np.float64), None
+            self._found_remover = remover_of(objective, own, self.n_jobs)
+        return self._found_remover
 
-    def _at_optimum(self, query: Any) -> Any:
-        """A query whose Jacobian has the columns of the objective at its optimum."""
-        if not self._objective.is_smooth:
-            return query
-        return query._replace(jacobian=self._newton()[0].query_jacobian(query.features))
-
-    def _hinge_machine(self) -> Machine:
-        """The exact solution on which removals are followed, found when first needed."""
-        if isinstance(self._objective, ActiveSetObjective):
-            return self._objective.machine
-        if self._machine is None:
-            self._machine = hinge_machine(self._objective, self.n_jobs)
-        return self._machine
+    def _newton(self) -> tuple[Any, Any]:
+        """The objective at its optimum, and its Hessian there."""
+        remover: Any = self._remover()
+        return remover.objective, remover.curvature
 
     def _removals(self, groups: Any) -> list[np.ndarray]:
         n_rows = self._objective.n_rows
@@ -502,7 +485,7 @@ class RemovalMixin:
 
     def _check_classes_stay(self, removals: Sequence[np.ndarray]) -> None:
         """Refuse removals after which the model has no row of a class (of a weight above 0)."""
-        if isinstance(self._targets, RealTargets):
+        if not self._targets.has_classes:
             return
         y, counts = self._objective.y, self._objective.sample_weight > 0
         n_rows = np.bincount(y[counts], minlength=len(self.classes_))
@@ -560,47 +543,20 @@ class RemovalMixin:
             yield replace(batch, positions=some[batch.positions])
 
     def _models(self, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
-        if not self._objective.is_smooth:
-            models = support_vector_models(self._hinge_machine(), removals, order == "retrain")
-        elif order == "newton":
-            models = newton_models(*self._newton(), removals)
-        else:
-            models = retrained_models(self._newton()[0], removals)
         done = 0
-        for batch in models:
+        for batch in self._remover().models_without(removals, order):
             yield batch
             done += len(batch.positions)
             show_progress("models without rows", done, len(removals), self.verbose)
 
     def _refit(self, removals: Sequence[np.ndarray]) -> list[Any]:
-        """scikit-learn's own fits of a kernel machine without each group of rows."""
-        X, labels, _ = self._training_data
-        model = self._objective.for_refit(self._model)
-        weight = self._objective.sample_weight
-        counted = np.flatnonzero(weight)
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_rows)(clone(model), X, labels, weight, np.setdiff1d(counted, rows))
-            for rows in removals
-        )
-
-    def _refit_elastic_net(self, removals: Sequence[np.ndarray]) -> list[Any]:
-        """SGD's own fits of a machine with a hinge loss and an L1 penalty, for want of better."""
-        warnings.warn(
-            f"{type(self._model).__name__} with a hinge loss and an L1 penalty is fitted again by "
-            "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-        X, labels, weight = self._training_data
-        weight = check_sample_weight(weight, len(labels))
-        # It counts the rows of weight 0 for its penalty and its balanced class weights.
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(clone(self._model).fit)(X, labels, sample_weight=_zero_at(weight, rows))
-            for rows in removals
-        )
+        """The estimator's own fits without each group of rows."""
+        model, objective = self._model, self._objective
+        refit = adapter_of(model).refit
+        return refit(model, objective, *self._training_data, removals, self.n_jobs)
 
     def _statistics(self, removals: Sequence[np.ndarray], query: Any) -> RemovalStatistics:
-        loss, query = self._objective.loss, self._at_optimum(query)
+        loss, query = self._objective.loss, self._remover().at_optimum(query)
         change = np.zeros((query.n_rows, len(removals)))
         parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
         for models in self._models_without(removals, "retrain"):
@@ -614,7 +570,7 @@ class RemovalMixin:
     def _rows_to_retrain(self, strength: np.ndarray) -> np.ndarray:
         """Half the rows of largest strength, half at random, of those that can be left out."""
         counted = np.flatnonzero(self._objective.sample_weight)
-        if not isinstance(self._targets, RealTargets):
+        if self._targets.has_classes:
             y = self._objective.y[counted]
             counted = counted[np.bincount(y)[y] > 1]
         n_rows = min(self.n_retrainings, len(counted))
@@ -638,14 +594,3 @@ class RemovalMixin:
             here = np.flatnonzero((chosen >= rows.start) & (chosen < rows.stop))
             scores[asked, here] = block[:, chosen[here] - rows.start]
         return scores * factors[chosen] * queries.norm[:, None]
-
-
-def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    weight = weight.copy()
-    weight[rows] = 0
-    return weight
-
-
-def _fit_rows(model: Any, X: Any, labels: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Any:
-    features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
-    return model.fit(features, labels[rows], sample_weight=weight[rows])

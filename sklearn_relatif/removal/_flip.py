@@ -14,22 +14,16 @@ optimum, because that of a model which has stopped before it may flip without an
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import NuSVC
 
 from ..jacobians import Gradients
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
-from ._models import RefittedModels, newton_models
 from ._retraining import newton_step
-from .active_set import support_vector_models
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32
@@ -41,7 +35,7 @@ SPARE = 8
 
 def find_flip_set(explainer, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not is_classifier(explainer._model):
+    if not explainer._targets.has_classes:
         raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
     search = _Search(explainer, X)
@@ -63,32 +57,20 @@ class _Search:
         self.query = explainer._query(X, None)
         if self.query.n_rows != 1:
             raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
-        self.objective = explainer._objective
+        self.remover = explainer._remover()
+        self.query = self.remover.at_optimum(self.query)
+        self.objective = self.remover.objective
         self.loss = self.objective.loss
-        if self.objective.is_smooth:
-            self.objective, self.curvature = explainer._newton()
-            self.query = explainer._at_optimum(self.query)
-            self.step: Callable[..., Any] = partial(newton_models, self.objective, self.curvature)
-        elif isinstance(explainer._model, NuSVC):
-            self.step = self.refits
-        else:
-            # One step on the active set can miss even a single row that flips the label.
-            is_exact = self.objective.n_rows <= FEW_ROWS
-            self.step = partial(
-                support_vector_models, explainer._hinge_machine(), is_exact=is_exact
-            )
+        self.is_smooth = self.objective.removal_kind == "smooth"
+        # One step on the active set can miss even a single row that flips the label.
+        is_exact = not self.is_smooth and self.objective.n_rows <= FEW_ROWS
+        is_exact = is_exact or self.remover.obstacle("newton") is not None
+        self.order = "retrain" if is_exact else "newton"
         # The model of all rows, trained as those without some of them are.
         self.eta = self.predictors([np.empty(0, np.intp)])
         self.label = self.loss.predict(self.eta)[0]
         if self.label != self.query.y[0]:
             self.warn_of_another_label()
-
-    def refits(self, groups):
-        """Models that scikit-learn fits without each group."""
-        models = self.explainer._refit(groups)
-        for model in models:
-            model.set_params(decision_function_shape="ovo")
-        yield RefittedModels(np.arange(len(models)), self.loss, models)
 
     def warn_of_another_label(self):
         given, label = self.explainer.classes_[[self.query.y[0], self.label]]
@@ -107,20 +89,12 @@ class _Search:
 
     def lead(self, eta, rival):
         """How far the predicted label leads another, for each of some predictors."""
-        return eta @ self.direction(rival)
-
-    def direction(self, rival):
-        """Gradient of the lead over a rival with respect to the predictor."""
-        if not hasattr(self.loss, "codebook"):
-            return self.loss.contrasts[self.label] - self.loss.contrasts[rival]
-        own, other = self.loss.codebook[[self.label, rival]]
-        # One vs one: only the problem in which both take part.
-        return np.where((own != 0) & (other != 0), own - other, 0) / 2
+        return eta @ self.loss.lead(self.label, rival)
 
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
         chosen = known = np.empty(0, np.intp)
-        shifts = None if self.objective.is_smooth else self.shifts_without_one
+        shifts = None if self.is_smooth else self.shifts_without_one
         while len(chosen) < limit + SPARE:
             pool = self.pool(chosen, rival, shifts)
             if shifts is not None and not len(pool) and len(known) < len(chosen):
@@ -163,15 +137,15 @@ class _Search:
 
     def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
-        direction = self.direction(rival)
+        direction = self.loss.lead(self.label, rival)
         if shifts is not None:
             return shifts @ direction
         objective = self.objective
         if len(chosen):
-            (weights,) = newton_step(objective, self.curvature, [chosen])
+            (weights,) = newton_step(objective, self.remover.curvature, [chosen])
             objective = replace(objective, weights=weights)
         gradient = Gradients(self.query.jacobian, direction[None], np.ones(1)).block(slice(None))
-        solved = self.curvature.solve(gradient.astype(objective.dtype))
+        solved = self.remover.curvature.solve(gradient.astype(objective.dtype))
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.rows.n_values):
             effect[rows] = objective.rows.contract(solved, rows)[0]
@@ -201,7 +175,7 @@ class _Search:
     def predictors(self, groups):
         """Predictor of the query one step without each group, shape (n_groups, n_outputs)."""
         eta = np.empty((len(groups), self.loss.n_outputs))
-        for models in self.step(groups):
+        for models in self.remover.models_without(groups, self.order):
             eta[models.positions] = models.predictors(self.query)[0]
         return eta
 
@@ -225,7 +199,7 @@ class _Search:
             return found
         (model,) = explainer.retrain_without([rows])
         after = None
-        if self.loss.is_likelihood:
+        if self.loss.has_probabilities:
             after = float(model.predict_proba(self.X)[0, self.label])
         return replace(
             found,
@@ -236,6 +210,6 @@ class _Search:
 
     def probability(self, eta):
         """Probability of the predicted label, if there are any probabilities."""
-        if not self.loss.is_likelihood:
+        if not self.loss.has_probabilities:
             return None
         return float(self.loss.probabilities(eta)[0, self.label])

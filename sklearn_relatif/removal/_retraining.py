@@ -58,7 +58,7 @@ from ._downdate import (
 from ._own_hessian import OwnHessian, Unseen
 
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
-REDUCTION = 1e-5
+REDUCTION = 1e-7
 #: With more parameters than this, the factor to retrain with is of single precision.
 SINGLE_PRECISION_ABOVE = 1024
 #: How much of the second derivatives may be missing from the Hessian that leads to the optimum of
@@ -525,7 +525,7 @@ def _batches(objective, groups) -> Iterator[tuple[np.ndarray, bool]]:
     A group is small if downdating a factor by it costs less than a new factor.
     """
     n_outputs, n_params = objective.shape[0], objective.weights.size
-    n_blocks = n_outputs if objective.loss.separable else 1
+    n_blocks = 1 if objective.loss.couples_outputs else n_outputs
     sizes = np.array([max(1, len(rows)) for rows in groups])
     ranks = sizes * (n_outputs // n_blocks)
     small = (sizes == 1) | (ranks <= n_params // n_blocks / 4)
@@ -550,4 +550,4 @@ def _has_room_for_factors(objective):
 
 def _factor_bytes(objective):
     n_params = objective.weights.size
-    return 8 * n_params**2 // (objective.shape[0] if objective.loss.separable else 1)
+    return 8 * n_params**2 // (1 if objective.loss.couples_outputs else objective.shape[0])

@@ -158,7 +158,7 @@ class InfluenceDisplay:
             If matplotlib is not installed.
         """
         one = explanation[operator.index(query)]
-        columns = one._columns()
+        columns = one.columns()
         display = cls(
             columns["score"],
             columns["row"],

@@ -224,7 +224,7 @@ class Explanation:
             raise ImportError(
                 "Explanation.frame needs pandas, which is not installed: pip install pandas"
             ) from error
-        return pd.DataFrame(self._columns())
+        return pd.DataFrame(self.columns())
 
     def plot(self, query: int = 0, ax: Axes | None = None) -> InfluenceDisplay:
         """Draw the rows that explain one query as horizontal bars.
@@ -248,7 +248,7 @@ class Explanation:
         """
         return InfluenceDisplay.from_explanation(self, query, ax=ax)
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `frame`, without pandas."""
         query, place = np.nonzero(self.indices >= 0)
         position = self.indices[query, place]
@@ -314,7 +314,7 @@ def _title(explanation: Explanation) -> str:
 
 
 def _header(explanation: Explanation) -> list[str]:
-    columns = explanation[:0]._columns()
+    columns = explanation[:0].columns()
     return [heading for name, heading in _HEADINGS.items() if name in columns]
 
 
@@ -324,7 +324,7 @@ def _lines(query: Explanation) -> list[list[str]]:
     def score_text(score: float) -> str:
         return format(score, "#.4g" if query.sign is None else "+#.4g").removesuffix(".")
 
-    columns = query._columns()
+    columns = query.columns()
     formats = {
         "score": score_text,
         "prediction": short_text,
@@ -376,7 +376,7 @@ def _html_group(query: Explanation, n_columns: int) -> str:
         style = "text-align: left; padding: 0.6em 0.6em 0.1em"
         return f'<tr><{tag} colspan="{n_columns}" style="{style}">{escape(text)}</{tag}></tr>'
 
-    colors = (score_color(score, query.sign) for score in query._columns()["score"])
+    colors = (score_color(score, query.sign) for score in query.columns()["score"])
     lines = [
         _html_line(line, color=color) for line, color in zip(_lines(query), colors, strict=False)
     ]

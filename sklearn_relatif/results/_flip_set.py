@@ -74,5 +74,5 @@ class FlipSet:
         )
 
 
-def _probability(value):
+def _probability(value: float | None) -> str:
     return "" if value is None else f" (probability {value:.3f})"

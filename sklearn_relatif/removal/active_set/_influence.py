@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from ...jacobians import Gradients, Jacobian
+from ...objectives import Objective
 from ...utils._blocks import row_blocks
 from ._machines import REMOVALS_AT_A_TIME, HingeMachine
 
 
-class ActiveSetObjective:
+class ActiveSetObjective(Objective):
     """A hinge machine of which rows and queries meet on the active set.
 
-    It stands in for the objective with ``curvature="active_set"``. The influence of row i is
+    The influence of row i is
     ``S / s_i`` times the change of the query's margin, by one step on the active set, so that
     ``s_i / S`` times the influence estimates the removal, as it does for other curvatures.
 
@@ -23,16 +25,48 @@ class ActiveSetObjective:
     objective : KernelObjective or HingeObjective
     """
 
-    def __init__(self, objective):
-        self.base = objective
-        self.machine = HingeMachine(objective)
-        self.steps = RemovalSteps(self.machine)
-        self.rows = Gradients(self.steps, objective.rows.unit, self.steps.rates)
+    removal_kind = "active_set"
 
-    def __getattr__(self, name):
-        if name.startswith("__") or name == "base":
-            raise AttributeError(name)
-        return getattr(self.base, name)
+    def __init__(self, objective):
+        self.machine = HingeMachine(objective)
+        self.loss = objective.loss
+        self.y = objective.y
+        self.sample_weight = objective.sample_weight
+
+    @property
+    def fitted(self):
+        return self.machine.objective
+
+    @property
+    def has_tables(self):
+        return self.fitted.has_tables
+
+    @property
+    def has_dual_refits(self):
+        return self.fitted.has_dual_refits
+
+    @property
+    def dtype(self):
+        return self.fitted.dtype
+
+    @cached_property
+    def steps(self):
+        return RemovalSteps(self.machine)
+
+    @property
+    def rows(self):
+        """What takes the place of the training rows' gradients."""
+        return Gradients(self.steps, self.fitted.rows.unit, self.steps.rates)
+
+    @property
+    def training_predictor(self):
+        return self.fitted.training_predictor
+
+    def query_jacobian(self, X):
+        return self.fitted.query_jacobian(X)
+
+    def predictor(self, jacobian):
+        return self.fitted.predictor(jacobian)
 
     def query_rows(self, jacobian, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""

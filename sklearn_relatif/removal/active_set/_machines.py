@@ -1,7 +1,7 @@
 """Hinge machines without some of their training rows, on the KKT system of their solution.
 
 The hinge has no curvature, so that its Hessian cannot tell what removing a row does. The
-support vectors can: see :class:`~sklearn_relatif.curvature.ActiveSetSVM`. Here its answers for
+support vectors can: see :class:`ActiveSetSVM`. Here its answers for
 the binary problems of a machine are put together.
 """
 
@@ -16,11 +16,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.parallel import Parallel, delayed
 
-from ...adapters import with_score_weights
-from ...losses import of_models
 from ...objectives import UnknownBoundsError
 from ...utils._blocks import block_budget, row_blocks
-from ._svm import ActiveSetSVM, IndefiniteKernelError
+from ._solution import IndefiniteKernelError
+from ._svm import ActiveSetSVM
 
 #: Removals that are followed, and whose predictors are held, at a time.
 REMOVALS_AT_A_TIME = 256
@@ -109,9 +108,12 @@ class Machine:
     ----------
     intervals : ndarray of shape (n_outputs, 2) or None
         The smallest and the largest optimal intercept of each problem, where they are known.
+    obstacle : str or None
+        Why it cannot be followed, but must be fitted again by scikit-learn.
     """
 
     intervals = None
+    obstacle = None
 
     def __init__(self, objective, kernel, coefficients, intercepts, n_jobs):
         self.objective = objective
@@ -145,6 +147,22 @@ class Machine:
         table = self.kernel.primal(self.coefficients[self._support].T, self._support)
         table[:, -1] += self.intercepts
         return table
+
+    def change(self, removals: list[np.ndarray], is_exact: bool) -> DualChange:
+        """What removing rows or groups of rows changes.
+
+        Parameters
+        ----------
+        removals : list of ndarray of int
+        is_exact : bool
+            True: the machine trained without the rows. False: an estimate, by one step.
+
+        Raises
+        ------
+        ValueError
+            If there is an ``obstacle`` to the step.
+        """
+        raise NotImplementedError
 
     def change_by_refits(self, removals) -> DualChange:
         """What the machines that scikit-learn fits without rows or groups of rows change."""
@@ -184,12 +202,11 @@ class RefittedMachine(Machine):
     def __init__(self, objective, obstacle, n_jobs):
         dual, intercepts = objective.refitted_dual([], objective.kernel)
         super().__init__(objective, objective.kernel, dual, intercepts, n_jobs)
-        self._obstacle = obstacle
+        self.obstacle = obstacle
 
-    def change(self, removals, is_exact) -> DualChange:
-        """As :meth:`HingeMachine.change`, but for the estimate."""
+    def change(self, removals, is_exact):
         if not is_exact:
-            raise ValueError(self._obstacle)
+            raise ValueError(self.obstacle)
         return self.change_by_refits(removals)
 
 
@@ -231,22 +248,14 @@ class HingeMachine(Machine):
             intervals = np.array([solution.intercept_interval for solution in solutions])
             self.intervals = intervals - shift[:, None]
 
-    def change(self, removals, is_exact) -> DualChange:
-        """Follow, or estimate by one step, the removal of rows or groups of rows.
-
-        Parameters
-        ----------
-        removals : list of ndarray of int
-        is_exact : bool
-            True: the whole path, which ends at the machine trained without the rows. False:
-            one step, with every other row held in its set.
-        """
+    def change(self, removals, is_exact):
+        """By the path of the solution, or one step with every other row held in its set."""
         if not is_exact:
             return self._change(removals, ActiveSetSVM.removal_step)
         try:
             return self._change(removals, ActiveSetSVM.removal_path)
         except (IndefiniteKernelError, RuntimeError):
-            if not hasattr(self.objective, "refitted_dual"):
+            if not self.objective.has_dual_refits:
                 raise
             return self.change_by_refits(removals)
 
@@ -266,7 +275,7 @@ class HingeMachine(Machine):
         intervals, intercepts = np.stack(ranges, axis=1), np.stack(shifts, axis=1)
         is_open = (np.ptp(intervals, axis=2) > WIDE_INTERVAL) & (intercepts != 0)
         some = np.flatnonzero(is_open.any(axis=1))
-        if len(some) and hasattr(self.objective, "refitted_dual"):
+        if len(some) and self.objective.has_dual_refits:
             # libsvm takes the middle where no row is free. But bounds whose sums are equal on both
             # sides often leave a rounding error, and with it a row that seems free, at one end.
             _, chosen = self.refits([removals[removal] for removal in some])
@@ -282,7 +291,7 @@ def hinge_machine(objective, n_jobs):
     try:
         return HingeMachine(objective, n_jobs)
     except (IndefiniteKernelError, UnknownBoundsError, RuntimeError) as error:
-        if not hasattr(objective, "refitted_dual"):
+        if not objective.has_dual_refits:
             raise
         return RefittedMachine(objective, str(error), n_jobs)
 
@@ -317,56 +326,3 @@ def _warn_if_open(intervals):
             UserWarning,
             stacklevel=2,
         )
-
-
-@dataclass(frozen=True)
-class SupportVectorModels:
-    """Machines without some rows, in the interface of ``removal.SteppedModels``.
-
-    Attributes
-    ----------
-    positions : ndarray of int, shape (n_models,)
-    machine : Machine
-        The one of all rows, at its optimum.
-    change : DualChange
-    """
-
-    positions: np.ndarray
-    machine: Machine
-    change: DualChange
-
-    def predictor_before(self, query):
-        return self.machine.predictor(query.jacobian, query.n_rows)
-
-    def predictors(self, query):
-        kernel = self.machine.kernel.between(query.jacobian, self.change.touched)
-        return self.predictor_before(query)[:, None] + self.change.of_decision(kernel)
-
-    def parameter_change(self):
-        return self.change.lengths()
-
-    def training_change(self):
-        objective = self.machine.objective
-        square = np.zeros(len(self.positions))
-        for rows in objective.blocks(2 * len(self.positions) * objective.loss.n_outputs):
-            y, before = objective.y[rows], self.machine.training_predictor[rows]
-            after = before[:, None] + self.change.of_training_decision(np.r_[rows])
-            value = of_models(objective.loss.value, y, after)
-            change = value - objective.loss.value(y, before)[:, None]
-            square += objective.sample_weight[rows] @ change**2
-        return np.sqrt(square)
-
-    def estimators(self, model):
-        """Copies of a fitted linear model with the coefficients of these machines."""
-        tables = self.machine.parameters() + self.change.of_parameters()
-        if not model.fit_intercept:
-            tables = tables[:, :, :-1]
-        return [with_score_weights(model, table) for table in tables]
-
-
-def support_vector_models(machine, removals, is_exact):
-    """Machines without each group of rows, in batches."""
-    for first in range(0, len(removals), REMOVALS_AT_A_TIME):
-        chunk = removals[first : first + REMOVALS_AT_A_TIME]
-        positions = np.arange(first, first + len(chunk))
-        yield SupportVectorModels(positions, machine, machine.change(chunk, is_exact))

@@ -1,9 +1,4 @@
-"""Models without some of their training rows, however they were come by.
-
-A batch of such models says at which positions of the list of removals it stands, and what its
-models predict and how far they are from the model of all rows. That one is at its optimum too:
-what a fit at some tolerance lacks of it can be more than what a removal changes.
-"""
+"""Models of a loss with curvature without some of their rows: by Newton steps, or retrained."""
 
 from __future__ import annotations
 
@@ -15,11 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..adapters import with_score_weights
 from ..curvature import hessian_inverse
 from ..objectives import NO_PARAMETERS, LinearObjective
 from ..optimality import lacks_optimum, no_optimum
 from ._active_parameters import settle
+from ._base import ModelsWithout, Remover
 from ._descent import PRECISION, TOLERANCE, minimise, predictors
 from ._downdate import without
 from ._retraining import (
@@ -36,7 +31,7 @@ MODELS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
-class SteppedModels:
+class SteppedModels(ModelsWithout):
     """Models given by parameters in the coordinates of an objective.
 
     Attributes
@@ -47,33 +42,26 @@ class SteppedModels:
     weights : ndarray of shape (n_models, n_outputs, n_columns)
     """
 
-    positions: np.ndarray
     before: LinearObjective
     weights: np.ndarray
 
     def predictor_before(self, query):
-        """Linear predictor of queries by the model of all rows, (n_queries, n_outputs)."""
         return self._predictors(query, self.before.weights[None])[:, 0]
 
     def predictors(self, query):
-        """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
         return self._predictors(query, self.weights)
 
     def _predictors(self, query, weights):
         return np.concatenate([eta for _, eta in predictors(query.jacobian, weights)])
 
     def parameter_change(self):
-        """Norm of the change of the parameters, shape (n_models,)."""
         return parameter_changes(self.before, self.weights)
 
     def training_change(self):
-        """Root of the summed squared changes of the training losses, shape (n_models,)."""
         return training_effects(self.before, self.weights)
 
-    def estimators(self, model):
-        """Copies of a fitted scikit-learn model with these parameters."""
-        tables = (self.before.score_weights(weights) for weights in self.weights)
-        return [with_score_weights(model, table) for table in tables]
+    def tables(self):
+        return [self.before.score_weights(weights) for weights in self.weights]
 
 
 class SettledModels(SteppedModels):
@@ -84,18 +72,33 @@ class SettledModels(SteppedModels):
         return super()._predictors(query._replace(jacobian=jacobian), weights)
 
 
-@dataclass(frozen=True)
-class RefittedModels:
-    """What predictors there are of models that scikit-learn fitted again."""
+class SmoothRemover(Remover):
+    """Newton steps from the optimum of all rows, and descent to the optima without some.
 
-    positions: np.ndarray
-    loss: Any
-    models: list
+    Parameters
+    ----------
+    objective : LinearObjective
+        At its optimum.
+    curvature : Curvature
+        Its Hessian there, without damping.
+    """
 
-    def predictors(self, query):
-        """Linear predictors without the rows, (n_queries, n_models, n_outputs)."""
-        scores = (model.decision_function(query.features) for model in self.models)
-        return np.stack([self.loss.from_scores(values) for values in scores], axis=1)
+    def __init__(self, objective: LinearObjective, curvature: Any):
+        self.objective = objective
+        self.curvature = curvature
+
+    @classmethod
+    def of(cls, objective, curvature=None):
+        """That of an objective, whose optimum is looked for first; see :func:`trained`."""
+        return cls(*trained(objective, curvature))
+
+    def at_optimum(self, query):
+        return query._replace(jacobian=self.objective.query_jacobian(query.features))
+
+    def models_without(self, removals, order):
+        if order == "newton":
+            return newton_models(self.objective, self.curvature, removals)
+        return retrained_models(self.objective, removals)
 
 
 def trained(objective, curvature=None):
@@ -116,9 +119,9 @@ def trained(objective, curvature=None):
     Warns
     -----
     ConvergenceWarning
-        If no optimum is found. Then the objective stays where it is.
+        If no optimum is found. Then the objective is where the search has ended, which is nearer.
     """
-    if objective.full_l1 is None:
+    if not objective.has_l1:
         curvature = _inverse_of(objective) if curvature is None else curvature
         point = minimise(objective, curvature, goal=0.0)
         optimum = replace(objective, weights=point.weights[0])
@@ -131,9 +134,8 @@ def trained(objective, curvature=None):
         if not optimum.weights.size:
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
-        _warn_of_no_optimum("all rows", "It is taken as it is")
-        optimum = objective
-    if objective.full_l1 is not None or _moves(objective, optimum.weights):
+        _warn_of_no_optimum("all rows")
+    if objective.has_l1 or _moves(objective, optimum.weights):
         curvature = hessian_inverse(optimum)
     return optimum, curvature
 
@@ -192,7 +194,7 @@ def _settled(result, index, rows, position):
     objective, weights = result.objective, result.weights[[index]]
     # Of a model without an optimum, a warning has told already.
     is_optimal = result.lacks_optimum[index]
-    if objective.full_l1 is None:
+    if not objective.has_l1:
         models = SteppedModels(np.array([position]), objective, weights)
     else:
         start = weights[0] if result.converged[index] else objective.weights
@@ -200,15 +202,14 @@ def _settled(result, index, rows, position):
         table = settled.score_weights()
         models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
     if not is_optimal:
-        rest = "What is told of it is of where the search has ended"
-        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}", rest)
+        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}")
     return models
 
 
-def _warn_of_no_optimum(rows, rest):
+def _warn_of_no_optimum(rows):
     warnings.warn(
-        f"No optimum was found for the model of {rows}. {rest}. The classes may be separable: "
-        "then there is none without a penalty.",
+        f"No optimum was found for the model of {rows}. What is told of it is of where the search "
+        "has ended. The classes may be separable: then there is none without a penalty.",
         ConvergenceWarning,
         stacklevel=2,
     )

@@ -1,0 +1,171 @@
+"""The adapter: from a fitted estimator to its objective and back, and what else is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..utils._validation import check_sample_weight
+from ._targets import ClassTargets, RealTargets
+
+
+class Adapter:
+    """What the package knows of a family of estimators, which :func:`register` puts to use.
+
+    An adapter holds nothing: what it tells, it tells of the estimator that it is given, without
+    any wrapper. A subclass gives :meth:`reduce`, and :meth:`parameters` and :meth:`restore` where
+    its objectives have tables of parameters (linear models have both from :class:`LinearAdapter`).
+    All else has a default.
+
+    Attributes
+    ----------
+    has_embedding : bool, default=True
+        Whether the gradients of rows are vectors that can be written down. Those in the feature
+        space of a kernel are not.
+    follows_path : bool, default=True
+        Whether the solution of a machine with a hinge loss can be followed as rows leave it.
+    how_to_fit_closer : str
+        How a model is brought closer to its optimum, for warnings: "set this and that".
+    """
+
+    has_embedding = True
+    follows_path = True
+    how_to_fit_closer = (
+        "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
+    )
+
+    # --- from an estimator to its objective and back ---------------------------------------
+
+    def reduce(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Any:
+        """The objective that a fitted estimator minimised on its training data.
+
+        Parameters
+        ----------
+        model : fitted estimator
+        X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
+            Training features as the estimator itself saw them.
+        y : ndarray of shape (n_rows,)
+            Training targets as the loss takes them, see :meth:`targets`: positions in
+            ``model.classes_`` for classifiers.
+        sample_weight : ndarray of shape (n_rows,)
+
+        Returns
+        -------
+        LinearObjective or KernelObjective
+
+        Raises
+        ------
+        ValueError
+            If the estimator has parameters for which there is no such objective.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how to reduce a model.")
+
+    def targets(self, model: Any) -> ClassTargets | RealTargets:
+        """How the labels of the user become the targets of a loss, and are shown again."""
+        return ClassTargets(model.classes_) if is_classifier(model) else RealTargets()
+
+    def parameters(self, model: Any) -> np.ndarray:
+        """Parameters of a fitted model as a table.
+
+        Returns
+        -------
+        ndarray of shape (n_scores, n_features) or (n_scores, n_features + 1)
+            A row a class score, the intercept last if there is one.
+        """
+        raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
+
+    def restore(self, model: Any, table: np.ndarray) -> Any:
+        """A copy of a fitted model with other parameters.
+
+        Parameters
+        ----------
+        model : fitted estimator
+            Stays as it is.
+        table : ndarray of the shape of :meth:`parameters`
+
+        Returns
+        -------
+        fitted estimator
+        """
+        raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
+
+    def scores(self, model: Any, X: Any) -> np.ndarray:
+        """Scores of rows by a fitted classifier, as ``from_scores`` of its loss takes them."""
+        return model.decision_function(X)
+
+    # --- without some rows -----------------------------------------------------------------
+
+    def removal_changes_objective(self, model: Any) -> bool:
+        """Whether the estimator's own fit on fewer rows differs by more than the rows.
+
+        So it does with balanced class weights, a penalty that counts rows or is searched for, and
+        a kernel that depends on them. Removal holds all of this as it is for all rows.
+        """
+        return bool(model.get_params().get("class_weight") == "balanced")
+
+    def refit(
+        self,
+        model: Any,
+        objective: Any,
+        X: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        removals: Sequence[np.ndarray],
+        n_jobs: int | None = None,
+    ) -> list[Any]:
+        """The estimator's own fits without each group of rows.
+
+        By default they get weight 0: what counts rows, such as balanced class weights or the
+        penalty of SGD, counts them still.
+
+        Parameters
+        ----------
+        model : fitted estimator
+        objective : objective
+            Its reduction.
+        X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
+        y : ndarray of shape (n_rows,)
+            The labels of the user.
+        sample_weight : ndarray of shape (n_rows,) or None
+        removals : sequence of ndarray of int
+        n_jobs : int, default=None
+
+        Returns
+        -------
+        list of fitted estimators, one a removal
+        """
+        weight = check_sample_weight(sample_weight, len(y))
+        return Parallel(n_jobs=n_jobs)(
+            delayed(clone(model).fit)(X, y, sample_weight=_zero_at(weight, rows))
+            for rows in removals
+        )
+
+    # --- of the fit ------------------------------------------------------------------------
+
+    def weight_of_fit(self, model: Any, arguments: Mapping[str, Any]) -> Any:
+        """The sample weights among the arguments that reached ``fit``, or None."""
+        return arguments.get("sample_weight")
+
+    def stopping_cause(self, model: Any) -> str | None:
+        """A sentence on what made the solver stop before it had arrived, if it says so."""
+        limit, steps = getattr(model, "max_iter", None), getattr(model, "n_iter_", None)
+        if limit is None or steps is None or not 0 < limit <= np.max(steps):
+            return None
+        return (
+            f"Its solver stopped at max_iter={limit}: raise it"
+            " (standardised features need fewer steps)."
+        )
+
+    def holds_other_rows(self, model: Any, X: Any, sample_weight: np.ndarray | None) -> bool:
+        """Whether a model that keeps some of its training rows keeps others than these."""
+        return False
+
+
+def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    weight = weight.copy()
+    weight[rows] = 0
+    return weight

@@ -1,0 +1,67 @@
+"""scikit-learn's own fits of a kernel machine, whose duals objectives ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import sparse
+from sklearn.svm import SVC, NuSVC
+
+
+@dataclass(frozen=True)
+class MachineFits:
+    """Fits of an SVC, or of a NuSVC where there is a ``nu`` among the parameters.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        No machine itself: what is read from a file of a stranger's must not bring what is called.
+    """
+
+    parameters: dict[str, object]
+
+    @property
+    def kind(self):
+        """The class of the machine."""
+        return NuSVC if "nu" in self.parameters else SVC
+
+    def dual(self, X, y, sample_weight):
+        """The machine of some rows.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_rows, n_features)
+            The Gram matrix for ``kernel="precomputed"``.
+        y : ndarray of shape (n_rows,)
+        sample_weight : ndarray of shape (n_rows,)
+
+        Returns
+        -------
+        support : ndarray of int, shape (n_support,)
+        coefficients : ndarray of shape (n_support, n_problems)
+        intercept : ndarray of shape (n_problems,)
+        """
+        model = self.kind(**self.parameters).fit(X, y, sample_weight)
+        return model.support_, problem_coefficients(model, y[model.support_]), model.intercept_
+
+
+def problem_coefficients(estimator, support_class):
+    """Coefficients by binary problem, shape (n_support, n_problems).
+
+    ``dual_coef_`` has one row less than there are classes: a support vector of class i stores
+    its coefficient in the problem against class j in row j - 1 if j > i, and in row j if not.
+    """
+    stored = estimator.dual_coef_
+    stored = (stored.toarray() if sparse.issparse(stored) else stored).T
+    n_classes = len(estimator.classes_)
+    if n_classes == 2:
+        return stored
+    problems = list(combinations(range(n_classes), 2))
+    coefficients = np.zeros((len(stored), len(problems)))
+    for p, (i, j) in enumerate(problems):
+        for own, other in ((i, j - 1), (j, i)):
+            rows = support_class == own
+            coefficients[rows, p] = stored[rows, other]
+    return coefficients

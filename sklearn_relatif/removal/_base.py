@@ -1,0 +1,96 @@
+"""What every remover, and every batch of models that it finds, can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..objectives import Objective
+
+
+@dataclass(frozen=True)
+class ModelsWithout:
+    """A batch of models, each without some of the training rows, however they were come by.
+
+    They are compared with the model of all rows at its optimum: what a fit at some tolerance
+    lacks of it can be more than what a removal changes. A query is what
+    :meth:`Remover.at_optimum` returns.
+
+    Attributes
+    ----------
+    positions : ndarray of int, shape (n_models,)
+        Where the removals of these models stand in the list of all that were asked for.
+    """
+
+    positions: np.ndarray
+
+    def predictor_before(self, query: Any) -> np.ndarray:
+        """Predictor of queries by the model of all rows, shape (n_queries, n_outputs)."""
+        raise NotImplementedError
+
+    def predictors(self, query: Any) -> np.ndarray:
+        """Predictors of queries without the rows, shape (n_queries, n_models, n_outputs)."""
+        raise NotImplementedError
+
+    def parameter_change(self) -> np.ndarray:
+        """Norm of the change of the parameters, shape (n_models,)."""
+        raise NotImplementedError
+
+    def training_change(self) -> np.ndarray:
+        """Root of the summed squared changes of the training losses, shape (n_models,)."""
+        raise NotImplementedError
+
+    def tables(self) -> Sequence[np.ndarray] | np.ndarray:
+        """Parameters of each model as its estimator exposes them, the intercept last.
+
+        Only asked for where the objective ``has_tables``; each has shape (n_scores, n_columns).
+        """
+        raise TypeError(f"{type(self).__name__} have no parameters that can be written down.")
+
+
+class Remover:
+    """What is the model without some of its rows?
+
+    Attributes
+    ----------
+    objective : Objective
+        What the removals start from.
+    """
+
+    objective: Objective
+
+    @property
+    def intervals(self) -> np.ndarray | None:
+        """The smallest and the largest optimal intercept of each problem, (n_outputs, 2).
+
+        None where there is none, or the optimum is the only one.
+        """
+        return None
+
+    def obstacle(self, order: str) -> str | None:
+        """Why the models of an order cannot be had; None if they can."""
+        return None
+
+    def at_optimum(self, query: Any) -> Any:
+        """A query whose Jacobian has the columns of the objective at its optimum."""
+        return query
+
+    def models_without(self, removals: Sequence[np.ndarray], order: str) -> Iterator[ModelsWithout]:
+        """Models without each group of rows, in batches.
+
+        Parameters
+        ----------
+        removals : sequence of ndarray of int
+            Positions of the rows that each model does without.
+        order : {"newton", "retrain"}
+            One step from the model of all rows, or the optimum without the rows.
+
+        Raises
+        ------
+        ValueError
+            If there is an :meth:`obstacle`.
+        """
+        raise NotImplementedError
