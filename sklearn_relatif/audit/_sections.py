@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from ..jacobians import Gradients
-from ..objectives import CurvatureOperator, LinearObjective
+from ..objectives import CurvatureOperator
 from ..removal import retrain_without
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
@@ -38,7 +37,7 @@ def describe_model(study, columns, X_test, y_test):
     }
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
-    if isinstance(objective, LinearObjective):
+    if study.has_embedding:
         facts["n_parameters"] = int(objective.rows.n_params)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
@@ -100,7 +99,7 @@ def support(study, X_test, y_test, explanation, index):
     objective, query = study.objective, study.query(X_test)
     queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if isinstance(queries, Gradients):
+    if study.has_embedding:
         length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
@@ -220,9 +219,8 @@ def describe_curvature(study):
         "solver": study.solver.name,
         "solver_reason": study.solver.reason,
     }
-    objective = study.objective
-    has_sum = isinstance(objective, LinearObjective) and objective.is_smooth
-    if has_sum and study.kind not in ("identity", "active_set"):
+    is_sum = study.has_embedding and study.objective.is_smooth
+    if is_sum and study.kind != "identity":
         extremes = extreme_eigenvalues(study)
         if extremes is not None:
             facts["smallest_eigenvalue"], facts["largest_eigenvalue"] = extremes
