@@ -26,14 +26,11 @@ class Adapter:
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
-    follows_path : bool, default=True
-        Whether the solution of a machine with a hinge loss can be followed as rows leave it.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
-    follows_path = True
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
     )
@@ -92,10 +89,6 @@ class Adapter:
         fitted estimator
         """
         raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
-
-    def scores(self, model: Any, X: Any) -> np.ndarray:
-        """Scores of rows by a fitted classifier, as ``from_scores`` of its loss takes them."""
-        return model.decision_function(X)
 
     # --- without some rows -----------------------------------------------------------------
 

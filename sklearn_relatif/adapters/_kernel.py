@@ -9,8 +9,6 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -60,12 +58,6 @@ class SVCAdapter(Adapter):
             fits=_fits(model, kernel, SVC if nu is None else NuSVC),
         )
 
-    def scores(self, model, X):
-        """Decision values one vs one."""
-        model = copy(model)
-        model.decision_function_shape = "ovo"
-        return model.decision_function(X)
-
     def removal_changes_objective(self, model):
         is_scaled = model.gamma == "scale" and model.kernel in ("rbf", "poly", "sigmoid")
         return is_scaled or super().removal_changes_objective(model)
@@ -94,8 +86,6 @@ class SVCAdapter(Adapter):
 
 class NuSVCAdapter(SVCAdapter):
     """NuSVC. Its scores leave the unknown factor C out, and its bounds move with every removal."""
-
-    follows_path = False
 
     def reduce(self, model, X, y, sample_weight):
         """libsvm takes no notice of class weights here."""
