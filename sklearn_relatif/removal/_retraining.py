@@ -430,7 +430,7 @@ def newton_steps(
 
 def _within_signs(objective, weights):
     """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
-    if not np.any(objective.slope) or objective.jacobian.expand(weights) is not weights:
+    if not np.any(objective.slope) or objective.jacobian.is_reduced:
         return weights
     return np.where(weights * objective.slope < 0, 0, weights)
 
