@@ -186,7 +186,7 @@ def _vectors(study: Study, criterion: str, dtype: Any) -> tuple[np.ndarray, floa
     objective, curvature = study.coordinates
     rows = objective.rows
     factors = study.factors(criterion)
-    vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.unit.dtype)
+    vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
     for some in row_blocks(rows.n_rows, rows.n_values * rows.dtype.itemsize, block_budget()):
         unit, length = _unit(curvature.whiten(rows.block(some)))

@@ -15,6 +15,7 @@ from sklearn_relatif.losses import SquaredError
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.removal import (
     Downdate,
+    _batches,
     _descent,
     loo_predictor,
     loss_changes,
@@ -516,7 +517,7 @@ def test_batches_do_not_matter(monkeypatch):
     optimum = optimum_of(LogisticRegression(), X, y)
     groups = some_groups(len(y))
     expected = retrain(optimum, groups)
-    monkeypatch.setattr(retraining, "BATCH_COLUMNS", 4)
+    monkeypatch.setattr(_batches, "BATCH_COLUMNS", 4)
     monkeypatch.setattr(_descent, "LOSS_BLOCK_BYTES", 100)
     result = retrain(optimum, groups)
     np.testing.assert_allclose(result.weights, expected.weights, rtol=1e-6, atol=1e-8)

@@ -18,7 +18,7 @@ from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.curvature import _memory, build_curvature
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.optimality import lacks_optimum
-from sklearn_relatif.removal import OwnHessian, newton_step, polish, retrain
+from sklearn_relatif.removal import OwnHessian, _batches, newton_step, polish, retrain
 from sklearn_relatif.removal import _retraining as retraining
 from tests import cases, reference
 
@@ -289,7 +289,7 @@ def test_without_room_for_a_factor(monkeypatch):
     expected = explainer.removal_effect(X, y, groups=groups)
     exact = explainer.removal_effect(X, y, groups=groups, order="retrain")
     with monkeypatch.context() as patch:
-        patch.setattr(retraining, "BATCH_BYTES", 1000)
+        patch.setattr(_batches, "BATCH_BYTES", 1000)
         again = explainer.removal_effect(X, y, groups=groups, order="retrain")
     assert_allclose(again, exact, rtol=0, atol=1e-7)
     monkeypatch.setattr(_memory, "machine_memory", lambda: 1)

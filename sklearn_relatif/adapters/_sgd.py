@@ -72,6 +72,7 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
         return self.reduce_margin(model, parameters, X, y, sample_weight, None)
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Of a machine with a hinge loss and an L1 penalty, for want of better."""
         warnings.warn(
             f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
             "itself, and ends near its optimum only: differences are as uncertain as its fits are.",

@@ -99,7 +99,7 @@ def support(study, X_test, y_test, explanation, index):
     objective, query = study.objective, study.query(X_test)
     queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if study.has_embedding:
+    if queries.are_vectors:
         length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)

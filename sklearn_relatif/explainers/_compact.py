@@ -282,7 +282,7 @@ def compact_curvature(
 
 def check_compactable(objective: Any, curvature: Curvature) -> None:
     """Raise a ValueError if queries cannot be explained without the training features."""
-    if not isinstance(objective, LinearObjective):
+    if not objective.rows.are_vectors:
         raise ValueError(
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
@@ -354,9 +354,9 @@ def compact_model(
     else:
         whitening = Whitening.of(objective)
         jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
-    no_rows = objective.jacobian.without_rows()
     own = Gradients(jacobian, rows.unit.astype(dtype), rows.norm)
     loss, weights = objective.loss, objective.weights
+    no_rows = objective.jacobian.without_rows()
     return CompactModel(loss, weights, no_rows, objective.columns, own), whitening
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._threads import CACHED_BYTES
+
 
 class Jacobian:
     """How the predictors ``eta_i`` of rows depend on the parameters: ``J_i = d eta_i / d theta``.
@@ -32,6 +34,11 @@ class Jacobian:
     are_vectors = False
     is_dense = False
     can_be_split = True
+
+    @property
+    def bytes_at_once(self) -> int:
+        """Bytes of the rows that a thread works on: what stays in its cache."""
+        return CACHED_BYTES
 
     def n_values(self, n_outputs: int) -> int:
         """Numbers that a gradient takes in a block."""

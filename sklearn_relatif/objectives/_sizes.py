@@ -47,9 +47,9 @@ class Sizes(NamedTuple):
         """Those of a linear objective."""
         jacobian, penalty, mask = objective.jacobian, objective.penalty, objective.mask
         contrasts = objective.loss.softmax_contrasts
-        n_features = jacobian.n_features
+        n_rows, n_features = jacobian.n_rows, jacobian.n_features
         return cls(
-            n_rows=jacobian.n_rows,
+            n_rows=n_rows,
             n_features=n_features,
             n_outputs=len(objective.weights),
             n_classes=len(objective.weights if contrasts is None else contrasts),

@@ -1,6 +1,7 @@
-"""Noun 5: the removal, which is what the model is without some of its rows."""
+"""The removal: what is the model without some of its rows?"""
 
 from ._base import ModelsWithout, Remover
+from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
 from ._downdate import Downdate
 from ._effects import (
@@ -13,19 +14,10 @@ from ._effects import (
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
 from ._flip import find_flip_set
+from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_of
-from ._retraining import (
-    loo_predictor,
-    loss_changes,
-    newton_step,
-    newton_steps,
-    parameter_changes,
-    polish,
-    retrain,
-    retraining_curvature,
-    training_effects,
-)
+from ._retraining import polish, retrain, retraining_curvature
 
 __all__ = [
     "CORRELATIONS",

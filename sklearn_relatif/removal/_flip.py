@@ -24,7 +24,7 @@ from ..jacobians import Gradients
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
 from ._effects import retrain_without
-from ._retraining import newton_step
+from ._newton import newton_step
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32

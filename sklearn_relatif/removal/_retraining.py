@@ -1,4 +1,4 @@
-"""Noun 4: the truth, which is the model that training without some of its rows would have given.
+"""Retraining: the models that training without some of the rows would have given.
 
 Without the rows of a group G, and at the same penalties, training minimises::
 
@@ -26,7 +26,7 @@ stays as it is too; where it would not, the result says so, and ``_active_parame
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,27 +39,16 @@ from ..curvature import (
     check_room_for_factor,
     factorise,
 )
-from ..jacobians import LinearJacobian
 from ..objectives import LinearObjective
 from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
 from ..utils._blocks import row_blocks
-from ._descent import (
-    MEMORY,
-    TOLERANCE,
-    Models,
-    descend,
-    loss_change_blocks,
-    minimise,
-    predictors,
-    solver,
-)
+from ._batches import batches, counted_rows, factors_at_once
+from ._descent import TOLERANCE, Models, descend, minimise, predictors, solver
 from ._downdate import (
     Downdate,
     OwnFactors,
     closed_form,
     curvature_without,
-    newton_step_without,
-    own_newton_step,
     pad,
     without,
 )
@@ -80,10 +69,6 @@ REFACTOR_ABOVE = 80
 FAR = 15
 #: Change of a predictor by a removal from which on the model without the rows may have none.
 STRAY = 1
-#: Columns of the products that models share: enough for BLAS to run at its full rate.
-BATCH_COLUMNS = 1024
-#: Bytes that the vectors of a batch of models may take.
-BATCH_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -146,7 +131,7 @@ def retraining_curvature(objective: LinearObjective, neglect=FINE) -> CholeskyCu
         If the Hessian is not positive definite (of a model without an optimum, it vanishes), or
         memory does not hold it.
     """
-    if not objective.is_smooth:
+    if not objective.loss.has_curvature:
         raise TypeError(
             f"{type(objective.loss).__name__} has no second derivative to retrain with; fit the "
             "model again without the rows."
@@ -255,22 +240,20 @@ def retrain(
     """
     refactors = curvature is None and REFACTOR_ABOVE * len(groups) > objective.weights.size
     if curvature is None:
-        factor = retraining_curvature(objective, ROUGH if refactors else FINE)
-    else:
-        factor = curvature
-    optimum = minimise(objective, factor, goal=0.0)
+        curvature = retraining_curvature(objective, ROUGH if refactors else FINE)
+    optimum = minimise(objective, curvature, goal=0.0)
     polished = replace(objective, weights=optimum.weights[0])
     has_no_end = is_endless(polished, optimum)
-    if not has_no_end:  # Otherwise the factor would say nothing of where the descent has stopped.
+    if not has_no_end:  # Otherwise it would say nothing of where the descent has stopped.
         objective = polished
     if refactors:
-        factor = retraining_curvature(objective)
-    groups = _counted_rows(objective, groups)
+        curvature = retraining_curvature(objective)
+    groups = counted_rows(objective, groups)
     models = Models(objective, groups)
     weights = np.empty((len(groups), *objective.shape))
     relative = np.empty(len(groups))
     arrived = np.empty(len(groups), bool)
-    for batch, start, solve in _starts(objective, factor, models, groups):
+    for batch, start, solve in _starts(objective, curvature, models, groups):
         goal = np.clip(REDUCTION * start.relative, 10 * optimum.relative, TOLERANCE)
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
@@ -285,7 +268,7 @@ def retrain(
         named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless).tolist()]
         warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
     changed = models.active_set_changed(weights)
-    return Retraining(objective, factor, weights, relative, changed, endless)
+    return Retraining(objective, curvature, weights, relative, changed, endless)
 
 
 def is_endless(objective, point) -> bool:
@@ -310,33 +293,32 @@ def _are_far(objective, weights):
     return (largest > FAR) & (change > STRAY)
 
 
-def _starts(objective, factor, models, groups):
+def _starts(objective, curvature, models, groups):
     """Batches of models at the optimum of all rows, each with the inverse of its Hessian there.
 
     Where rows that are left see nothing of a direction, the start is the optimum of the penalty
     along it.
     """
-    form, hessian = closed_form(objective, factor, groups), None
-    for batch, is_small in _batches(objective, groups):
+    form, hessian = closed_form(objective, curvature, groups), None
+    for batch, is_small in batches(objective, groups):
         weights = np.repeat(objective.weights[None], len(batch), axis=0)
         members = [groups[model] for model in batch]
         if is_small:
-            removed = Downdate(objective, factor, form, *pad(members))
+            removed = Downdate(objective, curvature, form, *pad(members))
             sound = ~removed.cancels
             if sound.any():
                 start = models.start(weights, removed.gradient(), batch)
                 yield batch[sound], start.take(sound), removed.solve
             batch, inverses = batch[~sound], [None] * np.count_nonzero(~sound)
-        elif _has_room_for_factors(objective):
+        elif factors_at_once(objective):
             hessian = objective.hessian() if hessian is None else hessian
             inverses = [curvature_without(objective, hessian, rows) for rows in members]
         else:
             unseen = [Unseen.columns(without(objective, rows)) for rows in members]
             weights = np.stack([one.settle(w) for one, w in zip(unseen, weights, strict=True)])
-            yield batch, models.at(weights, batch), solver(factor)
+            yield batch, models.at(weights, batch), solver(curvature)
             continue
-        at_once = max(1, BATCH_BYTES // _factor_bytes(objective))
-        for some in row_blocks(len(batch), 1, at_once):
+        for some in row_blocks(len(batch), 1, max(1, factors_at_once(objective))):
             yield _own_starts(objective, models, groups, batch[some], inverses[some])
 
 
@@ -348,231 +330,3 @@ def _own_starts(objective, models, groups, batch, inverses):
             inverses[index] = own = OwnHessian(without(objective, groups[model]))
             weights[index] = own.settle(weights[index])
     return batch, models.at(weights, batch), OwnFactors(inverses).solve
-
-
-def newton_step(
-    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
-) -> np.ndarray:
-    """One Newton step of each model without a group of rows; see :func:`newton_steps`.
-
-    Returns
-    -------
-    ndarray of shape (n_groups, n_outputs, n_columns), float64
-    """
-    weights = np.empty((len(groups), *objective.shape))
-    for batch, stepped in newton_steps(objective, curvature, groups):
-        weights[batch] = stepped
-    return weights
-
-
-def newton_steps(
-    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Parameters after one Newton step of each model without a group of rows, in batches.
-
-    The step starts at the parameters of the objective, which are taken for its optimum, and has
-    the Hessian of the model without the group. For one row i and one output it is
-    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``. A coefficient that would cross zero
-    against its L1 penalty ends there.
-
-    Parameters
-    ----------
-    objective : LinearObjective
-    curvature : curvature object
-        The Hessian of the objective, without damping.
-    groups : sequence of array-like of int
-        Positions of the rows that each model has to do without.
-
-    Yields
-    ------
-    batch : ndarray of int, shape (n_models,)
-        Positions in ``groups``.
-    weights : ndarray of shape (n_models, n_outputs, n_columns), float64
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_relatif.curvature import build_curvature
-    >>> from sklearn_relatif.adapters import reduce_estimator
-    >>> from sklearn_relatif.removal import newton_step, parameter_changes
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = LogisticRegression(tol=1e-8, max_iter=1000).fit(X, y)
-    >>> objective = reduce_estimator(model, X, y, np.ones(150))
-    >>> curvature = build_curvature(objective, "hessian", 0.0)
-    >>> weights = newton_step(objective, curvature, [[0], [70], range(100, 110)])
-    >>> parameter_changes(objective, weights).round(3)
-    array([0.006, 0.179, 1.348])
-    """
-    groups = _counted_rows(objective, groups)
-    form, hessian = closed_form(objective, curvature, groups), None
-    has_room = not curvature.is_iterative
-    for batch, is_small in _batches(objective, groups):
-        if is_small:
-            removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
-            sound = ~removed.cancels
-            if sound.any():
-                stepped = objective.weights + removed.newton_step()[sound]
-                yield batch[sound], _within_signs(objective, stepped)
-            batch = batch[~sound]
-        for model in batch:
-            rows, own = groups[model], None
-            if not is_small and has_room:
-                hessian = objective.hessian() if hessian is None else hessian
-                own = curvature_without(objective, hessian, rows)
-            if own is None:
-                step = own_newton_step(objective, rows, has_room)
-            else:
-                step = newton_step_without(objective, own, rows)
-            yield np.array([model]), _within_signs(objective, (objective.weights + step)[None])
-
-
-def _within_signs(objective, weights):
-    """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
-    if not np.any(objective.slope) or objective.jacobian.is_reduced:
-        return weights
-    return np.where(weights * objective.slope < 0, 0, weights)
-
-
-def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
-    """Linear predictor of each training row under the model without it, one Newton step on.
-
-    For one output, with ``q_i = x~_i^T H^-1 x~_i`` and the leverage
-    ``h_i = (s_i/S) A_i q_i``, it is ``eta_i + (s_i/S) r_i q_i / (1 - h_i)``; for several outputs
-    ``eta_i + M_i (I - (s_i/S) A_i M_i)^-1 (s_i/S) r_i``, where ``M_i`` holds the forms
-    ``x~_i^T [H^-1]_kl x~_i``. All rows together cost one pass over them.
-
-    Parameters
-    ----------
-    objective : LinearObjective
-    curvature : curvature object
-        The Hessian of the objective, without damping.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_outputs), float64
-    """
-    form = closed_form(objective, curvature, range(objective.n_rows))
-    has_room = not curvature.is_iterative
-    predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
-    if np.any(objective.slope):
-        # Whether a coefficient crosses zero, only the whole step tells.
-        for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
-            x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
-            predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
-        return predictor
-    # Without a closed form, a row needs a solution for each output.
-    n_solutions = 1 if form is not None else 2 * objective.shape[0]
-    for block in objective.blocks(4 * objective.weights.size * n_solutions):
-        rows = np.arange(block.start, block.stop)[:, None]
-        removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
-        predictor[block] = removed.predictor_after_step()
-        for row in rows[removed.cancels, 0]:
-            step = own_newton_step(objective, [row], has_room)
-            x = objective.jacobian.dense_block([row]).astype(np.float64)
-            predictor[row] = (x @ (objective.weights + step).T)[0]
-    return predictor
-
-
-# --- what a removal changed ----------------------------------------------------------------
-def parameter_changes(objective: LinearObjective, weights: np.ndarray) -> np.ndarray:
-    """Norm of the change of the parameters in each model, shape (n_models,).
-
-    It is that of the coefficients, since the coordinates of the objective are orthonormal.
-
-    Parameters
-    ----------
-    objective : LinearObjective
-        At the parameters of the model before the removal.
-    weights : ndarray of shape (n_models, n_outputs, n_columns)
-        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
-    """
-    return np.linalg.norm((weights - objective.weights).reshape(len(weights), -1), axis=1)
-
-
-def loss_changes(
-    objective: LinearObjective, weights: np.ndarray, jacobian: LinearJacobian, y: np.ndarray
-) -> np.ndarray:
-    """Change of the loss of each of some rows in each model, shape (n_rows, n_models).
-
-    Parameters
-    ----------
-    objective : LinearObjective
-        At the parameters of the model before the removal.
-    weights : ndarray of shape (n_models, n_outputs, n_columns)
-        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
-    jacobian : LinearJacobian
-        Features of the rows, from ``objective.query_jacobian``.
-    y : ndarray of shape (n_rows,)
-        Their targets, as the loss takes them.
-    """
-    changes = np.empty((jacobian.n_rows, len(weights)))
-    for rows, block in loss_change_blocks(objective, weights, jacobian, y):
-        changes[rows] = block
-    return changes
-
-
-def training_effects(objective: LinearObjective, weights: np.ndarray) -> np.ndarray:
-    """Root of the summed squared changes of the training rows' losses, shape (n_models,).
-
-    All training rows count, the removed ones included, each by its weight ``s_i``. With the norm
-    of :func:`parameter_changes` it is the effect of a removal on the whole model, in Tables 2 and
-    4 of Barshan, Brunet & Dziugaite (2020).
-
-    Parameters
-    ----------
-    objective : LinearObjective
-        At the parameters of the model before the removal.
-    weights : ndarray of shape (n_models, n_outputs, n_columns)
-        Parameters after it, from :func:`retrain` or :func:`newton_steps`.
-    """
-    square = np.zeros(len(weights))
-    for rows, block in loss_change_blocks(objective, weights, objective.jacobian, objective.y):
-        square += objective.sample_weight[rows].astype(np.float64) @ block**2
-    return np.sqrt(square)
-
-
-# --- which models go together ----------------------------------------------------------------
-def _counted_rows(objective, groups):
-    """The groups as sorted arrays, without the rows that have no weight."""
-    counted = objective.sample_weight > 0
-    groups = [np.unique(np.asarray(rows, dtype=np.intp)) for rows in groups]
-    groups = [rows[counted[rows]] for rows in groups]
-    if any(len(rows) == np.count_nonzero(counted) for rows in groups):
-        raise ValueError("A group holds all training rows, so that none is left to train with.")
-    return groups
-
-
-def _batches(objective, groups) -> Iterator[tuple[np.ndarray, bool]]:
-    """Groups of similar size, as many as share their products well, and whether they are small.
-
-    A group is small if downdating a factor by it costs less than a new factor.
-    """
-    n_outputs, n_params = objective.shape[0], objective.weights.size
-    n_blocks = 1 if objective.loss.couples_outputs else n_outputs
-    sizes = np.array([max(1, len(rows)) for rows in groups])
-    ranks = sizes * (n_outputs // n_blocks)
-    small = (sizes == 1) | (ranks <= n_params // n_blocks / 4)
-    similar = np.where(small, np.ceil(np.log2(sizes)), np.inf)
-    for kind in np.unique(similar):
-        members = np.flatnonzero(similar == kind)
-        is_small = bool(small[members[0]])
-        model_bytes = 8 * n_params * (2 * MEMORY + 8)
-        if is_small:
-            model_bytes += 8 * n_params * 2 * ranks[members].max()
-        elif _has_room_for_factors(objective):
-            model_bytes += _factor_bytes(objective)
-        most = min(BATCH_COLUMNS // n_outputs, BATCH_BYTES // model_bytes)
-        for batch in row_blocks(len(members), 1, max(1, most)):
-            yield members[batch], is_small
-
-
-def _has_room_for_factors(objective):
-    """Whether a batch of models may have factors of their own."""
-    return _factor_bytes(objective) <= BATCH_BYTES
-
-
-def _factor_bytes(objective):
-    n_params = objective.weights.size
-    return 8 * n_params**2 // (1 if objective.loss.couples_outputs else objective.shape[0])

@@ -15,16 +15,11 @@ from ..objectives import NO_PARAMETERS, LinearObjective
 from ..optimality import lacks_optimum, no_optimum
 from ._active_parameters import settle
 from ._base import ModelsWithout, Remover
+from ._changes import parameter_changes, training_effects
 from ._descent import PRECISION, TOLERANCE, minimise, predictors
 from ._downdate import without
-from ._retraining import (
-    is_endless,
-    newton_steps,
-    parameter_changes,
-    retrain,
-    retraining_curvature,
-    training_effects,
-)
+from ._newton import newton_steps
+from ._retraining import is_endless, retrain, retraining_curvature
 
 #: Models that are retrained, and held, at a time.
 MODELS_AT_A_TIME = 256

@@ -1,0 +1,144 @@
+"""One Newton step of each model without some of its rows, from the optimum of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..objectives import LinearObjective
+from ._batches import batches, counted_rows
+from ._downdate import (
+    Downdate,
+    closed_form,
+    curvature_without,
+    newton_step_without,
+    own_newton_step,
+    pad,
+)
+
+
+def newton_step(
+    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
+) -> np.ndarray:
+    """One Newton step of each model without a group of rows; see :func:`newton_steps`.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_outputs, n_columns), float64
+    """
+    weights = np.empty((len(groups), *objective.shape))
+    for batch, stepped in newton_steps(objective, curvature, groups):
+        weights[batch] = stepped
+    return weights
+
+
+def newton_steps(
+    objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parameters after one Newton step of each model without a group of rows, in batches.
+
+    The step starts at the parameters of the objective, which are taken for its optimum, and has
+    the Hessian of the model without the group. For one row i and one output it is
+    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``. A coefficient that would cross zero
+    against its L1 penalty ends there.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+        The Hessian of the objective, without damping.
+    groups : sequence of array-like of int
+        Positions of the rows that each model has to do without.
+
+    Yields
+    ------
+    batch : ndarray of int, shape (n_models,)
+        Positions in ``groups``.
+    weights : ndarray of shape (n_models, n_outputs, n_columns), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif.curvature import build_curvature
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.removal import newton_step, parameter_changes
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(tol=1e-8, max_iter=1000).fit(X, y)
+    >>> objective = reduce_estimator(model, X, y, np.ones(150))
+    >>> curvature = build_curvature(objective, "hessian", 0.0)
+    >>> weights = newton_step(objective, curvature, [[0], [70], range(100, 110)])
+    >>> parameter_changes(objective, weights).round(3)
+    array([0.006, 0.179, 1.348])
+    """
+    groups = counted_rows(objective, groups)
+    form, hessian = closed_form(objective, curvature, groups), None
+    has_room = not curvature.is_iterative
+    for batch, is_small in batches(objective, groups):
+        if is_small:
+            removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
+            sound = ~removed.cancels
+            if sound.any():
+                stepped = objective.weights + removed.newton_step()[sound]
+                yield batch[sound], _within_signs(objective, stepped)
+            batch = batch[~sound]
+        for model in batch:
+            rows, own = groups[model], None
+            if not is_small and has_room:
+                hessian = objective.hessian() if hessian is None else hessian
+                own = curvature_without(objective, hessian, rows)
+            if own is None:
+                step = own_newton_step(objective, rows, has_room)
+            else:
+                step = newton_step_without(objective, own, rows)
+            yield np.array([model]), _within_signs(objective, (objective.weights + step)[None])
+
+
+def _within_signs(objective, weights):
+    """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
+    if not np.any(objective.slope) or objective.jacobian.expand(weights) is not weights:
+        return weights
+    return np.where(weights * objective.slope < 0, 0, weights)
+
+
+def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
+    """Linear predictor of each training row under the model without it, one Newton step on.
+
+    For one output, with ``q_i = x~_i^T H^-1 x~_i`` and the leverage
+    ``h_i = (s_i/S) A_i q_i``, it is ``eta_i + (s_i/S) r_i q_i / (1 - h_i)``; for several outputs
+    ``eta_i + M_i (I - (s_i/S) A_i M_i)^-1 (s_i/S) r_i``, where ``M_i`` holds the forms
+    ``x~_i^T [H^-1]_kl x~_i``. All rows together cost one pass over them.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    curvature : curvature object
+        The Hessian of the objective, without damping.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs), float64
+    """
+    form = closed_form(objective, curvature, range(objective.n_rows))
+    has_room = not curvature.is_iterative
+    predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
+    if np.any(objective.slope):
+        # Whether a coefficient crosses zero, only the whole step tells.
+        for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
+            x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
+            predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
+        return predictor
+    # Without a closed form, a row needs a solution for each output.
+    n_solutions = 1 if form is not None else 2 * objective.shape[0]
+    for block in objective.blocks(4 * objective.weights.size * n_solutions):
+        rows = np.arange(block.start, block.stop)[:, None]
+        removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
+        predictor[block] = removed.predictor_after_step()
+        for row in rows[removed.cancels, 0]:
+            step = own_newton_step(objective, [row], has_room)
+            x = objective.jacobian.dense_block([row]).astype(np.float64)
+            predictor[row] = (x @ (objective.weights + step).T)[0]
+    return predictor
