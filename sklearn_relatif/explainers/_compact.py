@@ -287,7 +287,7 @@ def compacted(study: Study) -> Attribution:
     queries say that single precision is not enough.
     """
     objective, curvature = study.objective, study.curvature
-    if not study.has_embedding:
+    if not objective.rows.are_vectors:
         raise ValueError(
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
@@ -302,7 +302,7 @@ def compacted(study: Study) -> Attribution:
         found = score_matrices(queries, small.rows, own, factors)
         error = max(_largest_difference(found[name], expected[name]) for name in factors)
         if error <= TOLERATED:
-            kept = {part.name: getattr(study, part.name) for part in fields(Attribution)}
+            kept = {part.name: vars(study)[part.name] for part in fields(Attribution)}
             return Attribution(**kept | {"objective": small, "curvature": own})
     raise ValueError(
         "compact() cannot keep the scores: without the training features they would be off by "
@@ -314,7 +314,7 @@ def compacted(study: Study) -> Attribution:
 def _trial_queries(objective: LinearObjective) -> Gradients:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
-    X = objective.jacobian.X[some]
+    X = objective.jacobian.features(some)
     if not objective.jacobian.is_sparse:
         order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
@@ -339,10 +339,9 @@ def compact_model(
     else:
         whitening = Whitening.of(objective)
         jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
-    no_rows = copy(objective.jacobian)
-    no_rows.X, no_rows.n_rows = objective.jacobian.X[:0].copy(), 0
     own = Gradients(jacobian, rows.unit.astype(dtype), rows.norm)
     loss, weights = objective.loss, objective.weights
+    no_rows = objective.jacobian.without_rows()
     return CompactModel(loss, weights, no_rows, objective.columns, own), whitening
 
 
@@ -388,5 +387,5 @@ class Whitening(NamedTuple):
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
         for rows in objective.blocks(2 * objective.jacobian.n_columns):
-            coordinates[rows] = objective.jacobian.block(rows) @ self.transform
+            coordinates[rows] = objective.jacobian.apply(self.transform.T, rows)[:, :, 0]
         return coordinates
