@@ -74,18 +74,22 @@ class Coupled(Loss):
     has_fisher = True
     sides = np.array([[1.0, 0.5], [-1.0, 1.0], [0.2, -1.0]])
 
+    def _sides(self, y, eta):
+        return self.sides[y].astype(eta.dtype)
+
     def value(self, y, eta):
-        return np.logaddexp(0, -(self.sides[y] * eta).sum(axis=1)) + (eta**2).sum(axis=1) / 20
+        margin = (self._sides(y, eta) * eta).sum(axis=1)
+        return np.logaddexp(0, -margin) + (eta**2).sum(axis=1) / 20
 
     def residual(self, y, eta):
-        sides = self.sides[y]
+        sides = self._sides(y, eta)
         return eta / 10 - sides * expit(-(sides * eta).sum(axis=1, keepdims=True))
 
     def second_derivative(self, y, eta):
-        sides = self.sides[y]
+        sides = self._sides(y, eta)
         margin = (sides * eta).sum(axis=1)[:, None, None]
         outer = sides[:, :, None] * sides[:, None, :]
-        return expit(margin) * expit(-margin) * outer + np.eye(2) / 10
+        return expit(margin) * expit(-margin) * outer + np.eye(2, dtype=eta.dtype) / 10
 
     def fisher_weight(self, eta):
         """With all labels as likely."""
@@ -94,6 +98,9 @@ class Coupled(Loss):
 
     def predict(self, eta):
         return (eta @ self.sides.T).argmax(axis=1)
+
+    def lead(self, label, rival):
+        return self.sides[label] - self.sides[rival]
 
 
 def coupled(container=np.asarray, n_rows=150, n_features=5, penalty=2.0):

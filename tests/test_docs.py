@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sklearn
 
+from sklearn_relatif.adapters import _registry
 from sklearn_relatif.cli._command import main
 
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -35,7 +36,11 @@ def blocks(page, language):
 
 @pytest.fixture
 def checkout(monkeypatch, tmp_path):
-    """An empty folder with the data of the examples, as if it were the top of a checkout."""
+    """An empty folder with the data of the examples, as if it were the top of a checkout.
+
+    What a page registers is forgotten after it.
+    """
+    monkeypatch.setattr(_registry, "_adapters", dict(_registry._adapters))
     plt.switch_backend("agg")
     shutil.copytree(ROOT / "examples" / "data", tmp_path / "examples" / "data")
     monkeypatch.chdir(tmp_path)

@@ -67,6 +67,21 @@ class OneVsRestAdapter(Adapter):
     def removal_changes_objective(self, model):
         return adapter_of(model.estimator).removal_changes_objective(model.estimator)
 
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Copies with refits of its models, which take weights however metadata are routed."""
+        by_part = [
+            adapter_of(part).refit(
+                part, objective, X, (y == label).astype(np.intp), sample_weight, removals, n_jobs
+            )
+            for part, label in zip(
+                model.estimators_, model.classes_[-len(model.estimators_) :], strict=True
+            )
+        ]
+        refits = [copy(model) for _ in removals]
+        for refit, *parts in zip(refits, *by_part, strict=True):
+            refit.estimators_ = parts
+        return refits
+
     def weight_of_fit(self, model, arguments):
         """Where metadata are routed, what the models in it are given."""
         if not get_config()["enable_metadata_routing"]:

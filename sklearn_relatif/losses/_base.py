@@ -14,7 +14,7 @@ class Loss(ABC):
     A loss sees targets ``y`` of shape (n,) and predictors ``eta`` of shape (n, n_outputs), and
     knows nothing of features, weights or estimators. Class targets are positions in the sorted
     classes. A subclass gives ``value``, ``residual``, ``second_derivative`` and ``predict``, and
-    what else it knows better than the defaults.
+    what else it knows better than the defaults. Answers are in the precision of ``eta``.
 
     Attributes
     ----------

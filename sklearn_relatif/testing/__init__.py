@@ -1,0 +1,8 @@
+"""Contract checks for what others write, in the manner of scikit-learn's ``check_estimator``."""
+
+from ._adapters import check_adapter
+from ._curvatures import check_curvature
+from ._losses import check_loss
+from ._objectives import check_objective
+
+__all__ = ["check_adapter", "check_curvature", "check_loss", "check_objective"]

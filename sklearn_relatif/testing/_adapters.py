@@ -1,0 +1,202 @@
+"""What every adapter promises."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import joblib
+import numpy as np
+
+from .._study import Query
+from ..adapters import model_rows
+from ..removal import remover_of
+from ..utils._validation import check_sample_weight, label_array
+from ._dense import DenseObjective
+from ._objectives import check_objective, rounding
+from ._promises import promise, same
+
+#: Every so-manieth row is removed in one of the two removals.
+EVERY = 10
+#: Units of the square of the step by which central differences may be off.
+TANGENT = 1e3
+
+
+def check_adapter(
+    adapter: Any,
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    distance: float = 0.01,
+    refits: float = 0.01,
+) -> None:
+    """Hold an adapter to its protocol, with a model that was fitted closely.
+
+    - ``reduce`` leaves the model and the data as they are. Its objective keeps what
+      :func:`check_objective` asks of it, and predicts what the model does: a classifier by its
+      ``decision_function``, or probabilities if it has none.
+    - The model is at its optimum: the Newton decrement of the dense objective is next to nothing.
+      A wrong weight or penalty moves the optimum away.
+    - ``targets`` makes the labels what the loss takes, and shows them again.
+    - ``restore`` writes ``parameters`` back: a copy with the same ones predicts the same, one with
+      others predicts what the Jacobian says, and the model stays as it is.
+    - Unless ``removal_changes_objective``, models without rows that the objective leads to predict
+      what the estimator's own ``refit`` without them does.
+
+    Parameters
+    ----------
+    adapter : Adapter
+    model : fitted estimator
+        Without a wrapper around it, and fitted to a small tolerance.
+    X : array-like or sparse matrix of shape (n_rows, n_features)
+        The rows that it was fitted on.
+    y : array-like of shape (n_rows,)
+    sample_weight : array-like of shape (n_rows,), default=None
+    distance : float, default=0.01
+        Standard errors by which the model may be away from its optimum. Solvers come within
+        1e-4 or closer at tight tolerances, and a wrong penalty is usually 0.1 or more.
+    refits : float, default=0.01
+        Share of the largest change of a score by which a refit may differ: as far as its solver
+        is from the optimum, in relation to what a few rows change.
+
+    Raises
+    ------
+    AssertionError
+        That names the promise that is broken.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif.adapters import adapter_of
+    >>> from sklearn_relatif.testing import check_adapter
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(solver="newton-cholesky", tol=1e-8).fit(X, y)
+    >>> check_adapter(adapter_of(model), model, X, y)
+    """
+    labels, weight = label_array(y), check_sample_weight(sample_weight, len(y))
+    X = model_rows([], model, X)
+    targets = adapter.targets(model)
+    positions = targets.of_training(labels, weight)
+    before = joblib.hash((model, X, positions, weight))
+    objective = adapter.reduce(model, X, positions, weight)
+    promise(joblib.hash((model, X, positions, weight)) == before, "reduce changes nothing")
+    check_objective(objective, X)
+    rows = Query(X, objective.query_jacobian(X), positions)
+    _check_predictions(adapter, model, objective, rows, targets, labels)
+    if objective.is_smooth:
+        far = DenseObjective(objective).distance()
+        promise(
+            far <= distance,
+            f"the model is at the optimum of its objective: it is {far:.3g} standard errors away",
+        )
+    if objective.has_tables:
+        _check_tables(adapter, model, objective, rows)
+    if not adapter.removal_changes_objective(model):
+        _check_refits(adapter, model, objective, rows, labels, sample_weight, refits)
+
+
+def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:
+    """What a model says of rows: predictors by the scores of a classifier, or predictions."""
+    if not adapter.targets(model).has_classes:
+        return model.predict(X)
+    if not hasattr(model, "decision_function"):
+        return model.predict_proba(X)
+    if "decision_function_shape" in model.get_params():
+        model = copy(model)
+        model.decision_function_shape = "ovo"
+    return _without_gauge(objective, objective.loss.from_scores(model.decision_function(X)))
+
+
+def _of_objective(adapter: Any, model: Any, objective: Any, predictor: np.ndarray) -> np.ndarray:
+    """The same by the objective."""
+    if not adapter.targets(model).has_classes:
+        return objective.loss.predict(predictor)
+    if not hasattr(model, "decision_function"):
+        return objective.loss.probabilities(predictor)
+    return _without_gauge(objective, predictor)
+
+
+def _without_gauge(objective: Any, predictor: np.ndarray) -> np.ndarray:
+    if not objective.loss.has_gauge:
+        return predictor
+    return predictor - predictor.mean(axis=1, keepdims=True)
+
+
+def _check_predictions(
+    adapter: Any, model: Any, objective: Any, rows: Any, targets: Any, labels: np.ndarray
+) -> None:
+    tolerance = rounding(objective.dtype)
+    predicted = _of_objective(adapter, model, objective, objective.predictor(rows.jacobian))
+    expected = _of_model(adapter, model, objective, rows.features)
+    same(predicted, expected, tolerance, "the objective predicts what the model does")
+    positions = targets.of_queries(None, objective, rows.jacobian)
+    shown = targets.shown(positions, lambda: objective.predict(rows.jacobian))
+    if targets.has_classes:
+        predicted = model.predict(rows.features)
+        promise(np.array_equal(shown, predicted), "targets are shown as the model predicts them")
+        again = targets.shown(rows.y, None)
+        promise(np.array_equal(again, labels), "targets are the labels again when shown")
+    else:
+        same(shown, expected, tolerance, "targets are shown as the model predicts them")
+
+
+def _check_tables(adapter: Any, model: Any, objective: Any, rows: Any) -> None:
+    table, tolerance = adapter.parameters(model), rounding(objective.dtype)
+    same(objective.score_weights(), table, tolerance, "parameters are those of the objective")
+    before = joblib.hash(model)
+    text = "a copy with the same parameters"
+    copied = adapter.restore(model, table)
+    same(adapter.parameters(copied), table, tolerance, f"{text} has them")
+    expected = _of_model(adapter, model, objective, rows.features)
+    found = _of_model(adapter, copied, objective, rows.features)
+    same(found, expected, tolerance, f"{text} predicts the same")
+    moved = objective.score_weights(0.5 * objective.weights)
+    text = "a copy has the parameters that it is given"
+    same(adapter.parameters(adapter.restore(model, moved)), moved, tolerance, text)
+    _check_tangent(adapter, model, objective, rows)
+    promise(joblib.hash(model) == before, "restore leaves the model as it is")
+
+
+def _check_tangent(adapter: Any, model: Any, objective: Any, rows: Any) -> None:
+    """That copies with parameters on either side differ as the Jacobian says."""
+    # Central differences are most accurate at the cube root of the precision.
+    step = float(np.cbrt(np.finfo(objective.dtype).eps))
+    vector = np.random.default_rng(0).normal(size=objective.weights.shape)
+    vector *= 1.0 if objective.mask is None else objective.mask
+    slope = objective.jacobian.apply(vector.reshape(1, -1).astype(objective.dtype))[:, 0]
+    predictor = objective.training_predictor
+    copies, tangent = [], []
+    for side in (step, -step):
+        table = objective.score_weights(objective.weights + side * vector)
+        copied = adapter.restore(model, table)
+        copies.append(_of_model(adapter, copied, objective, rows.features))
+        tangent.append(_of_objective(adapter, model, objective, predictor + side * slope))
+    text = "a copy with other parameters predicts what the Jacobian says"
+    same(np.subtract(*copies), np.subtract(*tangent), TANGENT * step**2, text)
+
+
+def _check_refits(
+    adapter: Any,
+    model: Any,
+    objective: Any,
+    rows: Any,
+    labels: np.ndarray,
+    sample_weight: Any,
+    tolerance: float,
+) -> None:
+    counted = np.flatnonzero(objective.sample_weight)
+    removals = [counted[:1], counted[::EVERY]]
+    remover = remover_of(objective)
+    query, X = remover.at_optimum(rows), rows.features
+    refits = adapter.refit(model, objective, X, labels, sample_weight, removals)
+    for models in remover.models_without(removals, "retrain"):
+        own = np.moveaxis(models.predictors(query), 1, 0)
+        before = _of_objective(adapter, model, objective, models.predictor_before(query))
+        for position, predictor in zip(models.positions, own, strict=True):
+            change = _of_objective(adapter, model, objective, predictor) - before
+            expected = _of_model(adapter, refits[position], objective, X) - before
+            text = "models without rows predict what refits without them do"
+            same(change, expected, tolerance, text)

@@ -1,0 +1,152 @@
+"""Objectives by brute force: whole arrays, one formula a method, and no trick of the package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._losses import as_matrices
+
+#: Newton steps, of which a convex objective takes a few, and how often one is halved at most.
+MAX_STEPS, MAX_HALVINGS = 100, 30
+
+
+def dense_jacobian(jacobian: Any, n_params: int) -> np.ndarray:
+    """``J_i`` of all rows in double precision, shape (n_rows, n_outputs, n_params)."""
+    columns = jacobian.apply(np.eye(n_params, dtype=jacobian.dtype))
+    return np.swapaxes(columns, 1, 2).astype(np.float64)
+
+
+class DenseObjective:
+    """An objective with parameters, by its loss and the Jacobians of all rows.
+
+    Where predictors are not linear in the parameters, they are those of the tangent.
+
+    Parameters
+    ----------
+    objective : Objective
+        With a Jacobian for a finite number of parameters.
+
+    Attributes
+    ----------
+    jacobian : ndarray of shape (n_rows, n_outputs, n_params)
+    weight : ndarray of shape (n_rows, n_outputs)
+        Of a row in each output, the sample weight included.
+    parameters, penalty, slope : ndarray of shape (n_params,)
+    is_active : ndarray of bool, shape (n_params,)
+    """
+
+    def __init__(self, objective: Any) -> None:
+        shape, n_outputs = objective.shape, objective.loss.n_outputs
+        self.loss, self.y = objective.loss, objective.y
+        self.parameters = objective.weights.ravel().astype(np.float64)
+        self.jacobian = dense_jacobian(objective.jacobian, self.parameters.size)
+        self.offset = objective.training_predictor - self.jacobian @ self.parameters
+        self.sample_weight = np.asarray(objective.sample_weight, np.float64)
+        self.total_weight = self.sample_weight.sum()
+        weight = np.ones((1, n_outputs))
+        if objective.output_weight is not None:
+            weight = objective.output_weight.astype(np.float64)
+        self.weight = self.sample_weight[:, None] * weight
+        self.penalty = np.broadcast_to(objective.penalty, shape).ravel().astype(np.float64)
+        self.slope = np.broadcast_to(objective.slope, shape).ravel().astype(np.float64)
+        mask = np.ones(shape) if objective.mask is None else objective.mask
+        self.is_active = mask.ravel() > 0
+
+    def predictor(self, parameters: np.ndarray) -> np.ndarray:
+        """Predictor of the training rows, shape (n_rows, n_outputs)."""
+        return self.offset + self.jacobian @ parameters
+
+    def gradients(self) -> np.ndarray:
+        """``J_i^T r_i``, 0 for rows of weight 0, shape (n_rows, n_params)."""
+        return np.einsum("nkp,nk->np", self.jacobian, self._residuals(self.parameters))
+
+    def _residuals(self, parameters: np.ndarray) -> np.ndarray:
+        """Residuals of rows with weights by output, but for the sample weight."""
+        share = self.weight / np.where(self.sample_weight > 0, self.sample_weight, 1)[:, None]
+        return share * self.loss.residual(self.y, self.predictor(parameters))
+
+    def gradient(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
+        """Gradient of the sum without some rows, 0 for inactive parameters, shape (n_params,)."""
+        weight = self._without(self.sample_weight, removed)
+        pull = np.einsum("nkp,nk,n->p", self.jacobian, self._residuals(parameters), weight)
+        return (pull + self.penalty * parameters + self.slope) * self.is_active
+
+    def hessian(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
+        """Hessian of the sum without some rows, shape (n_params, n_params)."""
+        second = self.loss.second_derivative(self.y, self.predictor(parameters))
+        return self._sum(second, self._without(self.weight, removed)) + np.diag(self.penalty)
+
+    def curvature(self, kind: str, damping: float = 0.0) -> np.ndarray:
+        """A curvature of the mean on the active parameters, 0 elsewhere, (n_params, n_params)."""
+        identity = np.eye(len(self.parameters))
+        if kind == "identity":
+            matrix = identity
+        elif kind == "hessian":
+            matrix = self.hessian(self.parameters) / self.total_weight
+        elif kind == "fisher":
+            inner = self.loss.fisher_weight(self.predictor(self.parameters))
+            matrix = self._sum(inner, self.weight) / self.total_weight
+        else:
+            gradients = self.gradients()
+            matrix = (gradients.T * self.sample_weight) @ gradients / self.total_weight
+        both = np.outer(self.is_active, self.is_active)
+        return np.where(both, matrix + damping * identity, 0.0)
+
+    def _sum(self, inner: Any, weight: Any) -> np.ndarray:
+        """``sum_i s_i J_i^T A_i J_i``."""
+        # Outputs that are coupled share their weight, so that either side's is the weight.
+        inner = as_matrices(inner) * weight[:, :, None]
+        return np.einsum("nkp,nkl,nlq->pq", self.jacobian, inner, self.jacobian, optimize=True)
+
+    @staticmethod
+    def _without(weight: Any, removed: Any) -> np.ndarray:
+        weight = weight.copy()
+        weight[np.asarray(removed, np.intp)] = 0
+        return weight
+
+    def step(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
+        """One Newton step of the sum without some rows, shape (n_params,)."""
+        matrix, gradient = self.hessian(parameters, removed), self.gradient(parameters, removed)
+        free, step = self.is_active, np.zeros_like(parameters)
+        step[free] = solve(matrix[np.ix_(free, free)], gradient[free][None])[0]
+        return -step
+
+    def value(self, parameters: np.ndarray, removed: Any = ()) -> float:
+        """The sum without some rows, where rows weigh the same in all outputs."""
+        losses = self.loss.value(self.y, self.predictor(parameters))
+        penalties = self.penalty / 2 * parameters**2 + self.slope * parameters
+        return float(self._without(self.sample_weight, removed) @ losses + penalties.sum())
+
+    def optimum(self, start: np.ndarray, removed: Any = ()) -> np.ndarray:
+        """Parameters at the optimum of the sum without some rows, shape (n_params,)."""
+        parameters = start.copy()
+        for _ in range(MAX_STEPS):
+            step = self.step(parameters, removed)
+            before = np.linalg.norm(self.gradient(parameters, removed))
+            for _ in range(MAX_HALVINGS):
+                if np.linalg.norm(self.gradient(parameters + step, removed)) < before:
+                    break
+                step /= 2
+            else:
+                return parameters
+            parameters += step
+        return parameters
+
+    def distance(self) -> float:
+        """From the optimum, in standard errors: of the Newton decrement."""
+        free, n_rows = self.is_active, self.total_weight**2 / (self.sample_weight**2).sum()
+        matrix, gradient = self.hessian(self.parameters), self.gradient(self.parameters)
+        matrix, gradient = matrix[np.ix_(free, free)], gradient[free]
+        square = gradient @ solve(matrix, gradient[None])[0] / self.total_weight
+        n_params = np.trace(solve(matrix, matrix - np.diag(self.penalty[free])))
+        return float(np.sqrt(n_rows * square / n_params)) if square > 0 else 0.0
+
+
+def solve(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """``M^-1 v`` for each row v, without the directions in which M is zero."""
+    if np.linalg.matrix_rank(matrix, hermitian=True) == len(matrix):
+        return np.linalg.solve(matrix, vectors.T).T
+    rounding = len(matrix) * np.finfo(np.float64).eps
+    return vectors @ np.linalg.pinv(matrix, rcond=rounding, hermitian=True)

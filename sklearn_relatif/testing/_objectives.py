@@ -1,0 +1,223 @@
+"""What every objective promises, and the Jacobian and the gradients in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..objectives import CurvatureOperator
+from ._dense import DenseObjective, dense_jacobian
+from ._losses import differences
+from ._promises import promise, refuses, same
+
+#: Roundings of the features' precision: of sums over hundreds of rows, of products with them.
+ROUNDINGS = 1e3
+#: Central differences of the objective, in double precision, lose so much.
+DIFFERENCES = 1e-6
+
+
+def check_objective(objective: Any, queries: Any, *, tolerance: float | None = None) -> None:
+    """Hold an objective, its Jacobian and its gradients to their protocols.
+
+    The reference are dense arrays: the Jacobian of each row, the loss's own derivatives, and sums
+    of outer products. Up to a hundred parameters and some hundred rows take a moment.
+
+    - There is a row a target and a weight, and ``total_weight`` is the sum of these.
+    - ``rows`` are the unit gradients ``J_i^T r_i / |r_i|`` with the norm ``|r_i|``, zero for rows
+      of weight 0. Their ``block``, ``contract``, ``lengths``, ``part`` and ``scaled`` agree. Where
+      they are no vectors, products with each other are symmetric and positive semi-definite.
+    - Of the Jacobian, ``adjoint`` and ``gradients`` belong to ``apply``, also for some of the rows.
+    - ``gradient`` is that of J, and the derivative of its value.
+    - ``operator`` multiplies with the curvature of each kind, and gives its diagonal; a Fisher
+      information is refused where the loss is no likelihood.
+    - Of other rows, ``predict`` is the loss's of the ``predictor``, and gradients are those of
+      what a query enters by.
+
+    Parameters
+    ----------
+    objective : Objective
+    queries : ndarray or CSR matrix of shape (n_queries, n_features)
+        Other rows, as the adapter takes features.
+    tolerance : float, default=None
+        Share of the largest number by which sums may be off. None: a thousand roundings of the
+        precision of the rows, as sums over hundreds of rows have.
+
+    Raises
+    ------
+    AssertionError
+        That names the promise that is broken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif.adapters import reduce_estimator
+    >>> from sklearn_relatif.testing import check_objective
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> check_objective(reduce_estimator(model, X, y, np.ones(150)), X[::10])
+    """
+    if tolerance is None:
+        tolerance = rounding(objective.dtype)
+    _check_sizes(objective)
+    _check_residuals(objective, tolerance)
+    jacobian = objective.query_jacobian(queries)
+    y = objective.y[np.arange(jacobian.n_rows) % objective.n_rows]
+    gradients = objective.query_rows(jacobian, y)
+    _check_queries(objective, jacobian, y, gradients, tolerance)
+    if not objective.rows.are_vectors:
+        _check_products(objective, gradients, tolerance)
+        return
+    n_params = objective.weights.size
+    dense = DenseObjective(objective)
+    for rows in (objective.rows, gradients):
+        _check_gradients(rows, dense_jacobian(rows.jacobian, n_params), tolerance)
+    _check_jacobian(objective.jacobian, dense.jacobian, tolerance)
+    if objective.is_smooth:
+        _check_derivatives(objective, dense, tolerance)
+        _check_operators(objective, dense, tolerance)
+
+
+def rounding(dtype: Any) -> float:
+    """The error that sums over rows of a precision may have."""
+    return float(ROUNDINGS * np.finfo(dtype).eps)
+
+
+def _check_sizes(objective: Any) -> None:
+    n_rows = len(objective.y)
+    promise(objective.n_rows == objective.rows.n_rows == n_rows, "there is a row a target")
+    promise(objective.sample_weight.shape == (n_rows,), "there is a weight a row")
+    promise(np.isclose(objective.total_weight, objective.sample_weight.sum()), "weights sum to S")
+    shape = (n_rows, objective.loss.n_outputs)
+    promise(objective.training_predictor.shape == shape, "there is a predictor a row and output")
+
+
+def _check_residuals(objective: Any, tolerance: float) -> None:
+    rows, counts = objective.rows, objective.sample_weight > 0
+    length = np.linalg.norm(rows.unit, axis=1)
+    promise((rows.norm >= 0).all(), "norms of residuals are at least 0")
+    is_unit = (np.abs(length - 1) <= tolerance) | ((length == 0) & (rows.norm == 0))
+    promise(is_unit.all(), "unit residuals have length 1, or 0 where there is no residual")
+    promise(
+        not rows.norm[~counts].any() and not length[~counts].any(), "rows of weight 0 have none"
+    )
+
+
+def _check_queries(
+    objective: Any, jacobian: Any, y: np.ndarray, gradients: Any, tolerance: float
+) -> None:
+    predictor = objective.predictor(jacobian)
+    promise(predictor.shape == (jacobian.n_rows, objective.loss.n_outputs), "a predictor a query")
+    predicted = objective.loss.predict(predictor)
+    promise(np.array_equal(objective.predict(jacobian), predicted), "predict is that of the loss")
+    norm, unit = objective.loss.query_direction(y, predictor)
+    text = "the gradient of a query is that of what it enters by"
+    same(gradients.norm[:, None] * gradients.unit, norm[:, None] * unit, tolerance, text)
+
+
+def _check_products(objective: Any, gradients: Any, tolerance: float) -> None:
+    """Of gradients that are no vectors."""
+    rows, whole = objective.rows, slice(0, objective.n_rows)
+    products = rows.contract(rows.block(whole), whole)
+    same(products, products.T, tolerance, "products of gradients are symmetric")
+    values = np.linalg.eigvalsh(products)
+    least = -tolerance * np.abs(values).max(initial=0)
+    promise(values.min(initial=0) >= least, "products of gradients are positive semi-definite")
+    lengths = rows.lengths(whole, rows.block(whole))
+    same(lengths**2, np.diag(products), tolerance, "lengths are those of the gradients")
+    with_queries = rows.contract(gradients.block(slice(None)), whole)
+    _check_parts(rows, gradients.block(slice(None)), with_queries, tolerance)
+
+
+def _check_gradients(rows: Any, jacobian: Any, tolerance: float) -> None:
+    """Of gradients that are vectors."""
+    whole = slice(0, rows.n_rows)
+    expected = np.einsum("nk,nkp->np", rows.unit.astype(np.float64), jacobian)
+    block = rows.block(whole)
+    promise(block.shape == (rows.n_rows, rows.n_values), "a block has n_values numbers a row")
+    same(block, expected, tolerance, "a block of gradients is J^T u")
+    lengths = np.linalg.norm(expected, axis=1)
+    same(rows.lengths(whole, block), lengths, tolerance, "lengths are those of the gradients")
+    vectors = np.random.default_rng(0).normal(size=(3, rows.n_values)).astype(rows.dtype)
+    _check_parts(rows, vectors, vectors @ expected.T, tolerance)
+    factors = np.linspace(-1, 2, rows.n_rows).astype(rows.dtype)
+    scaled = rows.scaled(factors).block(whole)
+    same(scaled, expected * factors[:, None], tolerance, "scaled gradients are scaled")
+    promise(np.shares_memory(block, rows.block(whole)) is False, "a block is made afresh")
+
+
+def _check_parts(rows: Any, block: Any, products: np.ndarray, tolerance: float) -> None:
+    """Products of a block with all rows, and with those of a part."""
+    some = slice(rows.n_rows // 3, 2 * rows.n_rows // 3 + 1)
+    text = "contract gives inner products with gradients"
+    same(rows.contract(block, slice(0, rows.n_rows)), products, tolerance, text)
+    same(rows.contract(block, some), products[:, some], tolerance, f"{text} of some of the rows")
+    if rows.can_be_split:
+        part = rows.part(some)
+        text = f"{text} of a part"
+        same(part.contract(block, slice(0, part.n_rows)), products[:, some], tolerance, text)
+
+
+def _check_jacobian(jacobian: Any, dense: np.ndarray, tolerance: float) -> None:
+    n_rows, n_outputs, _ = dense.shape
+    some = np.arange(0, n_rows, 3)
+    rng, dtype = np.random.default_rng(1), jacobian.dtype
+    residual = rng.normal(size=(n_rows, 2, n_outputs)).astype(dtype)
+    for rows, taken in ((slice(None), jacobian), (some, jacobian[some])):
+        own = residual[rows]
+        pulled = np.einsum("nmk,nkp->mp", own, dense[rows])
+        text = "adjoint is the transpose of apply"
+        same(jacobian.adjoint(own, rows), pulled, tolerance, text)
+        same(taken.adjoint(own), pulled, tolerance, f"{text}, of some of the rows")
+        gradients = np.einsum("nk,nkp->np", own[:, 0], dense[rows])
+        text = "gradients are J^T r"
+        same(jacobian.gradients(own[:, 0], rows), gradients, tolerance, text)
+    factors = jacobian.factors(some)
+    if factors is not None:
+        outer = sum(_kronecker(b, a, n_outputs) for b, a in factors)
+        same(outer, dense[some], tolerance, "factors multiply to the Jacobian")
+
+
+def _kronecker(b: Any, a: Any, n_outputs: Any) -> np.ndarray:
+    a = a.toarray() if sparse.issparse(a) else a
+    b = np.broadcast_to(np.eye(n_outputs), (len(a), n_outputs, n_outputs)) if b is None else b
+    return np.einsum("nks,nc->nksc", b, a).reshape(len(a), n_outputs, -1)
+
+
+def _check_derivatives(objective: Any, dense: Any, tolerance: float) -> None:
+    rows, total = objective.rows, dense.total_weight
+    gradients = dense.gradients() * (dense.sample_weight > 0)[:, None]
+    block = rows.norm[:, None] * rows.block(slice(0, rows.n_rows))
+    same(block, gradients, tolerance, "rows are the gradients of their losses")
+    parameters = dense.parameters
+    gradient = objective.gradient().ravel() * total
+    size = np.abs(dense.sample_weight @ np.abs(gradients)).max(initial=1)
+    text = "gradient is that of J"
+    same((gradient + size), (dense.gradient(parameters) + size), tolerance, text)
+    if objective.output_weight is None:
+        by_value = differences(lambda at: np.array([dense.value(at[0])]), parameters[None])[0]
+        text = "gradient is the derivative of the value of J"
+        same(gradient + size, by_value * dense.is_active + size, DIFFERENCES + tolerance, text)
+    of_gradient = differences(lambda at: dense.gradient(at[0])[None], parameters[None])[0]
+    both = np.outer(dense.is_active, dense.is_active)
+    hessian = np.where(both, dense.hessian(parameters), 0)
+    text = "the Hessian is the derivative of the gradient"
+    same(hessian, of_gradient * both, DIFFERENCES + tolerance, text)
+
+
+def _check_operators(objective: Any, dense: Any, tolerance: float) -> None:
+    for kind in ("hessian", "fisher", "empirical_fisher"):
+        operator = CurvatureOperator(objective, kind, 0.1)
+        if kind == "fisher" and not objective.loss.has_fisher:
+            text = "a loss that is no likelihood has no Fisher information"
+            refuses(lambda own=operator: own.diagonal(), ValueError, text)
+            continue
+        matrix = dense.curvature(kind, 0.1)
+        vectors = np.random.default_rng(2).normal(size=(3, len(matrix))) * dense.is_active
+        products = operator.multiply(vectors.astype(objective.dtype))
+        same(products, vectors @ matrix, tolerance, f"the operator multiplies with the {kind}")
+        text = f"the operator knows the diagonal of the {kind}"
+        same(operator.diagonal(), np.diag(matrix), tolerance, text)

@@ -1,0 +1,467 @@
+"""Everything of the package keeps what ``sklearn_relatif.testing`` asks of its kind."""
+
+from dataclasses import fields
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+    SGDRegressor,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC, LinearSVC, NuSVC
+
+from sklearn_relatif.adapters import adapter_of, reduce_estimator
+from sklearn_relatif.curvature import (
+    CholeskyCurvature,
+    SoftmaxWoodburyCurvature,
+    _choice,
+    build_curvature,
+    prepare_curvature,
+)
+from sklearn_relatif.losses import (
+    Hinge,
+    Huber,
+    IdentityLink,
+    LogLink,
+    LogLoss,
+    ModifiedHuber,
+    MultinomialLogLoss,
+    OneVsOneHinge,
+    PoissonDeviance,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+    SquaredHinge,
+    binary_codebook,
+    one_vs_rest_codebook,
+)
+from sklearn_relatif.objectives import LinearObjective
+from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
+from tests import cases
+
+pytestmark = cases.ignore_warning_about_no_penalty
+NEWTON = {"solver": "newton-cholesky", "tol": 1e-10}
+CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
+CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
+
+
+# --- losses ----------------------------------------------------------------------------------
+
+MARGINS = {
+    f"{kind.__name__}, {name}": kind(codebook)
+    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss)
+    for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
+}
+CLASSIFIERS = MARGINS | {
+    "one vs one": OneVsOneHinge(4),
+    "one vs one with ties": OneVsOneHinge(3, break_ties=True),
+    "softmax of two": MultinomialLogLoss(2),
+    "softmax": MultinomialLogLoss(5),
+    "softmax without contrasts": MultinomialLogLoss(5, use_contrasts=False),
+    "coupled": cases.Coupled(),
+}
+REGRESSIONS = {
+    "squared error": SquaredError(),
+    "Huber": Huber(0.7),
+    "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
+    "Poisson": PoissonDeviance(LogLink()),
+    "Poisson, identity": PoissonDeviance(IdentityLink()),
+}
+
+
+def n_classes_of(loss):
+    if loss.softmax_contrasts is not None:
+        return len(loss.softmax_contrasts)
+    return 3 if isinstance(loss, cases.Coupled) else len(loss.codebook)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_losses_of_classes(name):
+    loss = CLASSIFIERS[name]
+    eta = 1.5 * np.random.default_rng(0).normal(size=(40, loss.n_outputs))
+    # Functions of order 1: truncation 1e-10, rounding 1e-11, and room.
+    check_loss(loss, np.arange(40) % n_classes_of(loss), eta, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_losses_of_numbers(name):
+    rng = np.random.default_rng(0)
+    eta = rng.uniform(0.5, 3, size=(40, 1))
+    check_loss(REGRESSIONS[name], rng.poisson(1.5, size=40).astype(float), eta)
+
+
+# --- adapters --------------------------------------------------------------------------------
+
+
+class Case:
+    """A model with the rows that it is fitted on, once for all tests."""
+
+    def __init__(self, model, n_classes=2, weighted=False, container=np.asarray, target=None):
+        self.model = model
+        self.X, self.y = cases.noisy_classes(n_classes)
+        self.y = self.y if target is None else target(self.X)
+        self.X = container(self.X)
+        self.sample_weight = cases.weights_with_zeros(len(self.y)) if weighted else None
+
+    @cache  # noqa: B019 (cases live as long as the module)
+    def fitted(self):
+        if self.sample_weight is None:
+            return self.model.fit(self.X, self.y)
+        return self.model.fit(self.X, self.y, sample_weight=self.sample_weight)
+
+    @cache  # noqa: B019
+    def objective(self):
+        weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
+        return reduce_estimator(self.fitted(), self.X, self.y, weight)
+
+
+def single(X):
+    return X.astype(np.float32)
+
+
+def numbers(X):
+    return X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(0).normal(size=len(X))
+
+
+def with_l1(share, **params):
+    """`penalty` says the kind of penalty up to scikit-learn 1.7; from 1.8 on `l1_ratio` does."""
+    how = {"penalty": "elasticnet"} if cases.HAS_MULTI_CLASS else {}
+    options = {"solver": "saga", "tol": 1e-10, "max_iter": 20_000, **how, **params}
+    return LogisticRegression(l1_ratio=share, **options)
+
+
+def linear_svc(**params):
+    return LinearSVC(**{"tol": 1e-10, "max_iter": 10**6, **params})
+
+
+def sgd(kind, loss, **params):
+    options = {"tol": None, "max_iter": 2000, "random_state": 0, "alpha": 0.1}
+    return kind(loss=loss, **options, **params)
+
+
+def by_inverse_scaling(loss, **params):
+    steps = {"learning_rate": "invscaling", "eta0": 0.2, "power_t": 0.6}
+    return sgd(SGDRegressor, loss, **steps, **params)
+
+
+MODELS = {
+    "logistic": Case(LogisticRegression(**NEWTON)),
+    "logistic, no penalty": Case(LogisticRegression(C=np.inf, **NEWTON), 3),
+    "softmax": Case(LogisticRegression(**NEWTON), 3, True),
+    "softmax, no intercept": Case(LogisticRegression(fit_intercept=False, **NEWTON), 3),
+    "softmax, class weights": Case(
+        LogisticRegression(class_weight=CLASS_WEIGHT, **NEWTON), 3, True
+    ),
+    "softmax, balanced": Case(LogisticRegression(class_weight="balanced", **NEWTON), 3, True),
+    "softmax, sparse": Case(LogisticRegression(**NEWTON), 3, True, sparse.csr_matrix),
+    "softmax, float32": Case(
+        LogisticRegression(solver="newton-cholesky", tol=1e-6), 3, True, single
+    ),
+    "liblinear": Case(
+        LogisticRegression(solver="liblinear", intercept_scaling=3.0, tol=1e-10), 2, True
+    ),
+    "L1": Case(with_l1(1.0, C=0.05), 2, True),
+    "L1, softmax": Case(with_l1(1.0, C=0.05), 3, True),
+    "elastic net": Case(with_l1(0.5, C=0.05), 3),
+    "searched": Case(
+        LogisticRegressionCV(
+            Cs=3, scoring="neg_log_loss", l1_ratios=(0.0,), use_legacy_attributes=False, **NEWTON
+        )
+        if not cases.HAS_MULTI_CLASS
+        else LogisticRegressionCV(Cs=3, scoring="neg_log_loss", **NEWTON),
+        3,
+    ),
+    "one vs rest": Case(OneVsRestClassifier(LogisticRegression(**NEWTON)), 3),
+    "one vs rest of two": Case(OneVsRestClassifier(LogisticRegression(**NEWTON))),
+    "LinearSVC": Case(linear_svc(), 2, True),
+    "LinearSVC of three": Case(linear_svc(), 3, True),
+    "LinearSVC, class weights": Case(linear_svc(class_weight=CLASS_WEIGHT), 3, True),
+    "LinearSVC, L1": Case(linear_svc(penalty="l1", dual=False, C=0.1), 3, True),
+    "LinearSVC, hinge": Case(linear_svc(loss="hinge"), 2, True),
+    "LinearSVC, hinge of three": Case(linear_svc(loss="hinge", C=0.1), 3, True),
+    "SVC": Case(SVC(gamma=0.2, tol=1e-9), 2, True),
+    "SVC of three": Case(SVC(gamma=0.2, tol=1e-9, class_weight=CLASS_WEIGHT), 3, True),
+    "SVC, linear and sparse": Case(SVC(kernel="linear", tol=1e-9), 3, container=sparse.csr_matrix),
+    "NuSVC": Case(NuSVC(gamma=0.2, tol=1e-9), 3),
+    "SGD, log loss": Case(sgd(SGDClassifier, "log_loss"), 3),
+    "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
+    "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
+    "SGD, hinge": Case(sgd(SGDClassifier, "hinge"), 3),
+    "SGD, squared error": Case(by_inverse_scaling("squared_error"), weighted=True, target=numbers),
+    "SGD, Huber": Case(by_inverse_scaling("huber", epsilon=0.5), target=numbers),
+    "SGD, squared epsilon insensitive": Case(
+        by_inverse_scaling("squared_epsilon_insensitive", epsilon=0.5), target=numbers
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_adapters(name):
+    case = MODELS[name]
+    check_adapter(adapter_of(case.model), case.fitted(), case.X, case.y, case.sample_weight)
+
+
+# --- objectives and curvatures ---------------------------------------------------------------
+
+
+def test_an_objective_whose_loss_couples_outputs():
+    for container in (np.asarray, sparse.csr_matrix):
+        objective = cases.coupled(container)
+        check_objective(objective, objective.jacobian.X[:20])
+
+
+def wide(n_classes, **params):
+    """Sparse rows with more features than rows, so that there are curvatures of the rows."""
+    X, y = cases.noisy_classes(n_classes, n_rows=60, n_features=150)
+    X[np.random.default_rng(1).random(X.shape) < 0.9] = 0
+    model = LogisticRegression(C=0.5, **NEWTON, **params).fit(sparse.csr_matrix(X), y)
+    return reduce_estimator(model, sparse.csr_matrix(X), y, np.ones(len(y)))
+
+
+OBJECTIVES = {
+    name: MODELS[name].objective
+    for name in ("logistic", "softmax", "softmax, sparse", "softmax, float32", "one vs rest", "L1")
+} | {
+    "L1, softmax": MODELS["L1, softmax"].objective,
+    "hinge": MODELS["LinearSVC, hinge"].objective,
+    "SVC": MODELS["SVC"].objective,
+    "coupled": cases.coupled,
+    "wide": lambda: wide(2),
+    "wide, softmax": lambda: wide(3),
+}
+#: How far from the solutions these are, at their own tolerances.
+ITERATIVE = {"cg": 1e-6, "lissa": 0.1}
+FACTORED = ("cholesky", "woodbury", "block_diagonal", "kfac", "ekfac")
+
+
+#: Curvatures that machines with a hinge do not have.
+LACKING = {"hinge": ("fisher",), "SVC": ("fisher", "empirical_fisher")}
+#: Solvers for which outputs must share their active parameters.
+SHARED = ("woodbury", "kfac", "ekfac")
+
+
+@pytest.mark.parametrize("solver", [*FACTORED, *ITERATIVE])
+@pytest.mark.parametrize("kind", CURVATURES)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_curvatures(name, kind, solver):
+    objective = OBJECTIVES[name]()
+    is_uneven = name == "L1, softmax" and solver in SHARED and kind != "identity"
+    if is_uneven or kind in LACKING.get(name, ()):
+        with pytest.raises(ValueError, match="; use "):
+            prepare_curvature(objective, kind, 0.1, solver)
+        return
+    prepared = prepare_curvature(objective, kind, 0.1, solver, random_state=0)
+    tolerance = ITERATIVE.get(solver)
+    check_curvature(prepared.curvature, prepared.objective, kind, 0.1, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["hessian", "fisher"])
+def test_a_wide_softmax_class_by_class(kind, monkeypatch):
+    monkeypatch.setattr(_choice, "MODERATE", 0)
+    objective = wide(3)
+    prepared = prepare_curvature(objective, kind, 0.1, "woodbury")
+    assert isinstance(prepared.curvature, SoftmaxWoodburyCurvature)
+    # Queries are solved for to a residual of 1e-11, and squares of lengths held to 1e-6.
+    check_curvature(prepared.curvature, objective, kind, 0.1, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_directions_that_nothing_sees(n_classes):
+    """Constant, empty and doubled columns without a penalty: as by the pseudo-inverse."""
+    X, y = cases.noisy_classes(n_classes)
+    X = np.column_stack([X, np.full(len(X), 3.0), np.zeros(len(X)), X[:, 0]])
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)
+    objective = reduce_estimator(model, X, y, np.ones(len(y)))
+    for kind in ("hessian", "fisher"):
+        check_curvature(build_curvature(objective, kind, 0.0), objective, kind, 0.0)
+
+
+# --- what breaks a promise is named ----------------------------------------------------------
+
+
+def broken(text):
+    return pytest.raises(AssertionError, match=f"Broken promise: .*{text}")
+
+
+class Doubled(SquaredError):
+    def slope(self, error):
+        return 2 * error
+
+
+class Flat(SquaredError):
+    def bend(self, error):
+        return 0 * error
+
+
+class Concave(SquaredError):
+    def phi(self, error):
+        return -(error**2) / 2
+
+    def slope(self, error):
+        return -error
+
+    def bend(self, error):
+        return -np.ones_like(error)
+
+
+class Unscaled(SquaredError):
+    def direction(self, y, eta):
+        norm, unit = super().direction(y, eta)
+        return np.ones_like(norm), unit
+
+
+class Likely(SquaredError):
+    has_fisher = True
+
+    def fisher_weight(self, eta):
+        return np.ones((len(eta), 1, 1))
+
+
+class Deaf(SquaredError):
+    def query_value(self, y, eta):
+        return self.value(np.nan_to_num(y), eta)
+
+
+class Double(SquaredError):
+    def residual(self, y, eta):
+        return super().residual(y, eta).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [
+        (Doubled(), "residual is the derivative of value"),
+        (Flat(), "second_derivative is the derivative of residual"),
+        (Concave(), "second_derivative is positive semi-definite"),
+        (Unscaled(), "direction is the residual, taken apart"),
+        (Likely(), "fisher_weight has the shape that couples_outputs says"),
+        (Deaf(), "a query with a target of NaN"),
+        (Double(), "residual is in the precision of the predictors"),
+    ],
+)
+def test_broken_losses(loss, text):
+    rng = np.random.default_rng(0)
+    with broken(text):
+        check_loss(loss, rng.normal(size=20), rng.normal(size=(20, 1)))
+
+
+class Seen(type(adapter_of(LogisticRegression()))):
+    """The adapter of logistic regression, to be broken."""
+
+
+class Unweighted(Seen):
+    def class_weight(self, model, y, sample_weight):
+        return np.ones(len(y))
+
+
+class Halved(Seen):
+    def _strength(self, model):
+        return 2 * model.C, 0.0
+
+
+class Rash(Seen):
+    def restore(self, model, table):
+        changed = super().restore(model, table)
+        model.coef_ = changed.coef_
+        return changed
+
+
+class Forgetful(Seen):
+    def restore(self, model, table):
+        return super().restore(model, self.parameters(model))
+
+
+class Greedy(Seen):
+    def reduce(self, model, X, y, sample_weight):
+        objective = super().reduce(model, X, y, sample_weight)
+        sample_weight *= 2
+        return objective
+
+
+class Lazy(Seen):
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        return [model] * len(removals)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Unweighted, "the model is at the optimum of its objective"),
+        (Halved, "the model is at the optimum of its objective"),
+        (Rash, "restore leaves the model as it is"),
+        (Forgetful, "a copy has the parameters that it is given"),
+        (Greedy, "reduce changes nothing"),
+        (Lazy, "models without rows predict what refits without them do"),
+    ],
+)
+def test_broken_adapters(kind, text):
+    X, y = cases.noisy_classes(3)
+    model = LogisticRegression(class_weight=CLASS_WEIGHT, C=0.1, **NEWTON).fit(X, y)
+    with broken(text):
+        check_adapter(kind(), model, X, y)
+
+
+def changed(objective, **members):
+    """The same objective with other members."""
+    kind = type("Changed", (type(objective),), members)
+    return kind(**{field.name: getattr(objective, field.name) for field in fields(objective)})
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"gradient": lambda own: 2 * LinearObjective.gradient(own) + 1}, "gradient is that of J"),
+        ({"predict": lambda own, jacobian: np.zeros(jacobian.n_rows)}, "predict is that of the"),
+        ({"total_weight": 1.0}, "weights sum to S"),
+    ],
+)
+def test_broken_objectives(members, text):
+    objective = MODELS["softmax"].objective()
+    with broken(text):
+        check_objective(changed(objective, **members), MODELS["softmax"].X)
+
+
+class Short(CholeskyCurvature):
+    def lengths(self, rows, criterion):
+        return {name: length / 2 for name, length in super().lengths(rows, criterion).items()}
+
+
+class Bent(CholeskyCurvature):
+    def solve(self, gradients):
+        return 2 * super().solve(gradients)
+
+
+class Twisted(CholeskyCurvature):
+    def unwhiten(self, whitened):
+        return whitened
+
+    def solve(self, gradients):
+        return CholeskyCurvature.unwhiten(self, self.whiten(gradients))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Short, "lengths for loss_relative are those of whitened gradients"),
+        (Bent, "solve gives M"),
+        (Twisted, "unwhiten leads from whitened gradients to solutions"),
+    ],
+)
+def test_broken_curvatures(kind, text):
+    objective = MODELS["softmax"].objective()
+    own = kind(objective.hessian(), np.dtype(float), lambda: [])
+    with broken(text):
+        check_curvature(own, objective, "hessian", 0.0)
+
+
+def test_a_curvature_of_another_damping():
+    objective = MODELS["softmax"].objective()
+    own = build_curvature(objective, "fisher", 0.1)
+    check_curvature(own, objective, "fisher", 0.1)
+    with broken("solve gives M"):
+        check_curvature(own, objective, "fisher", 0.2)
