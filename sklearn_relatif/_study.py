@@ -215,11 +215,6 @@ class Study(Attribution):
     def adapter(self) -> Adapter:
         return adapter_of(self.model)
 
-    @property
-    def has_embedding(self) -> bool:
-        """Whether the gradients of rows are vectors that can be written down."""
-        return self.adapter.has_embedding and self.kind != "active_set"
-
     def under(self, n_jobs: int | None, verbose: bool) -> Study:
         """The same study with other options, and with all that it has found out."""
         if (n_jobs, verbose) == (self.n_jobs, self.verbose):

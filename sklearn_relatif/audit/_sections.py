@@ -37,7 +37,7 @@ def describe_model(study, columns, X_test, y_test):
     }
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
-    if study.has_embedding:
+    if objective.rows.are_vectors:
         facts["n_parameters"] = int(objective.weights.size)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
@@ -219,7 +219,7 @@ def describe_curvature(study):
         "solver": study.solver.name,
         "solver_reason": study.solver.reason,
     }
-    is_sum = study.has_embedding and study.objective.is_smooth
+    is_sum = study.objective.rows.are_vectors and study.objective.is_smooth
     if is_sum and study.kind != "identity":
         extremes = extreme_eigenvalues(study)
         if extremes is not None:

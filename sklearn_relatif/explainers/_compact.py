@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -280,16 +280,6 @@ def compact_curvature(
     return CompactInverse(inverse.reshape(curvature.n_whitened, -1).astype(dtype), transform)
 
 
-def check_compactable(objective: Any, curvature: Curvature) -> None:
-    """Raise a ValueError if queries cannot be explained without the training features."""
-    if not objective.rows.are_vectors:
-        raise ValueError(
-            "compact() is for linear models: kernel machines, and curvature='active_set', "
-            "compare queries with the training features themselves."
-        )
-    curvature.check_factored("compact()")
-
-
 def compacted(study: Study) -> Attribution:
     """What explains without the training features.
 
@@ -297,8 +287,12 @@ def compacted(study: Study) -> Attribution:
     queries say that single precision is not enough.
     """
     objective, curvature = study.objective, study.curvature
-    check_compactable(objective, curvature)
-    # The last of them computes the scales of the others too.
+    if not objective.rows.are_vectors:
+        raise ValueError(
+            "compact() is for linear models: kernel machines, and curvature='active_set', "
+            "compare queries with the training features themselves."
+        )
+    curvature.check_factored("compact()")
     factors = {name: study.factors(name) for name in reversed(CRITERIA)}
     queries = _trial_queries(objective)
     expected = score_matrices(queries, objective.rows, curvature, factors)
@@ -308,17 +302,8 @@ def compacted(study: Study) -> Attribution:
         found = score_matrices(queries, small.rows, own, factors)
         error = max(_largest_difference(found[name], expected[name]) for name in factors)
         if error <= TOLERATED:
-            return Attribution(
-                model=study.model,
-                transformers=study.transformers,
-                targets=study.targets,
-                objective=small,
-                curvature=own,
-                solver=study.solver,
-                training_rows=study.training_rows,
-                n_jobs=study.n_jobs,
-                scales=dict(study.scales),
-            )
+            kept = {part.name: vars(study)[part.name] for part in fields(Attribution)}
+            return Attribution(**kept | {"objective": small, "curvature": own})
     raise ValueError(
         "compact() cannot keep the scores: without the training features they would be off by "
         f"{error:.0e} of the largest, because the curvature is ill-conditioned. Set a positive "
