@@ -11,8 +11,10 @@ from scipy import optimize
 MOST_NUMBERS = 10_000_000
 #: How far below zero a margin may be, of features of size 1, to count as none.
 MARGIN_ROUNDING = 1e-9
-#: Margin above which classes count as told apart.
-APART = 1e-6
+#: The same as the program is told it: what is 0 for most rows is so to the rounding of its terms.
+SLACK = 1e-13
+#: Margin above which classes count as told apart: more than that leaves room for.
+APART = 1e-4
 #: Change of a predictor by a Newton step from which on there may be no optimum to step towards.
 STRIDE = 0.1
 
@@ -51,14 +53,24 @@ def lacks_optimum(objective) -> bool:
     bool
         True if it is proved. Where the proof would take too long, False.
     """
-    free = (objective.penalty == 0) & np.broadcast_to(objective.slope == 0, objective.shape)
-    if objective.mask is not None:
-        free &= objective.mask > 0
+    free = _unpenalised(objective)
     counted = np.flatnonzero(objective.sample_weight > 0)
     return any(
         _tells_apart(objective, counted, outputs, margins, free)
         for outputs, margins in objective.loss.endless_margins()
     )
+
+
+def may_lack_optimum(objective) -> bool:
+    """Whether some loss falls forever and coefficients bear no penalty."""
+    n_features = objective.jacobian.X.shape[1]
+    is_free = _unpenalised(objective)[:, :n_features].any()
+    return bool(is_free and objective.loss.endless_margins())
+
+
+def _unpenalised(objective):
+    free = (objective.penalty == 0) & np.broadcast_to(objective.slope == 0, objective.shape)
+    return free if objective.mask is None else free & (objective.mask > 0)
 
 
 def _tells_apart(objective, rows, outputs, leads, free):
@@ -78,9 +90,8 @@ def _tells_apart(objective, rows, outputs, leads, free):
     margins = margins[margins.any(axis=1)]
     if not len(margins):
         return False
-    found = optimize.linprog(
-        -margins.sum(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1, 1)
-    )
+    slack = np.full(len(margins), SLACK)
+    found = optimize.linprog(-margins.sum(axis=0), A_ub=-margins, b_ub=slack, bounds=(-1, 1))
     if found.x is None:
         return False
     apart = margins @ found.x

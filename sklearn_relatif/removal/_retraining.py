@@ -40,10 +40,10 @@ from ..curvature import (
     factorise,
 )
 from ..objectives import LinearObjective
-from ..optimality import lacks_optimum, no_optimum
+from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
 from ..utils._blocks import row_blocks
 from ._batches import batches, counted_rows, factors_at_once
-from ._descent import TOLERANCE, Models, descend, minimise, solver
+from ._descent import TOLERANCE, Models, descend, minimise, predictors, solver
 from ._downdate import (
     Downdate,
     OwnFactors,
@@ -67,6 +67,8 @@ ROUGH, FINE = 0.1, 0.01
 REFACTOR_ABOVE = 80
 #: Predictor from which on a model may have no optimum, and only have been stopped.
 FAR = 15
+#: Change of a predictor by a removal from which on the model without the rows may have none.
+STRAY = 1
 
 
 @dataclass(frozen=True)
@@ -256,10 +258,10 @@ def retrain(
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
     endless = np.zeros(len(groups), bool)
-    for model in np.flatnonzero(~arrived).tolist():
+    for model in np.flatnonzero(~arrived | _are_far(objective, weights)).tolist():
         reduced = replace(without(objective, groups[model]), weights=weights[model])
         endless[model] = has_no_end or lacks_optimum(reduced)
-        if not endless[model]:
+        if not (endless[model] or arrived[model]):
             end = minimise(reduced)
             weights[model], relative[model] = end.weights[0], end.relative[0]
     if has_no_end or endless.any():
@@ -274,6 +276,21 @@ def is_endless(objective, point) -> bool:
     # One that has arrived near zero has, which is cheaper to see than to prove.
     is_suspect = point.relative[0] > TOLERANCE or np.abs(objective.training_predictor).max() > FAR
     return is_suspect and lacks_optimum(objective)
+
+
+def _are_far(objective, weights):
+    """Which models may only have stopped, at predictors so large that no slope is left of a loss.
+
+    Without the rows that held it, a model leaves that of all rows far behind.
+    """
+    if not may_lack_optimum(objective):
+        return np.zeros(len(weights), bool)
+    largest, change = np.zeros(len(weights)), np.zeros(len(weights))
+    for rows, eta in predictors(objective.jacobian, weights):
+        before = objective.training_predictor[rows, None]
+        largest = np.maximum(largest, np.abs(eta).max(axis=(0, 2)))
+        change = np.maximum(change, np.abs(eta - before).max(axis=(0, 2)))
+    return (largest > FAR) & (change > STRAY)
 
 
 def _starts(objective, curvature, models, groups):
