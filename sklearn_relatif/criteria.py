@@ -10,11 +10,25 @@ when a row's gradient is rescaled, so they are computed from unit residuals thro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from .utils._validation import check_choice
+
 CRITERIA = ("influence", "theta_relative", "loss_relative")
+
+
+def named_criteria(asked: str | Iterable[str]) -> tuple[tuple[str, ...], bool]:
+    """The names of the criteria that are asked for, and whether as a sequence."""
+    several = isinstance(asked, Iterable) and not isinstance(asked, str)
+    names: tuple[Any, ...] = tuple(asked) if several else (asked,)
+    if not names:
+        raise ValueError("criterion must name at least one criterion; got none.")
+    for name in names:
+        check_choice("criterion", name, CRITERIA)
+    return names, several
 
 
 def row_factors(criterion: str, rows: Any, scales: dict[str, np.ndarray]) -> np.ndarray:

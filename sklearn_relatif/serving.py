@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils.validation import check_is_fitted
 
+from ._study import Study
 from .criteria import CRITERIA
-from .explainers import RelatIFExplainer
+from .explainers import RelatIFExplainer, study_of
 from .results import Explanation
 from .search import SIGNS, merge_signs
 from .utils._blocks import block_budget, row_blocks
@@ -88,15 +88,14 @@ class ExplanationIndex:
     def __init__(
         self, explainer: RelatIFExplainer, criterion: str | None = None, index: str = "exact"
     ) -> None:
-        check_is_fitted(explainer)
+        self._study = study_of(explainer)
         check_choice("index", index, tuple(SEARCHES))
         self.explainer = explainer
         self.criterion = explainer.criterion if criterion is None else criterion
         check_choice("criterion", self.criterion, CRITERIA)
         _ = explainer.transform  # or an error that says why there are no vectors
-        _, curvature = explainer._curvature.coordinates(explainer._objective)
-        curvature.check_factored("ExplanationIndex")
-        lengthened, self._longest = _vectors(explainer, self.criterion, DTYPES[index])
+        self._study.coordinates[1].check_factored("ExplanationIndex")
+        lengthened, self._longest = _vectors(self._study, self.criterion, DTYPES[index])
         self.vectors_ = lengthened[:, :-1]
         self._search = SEARCHES[index](lengthened)
 
@@ -129,9 +128,10 @@ class ExplanationIndex:
         """
         check_choice("sign", sign, SIGNS)
         check_positive_int("n_examples", n_examples)
-        explainer = self.explainer
-        objective, curvature = explainer._curvature.coordinates(explainer._objective)
-        query = explainer._query(X, y, coordinates=objective)
+        study = self._study
+        objective, curvature = study.coordinates
+        query = study.query(X, y)
+        targets, query = study.shown(query), study.in_coordinates(query)
         queries = objective.query_rows(query.jacobian, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
@@ -149,12 +149,12 @@ class ExplanationIndex:
         return Explanation(
             indices,
             scores,
-            explainer._targets.shown(query.y, lambda: objective.predict(query.jacobian)),
+            targets,
             criterion=self.criterion,
             sign=sign,
-            training_rows=explainer.training_rows_,
+            training_rows=study.training_rows,
             query_index=row_index(X),
-            solver=explainer.solver_,
+            solver=study.solver,
         )
 
     def _nearest(self, unit: np.ndarray, n_examples: int) -> _Found:
@@ -178,14 +178,14 @@ class _Found(NamedTuple):
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _vectors(explainer: RelatIFExplainer, criterion: str, dtype: Any) -> tuple[np.ndarray, float]:
+def _vectors(study: Study, criterion: str, dtype: Any) -> tuple[np.ndarray, float]:
     """Rows ``a_i`` over the longest's length, with the coordinate that makes them all of length 1.
 
     Also returns the length of the longest.
     """
-    objective, curvature = explainer._curvature.coordinates(explainer._objective)
+    objective, curvature = study.coordinates
     rows = objective.rows
-    factors = explainer._row_factors(criterion)
+    factors = study.factors(criterion)
     vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.unit.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
     for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):

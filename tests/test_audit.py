@@ -92,7 +92,7 @@ def test_support_is_the_largest_cosine(audited, data):
 
 def test_condition_number_is_that_of_the_hessian(audited):
     explainer, report, _ = audited
-    values = np.linalg.eigvalsh(explainer._objective.hessian()[0])
+    values = np.linalg.eigvalsh(explainer._study.objective.hessian()[0])
     assert report.curvature["condition_number"] == pytest.approx(values[-1] / values[0], rel=0.05)
 
 
@@ -196,7 +196,7 @@ def test_numbers_are_short_and_never_0_or_1_by_rounding(name, value, text):
 def test_damping_is_told_as_a_share_of_the_flattest_curvature(data, damping):
     explainer = RelatIFExplainer(MODELS["logistic"], damping=damping).fit(*data[:2])
     facts = explainer.audit().curvature
-    values = np.linalg.eigvalsh(explainer._objective.hessian()[0]) + damping
+    values = np.linalg.eigvalsh(explainer._study.objective.hessian()[0]) + damping
     text = about_conditioning(facts)
     assert f"about {np.log10(values[-1] / values[0]):.0f} digits" in text
     share = damping / values[0]

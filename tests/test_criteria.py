@@ -109,7 +109,7 @@ def test_leverage_of_one_versus_rest_is_the_sum_over_its_problems():
 def test_relative_criteria_do_not_change_when_a_gradient_is_rescaled(n_classes, estimator):
     X, y = cases.noisy_classes(n_classes)
     explainer = RelatIFExplainer(estimator).fit(X, y)
-    rows, curvature = explainer._objective.rows, explainer._curvature
+    rows, curvature = explainer._study.objective.rows, explainer._study.curvature
     factor = np.random.default_rng(0).choice([1e-300, 1e-3, 1.0, 1e3], len(y))
     rescaled = Gradients(rows.jacobian, rows.unit, rows.norm * factor)
     scales = curvature.lengths(rows, "theta_relative")
@@ -169,6 +169,6 @@ def test_scales_of_many_rows_for_each_parameter():
     model = logistic(C=0.5).fit(X, y)
     g, inverse = brute_force_quantities(model, X, y, np.ones(len(y)), "hessian", 0.0)
     explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="theta_relative")
-    assert explainer._curvature.for_lengths(len(y)) is not explainer._curvature
+    assert explainer._study.curvature.for_lengths(len(y)) is not explainer._study.curvature
     assert_allclose(explainer.scale_, np.linalg.norm(g @ inverse, axis=1), rtol=1e-9)
     assert_allclose(explainer.self_influence_, ((g @ inverse) * g).sum(axis=1), rtol=1e-9)

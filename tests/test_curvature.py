@@ -171,8 +171,8 @@ def test_damping_is_added_to_the_mean_curvature(curvature):
 def test_separable_curvature_is_factorised_block_by_block():
     X, y = cases.noisy_classes(3)
     explainer = RelatIFExplainer(OneVsRestClassifier(LogisticRegression())).fit(X, y)
-    assert explainer._curvature.n_blocks == 3
-    assert explainer._curvature.size == X.shape[1] + 1
+    assert explainer._study.curvature.n_blocks == 3
+    assert explainer._study.curvature.size == X.shape[1] + 1
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

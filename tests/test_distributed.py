@@ -19,7 +19,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.utils import _distribution as _distribute
-from sklearn_relatif.utils._distribution import Parcel, map_parts, part_slices, with_n_jobs
+from sklearn_relatif.utils._distribution import Parcel, jobs, map_parts, part_slices
 from sklearn_relatif.utils._threads import n_blas_threads
 from tests import cases
 
@@ -89,7 +89,7 @@ def assert_same(model, X, y, options, signs=("absolute",), **backend):
     held = RelatIFExplainer.from_fitted(model, X, y, **options)
     with parallel_config(**backend):
         shared = RelatIFExplainer.from_fitted(model, X, y, **options)
-        rtol = 1e-4 if held._objective.dtype == np.float32 else 1e-8
+        rtol = 1e-4 if held._study.objective.dtype == np.float32 else 1e-8
         for sign in signs:
             found = shared.explain(queries, sign=sign, criterion=cases.CRITERIA)
             with parallel_config(n_jobs=1):
@@ -118,8 +118,8 @@ def test_processes_of_this_machine_give_what_one_process_gives():
 def test_a_backend_is_followed_only_as_far_as_n_jobs_says(cluster):
     with parallel_config(backend="dask", client=cluster):
         assert len(part_slices(10)) == N_WORKERS
-        explainer = RelatIFExplainer(LogisticRegression(), n_jobs=1)
-        assert with_n_jobs(lambda self: len(part_slices(10)))(explainer) == 1
+        with jobs(1):
+            assert len(part_slices(10)) == 1
 
 
 def test_ray_gives_what_one_process_gives():
@@ -140,7 +140,7 @@ def test_ray_gives_what_one_process_gives():
 def test_parcels_know_their_size():
     X, y = cases.breast_cancer()
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
-    rows, curvature = explainer._objective.rows, explainer._curvature
+    rows, curvature = explainer._study.objective.rows, explainer._study.curvature
     vectors = rows.unit.nbytes + rows.norm.nbytes
     size = sys.getsizeof(Parcel(rows))
     assert X.nbytes + vectors < size < X.nbytes + vectors + 5_000

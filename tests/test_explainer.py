@@ -518,9 +518,10 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
             criterion: explainer.explain(queries, sign=sign, n_examples=8, criterion=criterion)
             for criterion in cases.CRITERIA
         }
-        query = explainer._query(queries, None)
-        query_rows = explainer._objective.query_rows(query.jacobian, query.y)
-        blocks = list(_search.products(query_rows, explainer._objective.rows, explainer._curvature))
+        study = explainer._study
+        query, rows = study.query(queries), study.objective.rows
+        query_rows = study.objective.query_rows(query.jacobian, query.y)
+        blocks = list(_search.products(query_rows, rows, study.curvature))
     assert (len(blocks) > 10) == (working_memory < 1)
     assert list(together) == list(cases.CRITERIA)
     for criterion, matrix in matrices.items():

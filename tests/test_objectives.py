@@ -159,7 +159,7 @@ def test_l1_drops_inactive_columns_of_sparse_rows():
     assert active.sum() < active.size / 2
     explainer = RelatIFExplainer.from_fitted(model, X, y)
     assert explainer.distance_to_optimum_ < STATIONARY
-    assert explainer._objective.jacobian.n_columns < X.shape[1] / 2
+    assert explainer._study.objective.jacobian.n_columns < X.shape[1] / 2
     expected = cases.brute_force(model, X, y, X[:25], y[:25], strength=0.0, active=active)
     check_against_brute_force(explainer, expected, X[:25], y[:25])
 
@@ -616,14 +616,14 @@ def test_relative_gradient(n_classes):
     gradient = (weight @ g + (penalty * W).ravel()) / weight.sum()
     root_mean_square = np.sqrt(weight @ (g**2).sum(axis=1) / weight.sum())
     expected = np.linalg.norm(gradient) / root_mean_square
-    assert_allclose(explainer._objective.relative_gradient(), expected, rtol=1e-10)
+    assert_allclose(explainer._study.objective.relative_gradient(), expected, rtol=1e-10)
 
 
 # --- the objective itself -------------------------------------------------------------------
 
 
 def objective_of(model, X, y, weight=None) -> LinearObjective:
-    return RelatIFExplainer.from_fitted(model, X, y, weight)._objective
+    return RelatIFExplainer.from_fitted(model, X, y, weight)._study.objective
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix, sparse.csr_array])

@@ -372,7 +372,7 @@ def test_twice_the_duality_gap_is_the_squared_distance(machine, n_classes):
     """The primal and the dual of each pair of classes, written out."""
     X, y = cases.noisy_classes(n_classes)
     machine = clone(machine).set_params(tol=1e-1).fit(X, y)
-    objective = explain(machine, X, y)._objective
+    objective = explain(machine, X, y)._study.objective
     K = objective.kernel.gram(np.arange(len(y)), np.arange(len(y)))
     gaps = []
     for k in range(objective.loss.n_outputs):
@@ -403,7 +403,7 @@ def test_the_gap_of_a_linear_hinge_bounds_what_a_better_fit_gains():
         model = LinearSVC(loss="hinge", max_iter=max_iter, random_state=0)
         with pytest.warns(ConvergenceWarning):
             model.fit(X, y)
-        square, _ = explain(model, X, y)._objective.squared_distance()
+        square, _ = explain(model, X, y)._study.objective.squared_distance()
         gain = 2 * (objective(model) - objective(best))
         assert square >= gain * (1 - 1e-9)
         assert square <= 3 * gain + 0.05

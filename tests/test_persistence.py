@@ -187,7 +187,7 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     """Whose cache would be written to, or read by pickle from, any folder."""
     skops = pytest.importorskip("skops.io")
     X, y = cases.breast_cancer()
-    objective = RelatIFExplainer(NuSVC()).fit(X[:100], y[:100])._objective
+    objective = RelatIFExplainer(NuSVC()).fit(X[:100], y[:100])._study.objective
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
     for fits in (
         caching,
@@ -226,7 +226,7 @@ def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):
     explainer, X = fitted("softmax")
     loaded = by_mapping(explainer, tmp_path)
     labels = explainer.predict(X)
-    assert isinstance(loaded._objective.jacobian.X, np.memmap)
+    assert isinstance(loaded._study.objective.jacobian.X, np.memmap)
     assert_array_equal(loaded.leverage_, explainer.leverage_)
     assert_array_equal(loaded.removal_effect(X, labels), explainer.removal_effect(X, labels))
     (one,), (other,) = loaded.retrain_without([3]), explainer.retrain_without([3])
@@ -361,7 +361,7 @@ def pixels(constant):
 
 def test_compact_softmax_keeps_a_quarter_of_the_factor():
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(*pixels(0.0))
-    n_params = explainer._objective.rows.n_params
+    n_params = explainer._study.objective.rows.n_params
     whole, compact = len(pickle.dumps(explainer)), len(pickle.dumps(explainer.compact()))
     factor, rows = 8 * n_params**2, 8 * 300 * 66
     assert whole > factor + rows
@@ -373,7 +373,7 @@ def test_compact_explains_queries_with_features_that_no_training_row_had(constan
     X, y = pixels(constant)
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
     queries = X[:20] + np.random.default_rng(0).normal(size=(20, X.shape[1]))
-    rounding = np.sqrt(explainer._objective.rows.n_params) * np.finfo(np.float32).eps
+    rounding = np.sqrt(explainer._study.objective.rows.n_params) * np.finfo(np.float32).eps
     for criterion in cases.CRITERIA:
         expected = explainer.pairwise_influence(queries, criterion=criterion)
         found = explainer.compact().pairwise_influence(queries, criterion=criterion)
@@ -395,7 +395,7 @@ def test_compact_scores_keep_five_digits(curvature, damping):
         largest = np.abs(expected).max(axis=1, keepdims=True)
         assert np.abs((found - expected) / largest).max() < 2e-5
     is_hard = curvature == "empirical_fisher" and damping < 1e-3
-    kept = compact._explainer._objective.rows.jacobian.dtype
+    kept = compact._attribution.objective.rows.jacobian.dtype
     assert kept == (np.float64 if is_hard else np.float32)
 
 

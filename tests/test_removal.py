@@ -25,6 +25,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.curvature import _memory
+from sklearn_relatif.explainers import study_of
 from sklearn_relatif.objectives import LinearObjective
 from tests import cases, reference
 
@@ -452,7 +453,7 @@ def test_retrained_models_are_those_of_scikit_learn(name):
 def test_balanced_class_weights_are_held():
     X, y, weight = overlapping(3)
     explainer = RelatIFExplainer(logistic(class_weight="balanced")).fit(X, y, weight)
-    held = explainer._objective.sample_weight
+    held = explainer._study.objective.sample_weight
     models = explainer.retrain_without(REMOVALS)
     for actual, expected in zip(models, refits(logistic(), X, y, REMOVALS, held), strict=True):
         assert actual.class_weight == "balanced"
@@ -619,6 +620,18 @@ def test_refits_in_parallel():
         assert_array_equal(actual.dual_coef_, other.dual_coef_)
 
 
+def test_kernel_machines_explained_on_the_active_set_are_retrained_too():
+    X, y, _ = overlapping(3)
+    plain, other = (
+        RelatIFExplainer(SVC(gamma=0.2), curvature=curvature).fit(X, y)
+        for curvature in ("hessian", "active_set")
+    )
+    for actual, expected in zip(
+        other.retrain_without(REMOVALS), plain.retrain_without(REMOVALS), strict=True
+    ):
+        assert_array_equal(actual.dual_coef_, expected.dual_coef_)
+
+
 def test_precomputed_kernel_is_cut_to_the_rows_that_stay():
     X, y, _ = overlapping(2)
     gram = X @ X.T
@@ -661,8 +674,8 @@ def test_effects_are_differences_between_two_optima(name, balance):
     explainer = RelatIFExplainer(model).fit(X, y, weight)
     removals = [*np.arange(0, 60, 4)[:, None], np.arange(15), np.arange(20, 45)]
     tight = exact(model).set_params(class_weight=None)
-    if explainer._objective.output_weight is None:
-        held = explainer._objective.sample_weight
+    if explainer._study.objective.output_weight is None:
+        held = explainer._study.objective.sample_weight
     else:
         counted = {"sample_weight": weight} if cases.BALANCES_BY_WEIGHT else {}
         by_class = compute_class_weight("balanced", classes=np.unique(y), y=y, **counted)
@@ -1030,3 +1043,16 @@ def test_progress_is_shown_on_standard_error_only_when_asked(capsys):
         assert printed == ""
         assert ("models without rows" in progress) is verbose
     assert progress.endswith("\r4 of 4 models without rows\n")
+
+
+def test_options_set_after_the_fit_count_and_what_was_found_stays(capsys):
+    X, y, _ = overlapping(2)
+    explainer = RelatIFExplainer(logistic()).fit(X, y)
+    explainer.removal_effect(X[:2])
+    remover = study_of(explainer).remover
+    capsys.readouterr()
+    explainer.set_params(verbose=True, n_jobs=2).removal_effect(X[:2])
+    assert "models without rows" in capsys.readouterr().err
+    study = study_of(explainer)
+    assert (study.n_jobs, study.verbose) == (2, True)
+    assert study.remover is remover

@@ -59,9 +59,8 @@ def test_agreement_with_cholesky(is_sparse, n_classes, curvature, damping):
     ]
     full, reduced = explainers
     is_dual = is_sparse and n_classes == 2 and (curvature, damping) != ("fisher", 0.0)
-    assert isinstance(reduced._curvature, WoodburyCurvature) == is_dual
-    small, _ = reduced._curvature.coordinates(reduced._objective)
-    assert small.rows.n_params < full._objective.rows.n_params / 2
+    assert isinstance(reduced._study.curvature, WoodburyCurvature) == is_dual
+    assert reduced._study.coordinates[0].rows.n_params < full._study.objective.rows.n_params / 2
     for criterion in cases.CRITERIA:
         expected = full.pairwise_influence(queries, criterion=criterion)
         actual = reduced.pairwise_influence(queries, criterion=criterion)
@@ -205,15 +204,15 @@ def test_active_set_of_a_binary_elastic_net():
         RelatIFExplainer.from_fitted(model, X, y, solver=solver)
         for solver in ("cholesky", "woodbury")
     )
-    assert reduced._objective.shape[1] < objective.shape[1]
+    assert reduced._study.objective.shape[1] < objective.shape[1]
     for criterion in cases.CRITERIA:
         expected = full.pairwise_influence(queries, criterion=criterion)
         actual = reduced.pairwise_influence(queries, criterion=criterion)
         assert cases.relative_error(actual, expected) < 1e-8
-    expand = reduced._objective.jacobian.expand
-    assert_allclose(expand(reduced._objective.slope), objective.slope, atol=1e-12)
-    expected = full._objective.relative_gradient()
-    assert reduced._objective.relative_gradient() == pytest.approx(expected, rel=1e-6)
+    expand = reduced._study.objective.jacobian.expand
+    assert_allclose(expand(reduced._study.objective.slope), objective.slope, atol=1e-12)
+    expected = full._study.objective.relative_gradient()
+    assert reduced._study.objective.relative_gradient() == pytest.approx(expected, rel=1e-6)
     assert max(full.distance_to_optimum_, reduced.distance_to_optimum_) < 1e-4
 
 
@@ -272,7 +271,7 @@ def test_sparse_rows_with_hardly_any_weight(model):
         RelatIFExplainer.from_fitted(model, X, y, solver=solver)
         for solver in ("cholesky", "woodbury")
     )
-    assert isinstance(dual._curvature, WoodburyCurvature)
+    assert isinstance(dual._study.curvature, WoodburyCurvature)
     for criterion in cases.CRITERIA:
         expected = full.pairwise_influence(queries, criterion=criterion)
         actual = dual.pairwise_influence(queries, criterion=criterion)

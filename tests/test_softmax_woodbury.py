@@ -125,7 +125,7 @@ def test_explanations(curvature, damping):
         )
         for solver in ("cholesky", "woodbury")
     )
-    assert isinstance(streamed._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(streamed._study.curvature, SoftmaxWoodburyCurvature)
     found = streamed.explain(queries, criterion=cases.CRITERIA)
     for criterion, expected in whole.explain(queries, criterion=cases.CRITERIA).items():
         actual = found[criterion]
@@ -144,7 +144,7 @@ def test_single_precision():
         RelatIFExplainer.from_fitted(model, X.astype(dtype), y, weight, solver=solver)
         for dtype, solver in ((np.float32, "woodbury"), (np.float64, "cholesky"))
     )
-    assert isinstance(single._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(single._study.curvature, SoftmaxWoodburyCurvature)
     for criterion in cases.CRITERIA:
         expected = double.pairwise_influence(queries, criterion=criterion)
         actual = single.pairwise_influence(queries, criterion=criterion)
@@ -181,7 +181,7 @@ def test_what_takes_a_factor_is_found_in_the_span_of_the_rows():
     assert_allclose(streamed.leverage_, whole.leverage_, rtol=1e-9)
     embedded = streamed.transform(queries)
     influence = whole.pairwise_influence(queries, criterion="influence")
-    rows = streamed.transform(whole._training_data[0], whole._training_data[1])
+    rows = streamed.transform(*whole._study.training_data[:2])
     assert cases.relative_error(embedded @ rows.T, influence) < 1e-9
     for order in ("first", "newton"):
         effects = (e.removal_effect(queries, order=order) for e in (streamed, whole))
@@ -195,7 +195,7 @@ def test_what_takes_a_factor_is_refused_where_it_is_too_large(monkeypatch):
     # Enough for the matrices of 40 rows, too little for a factor of 3 x 41 parameters.
     monkeypatch.setattr(_memory, "machine_memory", lambda: 1.5 * 5 * 8 * 40**2)
     streamed, queries = explainer_of()
-    assert isinstance(streamed._curvature, SoftmaxWoodburyCurvature)
+    assert isinstance(streamed._study.curvature, SoftmaxWoodburyCurvature)
     assert np.isfinite(streamed.removal_effect(queries, order="first")).all()
     for call in (
         lambda: streamed.leverage_,

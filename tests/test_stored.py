@@ -158,7 +158,7 @@ def test_what_transformers_make_sparse_is_held_sparse(monkeypatch):
     model = make_pipeline(KBinsDiscretizer(strategy="uniform"), LogisticRegression()).fit(X, y)
     source = Sliceable(X)
     explainer = RelatIFExplainer.from_fitted(model, source, y)
-    assert sparse.issparse(explainer._objective.jacobian.X)
+    assert sparse.issparse(explainer._study.objective.jacobian.X)
     assert source.most_rows < len(X) / 2
     held = RelatIFExplainer.from_fitted(model, X, y)
     assert_array_equal(explainer.explain(source).indices, held.explain(X).indices)

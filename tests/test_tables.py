@@ -9,7 +9,7 @@ from sklearn_relatif.cli._readings import parse_number  # noqa: E402
 from sklearn_relatif.cli._table_files import TableError, read_frame  # noqa: E402
 from sklearn_relatif.cli._tables import (  # noqa: E402
     features_of,
-    group_labels,
+    groups_in_column,
     make_table,
     more_rows,
 )
@@ -163,7 +163,7 @@ def test_digits_with_leading_zeros_are_names(tmp_path):
         assert f"leading zeros, taken as names, not as numbers: code ({codes[0]!r} 25" in said
     read, said = column_of(tmp_path, lines_of("v;label", ["0", "10", "7", "05"] + ["3"] * 96))
     assert read[:4] == [0, 10, 7, 5]
-    groups = group_labels(pd.Series([f"{i:05}" for i in range(100)] * 2, name="g"), notes := [])
+    groups = groups_in_column(pd.Series([f"{i:05}" for i in range(100)] * 2, name="g"), notes := [])
     assert len(set(groups) - {None}) == 50 and "50 largest groups of 'g'" in notes[0]
 
 
@@ -384,15 +384,15 @@ def test_columns_of_further_rows_may_stand_in_another_order():
 
 def test_groups():
     notes = []
-    tens = group_labels(pd.Series([f"{i},5" for i in range(100)], name="g"), notes)
+    tens = groups_in_column(pd.Series([f"{i},5" for i in range(100)], name="g"), notes)
     assert len(set(tens)) == 10 and "tenths of 'g'" in notes.pop()
-    places = group_labels(pd.Series(["NA", "EU", ""] * 9, name="g"), notes)
+    places = groups_in_column(pd.Series(["NA", "EU", ""] * 9, name="g"), notes)
     assert set(places) == {"NA", "EU", None}
-    groups = group_labels(pd.Series([1.0, None, 2.0], name="g"), notes)
+    groups = groups_in_column(pd.Series([1.0, None, 2.0], name="g"), notes)
     assert groups.tolist() == ["1", None, "2"] and notes == []
-    tenths = group_labels(pd.Series(np.arange(100.0), name="g"), notes)
+    tenths = groups_in_column(pd.Series(np.arange(100.0), name="g"), notes)
     assert len(set(tenths)) == 10 and "tenths of 'g'" in notes[0]
-    many = group_labels(pd.Series([f"v{i % 60}" for i in range(130)], name="g"), notes)
+    many = groups_in_column(pd.Series([f"v{i % 60}" for i in range(130)], name="g"), notes)
     assert len(set(many) - {None}) == 50 and None in many
     with pytest.raises(TableError, match="no values to group by"):
-        group_labels(pd.Series([None, None], name="g"), notes)
+        groups_in_column(pd.Series([None, None], name="g"), notes)

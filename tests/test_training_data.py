@@ -86,7 +86,7 @@ def estimators(step, model=MODEL):
 def test_training_rows_are_those_that_the_model_saw(name):
     X, y = categories()
     explainer = RelatIFExplainer(estimators(encoder())[name]).fit(X, y)
-    model = explainer._model
+    model = explainer._study.model
     seen = encoder().fit_transform(X, y)
     assert_allclose(model.coef_, clone(model).fit(seen, y).coef_, atol=1e-8)
     asked = encoder().fit(X, y).transform(X[:5])
@@ -315,7 +315,7 @@ def test_first_fit_that_fails_leaves_the_explainer_unfitted():
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-@pytest.mark.parametrize("step", ["_prepare_curvature", "_row_factors", "_describe_training_rows"])
+@pytest.mark.parametrize("step", ["prepare_curvature", "Study.factors", "_described"])
 def test_refit_that_fails_leaves_the_explainer_as_it_was(step, error, monkeypatch):
     X, y = cases.noisy_classes(3)
     explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
@@ -324,7 +324,7 @@ def test_refit_that_fails_leaves_the_explainer_as_it_was(step, error, monkeypatc
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(RelatIFExplainer, step, fail)
+    monkeypatch.setattr(f"sklearn_relatif._study.{step}", fail)
     with pytest.raises(error):
         explainer.fit(X[:, :2], np.where(y > 0, "one", "other"))
     assert vars(explainer) == before

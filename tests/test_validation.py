@@ -486,6 +486,8 @@ def test_curvature_that_is_not_positive_definite():
 
 
 def test_fisher_that_does_not_exist(explainer):
-    objective = dataclasses.replace(explainer._objective, loss=SquaredHinge(binary_codebook()))
+    objective = dataclasses.replace(
+        explainer._study.objective, loss=SquaredHinge(binary_codebook())
+    )
     with pytest.raises(ValueError, match=r"curvature='fisher' needs a likelihood.*SquaredHinge"):
         objective.fisher()

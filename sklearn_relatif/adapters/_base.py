@@ -90,10 +90,6 @@ class Adapter:
         """
         raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
 
-    def scores(self, model: Any, X: Any) -> np.ndarray:
-        """Scores of rows by a fitted classifier, as ``from_scores`` of its loss takes them."""
-        return model.decision_function(X)
-
     # --- without some rows -----------------------------------------------------------------
 
     def removal_changes_objective(self, model: Any) -> bool:

@@ -9,8 +9,6 @@ between queries and support vectors, in blocks.
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -59,12 +57,6 @@ class SVCAdapter(Adapter):
             nu=nu,
             fits=_fits(model, kernel, SVC if nu is None else NuSVC),
         )
-
-    def scores(self, model, X):
-        """Decision values one vs one."""
-        model = copy(model)
-        model.decision_function_shape = "ovo"
-        return model.decision_function(X)
 
     def removal_changes_objective(self, model):
         is_scaled = model.gamma == "scale" and model.kernel in ("rbf", "poly", "sigmoid")

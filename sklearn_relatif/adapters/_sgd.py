@@ -77,7 +77,7 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
             f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
             "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return super().refit(model, objective, X, y, sample_weight, removals, n_jobs)
 

@@ -1,6 +1,6 @@
 """Auditing a model by its training rows: the numbers of each row, and a document about them."""
 
-from ._audit import AuditMixin
+from ._audit import audit
 from ._html import MAX_NAME, cells_of, number
 from ._quantities import losses, times_first
 from ._report import AuditReport
@@ -8,9 +8,9 @@ from ._sentences import about_conditioning, why
 
 __all__ = [
     "MAX_NAME",
-    "AuditMixin",
     "AuditReport",
     "about_conditioning",
+    "audit",
     "cells_of",
     "losses",
     "number",

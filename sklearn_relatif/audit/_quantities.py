@@ -1,4 +1,4 @@
-"""The numbers of an audit, from what a fitted explainer knows already."""
+"""The numbers of an audit, from what a study knows already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from ..curvature import has_exact_factor
-from ..removal import loo_predictor
+from ..removal import removal_effect_on
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24
@@ -28,12 +28,12 @@ NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their l
 # --- one number a training row --------------------------------------------------------------
 
 
-def model_columns(explainer):
+def model_columns(study):
     """What the model makes of each training row, and the row of the model.
 
     Parameters
     ----------
-    explainer : fitted RelatIFExplainer
+    study : Study
         Of a classifier.
 
     Returns
@@ -42,7 +42,7 @@ def model_columns(explainer):
     notes : list of str
         What there is not, and why.
     """
-    objective, known = explainer._objective, explainer.training_rows_
+    objective, known = study.objective, study.training_rows
     columns = {"label": known.labels, "prediction": known.predictions}
     notes = []
     if known.probabilities is not None:
@@ -50,16 +50,17 @@ def model_columns(explainer):
     else:
         notes.append(NO_PROBABILITIES)
     if has_leave_one_out(objective):
-        columns |= leave_one_out(explainer)
+        columns |= leave_one_out(study)
     elif objective.is_smooth:
-        notes.append(NO_FACTOR if has_leverage(explainer) else NO_LEVERAGE)
+        notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.is_smooth and has_leverage(explainer):
-        columns["leverage"] = explainer.leverage_
+    if objective.is_smooth and not study.lacks_factor:
+        columns["leverage"] = study.leverage()
     elif not objective.is_smooth:
         notes.append(NO_CURVATURE)
-    columns["self_influence"] = explainer.self_influence_
-    columns["parameter_shift"] = parameter_shifts(explainer)
+    columns["self_influence"] = study.self_influence()
+    # The denominator of Definition 3.2.
+    columns["parameter_shift"] = study.scale("theta_relative")
     return columns, notes
 
 
@@ -68,20 +69,15 @@ def has_leave_one_out(objective):
     return objective.is_smooth and has_exact_factor(objective, "hessian")
 
 
-def has_leverage(explainer):
-    """Whether the curvature can be had in coordinates, in which leverages are computed."""
-    return explainer._curvature.has_coordinates(explainer._objective)
-
-
-def leave_one_out(explainer):
+def leave_one_out(study):
     """Loss, probability of the label and prediction of each row by the model without it.
 
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
-    objective, loss = explainer._objective, explainer._objective.loss
-    eta = loo_predictor(*explainer._newton())
+    objective, loss = study.objective, study.objective.loss
+    eta = study.loo_predictor()
     columns = {
-        "loo_prediction": explainer._targets.shown(loss.predict(eta), None),
+        "loo_prediction": study.targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),
     }
     if loss.has_probabilities:
@@ -98,16 +94,10 @@ def losses(objective):
     return values
 
 
-def parameter_shifts(explainer):
-    """``norm(H^-1 g_i)`` of each training row: the denominator of Definition 3.2."""
-    explainer._row_factors("theta_relative")
-    return explainer._scales["theta_relative"] * explainer._objective.rows.norm
-
-
-def explain_first_rows(explainer, X_test):
+def explain_first_rows(study, criterion, X_test):
     """The row that comes first for each test row, by IF and by RelatIF, in one pass.
 
-    RelatIF is the explainer's own criterion where that is relative. The loss-relative
+    RelatIF is the criterion that is given, where that is relative. The loss-relative
     explanation is there in any case.
 
     Returns
@@ -115,11 +105,11 @@ def explain_first_rows(explainer, X_test):
     dict of str to Explanation
         Under "if", "relatif" and "loss_relative".
     """
-    relative = "loss_relative" if explainer.criterion == "influence" else explainer.criterion
+    relative = "loss_relative" if criterion == "influence" else criterion
     names = {"if": "influence", "relatif": relative, "loss_relative": "loss_relative"}
     criteria = list(dict.fromkeys(names.values()))
-    found = explainer.explain(X_test, n_examples=1, criterion=criteria)
-    return {name: found[criterion] for name, criterion in names.items()}
+    found = study.explanations(X_test, None, criteria, n_examples=1, sign="positive")
+    return {name: found[of_name] for name, of_name in names.items()}
 
 
 def times_first(explanation):
@@ -129,21 +119,21 @@ def times_first(explanation):
     return np.bincount(first[first >= 0], minlength=len(explanation.training_rows.index))
 
 
-def mean_influence(explainer, X_test, y_test):
+def mean_influence(study, X_test, y_test):
     """Estimated change of the mean test loss (for a hinge: minus the margin) without each row.
 
     To first order, ``(s_i / S)`` times the mean of ``I(t, i)``. Positive: the row helps.
     """
-    objective = explainer._objective
+    objective = study.objective
     if objective.is_smooth:
-        classes = explainer._query(X_test, y_test).y
-        mean_loss = _mean_loss(objective.loss, classes)
-        return explainer.removal_effect_on(mean_loss, X_test, order="first")
+        query = study.query(X_test, y_test)
+        mean_loss = _mean_loss(objective.loss, query.y)
+        return removal_effect_on(study, mean_loss, query, None, "first")
     total, n_queries = np.zeros(objective.n_rows), len(y_test)
     X_test, y_test = _sliceable(X_test), np.asarray(y_test)
     for some in gen_batches(n_queries, max(1, SCORES_AT_A_TIME // objective.n_rows)):
-        scores = explainer.pairwise_influence(X_test[some], y_test[some], criterion="influence")
-        total += scores.sum(axis=0)
+        scores = study.scores(X_test[some], y_test[some], ["influence"])
+        total += scores["influence"].sum(axis=0)
     return total / n_queries * objective.sample_weight / objective.total_weight
 
 

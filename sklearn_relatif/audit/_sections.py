@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from ..jacobians import Gradients
-from ..objectives import CurvatureOperator, LinearObjective
+from ..objectives import CurvatureOperator
+from ..removal import retrain_without
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
@@ -22,22 +22,22 @@ EIGENVALUE_TOLERANCE = 1e-2
 # --- the model ------------------------------------------------------------------------------
 
 
-def describe_model(explainer, columns, X_test, y_test):
+def describe_model(study, columns, X_test, y_test):
     """Facts of the model and of its fit, as {name: value}."""
-    objective = explainer._objective
+    objective = study.objective
     label = columns["label"]
     facts = {
-        "model": type(explainer._model).__name__,
-        "settings": _settings(explainer._model),
-        "classes": explainer.classes_,
+        "model": type(study.model).__name__,
+        "settings": _settings(study.model),
+        "classes": study.model.classes_,
         "n_rows": len(label),
-        "n_features": int(explainer._training_data[0].shape[1]),
-        "distance_to_optimum": explainer.distance_to_optimum_,
+        "n_features": int(study.training_data.features.shape[1]),
+        "distance_to_optimum": study.distance_to_optimum,
         "accuracy": float(np.mean(columns["prediction"] == label)),
     }
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
-    if isinstance(objective, LinearObjective):
+    if study.has_embedding:
         facts["n_parameters"] = int(objective.rows.n_params)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
@@ -45,8 +45,9 @@ def describe_model(explainer, columns, X_test, y_test):
     if X_test is not None:
         facts["n_test"] = len(row_index(X_test))
     if y_test is not None:
-        facts["test_accuracy"] = float(np.mean(explainer.predict(X_test) == np.asarray(y_test)))
-        facts["test_largest_class"] = float(np.mean(np.asarray(y_test) == _most_frequent(label)))
+        y_test = np.asarray(y_test)
+        facts["test_accuracy"] = float(np.mean(study.estimator.predict(X_test) == y_test))
+        facts["test_largest_class"] = float(np.mean(y_test == _most_frequent(label)))
     return facts
 
 
@@ -73,7 +74,7 @@ def _largest_share(labels):
 # --- predictions ----------------------------------------------------------------------------
 
 
-def support(explainer, X_test, y_test, explanation, index):
+def support(study, X_test, y_test, explanation, index):
     """Each prediction on the test rows, and how near its best explaining row comes to it.
 
     The support is the cosine between the gradients of the query and of the row in the metric
@@ -83,7 +84,7 @@ def support(explainer, X_test, y_test, explanation, index):
 
     Parameters
     ----------
-    explainer : fitted RelatIFExplainer
+    study : Study
     X_test : array-like of shape (n_test, n_features)
     y_test : array-like of shape (n_test,) or None
     explanation : Explanation
@@ -95,11 +96,11 @@ def support(explainer, X_test, y_test, explanation, index):
     -------
     dict of str to ndarray of shape (n_test,)
     """
-    objective, query = explainer._objective, explainer._query(X_test, None)
+    objective, query = study.objective, study.query(X_test)
     queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if isinstance(queries, Gradients):
-        length = _lengths(queries, explainer._curvature)
+    if study.has_embedding:
+        length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
     columns = {"query": row_index(X_test), "prediction": explanation.targets}
@@ -124,12 +125,12 @@ def _lengths(queries, curvature):
 # --- groups ---------------------------------------------------------------------------------
 
 
-def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_suspects=0):
+def describe_groups(study, groups, columns, X_test=None, y_test=None, n_suspects=0):
     """Each group of training rows, and what the model retrained without it does.
 
     Parameters
     ----------
-    explainer : fitted RelatIFExplainer
+    study : Study
     groups : array-like of shape (n_rows,)
     columns : dict of str to ndarray
         Those of the training rows, with their ``suspicion_rank``.
@@ -164,7 +165,7 @@ def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_susp
         table["test_influence"] = np.array([helpful[some].mean() for some in rows])
     if X_test is None:
         return table, notes
-    removable = np.array([_leaves_all_classes(explainer, some) for some in rows])
+    removable = np.array([_leaves_all_classes(study, some) for some in rows])
     if not removable.all():
         names = ", ".join(map(text_of, labels[shown][~removable][:5]))
         notes.append(f"Without these groups a class would have no rows, so they stay: {names}.")
@@ -172,7 +173,7 @@ def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_susp
     # of what its own fit lacks.
     removals = [[], *(some for some, can in zip(rows, removable, strict=True) if can)]
     before, *after = (
-        _performance(model, X_test, y_test) for model in explainer.retrain_without(removals)
+        _performance(model, X_test, y_test) for model in retrain_without(study, removals)
     )
     for name in _changes(before, before):
         table[name] = np.full(len(rows), np.nan)
@@ -180,11 +181,11 @@ def describe_groups(explainer, groups, columns, X_test=None, y_test=None, n_susp
     return table, notes
 
 
-def _leaves_all_classes(explainer, rows):
-    objective = explainer._objective
+def _leaves_all_classes(study, rows):
+    objective = study.objective
     counts = objective.sample_weight > 0
     counts[rows] = False
-    return len(np.unique(objective.y[counts])) == len(explainer.classes_)
+    return len(np.unique(objective.y[counts])) == len(study.model.classes_)
 
 
 def _performance(model, X_test, y_test):
@@ -210,35 +211,33 @@ def _changes(before, after):
 # --- conditioning ---------------------------------------------------------------------------
 
 
-def describe_curvature(explainer):
+def describe_curvature(study):
     """How the curvature was inverted, and how well it can be, as {name: value}."""
     facts = {
-        "curvature": explainer.curvature,
-        "damping": float(explainer.damping),
-        "solver": explainer.solver_.name,
-        "solver_reason": explainer.solver_.reason,
+        "curvature": study.kind,
+        "damping": float(study.damping),
+        "solver": study.solver.name,
+        "solver_reason": study.solver.reason,
     }
-    objective = explainer._objective
-    has_sum = isinstance(objective, LinearObjective) and objective.is_smooth
-    if has_sum and explainer.curvature not in ("identity", "active_set"):
-        extremes = extreme_eigenvalues(explainer)
+    is_sum = study.has_embedding and study.objective.is_smooth
+    if is_sum and study.kind != "identity":
+        extremes = extreme_eigenvalues(study)
         if extremes is not None:
             facts["smallest_eigenvalue"], facts["largest_eigenvalue"] = extremes
             facts["condition_number"] = extremes[1] / extremes[0]
     return facts
 
 
-def extreme_eigenvalues(explainer):
+def extreme_eigenvalues(study):
     """The smallest and the largest eigenvalue of the curvature, to a per cent, by Lanczos.
 
     The smallest is that in the directions that the solver knows. None if Lanczos fails, or would
     solve too often for what one of its solutions costs.
     """
-    objective = explainer._objective
-    if not explainer._curvature.has_coordinates(objective):
+    if study.lacks_factor:
         return None
-    objective, inverse = explainer._curvature.coordinates(objective)
-    total = CurvatureOperator(objective, explainer.curvature, explainer.damping)
+    objective, inverse = study.coordinates
+    total = CurvatureOperator(objective, study.kind, study.damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
 

@@ -27,7 +27,7 @@ from ._tables import (
     Table,
     describe_features,
     features_of,
-    group_labels,
+    groups_in_column,
     make_table,
     more_rows,
     require_columns,
@@ -187,7 +187,7 @@ def _audit(options):
     groups = None
     if options.groups is not None:
         require_columns(table.frame, [options.groups])
-        groups = group_labels(table.frame[options.groups], table.notes)
+        groups = groups_in_column(table.frame[options.groups], table.notes)
     train, X_test, y_test = _split(table, options)
     explainer = _explainer(table, train, options)
     _say("looking at the training rows")

@@ -14,11 +14,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..audit import times_first
+from ..criteria import CRITERIA
 from ..explainers import RelatIFExplainer
 from ..optimality import in_standard_errors
 from ..results import Explanation
 
-CRITERIA = ("influence", "theta_relative", "loss_relative")
 #: The two criteria whose tables stand side by side.
 COMPARED = {
     "influence": "IF: influence",
@@ -46,7 +47,7 @@ What to look at
 
 
 @dataclass(frozen=True)
-class Study:
+class Demonstration:
     """A model, and its predictions on test data explained in all criteria."""
 
     explainer: RelatIFExplainer
@@ -56,28 +57,28 @@ class Study:
     explanations: dict[str, Explanation]
 
 
-def train_and_explain() -> Study:
+def train_and_explain() -> Demonstration:
     """Train on three quarters of the digits, and explain every prediction on the others."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     explainer = RelatIFExplainer(model).fit(X_train, y_train)
     explanations = explainer.explain(X_test, n_examples=N_EXAMPLES, criterion=CRITERIA)
-    return Study(explainer, X_train, X_test, y_test, explanations)
+    return Demonstration(explainer, X_train, X_test, y_test, explanations)
 
 
-def report(study: Study) -> list[str]:
+def report(demo: Demonstration) -> list[str]:
     """Everything that is printed, as lines of at most 100 characters."""
-    lines = [*INTRODUCTION.splitlines(), "", *describe_model(study)]
-    for title, query in choose_queries(study).items():
-        lines += ["", "", *explain_query(study, title, query)]
-    return [*lines, "", "", *summarise(study), "", *show_hubs(study), "", *CLOSING.splitlines()]
+    lines = [*INTRODUCTION.splitlines(), "", *describe_model(demo)]
+    for title, query in choose_queries(demo).items():
+        lines += ["", "", *explain_query(demo, title, query)]
+    return [*lines, "", "", *summarise(demo), "", *show_hubs(demo), "", *CLOSING.splitlines()]
 
 
-def describe_model(study: Study) -> list[str]:
-    n_train, n_test = len(study.X_train), len(study.X_test)
-    accuracy = study.explainer.estimator_.score(study.X_test, study.y_test)
-    distance = in_standard_errors(study.explainer.distance_to_optimum_)
+def describe_model(demo: Demonstration) -> list[str]:
+    n_train, n_test = len(demo.X_train), len(demo.X_test)
+    accuracy = demo.explainer.estimator_.score(demo.X_test, demo.y_test)
+    distance = in_standard_errors(demo.explainer.distance_to_optimum_)
     return [
         f"Data          scikit-learn's digits: {n_train} rows to train on, {n_test} to test",
         f"Model         StandardScaler, LogisticRegression(C=0.1); test accuracy {accuracy:.3f}",
@@ -85,10 +86,10 @@ def describe_model(study: Study) -> list[str]:
     ]
 
 
-def choose_queries(study: Study) -> dict[str, int]:
+def choose_queries(demo: Demonstration) -> dict[str, int]:
     """Test rows worth explaining, found by the model's probabilities."""
-    certainty = study.explainer.predict_proba(study.X_test).max(axis=1)
-    right = study.explainer.predict(study.X_test) == study.y_test
+    certainty = demo.explainer.predict_proba(demo.X_test).max(axis=1)
+    right = demo.explainer.predict(demo.X_test) == demo.y_test
     return {
         "The most confident prediction": int(np.argmax(np.where(right, certainty, -1))),
         "The least certain prediction that is right": int(np.argmin(np.where(right, certainty, 2))),
@@ -96,20 +97,20 @@ def choose_queries(study: Study) -> dict[str, int]:
     }
 
 
-def explain_query(study: Study, title: str, query: int) -> list[str]:
+def explain_query(demo: Demonstration, title: str, query: int) -> list[str]:
     """Two tables side by side, and under them the pictures of their first rows."""
-    probabilities = study.explainer.predict_proba(study.X_test[[query]])[0]
+    probabilities = demo.explainer.predict_proba(demo.X_test[[query]])[0]
     predicted = probabilities.argmax()
     facts = [
         f"test row {query}",
-        f"predicted    {study.explainer.classes_[predicted]}",
+        f"predicted    {demo.explainer.classes_[predicted]}",
         f"with p   {probabilities[predicted]:.3f}",
-        f"true label   {study.y_test[query]}",
+        f"true label   {demo.y_test[query]}",
     ]
-    explained = {name: study.explanations[name][query] for name in COMPARED}
+    explained = {name: demo.explanations[name][query] for name in COMPARED}
     tables = [[COMPARED[name], *ranking(explained[name])] for name in COMPARED]
     first_rows = [
-        beside(*(picture(study.X_train[row]) for row in one.indices[0, :N_PICTURES]), gap=2)
+        beside(*(picture(demo.X_train[row]) for row in one.indices[0, :N_PICTURES]), gap=2)
         for one in explained.values()
     ]
     widths = (16, 39, 39)
@@ -118,7 +119,7 @@ def explain_query(study: Study, title: str, query: int) -> list[str]:
         *beside(facts, *tables, widths=widths),
         "",
         *beside(["the test row"], *[["ranks 1 and 2"]] * len(COMPARED), widths=widths),
-        *beside(picture(study.X_test[query]), *first_rows, widths=widths),
+        *beside(picture(demo.X_test[query]), *first_rows, widths=widths),
     ]
 
 
@@ -140,10 +141,10 @@ def _known(explanation: Explanation) -> Any:
     return explanation.training_rows
 
 
-def summarise(study: Study) -> list[str]:
+def summarise(demo: Demonstration) -> list[str]:
     """How many and which kind of rows come first, over all test rows."""
-    known = _known(study.explanations["influence"])
-    first = {name: times_first(study.explanations[name]) for name in CRITERIA}
+    known = _known(demo.explanations["influence"])
+    first = {name: times_first(demo.explanations[name]) for name in CRITERIA}
     chosen = {name: times > 0 for name, times in first.items()}
     wrong = known.predictions != known.labels
     columns = {
@@ -162,15 +163,15 @@ def summarise(study: Study) -> list[str]:
             str(first[name].max()),
         ]
     return [
-        heading(f"All {len(study.X_test)} test rows, each explained by the row that comes first"),
+        heading(f"All {len(demo.X_test)} test rows, each explained by the row that comes first"),
         *table(columns, widths=(-49, 11, 17, 16)),
     ]
 
 
-def show_hubs(study: Study) -> list[str]:
+def show_hubs(demo: Demonstration) -> list[str]:
     """The rows that come first most often under influence, and what RelatIF makes of them."""
-    known = _known(study.explanations["influence"])
-    by_if, by_relatif = (times_first(study.explanations[name]) for name in COMPARED)
+    known = _known(demo.explanations["influence"])
+    by_if, by_relatif = (times_first(demo.explanations[name]) for name in COMPARED)
     hubs = np.argsort(-by_if, kind="stable")[:N_HUBS]
     names = ["hub (row)", "label", "predicted", "p(label)", "first by IF", "first by RelatIF"]
     facts = [
@@ -189,15 +190,8 @@ def show_hubs(study: Study) -> list[str]:
         heading("Hubs: the rows that come first for the most test rows under IF"),
         *beside(names, *facts, widths=widths),
         "",
-        *beside([], *(picture(study.X_train[row]) for row in hubs), widths=widths),
+        *beside([], *(picture(demo.X_train[row]) for row in hubs), widths=widths),
     ]
-
-
-def times_first(explanation: Explanation) -> np.ndarray:
-    """How many queries each training row comes first for."""
-    first = explanation.indices[:, 0]
-    # -1 stands for "no row supports this label".
-    return np.bincount(first[first >= 0], minlength=len(explanation.training_rows.index))
 
 
 # --- text -----------------------------------------------------------------------------------

@@ -293,7 +293,7 @@ def _limits(table):
     return {"category": min(MAX_CATEGORIES, of_category), "words": of_text, "letters": of_text}
 
 
-def group_labels(values, notes):
+def groups_in_column(values, notes):
     """Labels of the groups in a column of a table; None for rows that belong to none."""
     labels = _labels(values, [])
     numbers = as_quantity(values) if labels.nunique() > MAX_GROUPS else None

@@ -1,11 +1,10 @@
 """Noun 3: the curvature of an objective, and the application of its inverse."""
 
-from ._base import Curvature, NoFactor
+from ._base import Curvature, NoFactor, Prepared
 from ._block_diagonal import BlockDiagonalCurvature
 from ._choice import (
     CURVATURES,
     SOLVERS,
-    Prepared,
     check_room_for_factor,
     has_exact_factor,
     has_room_for_factor,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..jacobians import Gradients
+from ..results import SolverChoice
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -140,6 +141,14 @@ class Curvature:
             If they are too large.
         """
         return objective, self
+
+
+class Prepared(NamedTuple):
+    """What explains: an objective, its curvature in the same coordinates, and the solver."""
+
+    objective: Any
+    curvature: Curvature
+    solver: SolverChoice
 
 
 def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
-from operator import itemgetter
-from typing import Any, NamedTuple
-
-import numpy as np
-from scipy.linalg import LinAlgWarning
+from typing import Any
 
 from ..objectives import CurvatureOperator, reduce_to_row_space
 from ..results import SolverChoice
 from . import _memory
-from ._base import Curvature
+from ._base import Curvature, Prepared
 from ._block_diagonal import BlockDiagonalCurvature
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._exact import proved_exact
 from ._inverse import build_curvature, diagonal_curvature
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._memory import MEMORY_SHARE
-from ._proof import predictor_error, solution_error
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
-from ._woodbury import WoodburyCurvature
 
 CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
 SOLVERS = (
@@ -36,17 +30,6 @@ SOLVERS = (
     "kfac",
     "ekfac",
 )
-#: Error of solutions above which another exact solver is tried, for each precision, and above
-#: which the last one says that it is none.
-ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
-TOLERATED = 1e-6
-#: How many times the product of precision and condition number a factor may be off, at most.
-ROUNDINGS = 10
-#: What a reason says of such another one.
-DOUBLE = "; in double precision, because single precision spoils it"
-SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
-#: Condition number from which on the last digits of what the model was fitted to count.
-ILL_CONDITIONED = 1e12
 #: Up to this size a factor costs so little that wide data are not reduced first.
 SMALL = 1000
 #: Up to this size a factor of a softmax regression on wide sparse data costs less than it saves.
@@ -103,14 +86,6 @@ def check_room_for_factor(objective):
 def has_exact_factor(objective, kind) -> bool:
     """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
     return CholeskyCurvature.memory(objective.sizes().reduced, kind).is_affordable
-
-
-class Prepared(NamedTuple):
-    """What explains: an objective, its curvature in the same coordinates, and the solver."""
-
-    objective: Any
-    curvature: Any
-    solver: SolverChoice
 
 
 def prepare_curvature(
@@ -180,100 +155,14 @@ def prepare_curvature(
     if choice.name in ("cg", "lissa"):
         return _split(objective, kind, damping, choice, random_state)
     if choice.name in ("cholesky", "woodbury"):
-        return _exact(objective, kind, damping, choice, verbose)
+        if choice.name == "woodbury" and _is_large_softmax(objective.sizes(), kind, damping):
+            total = CurvatureOperator(objective, kind, damping)
+            return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
+        return proved_exact(objective, kind, damping, choice)
     if objective.sizes().is_wide:
         objective = reduce_to_row_space(objective)
     total = CurvatureOperator(objective, kind, damping)
     return Prepared(objective, APPROXIMATIONS[choice.name](total), choice)
-
-
-def _exact(objective, kind, damping, choice, verbose):
-    """The first of the exact solvers that proves to be one, or else the best of them."""
-    if choice.name == "woodbury" and _is_large_softmax(objective.sizes(), kind, damping):
-        total = CurvatureOperator(objective, kind, damping)
-        return Prepared(objective, SoftmaxWoodburyCurvature(total, verbose), choice)
-    found: list[tuple[float, Prepared]] = []
-    refusal = ValueError()
-    for note, given, solver in _attempts(objective, kind, damping, choice):
-        try:
-            own, inverse = solver(given, kind, damping)
-        except ValueError as raised:
-            refusal = raised
-            continue
-        prepared = Prepared(own, inverse, choice._replace(reason=choice.reason + note))
-        error = predictor_error(given)
-        if own is not given or not _is_well_conditioned(inverse):
-            total = CurvatureOperator(given, kind, damping)
-            # NaN stays, unlike with the max of Python.
-            error = float(np.maximum(error, solution_error(total, own, inverse)))
-        found.append((error if np.isfinite(error) else np.inf, prepared))
-        if error <= ACCURACY[own.dtype]:
-            break
-    if not found:
-        raise refusal
-    error, prepared = min(found, key=itemgetter(0))
-    return _vouched_for(prepared, error)
-
-
-def _attempts(objective, kind, damping, choice):
-    """Exact solvers from the fastest to the most accurate.
-
-    Yields what to add to the reason, the objective, and a function of it, the kind of curvature
-    and the damping to the objective in other coordinates, if need be, and its curvature.
-    """
-    plain = _in_all_features if choice.name == "cholesky" else _in_row_space
-    obstacle = WoodburyCurvature.obstacle(objective.sizes(), kind, damping)
-    if choice.name == "woodbury" and obstacle is None:
-        yield "", objective, _by_dual
-        if objective.dtype != np.float64:
-            yield DOUBLE, objective.astype(np.float64), _by_dual
-        yield SPANNED, objective.astype(np.float64), plain
-        return
-    yield "", objective, plain
-    if objective.dtype != np.float64:
-        yield DOUBLE, objective.astype(np.float64), plain
-
-
-def _in_all_features(objective, kind, damping):
-    return objective, build_curvature(objective, kind, damping)
-
-
-def _in_row_space(objective, kind, damping):
-    return _in_all_features(reduce_to_row_space(objective), kind, damping)
-
-
-def _by_dual(objective, kind, damping):
-    return objective, WoodburyCurvature(CurvatureOperator(objective, kind, damping))
-
-
-def _is_well_conditioned(inverse):
-    """Whether a factor needs no other proof, as far as rounding can take it: eps x condition."""
-    error = ROUNDINGS * np.finfo(inverse.dtype).eps * inverse.condition
-    return error <= ACCURACY[inverse.dtype]
-
-
-def _vouched_for(prepared, error) -> Prepared:
-    """A warning, and no claim to be exact, where it is not warranted."""
-    condition = prepared.curvature.condition
-    is_proved = error <= max(TOLERATED, ACCURACY[prepared.objective.dtype])
-    if is_proved and not condition > ILL_CONDITIONED:
-        return prepared
-    size = (
-        f"its condition number is about {condition:.0e}, with all columns at the same scale, and "
-    )
-    spoilt = "scores may be off by rounding"
-    if not is_proved:
-        spoilt = f"rounding puts solutions off by about {error:.0e} of their size"
-    warnings.warn(
-        f"The curvature is ill-conditioned: {'' if np.isnan(condition) else size}{spoilt}. "
-        "Columns or rows nearly depend on one another, or columns hardly vary about a mean far "
-        "from 0, and next to no penalty tells them apart. Set a positive damping (for example "
-        "damping=1e-3), standardise the columns, leave out those that repeat others, or fit the "
-        "model with more regularisation.",
-        LinAlgWarning,
-        stacklevel=2,
-    )
-    return prepared._replace(solver=prepared.solver._replace(is_proved=is_proved))
 
 
 def choose_solver(objective, kind, damping=0.0) -> SolverChoice:

@@ -4,10 +4,12 @@ from ._compact import CompactExplainer
 from ._neighbors import NearestNeighborsExplainer
 from ._persistence import trusted_types
 from ._relatif import RelatIFExplainer
+from ._studied import study_of
 
 __all__ = [
     "CompactExplainer",
     "NearestNeighborsExplainer",
     "RelatIFExplainer",
+    "study_of",
     "trusted_types",
 ]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import blas, lapack
 
+from .._study import Attribution, Study
+from ..criteria import CRITERIA, named_criteria
 from ..curvature import Curvature
-from ..jacobians import Gradients, LinearJacobian
-from ..objectives import WITHOUT_L1, LinearObjective
+from ..jacobians import Gradients, LinearJacobian, take_columns
+from ..losses import Loss
+from ..objectives import LinearObjective
 from ..results import Explanation, TrainingRows
-from ..search import score_matrices
+from ..search import SIGNS, score_matrices
+from ..utils._threads import in_one_blas_thread
+from ..utils._validation import check_choice, check_positive_int
+from ._persistence import VersionedMixin
 
 #: Training rows as whose features some queries are made that single precision must do for, and how
 #: far their scores may be off, relative to the largest of each query.
@@ -23,15 +29,17 @@ COMPARED = 100
 TOLERATED = 1e-5
 
 
-class CompactExplainer:
+class CompactExplainer(VersionedMixin):
     """Explains by the index of training rows whose features it does not have.
 
     Made by :meth:`RelatIFExplainer.compact`, whose docstring says what it keeps and costs.
 
     Parameters
     ----------
-    explainer : RelatIFExplainer
-        Already without its training features.
+    attribution : Attribution
+        Without training features.
+    criterion : {"influence", "theta_relative", "loss_relative"}
+        What rows are ranked by, unless another is asked for.
 
     Attributes
     ----------
@@ -41,16 +49,17 @@ class CompactExplainer:
         Index, labels, predictions and probabilities of the training rows.
     """
 
-    def __init__(self, explainer: Any) -> None:
-        self._explainer = explainer
+    def __init__(self, attribution: Attribution, criterion: str) -> None:
+        self._attribution = attribution
+        self.criterion = criterion
 
     @property
     def classes_(self) -> np.ndarray:
-        return self._explainer.classes_
+        return self._attribution.model.classes_
 
     @property
     def training_rows_(self) -> TrainingRows:
-        return self._explainer.training_rows_
+        return self._attribution.training_rows
 
     @overload
     def explain(
@@ -103,7 +112,11 @@ class CompactExplainer:
         Explanation, or dict of str to Explanation if ``criterion`` is a sequence
             As of :meth:`RelatIFExplainer.explain`.
         """
-        return self._explainer.explain(X, y, n_examples=n_examples, sign=sign, criterion=criterion)
+        check_choice("sign", sign, SIGNS)
+        check_positive_int("n_examples", n_examples)
+        names, several = named_criteria(self.criterion if criterion is None else criterion)
+        explanations = self._attribution.explanations(X, y, names, n_examples, sign)
+        return explanations if several else explanations[names[0]]
 
     @overload
     def pairwise_influence(
@@ -135,20 +148,51 @@ class CompactExplainer:
         ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
             In single precision, where that holds five digits.
         """
-        return self._explainer.pairwise_influence(X, y, criterion=criterion)
+        names, several = named_criteria(self.criterion if criterion is None else criterion)
+        scores = self._attribution.scores(X, y, names)
+        return scores if several else scores[names[0]]
 
 
 @dataclass(frozen=True)
-class CompactObjective(LinearObjective):
-    """What queries need of an objective, and its rows without a Jacobian of their own.
+class CompactModel:
+    """A linear model with the gradients of its training rows, and without the rows.
 
     Attributes
     ----------
+    loss : Loss
+    weights : ndarray of shape (n_outputs, n_columns)
+    no_rows : LinearJacobian of 0 rows
+        The columns into which queries are brought.
+    columns : ndarray of int or None
+        Columns of the user's features that these are made of. None: all.
     rows : Gradients
         In the coordinates of :class:`Whitening`.
     """
 
-    rows: Any = None
+    loss: Loss
+    weights: np.ndarray
+    no_rows: LinearJacobian
+    columns: np.ndarray | None
+    rows: Gradients
+
+    def query_jacobian(self, X: Any) -> LinearJacobian:
+        """Features of queries, in the columns of the model and in their own precision."""
+        return self.no_rows.at(X if self.columns is None else take_columns(X, self.columns))
+
+    def predictor(self, jacobian: LinearJacobian) -> np.ndarray:
+        """Linear predictor of queries, in double precision, shape (n_queries, n_outputs)."""
+        jacobian = jacobian.astype(np.float64)
+        return in_one_blas_thread(jacobian.predictor, self.weights, slice(None))
+
+    def predict(self, jacobian: LinearJacobian) -> np.ndarray:
+        """Positions of the predicted classes of queries, shape (n_queries,)."""
+        return self.loss.predict(self.predictor(jacobian))
+
+    def query_rows(self, jacobian: LinearJacobian, y: np.ndarray) -> Gradients:
+        """Unit gradients of the loss of queries with explained targets ``y``."""
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
+        dtype = self.no_rows.dtype
+        return Gradients(jacobian.astype(dtype), unit.astype(dtype), norm.astype(dtype))
 
 
 class CompactCurvature(Curvature):
@@ -246,30 +290,35 @@ def check_compactable(objective: Any, curvature: Curvature) -> None:
     curvature.check_factored("compact()")
 
 
-def compacted(
-    objective: LinearObjective, curvature: Curvature, factors: dict[str, np.ndarray]
-) -> tuple[CompactObjective, CompactCurvature | CompactInverse]:
-    """An objective without training features, and a curvature for the coordinates of its rows.
+def compacted(study: Study) -> Attribution:
+    """What explains without the training features.
 
     Rows and solutions are kept in single precision, or in double precision where scores of some
     queries say that single precision is not enough.
-
-    Parameters
-    ----------
-    objective : LinearObjective
-    curvature : curvature object
-    factors : dict of str to ndarray of shape (n_rows,)
-        What a row's products are multiplied with, in each criterion.
     """
+    objective, curvature = study.objective, study.curvature
+    check_compactable(objective, curvature)
+    # The last of them computes the scales of the others too.
+    factors = {name: study.factors(name) for name in reversed(CRITERIA)}
     queries = _trial_queries(objective)
     expected = score_matrices(queries, objective.rows, curvature, factors)
     for dtype in (np.float32, np.float64):
-        small, whitening = compact_objective(objective, dtype)
+        small, whitening = compact_model(objective, dtype)
         own = compact_curvature(curvature, whitening, dtype)
         found = score_matrices(queries, small.rows, own, factors)
         error = max(_largest_difference(found[name], expected[name]) for name in factors)
         if error <= TOLERATED:
-            return small, own
+            return Attribution(
+                model=study.model,
+                transformers=study.transformers,
+                targets=study.targets,
+                objective=small,
+                curvature=own,
+                solver=study.solver,
+                training_rows=study.training_rows,
+                n_jobs=study.n_jobs,
+                scales=dict(study.scales),
+            )
     raise ValueError(
         "compact() cannot keep the scores: without the training features they would be off by "
         f"{error:.0e} of the largest, because the curvature is ill-conditioned. Set a positive "
@@ -295,28 +344,21 @@ def _largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
     return (np.abs(found - expected) / np.where(largest > 0, largest, 1)).max(initial=0)
 
 
-def compact_objective(
+def compact_model(
     objective: LinearObjective, dtype: DTypeLike
-) -> tuple[CompactObjective, Whitening | None]:
-    """An objective without training features, and the coordinates of its rows."""
+) -> tuple[CompactModel, Whitening | None]:
+    """A model without training features, and the coordinates of its rows."""
     rows, whitening = objective.rows, None
     if objective.jacobian.is_sparse:
         jacobian = objective.jacobian.astype(dtype)
     else:
         whitening = Whitening.of(objective)
         jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
-    empty = copy(objective.jacobian)
-    empty.X, empty.n_rows = objective.jacobian.X[:0].copy(), 0
-    parts = {field.name: getattr(objective, field.name) for field in fields(objective)}
-    parts |= {
-        "jacobian": empty,
-        "y": objective.y[:0].copy(),
-        "sample_weight": objective.sample_weight[:0].copy(),
-        "output_weight": None,
-        **WITHOUT_L1,
-        "rows": Gradients(jacobian, rows.unit.astype(dtype), rows.norm),
-    }
-    return CompactObjective(**parts), whitening
+    no_rows = copy(objective.jacobian)
+    no_rows.X, no_rows.n_rows = objective.jacobian.X[:0].copy(), 0
+    own = Gradients(jacobian, rows.unit.astype(dtype), rows.norm)
+    loss, weights = objective.loss, objective.weights
+    return CompactModel(loss, weights, no_rows, objective.columns, own), whitening
 
 
 class Whitening(NamedTuple):
@@ -329,7 +371,7 @@ class Whitening(NamedTuple):
     Attributes
     ----------
     basis : ndarray of shape (n_columns, n_coordinates)
-        ``coordinates @ basis.T`` is the Jacobian.
+        ``coordinates @ basis.T`` is the jacobian.
     transform : ndarray of shape (n_columns, n_coordinates)
         ``jacobian @ transform`` are the coordinates.
     """

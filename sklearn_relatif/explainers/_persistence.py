@@ -1,23 +1,20 @@
-"""Saving explainers: the release that saved one, what may be loaded, and the compact form."""
+"""Saving explainers: the release that saved one, and what may be loaded."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from .._version import __version__
-from ..criteria import CRITERIA
-from ._compact import CompactExplainer, check_compactable, compacted
 
 VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
 MODULES_OF_STATE = (
+    "_study",
     "adapters._machine_fits",
     "adapters._targets",
     "curvature",
@@ -41,15 +38,8 @@ NOT_OF_STATE = ("jacobians._stored.MappedFile", "jacobians._stored.StoredRows")
 OF_OTHERS = (np.dtype, sparse.csr_array, sparse.csr_matrix)
 
 
-class PersistenceMixin:
-    """Versioned saving of :class:`RelatIFExplainer`, whole and compact."""
-
-    if TYPE_CHECKING:  # Of the explainer.
-        _objective: Any
-        _curvature: Any
-        _found_remover: Any
-        _training_data: Any
-        _row_factors: Any
+class VersionedMixin:
+    """Saving an explainer with the release that it is of."""
 
     def __reduce__(self) -> Any:
         # The release is checked before anything else is loaded: the state may name classes that
@@ -64,57 +54,6 @@ class PersistenceMixin:
         state = dict(state)
         check_release(state.pop(VERSION_KEY, None))
         self.__dict__.update(state)
-
-    def compact(self) -> CompactExplainer:
-        """A smaller explainer, which does not hold the training features any more.
-
-        It finds the same training rows, by index, with scores in single precision (six digits of
-        the largest; five where the model fits most rows perfectly). Where single precision would
-        lose more, which the scores of some queries tell, it keeps double precision. For each
-        training row it keeps the direction of its residual and its features in coordinates that are
-        uncorrelated over the training rows, ``4 (k + d)`` bytes for ``k`` outputs (classes less
-        one) and ``d`` columns, in the place of ``8 d`` or more; the three scales; and what
-        :attr:`training_rows_` holds. To these come the model and, of the exact solvers, one
-        triangle of the inverse curvature, saved in ``2 (k d)^2`` bytes in the place of a factor of
-        ``8 (k d)^2``. Sparse features stay as they are, in single precision, and their factor as it
-        is. For 1,697 digits (64 columns, 10 classes) the saved explainer shrinks from 4.0 MB to 1.3
-        MB.
-
-        What needs the training set is gone: ``removal_effect``, ``retrain_without``, ``score``,
-        ``leverage_``. The coordinates are a linear map of the features, which can be
-        undone: a compact explainer is no way to hide the training data.
-
-        Returns
-        -------
-        CompactExplainer
-            With ``explain`` and ``pairwise_influence``.
-
-        Raises
-        ------
-        ValueError
-            For kernel machines, whose training rows are the model; for
-            ``curvature="active_set"``; for the solvers "cg" and "lissa", which need the
-            training rows to solve for a query; and where the curvature is so ill-conditioned
-            that even double precision would not keep five digits.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sklearn_relatif import RelatIFExplainer
-        >>> X, y = load_iris(return_X_y=True)
-        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
-        >>> compact = explainer.compact()
-        >>> bool((compact.explain(X[:3]).indices == explainer.explain(X[:3]).indices).all())
-        True
-        """
-        check_is_fitted(self)
-        check_compactable(self._objective, self._curvature)
-        factors = {name: self._row_factors(name) for name in reversed(CRITERIA)}
-        small = copy(self)
-        small._objective, small._curvature = compacted(self._objective, self._curvature, factors)
-        small._found_remover = small._training_data = None
-        return CompactExplainer(small)
 
 
 def check_release(saved: str | None) -> None:

@@ -10,6 +10,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._studied import study_of
+
 
 def _estimator_has(method: str) -> Callable[[Any], bool]:
     """Check for ``available_if``: the wrapped estimator has the method."""
@@ -27,11 +29,10 @@ class WrappedEstimatorMixin:
     if TYPE_CHECKING:  # Of the explainer.
         estimator: Any
         estimator_: Any
-        _model: Any
 
     @property
     def classes_(self) -> np.ndarray:
-        return self._model.classes_
+        return study_of(self).model.classes_
 
     @property
     def n_features_in_(self) -> int:

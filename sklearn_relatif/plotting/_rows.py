@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..audit import AuditReport, losses, times_first
+from ..explainers import study_of
 from ..metrics import at_explainer
 from ..utils._drawing import MARK_COLOR, draw_points, label_points, name_of, new_axes, on_log_axis
 
@@ -148,7 +149,7 @@ class SelfInfluenceDisplay:
         if X is not None:
             counts = times_first(explainer.explain(X, n_examples=1, criterion="influence"))
         display = cls(
-            losses(explainer._objective),
+            losses(study_of(explainer).objective),
             explainer.self_influence_,
             explainer.training_rows_.index,
             counts,
@@ -286,7 +287,7 @@ class LeverageDisplay:
         explainer, _ = at_explainer(estimator, None)
         display = cls(
             explainer.leverage_,
-            np.sqrt(2 * losses(explainer._objective)),
+            np.sqrt(2 * losses(study_of(explainer).objective)),
             explainer.self_influence_,
             explainer.training_rows_.index,
         )

@@ -4,27 +4,45 @@ from ._base import ModelsWithout, Remover
 from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
 from ._downdate import Downdate
-from ._effects import RemovalMixin
+from ._effects import (
+    ORDERS,
+    loo_probabilities,
+    removal_effect,
+    removal_effect_on,
+    removal_statistics,
+    retrain_without,
+)
+from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
+from ._flip import find_flip_set
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_of
 from ._retraining import polish, retrain, retraining_curvature
 
 __all__ = [
+    "CORRELATIONS",
+    "ORDERS",
     "Downdate",
     "ModelsWithout",
     "OwnHessian",
-    "RemovalMixin",
     "Remover",
+    "correlated",
+    "estimate_and_truth",
+    "find_flip_set",
     "loo_predictor",
+    "loo_probabilities",
     "loss_changes",
     "newton_step",
     "newton_steps",
     "parameter_changes",
     "polish",
     "predictors",
+    "removal_effect",
+    "removal_effect_on",
+    "removal_statistics",
     "remover_of",
     "retrain",
+    "retrain_without",
     "retraining_curvature",
     "training_effects",
 ]

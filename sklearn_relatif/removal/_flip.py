@@ -23,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..jacobians import Gradients
 from ..results import FlipSet
 from ..utils._validation import check_positive_int
+from ._effects import retrain_without
 from ._newton import newton_step
 
 #: Rows that are tried at each step, together with those chosen already.
@@ -33,12 +34,12 @@ FEW_ROWS = 1000
 SPARE = 8
 
 
-def find_flip_set(explainer, X, max_size: int) -> FlipSet:
+def find_flip_set(study, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not explainer._targets.has_classes:
-        raise TypeError(f"{type(explainer._model).__name__} predicts no label that could flip.")
+    if not study.targets.has_classes:
+        raise TypeError(f"{type(study.model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
-    search = _Search(explainer, X)
+    search = _FlipSearch(study, X)
     rows, limit = np.empty(0, np.intp), max_size
     for rival in search.rivals():
         found = search.rows_for(rival, limit)
@@ -49,15 +50,16 @@ def find_flip_set(explainer, X, max_size: int) -> FlipSet:
     return search.result(rows, max_size)
 
 
-class _Search:
+class _FlipSearch:
     """Sets of rows, and what the model without them makes of one query."""
 
-    def __init__(self, explainer, X):
-        self.explainer, self.X = explainer, X
-        self.query = explainer._query(X, None)
+    def __init__(self, study, X):
+        self.study, self.X = study, X
+        self.classes = study.model.classes_
+        self.query = study.query(X)
         if self.query.n_rows != 1:
             raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
-        self.remover = explainer._remover()
+        self.remover = study.remover
         self.query = self.remover.at_optimum(self.query)
         self.objective = self.remover.objective
         self.loss = self.objective.loss
@@ -73,7 +75,7 @@ class _Search:
             self.warn_of_another_label()
 
     def warn_of_another_label(self):
-        given, label = self.explainer.classes_[[self.query.y[0], self.label]]
+        given, label = self.classes[[self.query.y[0], self.label]]
         warnings.warn(
             f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
             "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
@@ -84,7 +86,7 @@ class _Search:
 
     def rivals(self):
         """The other classes, nearest first."""
-        others = np.delete(np.arange(len(self.explainer.classes_)), self.label)
+        others = np.delete(np.arange(len(self.classes)), self.label)
         return others[np.argsort([self.lead(self.eta, rival)[0] for rival in others])]
 
     def lead(self, eta, rival):
@@ -169,7 +171,7 @@ class _Search:
         """Whether each row counts, and is not the last of its class beside those chosen."""
         counts = self.objective.sample_weight > 0
         counts[chosen] = False
-        left = np.bincount(self.objective.y[counts], minlength=len(self.explainer.classes_))
+        left = np.bincount(self.objective.y[counts], minlength=len(self.classes))
         return counts & (left[self.objective.y] > 1)
 
     def predictors(self, groups):
@@ -181,15 +183,15 @@ class _Search:
 
     def flips(self, groups):
         """Whether retraining without each group changes the label."""
-        before = self.explainer.classes_[self.label]
-        models = self.explainer.retrain_without(groups)
+        before = self.classes[self.label]
+        models = retrain_without(self.study, groups)
         return np.array([model.predict(self.X)[0] != before for model in models], bool)
 
     def result(self, rows, max_size):
         """The rows as the user knows them, and what the model without them says."""
-        explainer, classes = self.explainer, self.explainer.classes_
+        study, classes = self.study, self.classes
         found = FlipSet(
-            rows=explainer.training_rows_.index[rows],
+            rows=study.training_rows.index[rows],
             positions=rows,
             max_size=max_size,
             label=classes[self.label],
@@ -197,7 +199,7 @@ class _Search:
         )
         if not len(rows):
             return found
-        (model,) = explainer.retrain_without([rows])
+        (model,) = retrain_without(study, [rows])
         after = None
         if self.loss.has_probabilities:
             after = float(model.predict_proba(self.X)[0, self.label])

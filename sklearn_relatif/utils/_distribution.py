@@ -9,30 +9,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from contextlib import nullcontext, suppress
-from functools import wraps
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import pairwise
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from joblib import effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 #: How often a pass is begun anew because data were lost together with a worker.
 ATTEMPTS = 4
 
 
-def with_n_jobs(method: Method) -> Method:
-    """Let ``self.n_jobs`` be joblib's number of jobs while a method runs; None: as it is."""
-
-    @wraps(method)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        jobs = nullcontext() if self.n_jobs is None else parallel_config(n_jobs=self.n_jobs)
-        with jobs:
-            return method(self, *args, **kwargs)
-
-    return cast(Method, run)
+def jobs(n_jobs: int | None) -> AbstractContextManager[Any]:
+    """While this is open, joblib's number of jobs is the one given; None: as it is."""
+    return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
 
 
 def part_slices(n_rows: int) -> list[slice]:

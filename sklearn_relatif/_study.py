@@ -1,0 +1,447 @@
+"""The fitted state of an explainer, of which all that it answers is a function.
+
+An :class:`Attribution` scores training rows for queries, which takes their gradients but not
+their features. A :class:`Study` has the training data too, and with them what audits and removals
+ask for. What costs a pass over the rows is found when first needed, and kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from .adapters import (
+    Adapter,
+    ClassTargets,
+    RealTargets,
+    TrainingData,
+    adapter_of,
+    flat_labels,
+    model_rows,
+    positions_of_resampled,
+    split_pipeline,
+    warn_if_transform_differs,
+)
+from .criteria import leverages, row_factors
+from .curvature import Prepared, prepare_curvature
+from .optimality import distance_to_optimum, warn_if_not_optimal
+from .removal import Remover, loo_predictor, remover_of
+from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
+from .results import Explanation, SolverChoice, TrainingRows
+from .search import best_rows, score_matrices
+from .utils._blocks import value_blocks
+from .utils._distribution import jobs
+from .utils._index import row_index
+from .utils._threads import for_each
+from .utils._validation import check_sample_weight, label_array, refuse_lazy
+
+
+class Query(NamedTuple):
+    """Rows to explain: as the model takes them, as the objective does, and their targets.
+
+    Attributes
+    ----------
+    features : array-like or CSR matrix of shape (n_queries, n_features)
+    jacobian : jacobian of n_queries rows
+    y : ndarray of shape (n_queries,)
+    """
+
+    features: Any
+    jacobian: Any
+    y: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.y)
+
+
+class TrainingSet(NamedTuple):
+    """The rows that reached the model in its fit.
+
+    Attributes
+    ----------
+    features : array-like or CSR matrix of shape (n_rows, n_features)
+    labels : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,) or None
+        None if the model was fitted without.
+    """
+
+    features: Any
+    labels: np.ndarray
+    sample_weight: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Attribution:
+    """What scores training rows for the predictions of a model.
+
+    Attributes
+    ----------
+    model : fitted estimator
+        The one that predicts, at the end of a pipeline or inside a search.
+    transformers : list of fitted transformers
+        What queries go through before they reach it.
+    targets : ClassTargets or RealTargets
+    objective : objective
+        Its ``rows`` are the training rows' gradients. Of queries it tells the features in its own
+        columns, the predictions and the gradients.
+    curvature : curvature
+        The inverse of a curvature in the coordinates of the rows.
+    solver : SolverChoice
+    training_rows : TrainingRows
+    n_jobs : int or None
+    scales : dict of str to ndarray of shape (n_rows,)
+        Denominators of the criteria for unit gradients, as far as they are known yet.
+    """
+
+    model: Any
+    transformers: list[Any]
+    targets: ClassTargets | RealTargets
+    objective: Any
+    curvature: Any
+    solver: SolverChoice
+    training_rows: TrainingRows
+    n_jobs: int | None = None
+    scales: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def query(self, X: Any, y: Any = None, n_labels: int = 1) -> Query:
+        """Rows to explain, with the predicted class where no label is given.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries * n_labels,), default=None
+        n_labels : int, default=1
+            Each row of X comes so many times, for as many entries of ``y``.
+        """
+        refuse_lazy(X)
+        features = model_rows(self.transformers, self.model, X)
+        if n_labels > 1:
+            features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
+        jacobian = self.objective.query_jacobian(features)
+        labels = None if y is None else column_or_1d(label_array(y), warn=True)
+        if labels is not None:
+            check_consistent_length(features, labels)
+        return Query(features, jacobian, self.targets.of_queries(labels, self.objective, jacobian))
+
+    def shown(self, query: Query) -> np.ndarray:
+        """The labels or targets that queries ask for, as the user knows them."""
+        return self.targets.shown(query.y, lambda: self.objective.predict(query.jacobian))
+
+    def factors(self, criterion: str) -> np.ndarray:
+        """What turns products of unit gradients into a criterion, shape (n_rows,)."""
+        rows = self.objective.rows
+        if criterion != "influence" and criterion not in self.scales:
+            self.scales.update(self.curvature.lengths(rows, criterion))
+        return row_factors(criterion, rows, self.scales)
+
+    def explanations(
+        self, X: Any, y: Any, criteria: Sequence[str], n_examples: int, sign: str
+    ) -> dict[str, Explanation]:
+        """The best rows of each query in several criteria, from one pass.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), or None
+        criteria : sequence of str
+        n_examples : int
+        sign : {"positive", "negative", "absolute"}
+        """
+        with jobs(self.n_jobs):
+            y, n_labels = flat_labels(X, y)
+            query = self.query(X, y, n_labels)
+            queries = self.objective.query_rows(query.jacobian, query.y)
+            targets = self.shown(query)
+            factors = {name: self.factors(name) for name in criteria}
+            rows = self.objective.rows
+            best = best_rows(queries, rows, self.curvature, factors, n_examples, sign)
+        return {
+            name: Explanation(
+                indices,
+                scores,
+                targets,
+                criterion=name,
+                sign=sign,
+                training_rows=self.training_rows,
+                query_index=np.repeat(row_index(X), n_labels),
+                solver=self.solver,
+            )
+            for name, (indices, scores) in best.items()
+        }
+
+    def scores(self, X: Any, y: Any, criteria: Sequence[str]) -> dict[str, np.ndarray]:
+        """Scores of all rows for each query in several criteria, (n_queries, n_rows) each."""
+        with jobs(self.n_jobs):
+            query = self.query(X, y)
+            queries = self.objective.query_rows(query.jacobian, query.y)
+            factors = {name: self.factors(name) for name in criteria}
+            return score_matrices(queries, self.objective.rows, self.curvature, factors)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Study(Attribution):
+    """A fitted model with its training data, its objective and the curvature of that.
+
+    Attributes
+    ----------
+    estimator : fitted estimator
+        With the model in it.
+    kind : str
+        The name of the curvature.
+    damping : float
+    training_data : TrainingSet
+    distance_to_optimum : float
+    verbose : bool
+        Whether long loops show their progress.
+    """
+
+    estimator: Any
+    kind: str
+    damping: float
+    training_data: TrainingSet
+    distance_to_optimum: float
+    verbose: bool = False
+
+    @property
+    def adapter(self) -> Adapter:
+        return adapter_of(self.model)
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether the gradients of rows are vectors that can be written down."""
+        return self.adapter.has_embedding and self.kind != "active_set"
+
+    def under(self, n_jobs: int | None, verbose: bool) -> Study:
+        """The same study with other options, and with all that it has found out."""
+        if (n_jobs, verbose) == (self.n_jobs, self.verbose):
+            return self
+        other = copy(self)
+        vars(other).update(n_jobs=n_jobs, verbose=verbose)
+        return other
+
+    # --- one number a training row ---------------------------------------------------------
+
+    def scale(self, criterion: str) -> np.ndarray:
+        """Denominator of a criterion for each training row, shape (n_rows,)."""
+        norm = self.objective.rows.norm
+        if criterion == "influence":
+            return np.ones_like(norm)
+        self.factors(criterion)
+        return self.scales[criterion] * norm
+
+    def self_influence(self) -> np.ndarray:
+        """``g_i^T H^-1 g_i`` of each training row, shape (n_rows,)."""
+        return self.scale("loss_relative") ** 2
+
+    def leverage(self) -> np.ndarray:
+        """Leverage of each training row, shape (n_rows,), where the loss has a curvature."""
+        return leverages(self.objective, self.curvature)
+
+    # --- vectors ---------------------------------------------------------------------------
+
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether denominators are exact, but nothing else that takes a factor can be had."""
+        return not self.curvature.has_coordinates(self.objective)
+
+    @property
+    def coordinates(self) -> tuple[Any, Any]:
+        """The objective and the curvature in coordinates that are few enough to be written down.
+
+        They are the study's own, but for wide sparse data, which are explained without
+        coordinates: then they are those of the space that the rows span.
+        """
+        return self.curvature.coordinates(self.objective)
+
+    def in_coordinates(self, query: Query) -> Query:
+        """A query whose jacobian has these coordinates."""
+        objective, _ = self.coordinates
+        if objective is self.objective:
+            return query
+        return query._replace(jacobian=objective.query_jacobian(query.features))
+
+    def embedded(self, X: Any, y: Any = None) -> np.ndarray:
+        """Rows as vectors whose inner products are influences, shape (n, n_embedded).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, n_features)
+        y : array-like of shape (n,), default=None
+            Labels of training rows. None: the rows are queries of the predicted label.
+        """
+        query = self.in_coordinates(self.query(X, y))
+        objective, curvature = self.coordinates
+        embed = objective.query_rows if y is None else objective.loss_rows
+        rows = embed(query.jacobian, query.y)
+        embedded = curvature.whiten(rows.block(slice(None)))
+        embedded *= rows.norm[:, None]
+        n_missing = self.n_embedded - embedded.shape[1]
+        return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
+
+    @property
+    def n_embedded(self) -> int:
+        """The most that there could be, however many dimensions the rows and the model take."""
+        objective, curvature = self.coordinates
+        jacobian = objective.jacobian
+        n_outputs = curvature.n_whitened // jacobian.n_columns
+        return curvature.n_whitened + n_outputs * jacobian.n_spare
+
+    # --- models without some rows ----------------------------------------------------------
+
+    @cached_property
+    def remover(self) -> Remover:
+        """What leads to the models without some rows.
+
+        It starts from the optimum, whatever curvature and damping the criterion uses, and may have
+        other columns than the study's objective, where an L1 penalty has others active.
+        """
+        objective, own = self.objective, None
+        if objective.removal_kind == "smooth":
+            objective, own = self.coordinates
+            is_hessian = self.kind == "hessian" and self.damping == 0
+            own = own if is_hessian and own.is_exact else None
+            if objective.dtype != np.float64:  # In which a small difference would be rounding.
+                objective, own = objective.astype(np.float64), None
+        return remover_of(objective, own, self.n_jobs)
+
+    def loo_predictor(self) -> np.ndarray:
+        """Predictor of each training row by one step of the model without it, (n_rows, n_outputs).
+
+        For losses with a curvature.
+        """
+        remover: Any = self.remover
+        return loo_predictor(remover.objective, remover.curvature)
+
+
+def prepare_study(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    seen: TrainingData,
+    kind: str = "hessian",
+    damping: float = 0.0,
+    solver: str = "auto",
+    n_jobs: int | None = None,
+    random_state: Any = None,
+    verbose: bool = False,
+) -> Study:
+    """Reduce a fitted estimator to its objective, and factor the curvature.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like or sparse matrix of shape (n_rows, n_features)
+        What it was fitted on, as the user gave it.
+    y : array-like of shape (n_rows,)
+    sample_weight : array-like of shape (n_rows,), default=None
+    seen : TrainingData
+        What reached the model of it, where that is known.
+    kind : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, default="hessian"
+    damping, solver, n_jobs, random_state, verbose
+        As of :class:`RelatIFExplainer`.
+
+    Raises
+    ------
+    TypeError
+        If the model is of an unsupported kind.
+    ValueError
+        If the data are not those of the fit, or the curvature is not positive definite.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the model is not at the optimum of these rows.
+    """
+    transformers, model = split_pipeline(estimator)
+    adapter = adapter_of(model)
+    index = row_index(X)
+    if seen.X is None:
+        warn_if_transform_differs(estimator)
+        features = model_rows(transformers, model, X)
+    else:
+        features = model_rows([], model, seen.X)
+        y, sample_weight = seen.y, seen.sample_weight
+        index = index[positions_of_resampled(estimator, len(index), features.shape[0])]
+    labels = column_or_1d(y)
+    check_consistent_length(features, labels)
+    weight = check_sample_weight(sample_weight, len(labels))
+    data = TrainingSet(features, labels, None if sample_weight is None else weight)
+    targets = adapter.targets(model)
+    fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
+    if kind == "active_set":
+        prepared = _on_active_set(fitted, model, damping)
+    else:
+        prepared = prepare_curvature(fitted, kind, damping, solver, random_state, verbose)
+    if verbose:
+        print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
+    distance = distance_to_optimum(fitted, prepared, kind, damping)
+    is_frozen = isinstance(estimator, FrozenEstimator)
+    warn_if_not_optimal(distance, model, features, transformers, data.sample_weight, is_frozen)
+    return Study(
+        model=model,
+        transformers=transformers,
+        targets=targets,
+        objective=prepared.objective,
+        curvature=prepared.curvature,
+        solver=prepared.solver,
+        training_rows=_described(prepared.objective, targets, index, labels),
+        n_jobs=n_jobs,
+        estimator=estimator,
+        kind=kind,
+        damping=damping,
+        training_data=data,
+        distance_to_optimum=distance,
+        verbose=verbose,
+    )
+
+
+def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
+    """A machine with a hinge loss by the KKT system of its free support vectors."""
+    if objective.is_smooth:
+        raise ValueError(
+            f"curvature='active_set' exists for SVMs with a hinge loss, not for "
+            f"{type(model).__name__}; use curvature='hessian'."
+        )
+    if damping:
+        raise ValueError(
+            f"curvature='active_set' takes no damping; got damping={damping!r}. Set "
+            "damping=0, or use curvature='hessian'."
+        )
+    choice = SolverChoice("active_set", "the KKT system of the free support vectors")
+    return Prepared(ActiveSetObjective(objective), ActiveSetCurvature(), choice)
+
+
+def _described(
+    objective: Any, targets: ClassTargets | RealTargets, index: np.ndarray, labels: np.ndarray
+) -> TrainingRows:
+    """What the model makes of each of its training rows."""
+    loss = objective.loss
+
+    def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        eta = objective.training_predictor[rows]
+        if not loss.has_probabilities:
+            return loss.predict(eta), None
+        own = loss.probabilities(eta)
+        return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
+
+    described: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for_each(describe, value_blocks(len(labels), loss.n_outputs), described.append)
+    predicted, probabilities = zip(*described, strict=True)
+    predictions = np.concatenate(predicted)
+    return TrainingRows(
+        index=index,
+        labels=labels.copy(),
+        predictions=targets.shown(predictions, lambda: predictions),
+        probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
+    )

@@ -1,0 +1,370 @@
+"""The questions to an explainer on models without some of the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..removal import (
+    CORRELATIONS,
+    ORDERS,
+    correlated,
+    estimate_and_truth,
+    find_flip_set,
+    loo_probabilities,
+    removal_effect,
+    removal_effect_on,
+    removal_statistics,
+    retrain_without,
+)
+from ..results import FlipSet, RemovalStatistics
+from ..utils._validation import check_choice, check_positive_int
+from ._studied import study_of
+
+
+class RemovalMixin:
+    """Retraining, exact and estimated, for :class:`RelatIFExplainer`."""
+
+    if TYPE_CHECKING:  # Of the explainer.
+        criterion: str
+        n_retrainings: int
+        random_state: Any
+
+    def removal_effect(
+        self, X: Any, y: Any = None, groups: Any = None, *, order: str = "newton"
+    ) -> np.ndarray:
+        """Change of each query's loss when training rows are removed and the model refitted.
+
+        The weights of the rows that stay, the penalty and the kernel are held as they are:
+        balanced class weights, a penalty that counts rows (SGD) or one that was searched for
+        (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew. The change is that
+        between two models at their optimum: with "newton" and "retrain", the model of all rows
+        is first trained to it, from where its fit has stopped.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            The label whose loss is asked for. None: the label that the model predicts.
+        groups : array-like of shape (n_rows,), default=None
+            A label for each training row: rows of one label are removed together. Rows
+            without one (None or NaN) are never removed. None: each row on its own.
+        order : {"first", "newton", "retrain"}, default="newton"
+            "first": the influence, to first order in the weight of the rows; effects of a
+            group add up. "newton": the loss after one Newton step of the model without the
+            rows. "retrain": the loss of the model retrained without them. Neither depends on
+            ``curvature`` and ``damping``, which are of the criterion only. "newton" solves for
+            each removed row by conjugate gradients where a factor of the Hessian is not
+            affordable, and "retrain" is refused where memory does not hold one. For SVMs with a
+            hinge loss "newton" is one step on the active set (free support vectors stay on
+            the margin, every other row keeps its coefficient), "retrain" follows the exact
+            solution to the machine without the rows, and "first" does not exist. Both start from
+            the exact solution on all rows. What cannot be followed (a NuSVC, a kernel that is
+            not positive semi-definite) is fitted again by scikit-learn for "retrain".
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_rows) or (n_queries, n_groups)
+            Groups in the sorted order of their labels. Positive: the rows helped.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or a removal leaves no row of a class ("newton" and
+            "retrain"): then there is no model of all classes without the rows.
+
+        Warns
+        -----
+        UserWarning
+            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
+        ConvergenceWarning
+            If a model to retrain has no optimum, because classes are told apart by a direction
+            that bears no penalty; or if double precision leaves few digits of what an SVM becomes.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explainer.removal_effect(X[:3], y[:3]).shape
+        (3, 150)
+        >>> vendors = ["A", "B", None] * 50
+        >>> explainer.removal_effect(X[:3], y[:3], groups=vendors).shape
+        (3, 2)
+        """
+        check_choice("order", order, ORDERS)
+        study = study_of(self)
+        return removal_effect(study, study.query(X, y), groups, order)
+
+    def removal_effect_on(
+        self,
+        function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        X: Any,
+        groups: Any = None,
+        *,
+        order: str = "newton",
+    ) -> np.ndarray:
+        """Change of any number that depends on predictions, on removing training rows.
+
+        For instance the mean loss of a test set, or the gap between the mean scores of two
+        groups of people.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
+            (n_queries, n_classes), and returns the number and its gradient, of the same shape.
+            An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        groups : array-like of shape (n_rows,), default=None
+            Labels of rows that are removed together, as in :meth:`removal_effect`.
+        order : {"first", "newton", "retrain"}, default="newton"
+            As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
+            number itself.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_groups,)
+            Change of the number, the groups in the sorted order of their labels.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`removal_effect`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> def mean_score(scores):
+        ...     return scores.mean(), np.full_like(scores, 1 / len(scores))
+        >>> explainer.removal_effect_on(mean_score, X[:50]).shape
+        (569,)
+        """
+        check_choice("order", order, ORDERS)
+        study = study_of(self)
+        return removal_effect_on(study, function, study.query(X), groups, order)
+
+    def retrain_without(self, rows: Sequence[Any]) -> list[Any]:
+        """Fitted estimators that training without some of the rows would have given.
+
+        Preprocessing is held fixed; only the model at the end is trained again. As in
+        :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
+        what they were for all rows. Linear models are trained to the level of rounding; without
+        any rows to do without, that is the model of all rows at its optimum. SVC and NuSVC are
+        fitted by scikit-learn, to a tolerance of 1e-9.
+
+        Parameters
+        ----------
+        rows : sequence
+            Each item is a row position, not a label of an index, or an array of row positions, to
+            train without.
+
+        Returns
+        -------
+        list of estimators, one an item
+            Copies of ``estimator_`` (without FrozenEstimator or search around it) with other
+            coefficients. An SVC or NuSVC holds the values that its kernel and its weights had
+            for all rows: a number as ``gamma``, and no ``class_weight``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> without_first, without_two = explainer.retrain_without([0, [70, 77]])
+        >>> without_two.predict(X[[70]])
+        array([2])
+        """
+        return retrain_without(study_of(self), rows)
+
+    def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
+        """What exact retraining without each of some rows changes, locally and globally.
+
+        Parameters
+        ----------
+        rows : sequence
+            Each item is a row position, not a label of an index, or an array of row positions, to
+            train without.
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+
+        Returns
+        -------
+        RemovalStatistics
+            Its attributes are ``loss_change`` of shape (n_queries, n_removals), and
+            ``parameter_change`` and ``training_change`` of shape (n_removals,).
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> without = explainer.removal_statistics([0, [70, 77]], X[:3])
+        >>> without.loss_change.shape, without.parameter_change.shape
+        ((3, 2), (2,))
+        """
+        study = study_of(self)
+        return removal_statistics(study, rows, study.query(X, y))
+
+    def score(self, X: Any, y: Any = None, *, correlation: str = "pearson") -> float:
+        """How faithful the criterion is to retraining.
+
+        The criterion is correlated with what it stands for, over all queries and
+        ``n_retrainings`` training rows, each left out and the model retrained exactly. Half of
+        the rows are those with the largest criterion on the queries, half are drawn at random.
+
+        ================== ==========================================================
+        criterion          measured against, for each query and row left out
+        ================== ==========================================================
+        "influence"        change of the query's loss
+        "theta_relative"   that, over the norm of the change of the parameters
+        "loss_relative"    that, over the root of the summed squared changes of the
+                           losses of the training rows
+        ================== ==========================================================
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+        correlation : {"pearson", "spearman"}, default="pearson"
+
+            "spearman" compares ranks only, so that a few large effects do not decide.
+
+        Returns
+        -------
+        float
+            Between -1 and 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000), random_state=0)
+        >>> explainer.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
+        True
+        """
+        check_choice("correlation", correlation, tuple(CORRELATIONS))
+        return correlated(*self.estimate_and_truth(X, y), correlation)
+
+    def estimate_and_truth(
+        self, X: Any, y: Any = None, *, order: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,), default=None
+            Labels of the queries. None: the labels that the model predicts.
+        order : {"first", "newton"}, default=None
+            Instead of the criterion, estimate the change of the query's loss by
+            :meth:`removal_effect` of this order, for the same rows.
+
+        Returns
+        -------
+        estimate : ndarray of shape (n_queries, n_retrainings)
+            The criterion; influence is multiplied by the row's share of the training weight.
+        truth : ndarray of shape (n_queries, n_retrainings)
+            What it stands for, by exact retraining; see :meth:`score`.
+        """
+        study = study_of(self)
+        check_positive_int("n_retrainings", self.n_retrainings)
+        return estimate_and_truth(
+            study,
+            study.query(X, y),
+            self.criterion,
+            n_retrainings=self.n_retrainings,
+            random_state=self.random_state,
+            order=order,
+        )
+
+    def loo_proba(self) -> np.ndarray:
+        """Class probabilities of each training row under the model trained without it.
+
+        One Newton step of each leave-one-out model from the optimum of all rows, all from the
+        one factorisation. The predictions are as honest as those of n-fold cross-validation.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            The classes in the order of ``classes_``.
+
+        Raises
+        ------
+        AttributeError
+            If the model has no probabilities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explainer.loo_proba().shape
+        (150, 3)
+        """
+        return loo_probabilities(study_of(self))
+
+    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
+        """Find training rows without which the model would predict another label for a row.
+
+        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
+        (machines with a hinge loss: by removal along the path of their solution, exact up to
+        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
+        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
+        need are put back.
+        The set is as small as was found: no row of it can stay, but a smaller set of other rows
+        may exist.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (1, n_features)
+            The row whose prediction is to flip.
+        max_size : int, default=50
+            Largest set to look for.
+
+        Returns
+        -------
+        FlipSet
+            ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
+            the probability of the label before and after, predicted and verified. Without any rows
+            if none were found; printed, it says which.
+
+        Raises
+        ------
+        TypeError
+            If the model is no classifier.
+        ValueError
+            If there is not exactly one row, or the model is a NuSVC.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> print(explainer.flip_set(X[[77]]))
+        Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
+        falls from 0.518 to 0.489.
+        """
+        return find_flip_set(study_of(self), X, max_size)
