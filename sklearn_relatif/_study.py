@@ -408,7 +408,7 @@ def prepare_study(
 
 def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
     """A machine with a hinge loss by the KKT system of its free support vectors."""
-    if objective.is_smooth:
+    if objective.removal_kind != "hinge":
         raise ValueError(
             f"curvature='active_set' exists for SVMs with a hinge loss, not for "
             f"{type(model).__name__}; use curvature='hessian'."
