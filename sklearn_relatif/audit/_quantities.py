@@ -75,7 +75,7 @@ def leave_one_out(study):
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
     objective, loss = study.objective, study.objective.loss
-    eta = study.loo_predictor()
+    eta = study.remover.loo_predictor()
     columns = {
         "loo_prediction": study.targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),

@@ -144,7 +144,7 @@ def loo_probabilities(study: Any) -> np.ndarray:
             f"{type(study.model).__name__} has no probabilities, so there are no "
             "leave-one-out probabilities."
         )
-    return loss.probabilities(study.loo_predictor())
+    return loss.probabilities(study.remover.loo_predictor())
 
 
 def _removals(study: Any, groups: Any) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from ._base import ModelsWithout, Remover
 from ._changes import parameter_changes, training_effects
 from ._descent import PRECISION, TOLERANCE, minimise, predictors
 from ._downdate import without
-from ._newton import newton_steps
+from ._newton import loo_predictor, newton_steps
 from ._retraining import is_endless, retrain, retraining_curvature
 
 #: Models that are retrained, and held, at a time.
@@ -78,6 +78,8 @@ class SmoothRemover(Remover):
         Its Hessian there, without damping.
     """
 
+    objective: LinearObjective
+
     def __init__(self, objective: LinearObjective, curvature: Any):
         self.objective = objective
         self.curvature = curvature
@@ -94,6 +96,9 @@ class SmoothRemover(Remover):
         if order == "newton":
             return newton_models(self.objective, self.curvature, removals)
         return retrained_models(self.objective, removals)
+
+    def loo_predictor(self):
+        return loo_predictor(self.objective, self.curvature)
 
 
 def trained(objective, curvature=None):
