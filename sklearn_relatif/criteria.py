@@ -50,7 +50,7 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
     forms = curvature.forms(objective)
     traces = [
         _trace_of_product(objective.weighted_second_derivative(rows), forms(rows))
-        for rows in objective.blocks(objective.rows.n_params)
+        for rows in objective.blocks(objective.rows.n_values)
     ]
     return np.concatenate(traces) / objective.total_weight
 

@@ -136,7 +136,7 @@ class ExplanationIndex:
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
         parts: dict[int, list[_Found]] = {direction: [] for direction in wanted}
         lengths = np.empty(queries.n_rows, queries.unit.dtype)
-        bytes_per_query = queries.n_params * queries.unit.itemsize
+        bytes_per_query = queries.n_values * queries.dtype.itemsize
         for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
             embedded = curvature.whiten(queries.block(some))
             unit, lengths[some] = _unit(embedded)
@@ -186,9 +186,9 @@ def _vectors(study: Study, criterion: str, dtype: Any) -> tuple[np.ndarray, floa
     objective, curvature = study.coordinates
     rows = objective.rows
     factors = study.factors(criterion)
-    vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.unit.dtype)
+    vectors = np.empty((rows.n_rows, curvature.n_whitened + 1), dtype or rows.dtype)
     lengths = np.empty(rows.n_rows, rows.unit.dtype)
-    for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+    for some in row_blocks(rows.n_rows, rows.n_values * rows.dtype.itemsize, block_budget()):
         unit, length = _unit(curvature.whiten(rows.block(some)))
         vectors[some, :-1] = unit
         lengths[some] = length * factors[some]

@@ -145,7 +145,7 @@ def test_parcels_know_their_size():
     size = sys.getsizeof(Parcel(rows))
     assert X.nbytes + vectors < size < X.nbytes + vectors + 5_000
     assert sys.getsizeof(Parcel((rows, rows))) < size + 1_000
-    assert sys.getsizeof(Parcel(curvature)) > 8 * rows.n_params**2
+    assert sys.getsizeof(Parcel(curvature)) > 8 * rows.n_values**2
     csr = sparse.csr_array(X)
     assert sys.getsizeof(Parcel(csr)) > csr.data.nbytes + csr.indices.nbytes
 

@@ -568,7 +568,8 @@ def test_distances_of_rows_far_from_the_origin():
     assert any("so far from the origin" in str(warning.message) for warning in caught)
     # The offset leaves 2e-9 of the features.
     for rows in (X, X_query):
-        predictor = explainer._study.objective.predictor(rows + 1e7)[:, 0]
+        objective = explainer._study.objective
+        predictor = objective.predictor(objective.query_jacobian(rows + 1e7))[:, 0]
         assert_allclose(predictor, far.decision_function(rows + 1e7), rtol=0, atol=1e-12)
     effect = explainer.removal_effect(X_query + 1e7, y[:5], order="retrain")
     expected = RelatIFExplainer.from_fitted(near, X, y)
@@ -588,7 +589,8 @@ def test_distances_where_no_mean_helps(container, kind):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = svm(gamma=0.5, max_iter=10**5).fit(rows, y)
         explainer = RelatIFExplainer.from_fitted(model, rows, y, curvature="identity")
-    predictor = explainer._study.objective.predictor(queries)[:, 0]
+    objective = explainer._study.objective
+    predictor = objective.predictor(objective.query_jacobian(queries))[:, 0]
     assert_allclose(predictor, model.decision_function(queries), rtol=0, atol=1e-12)
     kernel = explainer._study.objective.kernel.gram(np.arange(5), np.arange(len(y)))
     whole = X + far

@@ -631,7 +631,7 @@ def test_gradient_rows_contract_without_being_formed(container):
     X, y = cases.noisy_classes(3)
     X[np.abs(X) < 1] = 0
     rows = objective_of(logistic().fit(X, y), container(X), y).rows
-    vectors = np.random.default_rng(0).normal(size=(6, rows.n_params))
+    vectors = np.random.default_rng(0).normal(size=(6, rows.n_values))
     some = slice(20, 90)
     block = rows.block(some)
     unit, D = rows.unit[some], reference.design(X)[some]
@@ -647,7 +647,7 @@ def test_very_sparse_rows_take_the_sparse_product():
     objective = objective_of(logistic(C=0.5).fit(X, y), X, y)
     assert sparse.issparse(objective.jacobian.product_block(slice(0, 800)))
     dense = objective_of(logistic(C=0.5).fit(X, y), X.toarray(), y)
-    vectors = rng.normal(size=(3, objective.rows.n_params))
+    vectors = rng.normal(size=(3, objective.rows.n_values))
     everything = slice(0, 800)
     assert_allclose(
         objective.rows.contract(vectors, everything),

@@ -361,7 +361,7 @@ def pixels(constant):
 
 def test_compact_softmax_keeps_a_quarter_of_the_factor():
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(*pixels(0.0))
-    n_params = explainer._study.objective.rows.n_params
+    n_params = explainer._study.objective.rows.n_values
     whole, compact = len(pickle.dumps(explainer)), len(pickle.dumps(explainer.compact()))
     factor, rows = 8 * n_params**2, 8 * 300 * 66
     assert whole > factor + rows
@@ -373,7 +373,7 @@ def test_compact_explains_queries_with_features_that_no_training_row_had(constan
     X, y = pixels(constant)
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
     queries = X[:20] + np.random.default_rng(0).normal(size=(20, X.shape[1]))
-    rounding = np.sqrt(explainer._study.objective.rows.n_params) * np.finfo(np.float32).eps
+    rounding = np.sqrt(explainer._study.objective.rows.n_values) * np.finfo(np.float32).eps
     for criterion in cases.CRITERIA:
         expected = explainer.pairwise_influence(queries, criterion=criterion)
         found = explainer.compact().pairwise_influence(queries, criterion=criterion)

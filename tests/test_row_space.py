@@ -60,7 +60,7 @@ def test_agreement_with_cholesky(is_sparse, n_classes, curvature, damping):
     full, reduced = explainers
     is_dual = is_sparse and n_classes == 2 and (curvature, damping) != ("fisher", 0.0)
     assert isinstance(reduced._study.curvature, WoodburyCurvature) == is_dual
-    assert reduced._study.coordinates[0].rows.n_params < full._study.objective.rows.n_params / 2
+    assert reduced._study.coordinates[0].rows.n_values < full._study.objective.rows.n_values / 2
     for criterion in cases.CRITERIA:
         expected = full.pairwise_influence(queries, criterion=criterion)
         actual = reduced.pairwise_influence(queries, criterion=criterion)

@@ -17,7 +17,7 @@ def problem(n_rows=3000, n_columns=6, n_outputs=3, n_queries=20, dtype=np.float6
     unit[::50] = 0
     X = rng.normal(size=(n_rows, n_columns)).astype(dtype)
     rows = Gradients(LinearJacobian(X, True), unit.astype(dtype), np.ones(n_rows, dtype))
-    solved = rng.normal(size=(n_queries, rows.n_params)).astype(dtype)
+    solved = rng.normal(size=(n_queries, rows.n_values)).astype(dtype)
     factors = {
         "even": np.ones(n_rows, dtype),
         "wide": np.exp(3 * rng.normal(size=n_rows)).astype(dtype),
@@ -81,14 +81,14 @@ def test_differences_below_single_precision_count():
 def test_scales_outside_single_precision(of_rows, of_queries):
     solved, rows, factors = problem()
     rows = Gradients(LinearJacobian(rows.jacobian.X * of_rows, False), rows.unit, rows.norm)
-    assert_found(solved[:, : rows.n_params] * of_queries, rows, factors)
+    assert_found(solved[:, : rows.n_values] * of_queries, rows, factors)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_out_of_range_is_left_to_others(scale):
     solved, rows, factors = problem()
     rows = Gradients(LinearJacobian(rows.jacobian.X * scale, False), rows.unit, rows.norm)
-    assert screened_best(solved[:, : rows.n_params], rows, factors, 5, (1,)) is None
+    assert screened_best(solved[:, : rows.n_values], rows, factors, 5, (1,)) is None
 
 
 def test_many_equal_rows_are_left_to_others(monkeypatch):

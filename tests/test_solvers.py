@@ -96,7 +96,7 @@ def gradients_of(objective):
 
 def inverse_of(curvature, objective):
     """The inverse that a curvature applies, as one matrix."""
-    n_params = objective.rows.n_params
+    n_params = objective.rows.n_values
     return curvature.solve(np.eye(n_params, dtype=objective.dtype)).astype(float)
 
 

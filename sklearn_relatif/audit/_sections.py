@@ -38,7 +38,7 @@ def describe_model(study, columns, X_test, y_test):
     if "loo_prediction" in columns:
         facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
     if study.has_embedding:
-        facts["n_parameters"] = int(objective.rows.n_params)
+        facts["n_parameters"] = int(objective.weights.size)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
     facts["largest_class"] = _largest_share(label)
@@ -99,7 +99,7 @@ def support(study, X_test, y_test, explanation, index):
     objective, query = study.objective, study.query(X_test)
     queries = objective.query_rows(query.jacobian, query.y)
     cosine = explanation.scores[:, 0].astype(np.float64)
-    if study.has_embedding:
+    if queries.are_vectors:
         length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
@@ -116,7 +116,7 @@ def support(study, X_test, y_test, explanation, index):
 def _lengths(queries, curvature):
     """``sqrt(g_t^T H^-1 g_t)`` of queries."""
     square = np.empty(queries.n_rows)
-    for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_params, block_budget()):
+    for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_values, block_budget()):
         gradients = queries.block(rows)
         square[rows] = np.einsum("ij,ij->i", gradients, curvature.solve(gradients.copy()))
     return np.sqrt(square) * queries.norm

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jacobians import Gradients
 from ..results import SolverChoice
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._distribution import map_parts, split
@@ -160,23 +159,23 @@ def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     criterion : {"theta_relative", "loss_relative"}
     factor : object with ``whiten`` and ``unwhiten``
     """
-    parts = split(rows) if isinstance(rows, Gradients) else [rows]
+    parts = split(rows) if rows.can_be_split else [rows]
     found = map_parts(_measured_part, parts, criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
 def _measured_part(rows, criterion, factor):
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
-    scales = {name: np.empty(rows.n_rows, rows.unit.dtype) for name in names}
+    scales = {name: np.empty(rows.n_rows, rows.dtype) for name in names}
 
     def measure(block):
         gradients = factor.whiten(rows.block(block))
-        scales["loss_relative"][block] = rows.norms(block, gradients)
+        scales["loss_relative"][block] = rows.lengths(block, gradients)
         if criterion == "theta_relative":
-            scales["theta_relative"][block] = rows.norms(block, factor.unwhiten(gradients))
+            scales["theta_relative"][block] = rows.lengths(block, factor.unwhiten(gradients))
 
-    bytes_per_row = rows.n_params * rows.unit.itemsize
-    if isinstance(rows, Gradients) and rows.n_params <= FEW_COLUMNS:
+    bytes_per_row = rows.n_values * rows.dtype.itemsize
+    if rows.are_vectors and rows.n_values <= FEW_COLUMNS:
         for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
     else:
         for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):

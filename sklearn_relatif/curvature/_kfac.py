@@ -143,6 +143,6 @@ def _projected_diagonal(total, outputs, columns):
     diagonal = np.zeros((len(outputs), columns.shape[1]))
     bytes_per_row = 8 * (2 * columns.shape[1] + len(outputs) ** 2)
     for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
-        projected = np.asarray(objective.jacobian.block(rows) @ columns)
+        projected = objective.jacobian.apply(columns.T, rows)[:, :, 0]
         diagonal += total.rotated_inner(rows, outputs).T @ projected**2
     return diagonal / objective.total_weight

@@ -63,7 +63,7 @@ def predictor_error(objective) -> float:
         return 0.0
     some = _some_rows(objective)
     jacobian = objective.jacobian[some].astype(np.float64)
-    predictor = jacobian.predictor(objective.weights, slice(None))
+    predictor = jacobian.predictor(objective.weights)
     return float(np.abs(objective.training_predictor[some] - predictor).max(initial=0))
 
 
@@ -86,8 +86,7 @@ def _probes(total):
     signs[1] /= np.where(lengths > 0, lengths, 1)
     single = np.eye(len(some))[:: max(1, len(some) // SINGLE)]
     weights = np.concatenate([signs, single])[:, :, None] * rows.unit[some]
-    gradients = np.stack([jacobian.contract(weight) for weight in weights])
-    return total.restrict(gradients.reshape(len(weights), -1))
+    return total.restrict(jacobian.adjoint(weights.swapaxes(0, 1)))
 
 
 def _largest_ratio(squares, of):

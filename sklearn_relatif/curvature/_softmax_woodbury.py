@@ -175,7 +175,7 @@ class SoftmaxWoodburyCurvature(WideCurvature):
     def _solved(self, rows, merged, from_solution, positions):
         """Squares of some gradients by the solutions for them."""
         squares = np.empty(len(positions))
-        for some in row_blocks(len(positions), 8 * 8 * rows.n_params, block_budget()):
+        for some in row_blocks(len(positions), 8 * 8 * rows.n_values, block_budget()):
             gradients = rows.block(merged.example[positions[some]]).astype(np.float64)
             squares[some] = from_solution(gradients, self.solver.solve(gradients))
         return squares
@@ -233,7 +233,7 @@ def merge_rows(objective, rows) -> MergedRows:
     """Merge training rows that have the same features, and gradients that are the same."""
     loss, jacobian = objective.loss, objective.jacobian
     present = np.flatnonzero(objective.sample_weight > 0)
-    first, group = _distinct(jacobian.X[present])
+    first, group = _distinct(jacobian.features(present))
     rest, aside = split_columns(jacobian[present[first]])
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
     eta = objective.training_predictor[present[first]].astype(np.float64)

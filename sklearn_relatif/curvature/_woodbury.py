@@ -268,12 +268,13 @@ def scaled_inverse(matrix):
 
 def split_columns(jacobian):
     """Features without those that are too large to stand beside the others, and these aside."""
-    heavy = heavy_columns(jacobian.X)
-    columns, positions = jacobian.X[:, heavy].toarray().astype(np.float64), heavy
+    X = jacobian.features()
+    heavy = heavy_columns(X)
+    columns, positions = X[:, heavy].toarray().astype(np.float64), heavy
     if jacobian.fit_intercept:
         columns = np.column_stack([columns, np.ones(jacobian.n_rows)])
         positions = np.append(heavy, jacobian.n_columns - 1)
-    return without_columns(jacobian.X, heavy), Aside(columns, positions)
+    return without_columns(X, heavy), Aside(columns, positions)
 
 
 def disagreement(values, positions, sizes, solve):

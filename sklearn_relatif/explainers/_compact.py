@@ -282,7 +282,7 @@ def compact_curvature(
 
 def check_compactable(objective: Any, curvature: Curvature) -> None:
     """Raise a ValueError if queries cannot be explained without the training features."""
-    if not isinstance(objective, LinearObjective):
+    if not objective.rows.are_vectors:
         raise ValueError(
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
@@ -329,7 +329,7 @@ def compacted(study: Study) -> Attribution:
 def _trial_queries(objective: LinearObjective) -> Gradients:
     """Gradients of some training rows, and of rows with the features of different ones."""
     some = np.arange(objective.n_rows)[:: max(1, objective.n_rows // COMPARED)]
-    X = objective.jacobian.X[some]
+    X = objective.jacobian.features(some)
     if not objective.jacobian.is_sparse:
         order = np.random.RandomState(0).random_sample(X.shape).argsort(axis=0)
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
@@ -354,10 +354,9 @@ def compact_model(
     else:
         whitening = Whitening.of(objective)
         jacobian = LinearJacobian(whitening.coordinates(objective, dtype), fit_intercept=False)
-    no_rows = copy(objective.jacobian)
-    no_rows.X, no_rows.n_rows = objective.jacobian.X[:0].copy(), 0
     own = Gradients(jacobian, rows.unit.astype(dtype), rows.norm)
     loss, weights = objective.loss, objective.weights
+    no_rows = objective.jacobian.without_rows()
     return CompactModel(loss, weights, no_rows, objective.columns, own), whitening
 
 
@@ -403,5 +402,5 @@ class Whitening(NamedTuple):
         """Coordinates of the training rows, (n_rows, n_coordinates)."""
         coordinates = np.empty((objective.n_rows, self.basis.shape[1]), dtype)
         for rows in objective.blocks(2 * objective.jacobian.n_columns):
-            coordinates[rows] = objective.jacobian.block(rows) @ self.transform
+            coordinates[rows] = objective.jacobian.apply(self.transform.T, rows)[:, :, 0]
         return coordinates

@@ -1,32 +1,27 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
+from ._base import FiniteJacobian, Jacobian
 from ._gradients import Gradients
-from ._kernel import KernelRows, LinearKernel, TrainingKernel
-from ._linear import DENSE_ABOVE, LinearJacobian
-from ._row_space import (
-    RowSpaceJacobian,
-    dense_row_space,
-    heavy_columns,
-    sparse_row_space,
-    without_columns,
-)
+from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
+from ._linear import LinearJacobian
+from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
-    "DENSE_ABOVE",
+    "FiniteJacobian",
     "Gradients",
-    "KernelRows",
+    "Jacobian",
+    "KernelFeatures",
+    "KernelJacobian",
     "LinearJacobian",
     "LinearKernel",
     "MappedFile",
     "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",
-    "dense_row_space",
     "heavy_columns",
     "held",
     "is_stored",
-    "sparse_row_space",
     "take_columns",
     "without_columns",
 ]

@@ -1,15 +1,16 @@
-"""Structured gradients of rows: a residual times the Jacobian of each."""
+"""Gradients of rows: a residual times the Jacobian of each."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
+from typing import Any
 
-from ._linear import DENSE_ABOVE
+import numpy as np
+
+from ._base import Jacobian
 
 
 class Gradients:
-    """Unit gradients ``u_i ⊗ x~_i`` of rows, with the length ``norm_i`` of each residual.
+    """Unit gradients ``J_i^T u_i`` of rows, with the length ``norm_i`` of each residual.
 
     Directions and lengths are kept apart, because a row that the model fits perfectly still
     has a direction when its length underflows. A row whose gradient is zero by definition
@@ -17,63 +18,53 @@ class Gradients:
 
     Parameters
     ----------
-    jacobian : LinearJacobian
+    jacobian : Jacobian
     unit : ndarray of shape (n_rows, n_outputs)
         Unit residuals.
     norm : ndarray of shape (n_rows,)
         Residual lengths.
+
+    Attributes
+    ----------
+    n_rows : int
+    dtype : dtype
+    n_values : int
+        Numbers that a row takes in a block.
+    are_vectors, is_dense, can_be_split : bool
+        As the Jacobian has them.
     """
 
-    def __init__(self, jacobian, unit, norm):
+    def __init__(self, jacobian: Jacobian, unit: np.ndarray, norm: np.ndarray) -> None:
         self.jacobian = jacobian
         self.unit = unit
         self.norm = norm
-        self.n_rows, self.n_outputs = unit.shape
-        self.n_params = self.n_outputs * jacobian.n_columns
+        self.n_rows, n_outputs = unit.shape
+        self.dtype = unit.dtype
+        self.n_values = jacobian.n_values(n_outputs)
+        self.are_vectors = jacobian.are_vectors
+        self.is_dense = jacobian.is_dense
+        self.can_be_split = jacobian.can_be_split
 
-    def scaled(self, factors) -> Gradients:
+    def scaled(self, factors: np.ndarray) -> Gradients:
         """Rows whose directions are multiplied with a factor each."""
         return Gradients(self.jacobian, self.unit * factors[:, None], self.norm)
 
-    def part(self, rows) -> Gradients:
+    def part(self, rows: slice) -> Gradients:
         """Some of the rows, given by a slice."""
         return Gradients(self.jacobian.part(rows), self.unit[rows], self.norm[rows])
 
-    def block(self, rows):
-        """Unit gradients of some rows as a fresh dense array, shape (n, n_params)."""
-        unit = self.unit[rows]
-        if self.jacobian.is_sparse:
-            x = self.jacobian.dense_block(rows)
-            return (unit[:, :, None] * x[:, None, :]).reshape(len(unit), -1)
-        # Written in place: stacking the column of ones first would copy the block once more.
-        X = self.jacobian.X[rows]
-        block = np.empty((len(unit), self.n_outputs, self.jacobian.n_columns), self.jacobian.dtype)
-        np.multiply(unit[:, :, None], X[:, None, :], out=block[:, :, : X.shape[1]])
-        if self.jacobian.fit_intercept:
-            block[:, :, -1] = unit
-        return block.reshape(len(unit), -1)
+    def block(self, rows: Any) -> Any:
+        """Unit gradients of some rows, afresh: of shape (n, n_values) if they are vectors."""
+        return self.jacobian.gradients(self.unit[rows], rows)
 
-    def norms(self, rows, block):
+    def lengths(self, rows: slice, block: Any) -> np.ndarray:
         """Lengths of gradients, given as a block that belongs to ``rows``."""
-        return np.sqrt(np.einsum("ij,ij->i", block, block))
+        return self.jacobian.lengths(block, rows)
 
-    def contract(self, vectors, rows):
-        """``vectors @ block(rows).T``, shape (n_vectors, n), without forming a sparse block."""
-        if self.jacobian.is_sparse:
-            x = self.jacobian.product_block(rows)
-            if sparse.issparse(x):
-                return self._contract_sparse(vectors, x, self.unit[rows])
-        return vectors @ self.block(rows).T
+    def contract(self, block: Any, rows: slice) -> np.ndarray:
+        """Inner products of a block with the unit gradients of some rows, (len(block), n)."""
+        return self.jacobian.products(block, self.unit[rows], rows)
 
-    def n_formed(self, n_vectors):
+    def n_formed(self, n_vectors: int) -> int:
         """Numbers that :meth:`contract` forms of each row, besides the products."""
-        X = self.jacobian.X
-        if self.jacobian.is_sparse and X.nnz <= DENSE_ABOVE * X.shape[0] * X.shape[1]:
-            return n_vectors * self.n_outputs
-        return self.n_params
-
-    def _contract_sparse(self, vectors, x, unit):
-        n_vectors = len(vectors)
-        stacked = vectors.reshape(n_vectors * self.n_outputs, -1)
-        projected = (x @ np.ascontiguousarray(stacked.T)).reshape(-1, n_vectors, self.n_outputs)
-        return np.matmul(projected, unit[:, :, None])[:, :, 0].T
+        return self.jacobian.n_formed(n_vectors, self.unit.shape[1])

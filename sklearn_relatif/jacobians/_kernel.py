@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances, pairwise_kernels
 
-from ._stored import held
+from ._base import Jacobian
 
 #: What rounding may make of ``gamma`` times a squared distance.
 LOST = 1e-12
@@ -59,8 +59,9 @@ class TrainingKernel:
         """Parameters of the estimator that hold the kernel as it is."""
         return {"gamma": self._options["gamma"]} if self._options else {}
 
-    def between(self, features, positions):
+    def between(self, jacobian, positions):
         """Kernel of any rows with training rows, shape (n, len(positions))."""
+        features = jacobian.X
         if self.is_precomputed:
             return features[:, positions]
         if self._offset is not None:
@@ -151,102 +152,117 @@ def _gamma(estimator, X):
     return 1 / (X.shape[1] * variance) if variance else 1.0
 
 
+class KernelFeatures(Jacobian):
+    """Rows to ask with: what they are compared with brings the kernel.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    """
+
+    def __init__(self, X):
+        self.X = X
+        self.n_rows = X.shape[0]
+        self.dtype = X.dtype
+
+    def n_values(self, n_outputs):
+        """Numbers that a gradient takes in a block, which are those of its row."""
+        return self.X.shape[1]
+
+    def __getitem__(self, rows):
+        """Some of the rows."""
+        return KernelFeatures(self.X[rows])
+
+    def gradients(self, residual, rows):
+        """Gradients of some rows, by what they are made of."""
+        return KernelBlock(self[rows], residual)
+
+
+class KernelJacobian(KernelFeatures):
+    """Training rows in the feature space of a kernel, where they are known by inner products.
+
+    Parameters
+    ----------
+    kernel : TrainingKernel
+    support : ndarray of int
+        Positions of the rows whose gradients are not zero.
+    """
+
+    can_be_split = False
+
+    def __init__(self, kernel, support):
+        super().__init__(kernel.X)
+        self.kernel = kernel
+        self.support = support
+
+    @cached_property
+    def _lengths(self):
+        """sqrt(K(x_i, x_i)) of the support vectors, and 0 for the other rows.
+
+        It may be 0 where the row's gradient is 0, that is where K(x_i, x) is 0 for all x.
+        """
+        diagonal = self.kernel.diagonal(self.support)
+        empty = self.support[diagonal == 0]
+        sees_empty = empty.size and np.any(self.kernel.gram(empty, self.support))
+        if sees_empty or np.any(diagonal < 0):
+            worst = self.support[diagonal.argmin()]
+            raise ValueError(
+                f"The kernel of training row {worst} with itself is {diagonal.min():.3g}, so that "
+                "it is not positive definite. The relative criteria divide by its square root; "
+                "use criterion='influence', or another kernel."
+            )
+        lengths = np.zeros(self.n_rows)
+        lengths[self.support] = np.sqrt(diagonal)
+        return lengths
+
+    def lengths(self, block, rows):
+        """Lengths of unit gradients; 0 for non-support vectors."""
+        return abs(block.scale) * self._lengths[rows]
+
+    def products(self, block, residual, rows):
+        """Inner products of a block with the gradients of some training rows."""
+        first, last = np.searchsorted(self.support, [rows.start, rows.stop])
+        support = self.support[first:last]
+        products = np.zeros((len(block), rows.stop - rows.start))
+        if support.size:
+            agreement = block.scale * (block.residual @ residual[support - rows.start].T)
+            agreement *= self.kernel.between(block.jacobian, support)
+            products[:, support - rows.start] = agreement
+        return products
+
+
 @dataclass(frozen=True)
 class KernelBlock:
-    """Gradients ``scale * u_i ⊗ phi(x_i)`` of some rows, by what they are made of."""
+    """Gradients ``scale * r_i ⊗ phi(x_i)`` of some rows, by what they are made of."""
 
-    features: object
-    unit: np.ndarray
+    jacobian: KernelFeatures
+    residual: np.ndarray
     scale: float = 1.0
 
     def __mul__(self, factor):
         return replace(self, scale=self.scale * float(factor))
 
     def __len__(self):
-        return len(self.unit)
-
-
-class KernelRows:
-    """Unit gradients in the feature space of a kernel; see Gradients for the linear case.
-
-    Parameters
-    ----------
-    kernel : TrainingKernel
-    features : ndarray or CSR matrix of shape (n_rows, n_features)
-    unit : ndarray of shape (n_rows, n_outputs)
-    norm : ndarray of shape (n_rows,)
-    """
-
-    def __init__(self, kernel, features, unit, norm):
-        self.kernel = kernel
-        self.features = features
-        self.unit = unit
-        self.norm = norm
-        self.n_rows, self.n_outputs = unit.shape
-        self.n_params = features.shape[1]
-
-    @cached_property
-    def _support(self):
-        return np.flatnonzero(self.norm)
-
-    @cached_property
-    def _support_norms(self):
-        """sqrt(K(x_i, x_i)) of the support vectors.
-
-        It may be 0 where the row's gradient is 0, that is where K(x_i, x) is 0 for all x.
-        """
-        diagonal = self.kernel.diagonal(self._support)
-        empty = self._support[diagonal == 0]
-        sees_empty = empty.size and np.any(self.kernel.gram(empty, self._support))
-        if sees_empty or np.any(diagonal < 0):
-            worst = self._support[diagonal.argmin()]
-            raise ValueError(
-                f"The kernel of training row {worst} with itself is {diagonal.min():.3g}, so that "
-                "it is not positive definite. The relative criteria divide by its square root; "
-                "use criterion='influence', or another kernel."
-            )
-        return np.sqrt(diagonal)
-
-    def part(self, rows) -> KernelRows:
-        """Some of the rows, to ask with: what they are compared with brings the kernel."""
-        return KernelRows(None, self.features[rows], self.unit[rows], self.norm[rows])
-
-    def block(self, rows):
-        """Unit gradients of some rows."""
-        return KernelBlock(self.features[rows], self.unit[rows])
-
-    def norms(self, rows, block):
-        """Lengths of the gradients of some training rows; 0 for non-support vectors."""
-        lengths = np.zeros(self.n_rows)
-        lengths[self._support] = self._support_norms
-        return abs(block.scale) * lengths[rows]
-
-    def n_formed(self, n_vectors):
-        """Numbers that :meth:`contract` forms of each row, besides the products."""
-        return self.n_params
-
-    def contract(self, block, rows):
-        """Inner products of a block with the unit gradients of some training rows."""
-        first, last = np.searchsorted(self._support, [rows.start, rows.stop])
-        support = self._support[first:last]
-        products = np.zeros((len(block), rows.stop - rows.start))
-        if support.size:
-            agreement = block.scale * (block.unit @ self.unit[support].T)
-            agreement *= self.kernel.between(block.features, support)
-            products[:, support - rows.start] = agreement
-        return products
+        return len(self.residual)
 
 
 class LinearKernel:
-    """Inner products with training rows, plus a constant for a penalised intercept."""
+    """Inner products with training rows, plus a constant for a penalised intercept.
 
-    def __init__(self, X, constant):
-        self.X = X
+    Parameters
+    ----------
+    jacobian : LinearJacobian
+        The training rows, which are taken into memory in double precision.
+    constant : float
+    """
+
+    def __init__(self, jacobian, constant):
+        self.X = jacobian.features().astype(np.float64, copy=False)
         self.constant = constant
 
     def between(self, jacobian, positions):
         """Kernel of the rows of a Jacobian with training rows, shape (n, len(positions))."""
-        return self._products(held(jacobian.X), positions)
+        return self._products(jacobian.features(), positions)
 
     def primal(self, coefficients, positions):
         """Parameters, the intercept last, that coefficients (n, n_positions) of rows stand for."""

@@ -125,16 +125,37 @@ class RowSpaceJacobian(LinearJacobian):
         How many dimensions more there could be with other labels and weights of the rows.
     """
 
+    is_reduced = True
+
     def __init__(self, coordinates, fit_intercept, space, n_spare):
         super().__init__(coordinates, fit_intercept)
         self.space = space
         self.n_spare = n_spare
 
-    def at(self, X) -> LinearJacobian:
+    @classmethod
+    def of(cls, jacobian, tables) -> RowSpaceJacobian:
+        """The rows of a Jacobian in the space that they and some of its parameters span.
+
+        Parameters
+        ----------
+        jacobian : LinearJacobian
+        tables : list of ndarray of shape (n_outputs, n_columns)
+        """
+        X, n_features = jacobian.features(), jacobian.n_features
+        space, coordinates = _sparse_row_space(X) if jacobian.is_sparse else _dense_row_space(X)
+        n_found = space.n_dimensions
+        n_most = min(n_features, jacobian.n_rows + len(space.heavy) + sum(map(len, tables)))
+        space.add([table[:, :n_features] for table in tables], np.finfo(X.dtype).eps ** (2 / 3))
+        # No row has a component along what the parameters add.
+        coordinates = np.pad(coordinates, ((0, 0), (0, space.n_dimensions - n_found)))
+        coordinates = coordinates.astype(X.dtype, copy=False)
+        return cls(coordinates, jacobian.fit_intercept, space, n_most - space.n_dimensions)
+
+    def at(self, X):
         """Other rows, given by the user's features, in the coordinates of this Jacobian."""
         return LinearJacobian(self.space.project(X), self.fit_intercept)
 
-    def astype(self, dtype) -> RowSpaceJacobian:
+    def astype(self, dtype):
         """The same rows in another precision."""
         coordinates = self.X.astype(dtype, copy=False)
         return RowSpaceJacobian(coordinates, self.fit_intercept, self.space, self.n_spare)
@@ -180,7 +201,7 @@ def without_columns(X, columns):
     return rest
 
 
-def dense_row_space(X):
+def _dense_row_space(X):
     """Basis of the row space of an array by orthogonal factorisation, and the coordinates."""
     X = np.asarray(X)
     heavy = heavy_columns(X)
@@ -211,7 +232,7 @@ def _has_full_rank(triangle):
     return lapack.dpocon(triangle, norm)[0] > WELL_CONDITIONED
 
 
-def sparse_row_space(X):
+def _sparse_row_space(X):
     """Basis of the row space of a CSR matrix by pivoted Cholesky, and the coordinates.
 
     Rows that the Gram matrix cannot tell from the span of others are compared with it themselves.

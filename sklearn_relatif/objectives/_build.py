@@ -66,7 +66,7 @@ def build_objective(
         objective = replace(objective, full_jacobian=objective.jacobian, full_l2=l2, full_l1=l1)
         objective = objective.with_active_set(weights, np.sign(weights))
     if not loss.has_curvature:
-        n_features = objective.jacobian.X.shape[1]
+        n_features = objective.jacobian.n_features
         mask = _penalised(objective.penalty, n_features, objective.mask, X.dtype)
         objective = replace(objective, mask=mask)
     return objective

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import Bounds, lsq_linear, minimize
 
-from ..jacobians import LinearKernel, held
+from ..jacobians import LinearKernel
 from ._dual import BOUND, DualForm, hinge_parameters
 from ._linear import LinearObjective
 
@@ -90,7 +90,7 @@ class HingeObjective(LinearObjective):
         def negative_dual(share):
             pull = self._sum((weight * share)[:, None])[0] - slope
             change = pull / ridge
-            predictor = self.jacobian.predictor((centre + change)[None], slice(None))[:, 0]
+            predictor = self.jacobian.predictor((centre + change)[None])[:, 0]
             return pull @ (centre + change / 2) - size @ share, weight * predictor - size
 
         size, start, bounds = np.abs(weight), self._shares[:, k], Bounds(0, 1)
@@ -130,7 +130,7 @@ class HingeObjective(LinearObjective):
         """``sum_i pull_i x~_i``, shape (n_outputs, n_columns)."""
         total = np.zeros((pull.shape[1], self.jacobian.n_columns))
         for rows in self.blocks(self.jacobian.n_columns):
-            total += np.asarray(self.jacobian.block(rows).T @ pull[rows]).T
+            total += self.jacobian.adjoint(pull[rows, None], rows).reshape(total.shape)
         return total
 
     @property
@@ -159,5 +159,5 @@ class HingeObjective(LinearObjective):
             intercept = self.weights[:, -1]
         upper = np.abs(self._signed_weights) / strength
         signs = self.loss.codebook[self.y]
-        kernel = LinearKernel(held(self.jacobian.X).astype(np.float64, copy=False), of_intercept)
+        kernel = LinearKernel(self.jacobian, of_intercept)
         return DualForm(signs, self._shares * upper, upper, intercept, kernel)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..jacobians import KernelRows, TrainingKernel, held
+from ..jacobians import Gradients, KernelFeatures, KernelJacobian, TrainingKernel, held
 from ..losses import Hinge
 from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
@@ -79,29 +79,29 @@ class KernelObjective(Objective):
         return self.dual_coef.dtype
 
     @cached_property
-    def rows(self) -> KernelRows:
+    def rows(self) -> Gradients:
         """Unit gradients of the training rows: zero but for the support vectors."""
         residual = np.zeros((self.n_rows, self.loss.n_outputs))
         residual[self.support] = -self.loss.codebook[self.y[self.support]] * (self.dual_coef != 0)
         norm = np.linalg.norm(residual, axis=1)
         residual /= np.where(norm > 0, norm, 1)[:, None]
-        return KernelRows(self.kernel, self.kernel.X, residual, norm)
+        return Gradients(KernelJacobian(self.kernel, np.flatnonzero(norm)), residual, norm)
 
     def query_jacobian(self, X):
-        """Features of other rows in the precision of the machine."""
-        return held(X).astype(self.dtype, copy=False)
+        """Other rows in the precision of the machine."""
+        return KernelFeatures(held(X).astype(self.dtype, copy=False))
 
-    def query_rows(self, X, y) -> KernelRows:
+    def query_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the margins of query rows with explained labels ``y``."""
         norm, unit = self.loss.query_direction(y, np.empty((0,), self.dtype))
-        return KernelRows(self.kernel, X, unit, norm)
+        return Gradients(jacobian, unit, norm)
 
-    def predictor(self, X):
+    def predictor(self, jacobian):
         """Decision values of the binary problems, shape (n, n_outputs)."""
-        values = np.empty((X.shape[0], self.loss.n_outputs))
+        values = np.empty((jacobian.n_rows, self.loss.n_outputs))
         bytes_per_row = 2 * len(self.support) * self.dtype.itemsize
-        for rows in row_blocks(X.shape[0], bytes_per_row, block_budget()):
-            values[rows] = self.kernel.between(X[rows], self.support) @ self.dual_coef
+        for rows in row_blocks(jacobian.n_rows, bytes_per_row, block_budget()):
+            values[rows] = self.kernel.between(jacobian[rows], self.support) @ self.dual_coef
         return values + self.intercept
 
     def dual_form(self) -> DualForm:
@@ -160,7 +160,7 @@ class KernelObjective(Objective):
     @cached_property
     def training_predictor(self):
         """Decision values of the training rows, shape (n_rows, n_outputs)."""
-        return self.predictor(self.kernel.X)
+        return self.predictor(self.rows.jacobian)
 
     def curvature_diagonal(self, kind):
         """A curvature as the number that it is a multiple of the identity by.

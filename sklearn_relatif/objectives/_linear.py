@@ -167,7 +167,7 @@ class LinearObjective(Objective):
         In double precision: far from the training rows it is a small sum of large numbers.
         """
         jacobian = jacobian.astype(np.float64)
-        return in_one_blas_thread(jacobian.predictor, self.weights, slice(None))
+        return in_one_blas_thread(jacobian.predictor, self.weights)
 
     def astype(self, dtype) -> LinearObjective:
         """The same objective, with its features (and so its products) in another precision."""
@@ -191,17 +191,17 @@ class LinearObjective(Objective):
             Signs of the active ones, and 0 for those that are held at zero. Parameters without
             an L1 penalty are active whatever is said here.
         """
-        X, fit_intercept = self.full_jacobian.X, self.full_jacobian.fit_intercept
+        full, n_features = self.full_jacobian, self.full_jacobian.n_features
         active = (signs != 0) | (self.full_l1 == 0)
-        columns = np.flatnonzero(active[:, : X.shape[1]].any(axis=0))
-        kept = np.append(columns, X.shape[1]) if fit_intercept else columns
+        columns = np.flatnonzero(active[:, :n_features].any(axis=0))
+        kept = np.append(columns, n_features) if full.fit_intercept else columns
         return replace(
             self,
             weights=table[:, kept],
-            jacobian=LinearJacobian(take_columns(X, columns), fit_intercept),
+            jacobian=full.take_columns(columns),
             penalty=self.full_l2[:, kept],
             slope=(self.full_l1 * signs)[:, kept],
-            mask=active[:, kept].astype(X.dtype),
+            mask=active[:, kept].astype(full.dtype),
             columns=columns,
             inactive_bound=np.where(active, np.inf, self.full_l1),
         )
@@ -230,15 +230,15 @@ class LinearObjective(Objective):
     def _pull(self, jacobian):
         """``sum_i s_i J_i^T r_i`` with the rows of a Jacobian, shape (n_outputs, n_columns)."""
         weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
-        total = np.zeros((self.shape[0], jacobian.n_columns))
+        total = np.zeros((1, self.shape[0] * jacobian.n_columns))
 
         def add(of_block):
             total[:] += of_block
 
         bytes_per_row = jacobian.n_columns * jacobian.dtype.itemsize
         blocks = list(row_blocks(self.n_rows, bytes_per_row, jacobian.bytes_at_once))
-        for_each(lambda rows: jacobian[rows].contract(weighted[rows]), blocks, add)
-        return total
+        for_each(lambda rows: jacobian.adjoint(weighted[rows, None], rows), blocks, add)
+        return total.reshape(-1, jacobian.n_columns)
 
     def relative_gradient(self) -> float:
         """Norm of the gradient of J over the root mean square norm of the row gradients.
@@ -381,9 +381,9 @@ class LinearObjective(Objective):
         return changed.row_sum(curvature)
 
     def _gradient_gram(self):
-        matrix = np.zeros((self.rows.n_params,) * 2)
+        matrix = np.zeros((self.rows.n_values,) * 2)
         scale = self.rows.norm * np.sqrt(self.sample_weight)
-        for rows in self.blocks(self.rows.n_params):
+        for rows in self.blocks(self.rows.n_values):
             block = self.rows.block(rows)
             block *= scale[rows, None]
             matrix += block.T @ block
@@ -420,7 +420,7 @@ class LinearObjective(Objective):
             roots = self._roots(second_derivative)
 
             def grams(rows):
-                scaled = (self.jacobian.scaled_block(rows, root[rows]) for root in roots)
+                scaled = (self.jacobian.gradients(root[rows, None], rows) for root in roots)
                 return np.stack([x.T @ x for x in scaled])
 
             def add(of_block):

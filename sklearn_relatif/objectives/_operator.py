@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..jacobians import DENSE_ABOVE
 from ..utils._blocks import block_budget, row_blocks
 from ._grams import add_gram, mirror_lower
 
@@ -71,7 +70,7 @@ class CurvatureOperator:
         """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""
         products = np.zeros_like(vectors)
         values_per_row = 2 * len(vectors) * len(self.ridge)
-        if not self._are_views(vectors.dtype):
+        if not self.objective.jacobian.loads_views(vectors.dtype):
             values_per_row += self.objective.jacobian.n_columns
         for rows in row_blocks(
             self.objective.n_rows, values_per_row * vectors.itemsize, block_budget()
@@ -82,19 +81,9 @@ class CurvatureOperator:
 
     def multiply_rows(self, vectors, rows):
         """``sum_i B_i ⊗ x~_i x~_i^T v`` over some rows, given by a slice or by positions."""
-        n_outputs, n_columns = self.objective.shape
-        stacked = vectors.reshape(-1, n_columns)
-        X = self._features(rows).astype(vectors.dtype, copy=False)
-        eta = np.asarray(X @ stacked[:, : X.shape[1]].T)
-        if self.objective.jacobian.fit_intercept:
-            eta += stacked[:, -1]
-        eta = _apply(self.inner(rows), eta.reshape(len(eta), -1, n_outputs))
-        eta = eta.reshape(len(eta), -1).astype(vectors.dtype, copy=False)
-        products = np.empty_like(stacked)
-        products[:, : X.shape[1]] = (X.T @ eta).T if sparse.issparse(X) else eta.T @ X
-        if self.objective.jacobian.fit_intercept:
-            products[:, -1] = eta.sum(axis=0)
-        return self.restrict(products.reshape(vectors.shape))
+        own = self.objective.jacobian.loaded(rows, vectors.dtype)
+        eta = _apply(self.inner(rows), own.apply(vectors))
+        return self.restrict(own.adjoint(eta.astype(vectors.dtype, copy=False)))
 
     def regularise(self, vectors):
         """What the penalty and the damping contribute to ``M v``."""
@@ -158,17 +147,6 @@ class CurvatureOperator:
             trace += weight.sum(dtype=np.float64)
         mirror_lower(moment)
         return moment / trace if trace > 0 else moment
-
-    def _are_views(self, dtype):
-        """Whether the features of a block are where they were, without a copy of their own."""
-        X = self.objective.jacobian.X
-        return isinstance(X, np.ndarray) and X.dtype == dtype
-
-    def _features(self, rows):
-        X = self.objective.jacobian.X[rows]
-        if sparse.issparse(X) and X.nnz > DENSE_ABOVE * X.shape[0] * X.shape[1]:
-            return X.toarray()
-        return X
 
 
 def _apply(inner, eta):

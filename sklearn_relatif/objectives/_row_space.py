@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
-from ..jacobians import RowSpaceJacobian, dense_row_space, sparse_row_space
+from ..jacobians import RowSpaceJacobian
 from ._linear import LinearObjective
 
 
@@ -55,22 +54,13 @@ def reduce_to_row_space(objective: LinearObjective) -> LinearObjective:
         raise ValueError(
             f"solver='woodbury' cannot be used, because {obstacle}; use solver='auto'."
         )
-    X, n_features = objective.jacobian.X, objective.jacobian.X.shape[1]
-    space, coordinates = sparse_row_space(X) if sparse.issparse(X) else dense_row_space(X)
     tables = [objective.weights, np.broadcast_to(objective.slope, objective.shape)]
-    n_found = space.n_dimensions
-    n_most = min(n_features, X.shape[0] + len(space.heavy) + sum(map(len, tables)))
-    space.add([table[:, :n_features] for table in tables], np.finfo(X.dtype).eps ** (2 / 3))
-    # No row has a component along what the parameters add.
-    coordinates = np.pad(coordinates, ((0, 0), (0, space.n_dimensions - n_found)))
-    coordinates = coordinates.astype(X.dtype, copy=False)
-    n_spare = n_most - space.n_dimensions
-    jacobian = RowSpaceJacobian(coordinates, objective.jacobian.fit_intercept, space, n_spare)
+    jacobian = RowSpaceJacobian.of(objective.jacobian, tables)
 
     def stretch(table):
         """The one value of the coefficients of an output, and that of its intercept."""
-        same = np.repeat(table[:, :1], space.n_dimensions, axis=1)
-        return np.hstack([same, table[:, n_features:]])
+        same = np.repeat(table[:, :1], jacobian.n_features, axis=1)
+        return np.hstack([same, table[:, objective.jacobian.n_features :]])
 
     return replace(
         objective,

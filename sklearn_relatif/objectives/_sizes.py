@@ -47,7 +47,7 @@ class Sizes(NamedTuple):
         """Those of a linear objective."""
         jacobian, penalty, mask = objective.jacobian, objective.penalty, objective.mask
         contrasts = objective.loss.softmax_contrasts
-        n_rows, n_features = jacobian.X.shape
+        n_rows, n_features = jacobian.n_rows, jacobian.n_features
         return cls(
             n_rows=n_rows,
             n_features=n_features,

@@ -85,7 +85,7 @@ def is_endless(prepared, curvature, damping) -> bool:
     if curvature != "hessian" or damping or not (objective.loss.has_curvature and own.is_exact):
         return False
     free = (objective.penalty == 0) & (objective.slope == 0)
-    return bool(free[:, : objective.jacobian.X.shape[1]].any()) and runs_away(objective, own)
+    return bool(free[:, : objective.jacobian.n_features].any()) and runs_away(objective, own)
 
 
 def _decrement(objective, prepared, curvature, damping):
@@ -222,9 +222,9 @@ class StandardisedJacobian:
         """Standardised features of some rows, with the ones of the intercept."""
         return (self.raw.dense_block(rows) - self.mean) / self.scale
 
-    def scaled_block(self, rows, factor):
-        """The same with a factor for each row."""
-        return self.product_block(rows) * factor[:, None]
+    def gradients(self, residual, rows):
+        """The same times the residuals (n, 1) of one output."""
+        return self.product_block(rows) * residual
 
 
 def _row_length(objective):
@@ -266,7 +266,7 @@ def _random_gradients(total):
     objective = total.objective
     rng = np.random.default_rng(SEED)
     n_outputs, n_columns = objective.shape
-    gradients = np.zeros((N_PROBES * n_outputs, n_columns))
+    gradients = np.zeros((N_PROBES, n_outputs * n_columns))
     bytes_per_row = 8 * (2 * N_PROBES * n_outputs + 2 * n_outputs**2 + n_columns)
     for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
         inner = np.asarray(total.inner(rows), np.float64)
@@ -276,8 +276,8 @@ def _random_gradients(total):
         else:
             values, vectors = np.linalg.eigh(inner)
             drawn = (normal * np.sqrt(np.maximum(values, 0))[:, None]) @ vectors.swapaxes(1, 2)
-        gradients += objective.jacobian[rows].contract(drawn.reshape(len(inner), -1))
-    return gradients.reshape(N_PROBES, -1) / np.sqrt(objective.total_weight)
+        gradients += objective.jacobian.adjoint(drawn, rows)
+    return gradients / np.sqrt(objective.total_weight)
 
 
 def _preconditioner(total, curvature):

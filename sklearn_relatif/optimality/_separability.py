@@ -32,7 +32,7 @@ def runs_away(objective, curvature) -> bool:
         Its Hessian without damping, in the same coordinates.
     """
     step = curvature.solve(objective.gradient().reshape(1, -1).astype(curvature.dtype))
-    change = objective.jacobian.predictor(step.reshape(objective.shape), slice(None))
+    change = objective.jacobian.predictor(step.reshape(objective.shape))
     return not np.abs(change).max(initial=0) <= STRIDE and lacks_optimum(objective)
 
 
@@ -63,7 +63,7 @@ def lacks_optimum(objective) -> bool:
 
 def may_lack_optimum(objective) -> bool:
     """Whether some loss falls forever and coefficients bear no penalty."""
-    n_features = objective.jacobian.X.shape[1]
+    n_features = objective.jacobian.n_features
     is_free = _unpenalised(objective)[:, :n_features].any()
     return bool(is_free and objective.loss.endless_margins())
 
@@ -74,7 +74,7 @@ def _unpenalised(objective):
 
 
 def _tells_apart(objective, rows, outputs, leads, free):
-    n_features = objective.jacobian.X.shape[1]
+    n_features = objective.jacobian.n_features
     if not free[outputs, :n_features].any():
         return free.any() and np.ptp(objective.y[rows]) == 0
     free, own = free[outputs].ravel(), leads[objective.y[rows]]

@@ -13,11 +13,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from ..curvature import has_room_for_factor
-from ..jacobians import DENSE_ABOVE, LinearJacobian
-from ..utils._blocks import block_budget, row_blocks
+from ..jacobians import LinearJacobian
+from ..utils._blocks import row_blocks
 from ._own_hessian import OwnHessian
 
 #: Norm of the gradient, over the root mean square norm of the rows' gradients, at which a model
@@ -92,7 +91,7 @@ class Models:
         gradient = np.zeros(weights.shape)
         square = np.zeros(len(members))
         for rows, residual in self._residuals(weights, members):
-            _add_gradients(gradient, residual, objective.jacobian, rows)
+            objective.jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square += self.squared_lengths[rows] @ np.einsum("nbk,nbk->nb", residual, residual)
         gradient += objective.penalty * weights + objective.slope
         if objective.mask is not None:
@@ -135,10 +134,10 @@ class Models:
         gradient = np.zeros((len(weights), *bound.shape))
         square = np.zeros((len(weights), len(bound), 1))
         for rows, residual in self._residuals(weights, np.arange(len(weights))):
-            _add_gradients(gradient, residual, jacobian, rows)
+            jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square[..., 0] += np.einsum("nbk,nbk->bk", residual, residual)
         # By the inequality of Cauchy and Schwarz, no slope can be larger than this.
-        largest = np.sqrt(square) * _column_lengths(jacobian)
+        largest = np.sqrt(square) * jacobian.column_lengths()
         return np.abs(gradient) - bound - TOLERANCE * (bound + largest), gradient
 
     def _residuals(self, weights, members):
@@ -163,13 +162,9 @@ class Models:
     def _squared_lengths(self):
         """``norm(x~_i)^2 / s_i``, which times the squares of the weighted residuals sums up."""
         jacobian = self.objective.jacobian
-        lengths = np.full(jacobian.n_rows, float(jacobian.fit_intercept))
-        for rows in _blocks(jacobian, 1):
-            X = _features(jacobian, rows)
-            if sparse.issparse(X):
-                lengths[rows] += np.asarray(X.power(2).sum(axis=1)).ravel()
-            else:
-                lengths[rows] += np.einsum("ij,ij->i", X, X)
+        lengths = np.empty(jacobian.n_rows)
+        for rows in jacobian.blocks(1):
+            lengths[rows] = jacobian.loaded(rows, np.float64).squared_lengths()
         return np.divide(lengths, self.weight, out=np.zeros_like(lengths), where=self.weight > 0)
 
 
@@ -319,7 +314,7 @@ def minimise(objective, curvature=None, goal=GRADIENT_ROUNDING / 10):
 
 def _moves_far(objective, weights):
     """Whether other parameters change second derivatives by more than a small share."""
-    change = objective.jacobian.predictor(weights - objective.weights, slice(None))
+    change = objective.jacobian.predictor(weights - objective.weights)
     return bool(np.abs(change).max(initial=0) > FAR)
 
 
@@ -336,13 +331,10 @@ def predictors(jacobian: LinearJacobian, weights: np.ndarray) -> Iterator[tuple[
     rows : slice
     eta : ndarray of shape (n, n_models, n_outputs), float64
     """
-    # The column of ones is left out of the products, so that the features are not copied.
-    stacked = np.ascontiguousarray(weights.reshape(-1, weights.shape[-1]).T)
-    for rows in _blocks(jacobian, stacked.shape[1]):
-        X = _features(jacobian, rows)
-        eta = np.asarray(X @ stacked[: X.shape[1]])
-        if jacobian.fit_intercept:
-            eta += stacked[-1]
+    # In the order in which sparse features are multiplied, or each block would make a copy of it.
+    stacked = np.asfortranarray(weights.reshape(-1, weights.shape[-1]))
+    for rows in jacobian.blocks(len(stacked)):
+        eta = jacobian.loaded(rows, np.float64).apply(stacked)
         yield rows, eta.reshape(-1, *weights.shape[:2])
 
 
@@ -365,43 +357,6 @@ def solve_with(curvature, gradients):
     """``H^-1 g`` of gradients of shape (n, n_outputs, n_columns), in double precision."""
     flat = gradients.reshape(len(gradients), -1).astype(curvature.dtype, order="C")
     return curvature.solve(flat).astype(np.float64, copy=False).reshape(gradients.shape)
-
-
-def _add_gradients(gradient, residual, jacobian, rows):
-    """Add ``sum_i r_i ⊗ x~_i`` of each model; residuals have shape (n, n_models, n_outputs)."""
-    X = _features(jacobian, rows)
-    flat = residual.reshape(len(residual), -1)
-    product = (X.T @ flat).T if sparse.issparse(X) else flat.T @ X
-    gradient[..., : X.shape[1]] += product.reshape(*gradient.shape[:2], -1)
-    if jacobian.fit_intercept:
-        gradient[..., -1] += residual.sum(axis=0)
-
-
-def _column_lengths(jacobian):
-    """Norms of the columns of a Jacobian, shape (n_columns,)."""
-    squares = np.full(jacobian.n_columns, float(jacobian.n_rows))
-    squares[: jacobian.X.shape[1]] = 0
-    for rows in _blocks(jacobian, 1):
-        X = _features(jacobian, rows)
-        square = X.power(2) if sparse.issparse(X) else X**2
-        squares[: X.shape[1]] += np.asarray(square.sum(axis=0)).ravel()
-    return np.sqrt(squares)
-
-
-def _features(jacobian, rows):
-    """Features of some rows, without the column of ones, as what multiplies fastest."""
-    X = jacobian.X[rows].astype(np.float64, copy=False)
-    if sparse.issparse(X) and X.nnz > DENSE_ABOVE * X.shape[0] * X.shape[1]:
-        return X.toarray()
-    return X
-
-
-def _blocks(jacobian, n_columns):
-    """Slices of rows whose features and ``n_columns`` products are neither small nor large."""
-    X, width = jacobian.X, jacobian.n_columns
-    if jacobian.is_sparse and X.nnz <= DENSE_ABOVE * X.shape[0] * X.shape[1]:
-        width = X.nnz / max(1, X.shape[0])
-    return row_blocks(jacobian.n_rows, 8 * max(width, n_columns), block_budget())
 
 
 def _merge_models(eta):

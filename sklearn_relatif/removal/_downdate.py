@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from ..curvature import CholeskyCurvature
-from ..jacobians import LinearJacobian
 from ._descent import Models, dot, solve_with
 from ._own_hessian import OwnHessian
 
@@ -275,7 +274,7 @@ def _likelihood_of(objective, rows):
     weight = objective.output_weight
     return replace(
         objective,
-        jacobian=LinearJacobian(objective.jacobian.X[rows], objective.jacobian.fit_intercept),
+        jacobian=objective.jacobian[rows],
         y=objective.y[rows],
         sample_weight=objective.sample_weight[rows],
         output_weight=None if weight is None else weight[rows],

@@ -187,8 +187,8 @@ def _first_order(
     queries = Gradients(jacobian, residual, np.ones(len(residual)))
     share = objective.rows.norm * objective.sample_weight / objective.total_weight
     if total:
-        gradient = np.asarray(jacobian.block(slice(None)).T @ residual).T
-        solved = study.curvature.solve(gradient.reshape(1, -1).astype(objective.dtype))
+        gradient = jacobian.adjoint(residual[:, None]).astype(objective.dtype)
+        solved = study.curvature.solve(gradient)
         passes = contract(solved, objective.rows)
         blocks: Iterator[Any] = ((slice(0, 1), rows, block) for rows, block in passes)
     else:

@@ -149,7 +149,7 @@ class _FlipSearch:
         gradient = Gradients(self.query.jacobian, direction[None], np.ones(1)).block(slice(None))
         solved = self.remover.curvature.solve(gradient.astype(objective.dtype))
         effect = np.empty(objective.n_rows)
-        for rows in objective.blocks(objective.rows.n_params):
+        for rows in objective.blocks(objective.rows.n_values):
             effect[rows] = objective.rows.contract(solved, rows)[0]
         return effect * objective.rows.norm * objective.sample_weight / objective.total_weight
 

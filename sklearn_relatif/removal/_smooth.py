@@ -156,7 +156,7 @@ def _inverse_of(objective):
 
 def _moves(objective, weights):
     """Whether other parameters make a difference to the second derivative of any row."""
-    change = objective.jacobian.predictor(weights - objective.weights, slice(None))
+    change = objective.jacobian.predictor(weights - objective.weights)
     return bool(np.abs(change).max() > PRECISION)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -112,13 +111,13 @@ def _map_parts(function, queries, rows, curvature, factors, *options):
         The first row of each part of the rows. Empty if they are parts of the queries.
     found : list
     """
-    if isinstance(rows, Gradients) and not curvature.holds_rows:
+    if rows.can_be_split and not curvature.holds_rows:
         slices = part_slices(rows.n_rows)
         own = [{name: values[some] for name, values in factors.items()} for some in slices]
         parts = list(zip(split(rows), own, strict=True))
         found = map_parts(_on_rows, parts, function, queries, curvature, options)
         return [some.start for some in slices], found
-    parts = split(queries) if hasattr(queries, "part") else [queries]
+    parts = split(queries) if queries.can_be_split else [queries]
     return [], map_parts(_on_queries, parts, function, rows, curvature, factors, options)
 
 
@@ -134,7 +133,7 @@ def _on_queries(queries, function, rows, curvature, factors, options):
 def _score_matrices(queries, rows, curvature, factors):
     shape = queries.n_rows, rows.n_rows
     scores = {name: np.empty(shape, values.dtype) for name, values in factors.items()}
-    if not isinstance(rows, Gradients) or rows.jacobian.is_sparse:
+    if not rows.is_dense:
         for asked, some, block in products(queries, rows, curvature):
             block *= queries.norm[asked, None]
             _scale(block, factors, scores, asked, some)
@@ -154,12 +153,12 @@ def _score_matrices(queries, rows, curvature, factors):
             np.matmul(solved, rows.block(some).T, out=block)
             _scale(block, factors, scores, asked, some)
 
-        if rows.n_params > FEW_COLUMNS:
+        if rows.n_values > FEW_COLUMNS:
             for_each(fill, list(_score_blocks(rows, len(solved))))
             continue
         # Gradients that are formed at no cost leave the threads to BLAS, which writes each of the
         # scores' pages in one go.
-        for some in row_blocks(rows.n_rows, rows.n_params * rows.unit.itemsize, block_budget()):
+        for some in row_blocks(rows.n_rows, rows.n_values * rows.dtype.itemsize, block_budget()):
             fill(some)
     return scores
 
@@ -174,7 +173,7 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
     """The best of some rows for some queries, by the scores of unit gradients."""
     directions = DIRECTIONS[sign]
     parts: dict[str, list] = {name: [] for name in factors}
-    bytes_per_query = max(queries.n_params * queries.unit.itemsize, block_budget() / MOST_QUERIES)
+    bytes_per_query = max(queries.n_values * queries.dtype.itemsize, block_budget() / MOST_QUERIES)
     for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
         solved = curvature.solve(queries.block(asked))
         best = screened_best(solved, rows, factors, n_best, directions)
@@ -195,18 +194,18 @@ def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _query_blocks(queries):
-    return row_blocks(queries.n_rows, queries.n_params * queries.unit.itemsize, block_budget())
+    return row_blocks(queries.n_rows, queries.n_values * queries.dtype.itemsize, block_budget())
 
 
 def _score_blocks(rows, n_queries):
     values_per_row = max(n_queries, rows.n_formed(n_queries) / 8)
-    return row_blocks(rows.n_rows, rows.unit.itemsize * values_per_row, SCORE_BLOCK_BYTES)
+    return row_blocks(rows.n_rows, rows.dtype.itemsize * values_per_row, SCORE_BLOCK_BYTES)
 
 
 def _best_of_all(n_queries, solved, rows, factors, n_best, directions):
     """What :func:`screened_best` finds, by comparing all scores."""
     best = {
-        (name, direction): BestRows(n_queries, n_best, rows.unit.dtype)
+        (name, direction): BestRows(n_queries, n_best, rows.dtype)
         for name in factors
         for direction in directions
     }

@@ -19,7 +19,6 @@ from threading import Lock
 
 import numpy as np
 
-from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import CACHED_BYTES, for_each, n_blas_threads
 from ._selection import BestRows, BestScores
@@ -61,7 +60,7 @@ def screened_best(solved, rows, factors, n_best, directions):
         dense ones, numbers are outside the range of single precision, or more rows are nearly
         as good as the best than is worth scoring again.
     """
-    if not isinstance(rows, Gradients) or rows.jacobian.is_sparse:
+    if not rows.is_dense:
         return None
     search = _Search(solved, rows, factors, n_best, directions)
     for_each(search.visit, list(_growing_blocks(rows, len(solved))))
@@ -97,7 +96,7 @@ class _Search:
         self.factors = factors
         self.directions = directions
         self.vectors, has_direction = _unit_vectors(solved)
-        n_roundings = rows.n_params + FURTHER_ROUNDINGS
+        n_roundings = rows.n_values + FURTHER_ROUNDINGS
         # The rounding of the final score is allowed for as well.
         error = _gamma(n_roundings, np.float32) + _gamma(n_roundings, solved.dtype)
         self.tolerance = np.where(has_direction, error, 0.0)
@@ -119,10 +118,9 @@ class _Search:
         """Find the candidates among a block of rows."""
         if self.is_hopeless:
             return
-        jacobian, unit = self.rows.jacobian, self.rows.unit[block]
-        X = jacobian.X[block]
+        jacobian, unit = self.rows.jacobian[block], self.rows.unit[block]
         with np.errstate(over="ignore", invalid="ignore"):
-            lengths = _lengths(X, jacobian.fit_intercept)
+            lengths = jacobian.known_lengths()
             self.lengths[block] = lengths
             scales = {name: factor[block] * lengths for name, factor in self.factors.items()}
             scales = {name: scale for name, scale in scales.items() if scale.any()}
@@ -138,10 +136,10 @@ class _Search:
         parts = list(row_blocks(len(unit), n_queries, BLOCK_SCORES))
         # Memory that is fresh for each product would cost as much as looking at it does.
         n_at_once = parts[0].stop
-        gradients = np.empty((n_at_once, self.rows.n_params), np.float32)
+        gradients = np.empty((n_at_once, self.rows.n_values), np.float32)
         memory = np.empty(n_queries * n_at_once, np.float32)
         for some in parts:
-            own = self._write_gradients(X[some], unit[some], gradients).T
+            own = jacobian.gradients(unit[some], some, gradients[: some.stop - some.start]).T
             products = memory[: n_queries * own.shape[1]].reshape(n_queries, -1)
             np.matmul(self.vectors, own, out=products)
             queries, rows, products = _hits(products, bounds)
@@ -164,17 +162,6 @@ class _Search:
             low = np.min(low, axis=0, initial=np.inf) / largest - self.tolerance
             bounds[direction] = np.nextafter(low.astype(np.float32), np.float32(-np.inf))
         return weight, bounds
-
-    def _write_gradients(self, X, unit, memory):
-        """Gradients of some rows in single precision, in as much of some memory as they take."""
-        jacobian = self.rows.jacobian
-        gradients = memory[: len(unit)]
-        cells = gradients.reshape(*unit.shape, jacobian.n_columns)
-        columns = cells[:, :, : X.shape[1]]
-        np.multiply(unit[:, :, None], X[:, None, :], out=columns, casting="same_kind")
-        if jacobian.fit_intercept:
-            cells[:, :, -1] = unit
-        return gradients
 
     def _keep(self, *pairs):
         with self.lock:
@@ -287,17 +274,6 @@ def _unit_vectors(vectors):
     return unit, peak > 0
 
 
-def _lengths(X, has_intercept):
-    """Lengths of feature rows ``x~``; NaN where the square is out of range."""
-    squares = np.einsum("ij,ij->i", X, X) + X.dtype.type(has_intercept)
-    limits = np.finfo(X.dtype)
-    in_range = (squares > limits.tiny / limits.eps) & (squares < limits.max)
-    if not in_range.all():
-        is_zero = ~X.any(axis=1) & (not has_intercept)
-        squares[~in_range] = np.where(is_zero, 0, np.nan)[~in_range]
-    return np.sqrt(squares)
-
-
 def _is_in_range(scales):
     """Whether no scale is infinite, or smaller than numbers of full precision are."""
     present = scales[scales != 0]
@@ -311,7 +287,7 @@ def _growing_blocks(rows, n_queries):
     budget = block_budget() / 2 / n_blas_threads()
     at_once = BLOCK_SCORES // n_queries
     most = max(at_once, min(BLOCKS_AT_ONCE * at_once, rows.n_rows // LEAST_BLOCKS))
-    most = min(most, budget // (4 * rows.n_params))
+    most = min(most, budget // (4 * rows.n_values))
     start, size = 0, FIRST_ROWS
     while start < rows.n_rows:
         stop = min(start + max(1, min(size, int(most))), rows.n_rows)
@@ -325,16 +301,12 @@ def _products_of_pairs(solved, rows, queries, indices):
     All are summed by the same loop, so that the products of equal rows are equal.
     """
     products = np.empty(len(queries), solved.dtype)
-    jacobian = rows.jacobian
-    vectors = solved.reshape(len(solved), rows.n_outputs, -1)
+    vectors = solved.reshape(len(solved), rows.unit.shape[1], -1)
 
     def score(pairs):
-        X, unit = jacobian.X[indices[pairs]], rows.unit[indices[pairs]]
-        vector = vectors[queries[pairs]]
-        eta = np.einsum("nkd,nd->nk", vector[:, :, : X.shape[1]], X)
-        if jacobian.fit_intercept:
-            eta += vector[:, :, -1]
-        products[pairs] = np.einsum("nk,nk->n", eta, unit)
+        own = indices[pairs]
+        eta = rows.jacobian.apply_each(vectors[queries[pairs]], own)
+        products[pairs] = np.einsum("nk,nk->n", eta, rows.unit[own])
 
     for_each(score, list(row_blocks(len(queries), solved[0].nbytes, CACHED_BYTES)))
     return products

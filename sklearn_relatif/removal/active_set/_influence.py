@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...curvature import Curvature
+from ...jacobians import Gradients, Jacobian
 from ...objectives import Objective
 from ...utils._blocks import row_blocks
 from ._machines import REMOVALS_AT_A_TIME, HingeMachine
@@ -50,9 +51,13 @@ class ActiveSetObjective(Objective):
         return self.fitted.dtype
 
     @cached_property
+    def steps(self):
+        return RemovalSteps(self.machine)
+
+    @property
     def rows(self):
         """What takes the place of the training rows' gradients."""
-        return ActiveSetRows(self.machine)
+        return Gradients(self.steps, self.fitted.rows.unit, self.steps.rates)
 
     @property
     def training_predictor(self):
@@ -67,24 +72,28 @@ class ActiveSetObjective(Objective):
     def query_rows(self, jacobian, y):
         """The directions in which the margins of queries with explained labels ``y`` fall."""
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        return ActiveSetQueries(self.machine.kernel, jacobian, unit, norm, self.rows.touched)
+        own = TouchedKernel(jacobian, self.machine.kernel, self.steps.touched)
+        return Gradients(own, unit, norm)
 
 
-class ActiveSetQueries:
+class TouchedKernel(Jacobian):
     """Queries by their kernel with the rows whose coefficients a removal changes."""
 
-    def __init__(self, kernel, jacobian, unit, norm, touched):
-        self.kernel = kernel
-        self.jacobian = jacobian
-        self.unit = unit
-        self.norm = norm
-        self.touched = touched
-        self.n_rows, self.n_params = len(unit), max(1, len(touched))
+    can_be_split = False
 
-    def block(self, rows):
+    def __init__(self, jacobian, kernel, touched):
+        self.jacobian = jacobian
+        self.kernel = kernel
+        self.touched = touched
+        self.n_rows, self.dtype = jacobian.n_rows, jacobian.dtype
+
+    def n_values(self, n_outputs):
+        """Numbers that a query takes in a block."""
+        return len(self.touched)
+
+    def gradients(self, residual, rows):
         """The kernel and the directions of some queries."""
-        kernel = self.kernel.between(self.jacobian[rows], self.touched)
-        return ActiveSetBlock(kernel, self.unit[rows])
+        return ActiveSetBlock(self.kernel.between(self.jacobian[rows], self.touched), residual)
 
 
 class ActiveSetBlock(NamedTuple):
@@ -94,38 +103,46 @@ class ActiveSetBlock(NamedTuple):
     unit: np.ndarray
 
 
-class ActiveSetRows:
+class RemovalSteps(Jacobian):
     """What takes the place of the training rows' gradients; see :class:`ActiveSetObjective`.
 
     Parameters
     ----------
     machine : HingeMachine
+
+    Attributes
+    ----------
+    touched : ndarray of int
+        The rows with a coefficient that changes.
+    rates : ndarray of shape (n_rows,)
+        ``S / s_i`` of the support vectors, 0 of the others.
     """
+
+    can_be_split = False
 
     def __init__(self, machine):
         objective = machine.objective
         self.objective = objective
         self.n_rows = objective.n_rows
-        self.unit = objective.rows.unit
         self._support = np.flatnonzero(objective.rows.norm)
         self._change = machine.change(list(self._support[:, None]), is_exact=False)
         self.touched = self._change.touched
-        self.n_params = max(1, len(self.touched))
-        self.norm = np.zeros(self.n_rows)
+        self.rates = np.zeros(self.n_rows)
         weight = objective.sample_weight[self._support]
-        self.norm[self._support] = objective.total_weight / weight
+        self.rates[self._support] = objective.total_weight / weight
+        self.dtype = self.rates.dtype
 
-    def n_formed(self, n_vectors):
-        """Numbers that :meth:`contract` forms of each row, besides the products."""
-        return self.n_params
+    def n_values(self, n_outputs):
+        """Numbers that a row takes."""
+        return len(self.touched)
 
-    def contract(self, queries, rows):
+    def products(self, block, residual, rows):
         """Changes of the queries' margins by removing some training rows, (n_queries, n)."""
         first, last = np.searchsorted(self._support, [rows.start, rows.stop])
-        products = np.zeros((len(queries.unit), rows.stop - rows.start))
+        products = np.zeros((len(block.unit), rows.stop - rows.start))
         if last > first:
-            change = self._change.take(slice(first, last)).of_decision(queries.kernel)
-            moved = np.einsum("qp,qip->qi", queries.unit, change)
+            change = self._change.take(slice(first, last)).of_decision(block.kernel)
+            moved = np.einsum("qp,qip->qi", block.unit, change)
             products[:, self._support[first:last] - rows.start] = moved
         return products
 
@@ -135,12 +152,12 @@ class ActiveSetRows:
         Theta-relative: the norm of the parameter change. Loss-relative: made of the change of
         the row's own margin, which stands for ``g_i^T H^-1 g_i``.
         """
-        own = np.empty(len(self._support))
+        gradients, own = self.objective.rows, np.empty(len(self._support))
         for some in row_blocks(len(own), 1, REMOVALS_AT_A_TIME):
             rows = self._support[some]
             moved = self._change.take(some).of_training_decision(rows)
-            own[some] = np.einsum("ip,iip->i", self.unit[rows], moved)
-            own[some] *= self.objective.rows.norm[rows] / self.norm[rows]
+            own[some] = np.einsum("ip,iip->i", gradients.unit[rows], moved)
+            own[some] *= gradients.norm[rows] / self.rates[rows]
         scales = {name: np.zeros(self.n_rows) for name in ("loss_relative", "theta_relative")}
         scales["loss_relative"][self._support] = np.sqrt(np.maximum(own, 0))
         scales["theta_relative"][self._support] = self._change.lengths()
@@ -148,7 +165,7 @@ class ActiveSetRows:
 
 
 class ActiveSetCurvature(Curvature):
-    """The KKT system, which :class:`ActiveSetRows` has applied already."""
+    """The KKT system, which :class:`RemovalSteps` has applied already."""
 
     is_exact = True
 
@@ -159,3 +176,7 @@ class ActiveSetCurvature(Curvature):
     def solve(self, queries):
         """The queries as they are."""
         return queries
+
+    def row_scales(self, criterion, rows):
+        """Scales of the training rows in both relative criteria."""
+        return rows.jacobian.scales()

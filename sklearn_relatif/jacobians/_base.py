@@ -1,0 +1,102 @@
+"""What every Jacobian can be asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..utils._threads import CACHED_BYTES
+
+
+class Jacobian:
+    """How the predictors ``eta_i`` of rows depend on the parameters: ``J_i = d eta_i / d theta``.
+
+    Gradients are ``g_i = J_i^T r_i``. All of them at once would often be too large a matrix; they
+    come in blocks of rows, and what a block is made of is the business of the Jacobian: an array
+    where :attr:`are_vectors`, something opaque in the feature space of a kernel.
+
+    Attributes
+    ----------
+    n_rows : int
+    dtype : dtype
+        Precision of products with the rows.
+    are_vectors : bool
+        Whether blocks of gradients are arrays of shape (n, n_values).
+    is_dense : bool
+        Whether such a block is formed at no cost beside products with it.
+    can_be_split : bool
+        Whether a part of the rows does without the others, so that it can be sent elsewhere.
+    """
+
+    n_rows: int
+    dtype: Any
+    are_vectors = False
+    is_dense = False
+    can_be_split = True
+
+    @property
+    def bytes_at_once(self) -> int:
+        """Bytes of the rows that a thread works on: what stays in its cache."""
+        return CACHED_BYTES
+
+    def n_values(self, n_outputs: int) -> int:
+        """Numbers that a gradient takes in a block."""
+        raise NotImplementedError
+
+    def n_formed(self, n_vectors: int, n_outputs: int) -> int:
+        """Numbers that :meth:`products` forms of each row, besides the products."""
+        return self.n_values(n_outputs)
+
+    def __getitem__(self, rows: Any) -> Jacobian:
+        """Some of the rows, in memory."""
+        raise NotImplementedError
+
+    def part(self, rows: slice) -> Jacobian:
+        """Some of the rows, where they are."""
+        return self[rows]
+
+    def gradients(self, residual: np.ndarray, rows: Any) -> Any:
+        """A fresh block ``J_i^T r_i`` of some rows; ``residual`` has shape (n, n_outputs)."""
+        raise NotImplementedError
+
+    def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
+        """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
+        raise NotImplementedError
+
+    def lengths(self, block: Any, rows: slice) -> np.ndarray:
+        """Lengths of the gradients in a block that belongs to some rows, shape (n,)."""
+        raise NotImplementedError
+
+
+class FiniteJacobian(Jacobian):
+    """A Jacobian for a finite number P of parameters, which are one vector or several (m, P)."""
+
+    are_vectors = True
+
+    def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+        """``J_i v`` of some rows for each row v of the vectors, shape (n, m, n_outputs)."""
+        raise NotImplementedError
+
+    def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+        """``sum_i J_i^T r_im`` over some rows, from (n, m, n_outputs) to (m, P)."""
+        raise NotImplementedError
+
+    def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+        """Predictor of some rows, in the precision of the rows, shape (n, n_outputs)."""
+        raise NotImplementedError
+
+    def at(self, X: Any) -> FiniteJacobian:
+        """The Jacobian of other rows, which are given by the user's features."""
+        raise NotImplementedError
+
+    def factors(self, rows: Any) -> list[tuple[np.ndarray | None, Any]] | None:
+        """Pairs (B, a) with ``J_i = sum_l B_il ⊗ a_il^T``; None where it is no such sum.
+
+        ``B`` has shape (n, n_outputs, size), or is None in place of the identity.
+        """
+        return None
+
+    def lengths(self, block, rows):
+        """Lengths of the gradients in a block, shape (n,)."""
+        return np.sqrt(np.einsum("ij,ij->i", block, block))
