@@ -14,7 +14,6 @@ from sklearn_relatif.removal import remover_of
 from sklearn_relatif.removal.active_set import ActiveSetObjective
 
 Query = namedtuple("Query", ["features", "jacobian", "y"])
-Query.n_rows = property(lambda query: len(query.y))
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-10, max_iter=10_000),

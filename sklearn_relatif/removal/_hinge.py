@@ -28,7 +28,7 @@ class HingeModels(ModelsWithout):
     change: DualChange
 
     def predictor_before(self, query):
-        return self.machine.predictor(query.jacobian, query.n_rows)
+        return self.machine.predictor(query.jacobian)
 
     def predictors(self, query):
         kernel = self.machine.kernel.between(query.jacobian, self.change.touched)
