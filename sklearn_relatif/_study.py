@@ -33,7 +33,7 @@ from .adapters import (
 from .criteria import leverages, row_factors
 from .curvature import Prepared, prepare_curvature
 from .optimality import distance_to_optimum, warn_if_not_optimal
-from .removal import Remover, loo_predictor, remover_of
+from .removal import Remover, remover_of
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
@@ -308,14 +308,6 @@ class Study(Attribution):
                 objective, own = objective.astype(np.float64), None
         return remover_of(objective, own, self.n_jobs)
 
-    def loo_predictor(self) -> np.ndarray:
-        """Predictor of each training row by one step of the model without it, (n_rows, n_outputs).
-
-        For losses with a curvature.
-        """
-        remover: Any = self.remover
-        return loo_predictor(remover.objective, remover.curvature)
-
 
 def prepare_study(
     estimator: Any,
@@ -403,7 +395,7 @@ def prepare_study(
 
 def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
     """A machine with a hinge loss by the KKT system of its free support vectors."""
-    if objective.is_smooth:
+    if objective.removal_kind != "hinge":
         raise ValueError(
             f"curvature='active_set' exists for SVMs with a hinge loss, not for "
             f"{type(model).__name__}; use curvature='hessian'."

@@ -14,7 +14,6 @@ from sklearn_relatif.removal import remover_of
 from sklearn_relatif.removal.active_set import ActiveSetObjective
 
 Query = namedtuple("Query", ["features", "jacobian", "y"])
-Query.n_rows = property(lambda query: len(query.y))
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-10, max_iter=10_000),
@@ -81,6 +80,21 @@ def test_every_question_is_answered(name, on_active_set, order):
             with pytest.raises(TypeError, match="no parameters that can be written down"):
                 models.tables()
     assert sorted(positions) == [0, 1, 2]
+
+
+@with_every_remover
+def test_leave_one_out_predictors_are_those_of_single_steps(name, on_active_set):
+    objective = objective_of(MODELS[name], on_active_set)
+    remover, expected = remover_of(objective), np.empty((40, objective.loss.n_outputs))
+    if remover.obstacle("newton") is not None:
+        with pytest.raises(ValueError, match=r"order='retrain'"):
+            remover.loo_predictor()
+        return
+    query = remover.at_optimum(query_of(objective))
+    for models in remover.models_without(list(np.arange(40)[:, None]), "newton"):
+        own = models.predictors(query)[models.positions, np.arange(len(models.positions))]
+        expected[models.positions] = own
+    np.testing.assert_allclose(remover.loo_predictor(), expected, atol=1e-10)
 
 
 @with_every_remover

@@ -51,12 +51,12 @@ def model_columns(study):
         notes.append(NO_PROBABILITIES)
     if has_leave_one_out(objective):
         columns |= leave_one_out(study)
-    elif objective.is_smooth:
+    elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.is_smooth and not study.lacks_factor:
+    if objective.loss.has_curvature and not study.lacks_factor:
         columns["leverage"] = study.leverage()
-    elif not objective.is_smooth:
+    elif not objective.loss.has_curvature:
         notes.append(NO_CURVATURE)
     columns["self_influence"] = study.self_influence()
     # The denominator of Definition 3.2.
@@ -66,7 +66,7 @@ def model_columns(study):
 
 def has_leave_one_out(objective):
     """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
-    return objective.is_smooth and has_exact_factor(objective, "hessian")
+    return objective.loss.has_curvature and has_exact_factor(objective, "hessian")
 
 
 def leave_one_out(study):
@@ -75,7 +75,7 @@ def leave_one_out(study):
     One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
     """
     objective, loss = study.objective, study.objective.loss
-    eta = study.loo_predictor()
+    eta = study.remover.loo_predictor()
     columns = {
         "loo_prediction": study.targets.shown(loss.predict(eta), None),
         "loo_loss": loss.value(objective.y, eta),
@@ -125,7 +125,7 @@ def mean_influence(study, X_test, y_test):
     To first order, ``(s_i / S)`` times the mean of ``I(t, i)``. Positive: the row helps.
     """
     objective = study.objective
-    if objective.is_smooth:
+    if objective.loss.has_curvature:
         query = study.query(X_test, y_test)
         mean_loss = _mean_loss(objective.loss, query.y)
         return removal_effect_on(study, mean_loss, query, None, "first")

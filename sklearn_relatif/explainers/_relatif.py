@@ -636,7 +636,7 @@ class RelatIFExplainer(
     @property
     def intercept_interval_(self) -> np.ndarray:
         study = study_of(self)
-        intervals = None if study.objective.is_smooth else study.remover.intervals
+        intervals = None if study.objective.loss.has_curvature else study.remover.intervals
         if intervals is None:
             raise AttributeError(
                 f"{type(study.model).__name__} has no intercept_interval_: it is that of a machine "

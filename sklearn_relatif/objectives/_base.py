@@ -56,11 +56,6 @@ class Objective:
         return True
 
     @property
-    def is_smooth(self) -> bool:
-        """Whether the loss has a second derivative that says something."""
-        return self.loss.has_curvature
-
-    @property
     def n_rows(self) -> int:
         return len(self.y)
 

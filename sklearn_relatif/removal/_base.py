@@ -58,9 +58,12 @@ class Remover:
     ----------
     objective : Objective
         What the removals start from.
+    curvature : Curvature or None
+        Its Hessian without damping, where the removals start from that too.
     """
 
     objective: Objective
+    curvature: Any = None
 
     @property
     def intervals(self) -> np.ndarray | None:
@@ -92,5 +95,17 @@ class Remover:
         ------
         ValueError
             If there is an :meth:`obstacle`.
+        """
+        raise NotImplementedError
+
+    def loo_predictor(self) -> np.ndarray:
+        """Predictor of each training row by one step of the model without it.
+
+        Shape (n_rows, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If there is an :meth:`obstacle` to "newton".
         """
         raise NotImplementedError

@@ -306,16 +306,16 @@ def minimise(objective, curvature=None, goal=GRADIENT_ROUNDING / 10):
         is_idle = before.relative[0] <= TOLERANCE and point.relative[0] > 0.5 * before.relative[0]
         is_done = arrived[0] or (is_idle and not PRECISION**2 < last <= 0.5 * first)
         # A Hessian from far away tells little about how far it is to the optimum.
-        if is_done and not (is_given and _moves_far(objective, point.weights[0])):
+        if is_done and not (is_given and largest_change(objective, point.weights[0]) > FAR):
             break
         curvature, is_given = None, False
     return point
 
 
-def _moves_far(objective, weights):
-    """Whether other parameters change second derivatives by more than a small share."""
+def largest_change(objective, weights) -> float:
+    """The most that other parameters change the predictor of a training row by."""
     change = objective.jacobian.predictor(weights - objective.weights)
-    return bool(np.abs(change).max(initial=0) > FAR)
+    return float(np.abs(change).max(initial=0))
 
 
 def predictors(jacobian: LinearJacobian, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -144,7 +144,7 @@ def loo_probabilities(study: Any) -> np.ndarray:
             f"{type(study.model).__name__} has no probabilities, so there are no "
             "leave-one-out probabilities."
         )
-    return loss.probabilities(study.loo_predictor())
+    return loss.probabilities(study.remover.loo_predictor())
 
 
 def _removals(study: Any, groups: Any) -> list[np.ndarray]:
@@ -179,7 +179,7 @@ def _first_order(
 ) -> np.ndarray:
     """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
     objective = study.objective
-    if not objective.is_smooth:
+    if not objective.loss.has_curvature:
         raise ValueError(
             "order='first' needs a loss with curvature, which the hinge has not; use "
             "order='newton' (one step on the active set) or order='retrain' (exact)."

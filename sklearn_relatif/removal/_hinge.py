@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..losses import of_models
+from ..utils._blocks import row_blocks
 from ._base import ModelsWithout, Remover
 from .active_set import REMOVALS_AT_A_TIME, DualChange, Machine
 
@@ -27,7 +28,7 @@ class HingeModels(ModelsWithout):
     change: DualChange
 
     def predictor_before(self, query):
-        return self.machine.predictor(query.jacobian, query.n_rows)
+        return self.machine.predictor(query.jacobian)
 
     def predictors(self, query):
         kernel = self.machine.kernel.between(query.jacobian, self.change.touched)
@@ -79,3 +80,11 @@ class HingeRemover(Remover):
             positions = np.arange(first, first + len(some))
             change = self.machine.change(some, is_exact=order == "retrain")
             yield HingeModels(positions, self.machine, change)
+
+    def loo_predictor(self):
+        predictor = self.machine.training_predictor.copy()
+        for some in row_blocks(len(predictor), 1, REMOVALS_AT_A_TIME):
+            rows = np.r_[some]
+            change = self.machine.change(list(rows[:, None]), is_exact=False)
+            predictor[some] += np.einsum("iip->ip", change.of_training_decision(rows))
+        return predictor

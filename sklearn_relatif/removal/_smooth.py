@@ -16,9 +16,9 @@ from ..optimality import lacks_optimum, no_optimum
 from ._active_parameters import settle
 from ._base import ModelsWithout, Remover
 from ._changes import parameter_changes, training_effects
-from ._descent import PRECISION, TOLERANCE, minimise, predictors
+from ._descent import PRECISION, TOLERANCE, largest_change, minimise, predictors
 from ._downdate import without
-from ._newton import newton_steps
+from ._newton import loo_predictor, newton_steps
 from ._retraining import is_endless, retrain, retraining_curvature
 
 #: Models that are retrained, and held, at a time.
@@ -78,6 +78,8 @@ class SmoothRemover(Remover):
         Its Hessian there, without damping.
     """
 
+    objective: LinearObjective
+
     def __init__(self, objective: LinearObjective, curvature: Any):
         self.objective = objective
         self.curvature = curvature
@@ -94,6 +96,9 @@ class SmoothRemover(Remover):
         if order == "newton":
             return newton_models(self.objective, self.curvature, removals)
         return retrained_models(self.objective, removals)
+
+    def loo_predictor(self):
+        return loo_predictor(self.objective, self.curvature)
 
 
 def trained(objective, curvature=None):
@@ -130,7 +135,7 @@ def trained(objective, curvature=None):
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
         _warn_of_no_optimum("all rows")
-    if objective.has_l1 or _moves(objective, optimum.weights):
+    if objective.has_l1 or largest_change(objective, optimum.weights) > PRECISION:
         curvature = hessian_inverse(optimum)
     return optimum, curvature
 
@@ -147,12 +152,6 @@ def _inverse_of(objective):
             "damping, and it is not positive definite: the rows leave a direction undetermined "
             "there. Fit the model with more regularisation, or closer to its optimum."
         ) from error
-
-
-def _moves(objective, weights):
-    """Whether other parameters make a difference to the second derivative of any row."""
-    change = objective.jacobian.predictor(weights - objective.weights)
-    return bool(np.abs(change).max() > PRECISION)
 
 
 def newton_models(objective, curvature, removals):

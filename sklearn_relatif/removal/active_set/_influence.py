@@ -17,9 +17,9 @@ from ._machines import REMOVALS_AT_A_TIME, HingeMachine
 class ActiveSetObjective(Objective):
     """A hinge machine of which rows and queries meet on the active set.
 
-    The influence of row i is
-    ``S / s_i`` times the change of the query's margin, by one step on the active set, so that
-    ``s_i / S`` times the influence estimates the removal, as it does for other curvatures.
+    The influence of row i is ``S / s_i`` times the change of the query's margin, by one step on
+    the active set, so that ``s_i / S`` times the influence estimates the removal, as it does for
+    other curvatures.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class ActiveSetObjective(Objective):
 
     @cached_property
     def steps(self):
+        """What takes the place of the training rows' gradients."""
         return RemovalSteps(self.machine)
 
-    @property
+    @cached_property
     def rows(self):
-        """What takes the place of the training rows' gradients."""
         return Gradients(self.steps, self.fitted.rows.unit, self.steps.rates)
 
     @property

@@ -123,9 +123,11 @@ class Machine:
         self.n_jobs = n_jobs
         self._support = np.flatnonzero(coefficients.any(axis=1))
 
-    def predictor(self, jacobian, n_rows):
-        """Decision values of the ``n_rows`` rows of a Jacobian, shape (n_rows, n_outputs)."""
-        return self._values(lambda rows: self.kernel.between(jacobian[rows], self._support), n_rows)
+    def predictor(self, jacobian):
+        """Decision values of the rows of a Jacobian, shape (n_rows, n_outputs)."""
+        return self._values(
+            lambda rows: self.kernel.between(jacobian[rows], self._support), jacobian.n_rows
+        )
 
     @cached_property
     def training_predictor(self):
