@@ -287,6 +287,8 @@ def check_compactable(objective: Any, curvature: Curvature) -> None:
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
         )
+    if not objective.is_linear:
+        raise ValueError("compact() is for models that are linear in their parameters.")
     curvature.check_factored("compact()")
 
 
