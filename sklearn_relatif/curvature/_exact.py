@@ -19,7 +19,7 @@ from ._woodbury import WoodburyCurvature
 ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 TOLERATED = 1e-6
 #: How many times the product of precision and condition number a factor may be off, at most.
-ROUNDINGS = 10
+FACTOR_ROUNDINGS = 10
 #: What a reason says of such another one.
 DOUBLE = "; in double precision, because single precision spoils it"
 SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
@@ -94,7 +94,7 @@ def _by_dual(objective, kind, damping):
 
 def _is_well_conditioned(inverse):
     """Whether a factor needs no other proof, as far as rounding can take it: eps x condition."""
-    error = ROUNDINGS * np.finfo(inverse.dtype).eps * inverse.condition
+    error = FACTOR_ROUNDINGS * np.finfo(inverse.dtype).eps * inverse.condition
     return error <= ACCURACY[inverse.dtype]
 
 

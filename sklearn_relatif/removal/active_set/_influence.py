@@ -171,12 +171,8 @@ class ActiveSetCurvature(Curvature):
 
     def lengths(self, rows, criterion):
         """Scales of both relative criteria."""
-        return rows.scales()
+        return rows.jacobian.scales()
 
     def solve(self, queries):
         """The queries as they are."""
         return queries
-
-    def row_scales(self, criterion, rows):
-        """Scales of the training rows in both relative criteria."""
-        return rows.jacobian.scales()
