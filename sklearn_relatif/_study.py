@@ -286,9 +286,9 @@ class Study(Attribution):
     def n_embedded(self) -> int:
         """The most that there could be, however many dimensions the rows and the model take."""
         objective, curvature = self.coordinates
-        jacobian = objective.jacobian
-        n_outputs = curvature.n_whitened // jacobian.n_columns
-        return curvature.n_whitened + n_outputs * jacobian.n_spare
+        n_spare = objective.jacobian.n_spare
+        n_outputs = curvature.n_whitened // objective.jacobian.n_columns if n_spare else 0
+        return curvature.n_whitened + n_outputs * n_spare
 
     # --- models without some rows ----------------------------------------------------------
 

@@ -43,11 +43,11 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
     """Leverage of each training row, shape (n_rows,).
 
     ``(s_i / S) tr(A_i M_i)``, where ``A_i`` is the second derivative of the row's loss and
-    ``M_i`` the (n_outputs, n_outputs) matrix of the forms ``x~_i^T [H^-1]_kl x~_i``: the share
-    of its own fit that the row determines. For one output it is the ``h_i`` of regression
+    ``M_i = J_i H^-1 J_i^T``, in linear models of the forms ``x~_i^T [H^-1]_kl x~_i``: the share of
+    its own fit that the row determines. For one output it is the ``h_i`` of regression
     diagnostics; the sum over rows is the effective number of parameters.
     """
-    forms = curvature.forms(objective)
+    forms = objective.forms(curvature)
     traces = [
         _trace_of_product(objective.weighted_second_derivative(rows), forms(rows))
         for rows in objective.blocks(objective.rows.n_values)

@@ -152,6 +152,8 @@ def prepare_curvature(
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
         choice = choose_solver(objective, kind, damping)
+    if not objective.is_linear:
+        return _of_tangents(objective, kind, damping, choice)
     if choice.name in ("cg", "lissa"):
         return _split(objective, kind, damping, choice, random_state)
     if choice.name in ("cholesky", "woodbury"):
@@ -163,6 +165,16 @@ def prepare_curvature(
         objective = reduce_to_row_space(objective)
     total = CurvatureOperator(objective, kind, damping)
     return Prepared(objective, APPROXIMATIONS[choice.name](total), choice)
+
+
+def _of_tangents(objective, kind, damping, choice) -> Prepared:
+    """The factor, which alone goes without the features of linear predictors."""
+    if choice.name != "cholesky":
+        raise ValueError(
+            f"solver={choice.name!r} is for models that are linear in their parameters; use "
+            "solver='cholesky'."
+        )
+    return Prepared(objective, build_curvature(objective, kind, damping), choice)
 
 
 def choose_solver(objective, kind, damping=0.0) -> SolverChoice:

@@ -23,7 +23,10 @@ def null_space(objective, n_blocks, unpenalised):
     Returns
     -------
     directions : list of ndarray of shape (size, n_null), one a block
+        Of models that are not linear in their parameters none is known.
     """
+    if not objective.is_linear:
+        return [np.zeros((objective.weights.size, 0))]
     n_outputs, n_columns = objective.shape
     gram, per_output = _gram(objective), []
     for output in range(n_outputs):

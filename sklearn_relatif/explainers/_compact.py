@@ -292,6 +292,8 @@ def compacted(study: Study) -> Attribution:
             "compact() is for linear models: kernel machines, and curvature='active_set', "
             "compare queries with the training features themselves."
         )
+    if not objective.is_linear:
+        raise ValueError("compact() is for models that are linear in their parameters.")
     curvature.check_factored("compact()")
     factors = {name: study.factors(name) for name in reversed(CRITERIA)}
     queries = _trial_queries(objective)

@@ -70,9 +70,25 @@ class Jacobian:
 
 
 class FiniteJacobian(Jacobian):
-    """A Jacobian for a finite number P of parameters, which are one vector or several (m, P)."""
+    """A Jacobian for a finite number P of parameters, which are one vector or several (m, P).
 
+    A subclass gives :meth:`apply`, :meth:`gradients`, :meth:`predictor`, :meth:`at` and
+    :meth:`__getitem__`, and its number of parameters unless it knows :meth:`n_values` otherwise.
+
+    Attributes
+    ----------
+    n_params : int
+    n_spare : int
+        How many columns more there could be with the same rows, and other labels and weights.
+    """
+
+    n_params: int
     are_vectors = True
+    n_spare = 0
+
+    def n_values(self, n_outputs: int) -> int:
+        """Numbers that a gradient takes in a block."""
+        return self.n_params
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         """``J_i v`` of some rows for each row v of the vectors, shape (n, m, n_outputs)."""
@@ -80,10 +96,19 @@ class FiniteJacobian(Jacobian):
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         """``sum_i J_i^T r_im`` over some rows, from (n, m, n_outputs) to (m, P)."""
-        raise NotImplementedError
+        each = [self.gradients(one, rows).sum(axis=0) for one in np.swapaxes(residual, 0, 1)]
+        return np.stack(each)
+
+    def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
+        """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
+        products: np.ndarray = block @ self.gradients(residual, rows).T
+        return products
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        """Predictor of some rows, in the precision of the rows, shape (n, n_outputs)."""
+        """Predictor of some rows by some parameters, in the precision of the rows.
+
+        Shape (n, n_outputs). The parameters may be others than those of the Jacobian.
+        """
         raise NotImplementedError
 
     def at(self, X: Any) -> FiniteJacobian:

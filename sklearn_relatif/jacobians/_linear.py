@@ -45,8 +45,6 @@ class LinearJacobian(FiniteJacobian):
         self.is_sparse = sparse.issparse(X)
         self.is_dense = not self.is_sparse
 
-    #: How many columns more there could be with the same rows, and other labels and weights.
-    n_spare = 0
     #: Whether parameters are those of other columns than the user's features.
     is_reduced = False
 

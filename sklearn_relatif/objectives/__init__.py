@@ -2,6 +2,7 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
@@ -15,6 +16,7 @@ __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
     "CurvatureOperator",
+    "GaussNewtonObjective",
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",

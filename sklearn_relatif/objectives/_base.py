@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -21,9 +21,11 @@ class Objective:
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i``.
-    removal_kind : {"smooth", "hinge", "active_set"}
+    removal_kind : {"smooth", "hinge", "active_set", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
         "hinge" the path of the dual solution, "active_set" the same where it is known already.
+    is_linear : bool
+        Whether predictors are linear in the parameters, so that the Hessian is that of J.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -37,6 +39,7 @@ class Objective:
     y: np.ndarray
     sample_weight: np.ndarray
     removal_kind = "smooth"
+    is_linear = True
 
     @property
     def fitted(self) -> Objective:
@@ -97,6 +100,11 @@ class Objective:
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""
         raise NotImplementedError
+
+    def forms(self, curvature: Any) -> Callable[[slice], np.ndarray]:
+        """A function of a slice of the rows to their forms ``J_i M^-1 J_i^T`` by a curvature."""
+        forms: Callable[[slice], np.ndarray] = curvature.forms(self)
+        return forms
 
     def blocks(self, values_per_row: float) -> Iterator[slice]:
         """Slices over the training rows, given the size of the temporaries that each takes."""

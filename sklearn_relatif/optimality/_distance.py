@@ -65,7 +65,7 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if is_endless(prepared, curvature, damping):
             return np.inf
-        if not objective.loss.has_curvature:
+        if not (objective.loss.has_curvature and objective.is_linear):
             square, n_params = objective.squared_distance()
         else:
             square, n_params = _decrement(objective, prepared, curvature, damping)
@@ -83,6 +83,8 @@ def is_endless(prepared, curvature, damping) -> bool:
     """
     objective, own = prepared.objective, prepared.curvature
     if curvature != "hessian" or damping or not (objective.loss.has_curvature and own.is_exact):
+        return False
+    if not objective.is_linear:
         return False
     free = (objective.penalty == 0) & (objective.slope == 0)
     return bool(free[:, : objective.jacobian.n_features].any()) and runs_away(objective, own)

@@ -11,11 +11,20 @@ from ._hinge import HingeRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
 
+
+def _refused(*_: Any) -> Remover:
+    raise ValueError(
+        "The model is not linear in its parameters: what it is without some rows does not follow "
+        "from its tangent. Use order='first', or retrain_without, which fits it again."
+    )
+
+
 #: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, and ``n_jobs``.
 REMOVERS: dict[str, Callable[..., Remover]] = {
     "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
+    "none": _refused,
 }
 
 
@@ -38,7 +47,8 @@ def remover_of(objective: Objective, curvature: Any = None, n_jobs: int | None =
     Raises
     ------
     ValueError
-        If the Hessian is not positive definite, or a hinge machine bears an L1 penalty.
+        If the Hessian is not positive definite, a hinge machine bears an L1 penalty, or the model
+        is not linear in its parameters.
 
     Examples
     --------

@@ -13,13 +13,11 @@ from ..adapters import model_rows
 from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
-from ._objectives import check_objective, rounding
+from ._objectives import TANGENT, check_objective, difference_step, rounding
 from ._promises import promise, same
 
 #: Every so-manieth row is removed in one of the two removals.
 EVERY = 10
-#: Units of the square of the step by which central differences may be off.
-TANGENT = 1e3
 
 
 def check_adapter(
@@ -42,8 +40,8 @@ def check_adapter(
     - ``targets`` makes the labels what the loss takes, and shows them again.
     - ``restore`` writes ``parameters`` back: a copy with the same ones predicts the same, one with
       others predicts what the Jacobian says, and the model stays as it is.
-    - Unless ``removal_changes_objective``, models without rows that the objective leads to predict
-      what the estimator's own ``refit`` without them does.
+    - Unless ``removal_changes_objective`` or predictors are not linear in the parameters, models
+      without rows that the objective leads to predict what the estimator's own ``refit`` does.
 
     Parameters
     ----------
@@ -86,7 +84,7 @@ def check_adapter(
     check_objective(objective, X)
     rows = Query(X, objective.query_jacobian(X), positions)
     _check_predictions(adapter, model, objective, rows, targets, labels)
-    if objective.is_smooth:
+    if objective.loss.has_curvature:
         far = DenseObjective(objective).distance()
         promise(
             far <= distance,
@@ -94,7 +92,7 @@ def check_adapter(
         )
     if objective.has_tables:
         _check_tables(adapter, model, objective, rows)
-    if not adapter.removal_changes_objective(model):
+    if objective.is_linear and not adapter.removal_changes_objective(model):
         _check_refits(adapter, model, objective, rows, labels, sample_weight, refits)
 
 
@@ -162,8 +160,7 @@ def _check_tables(adapter: Any, model: Any, objective: Any, rows: Any) -> None:
 
 def _check_tangent(adapter: Any, model: Any, objective: Any, rows: Any) -> None:
     """That copies with parameters on either side differ as the Jacobian says."""
-    # Central differences are most accurate at the cube root of the precision.
-    step = float(np.cbrt(np.finfo(objective.dtype).eps))
+    step = difference_step(objective.dtype)
     vector = np.random.default_rng(0).normal(size=objective.weights.shape)
     vector *= 1.0 if objective.mask is None else objective.mask
     slope = objective.jacobian.apply(vector.reshape(1, -1).astype(objective.dtype))[:, 0]

@@ -146,7 +146,7 @@ def _check_lengths(
 
 def _check_forms(curvature: Any, objective: Any, tolerance: float) -> None:
     try:
-        form = curvature.forms(objective)
+        form = objective.forms(curvature)
     except NoFactor:
         return
     some = slice(0, min(20, objective.n_rows))

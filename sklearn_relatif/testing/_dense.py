@@ -35,6 +35,7 @@ class DenseObjective:
         Of a row in each output, the sample weight included.
     parameters, penalty, slope : ndarray of shape (n_params,)
     is_active : ndarray of bool, shape (n_params,)
+    both_active : ndarray of bool, shape (n_params, n_params)
     """
 
     def __init__(self, objective: Any) -> None:
@@ -53,6 +54,7 @@ class DenseObjective:
         self.slope = np.broadcast_to(objective.slope, shape).ravel().astype(np.float64)
         mask = np.ones(shape) if objective.mask is None else objective.mask
         self.is_active = mask.ravel() > 0
+        self.both_active = np.outer(self.is_active, self.is_active)
 
     def predictor(self, parameters: np.ndarray) -> np.ndarray:
         """Predictor of the training rows, shape (n_rows, n_outputs)."""
@@ -91,8 +93,7 @@ class DenseObjective:
         else:
             gradients = self.gradients()
             matrix = (gradients.T * self.sample_weight) @ gradients / self.total_weight
-        both = np.outer(self.is_active, self.is_active)
-        return np.where(both, matrix + damping * identity, 0.0)
+        return np.where(self.both_active, matrix + damping * identity, 0.0)
 
     def _sum(self, inner: Any, weight: Any) -> np.ndarray:
         """``sum_i s_i J_i^T A_i J_i``."""

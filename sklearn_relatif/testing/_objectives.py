@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 
 from ..objectives import CurvatureOperator
 from ._dense import DenseObjective, dense_jacobian
@@ -16,6 +16,8 @@ from ._promises import promise, refuses, same
 ROUNDINGS = 1e3
 #: Central differences of the objective, in double precision, lose so much.
 DIFFERENCES = 1e-6
+#: Those of predictors are off by so many units of the square of their step.
+TANGENT = 1e3
 
 
 def check_objective(objective: Any, queries: Any, *, tolerance: float | None = None) -> None:
@@ -28,10 +30,12 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     - ``rows`` are the unit gradients ``J_i^T r_i / |r_i|`` with the norm ``|r_i|``, zero for rows
       of weight 0. Their ``block``, ``contract``, ``lengths``, ``part`` and ``scaled`` agree. Where
       they are no vectors, products with each other are symmetric and positive semi-definite.
-    - Of the Jacobian, ``adjoint`` and ``gradients`` belong to ``apply``, also for some of the rows.
+    - Of the Jacobian, ``apply`` is the derivative of the ``predictor``, and ``adjoint`` and
+      ``gradients`` belong to it, also for some of the rows.
     - ``gradient`` is that of J, and the derivative of its value.
-    - ``operator`` multiplies with the curvature of each kind, and gives its diagonal; a Fisher
-      information is refused where the loss is no likelihood.
+    - ``hessian``, ``fisher`` and ``empirical_fisher`` are the curvatures, as blocks on a diagonal,
+      and a ``CurvatureOperator`` multiplies with them; a Fisher information is refused where the
+      loss is no likelihood. Where predictors are not linear, the Hessian is that of the tangents.
     - Of other rows, ``predict`` is the loss's of the ``predictor``, and gradients are those of
       what a query enters by.
 
@@ -76,9 +80,10 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     for rows in (objective.rows, gradients):
         _check_gradients(rows, dense_jacobian(rows.jacobian, n_params), tolerance)
     _check_jacobian(objective.jacobian, dense.jacobian, tolerance)
-    if objective.is_smooth:
+    _check_tangents(objective, dense.jacobian, tolerance)
+    if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
-        _check_operators(objective, dense, tolerance)
+        _check_curvatures(objective, dense, tolerance)
 
 
 def rounding(dtype: Any) -> float:
@@ -187,6 +192,22 @@ def _kronecker(b: Any, a: Any, n_outputs: Any) -> np.ndarray:
     return np.einsum("nks,nc->nksc", b, a).reshape(len(a), n_outputs, -1)
 
 
+def _check_tangents(objective: Any, dense: np.ndarray, tolerance: float) -> None:
+    predictor, weights = objective.jacobian.predictor, objective.weights
+    text = "the predictor is that of the parameters"
+    same(objective.training_predictor, predictor(weights), tolerance, text)
+    step = difference_step(objective.dtype)
+    vector = np.random.default_rng(0).normal(size=weights.shape)
+    slope = (predictor(weights + step * vector) - predictor(weights - step * vector)) / (2 * step)
+    text = "apply is the derivative of the predictor"
+    same(slope, dense @ vector.ravel(), TANGENT * step**2, text)
+
+
+def difference_step(dtype: Any) -> float:
+    """Step at which central differences of a predictor in a precision are most accurate."""
+    return float(np.cbrt(np.finfo(dtype).eps))
+
+
 def _check_derivatives(objective: Any, dense: Any, tolerance: float) -> None:
     rows, total = objective.rows, dense.total_weight
     gradients = dense.gradients() * (dense.sample_weight > 0)[:, None]
@@ -202,22 +223,34 @@ def _check_derivatives(objective: Any, dense: Any, tolerance: float) -> None:
         text = "gradient is the derivative of the value of J"
         same(gradient + size, by_value * dense.is_active + size, DIFFERENCES + tolerance, text)
     of_gradient = differences(lambda at: dense.gradient(at[0])[None], parameters[None])[0]
-    both = np.outer(dense.is_active, dense.is_active)
-    hessian = np.where(both, dense.hessian(parameters), 0)
+    hessian = np.where(dense.both_active, dense.hessian(parameters), 0.0)
     text = "the Hessian is the derivative of the gradient"
-    same(hessian, of_gradient * both, DIFFERENCES + tolerance, text)
+    same(hessian, of_gradient * dense.both_active, DIFFERENCES + tolerance, text)
 
 
-def _check_operators(objective: Any, dense: Any, tolerance: float) -> None:
-    for kind in ("hessian", "fisher", "empirical_fisher"):
-        operator = CurvatureOperator(objective, kind, 0.1)
+def _check_curvatures(objective: Any, dense: Any, tolerance: float) -> None:
+    kinds = {
+        "hessian": objective.hessian,
+        "fisher": objective.fisher,
+        "empirical_fisher": objective.empirical_fisher,
+    }
+    for kind, blocks in kinds.items():
         if kind == "fisher" and not objective.loss.has_fisher:
             text = "a loss that is no likelihood has no Fisher information"
-            refuses(lambda own=operator: own.diagonal(), ValueError, text)
+            refuses(blocks, ValueError, text)
             continue
-        matrix = dense.curvature(kind, 0.1)
-        vectors = np.random.default_rng(2).normal(size=(3, len(matrix))) * dense.is_active
-        products = operator.multiply(vectors.astype(objective.dtype))
-        same(products, vectors @ matrix, tolerance, f"the operator multiplies with the {kind}")
-        text = f"the operator knows the diagonal of the {kind}"
-        same(operator.diagonal(), np.diag(matrix), tolerance, text)
+        if not objective.loss.has_gauge:
+            whole = np.where(dense.both_active, linalg.block_diag(*blocks()), 0.0)
+            same(whole, dense.curvature(kind), tolerance, f"{kind} has the blocks of the {kind}")
+        if objective.is_linear:
+            _check_operator(CurvatureOperator(objective, kind, 0.1), dense, tolerance)
+
+
+def _check_operator(operator: Any, dense: Any, tolerance: float) -> None:
+    kind = operator.curvature
+    matrix = dense.curvature(kind, 0.1)
+    vectors = np.random.default_rng(2).normal(size=(3, len(matrix))) * dense.is_active
+    products = operator.multiply(vectors.astype(operator.objective.dtype))
+    same(products, vectors @ matrix, tolerance, f"the operator multiplies with the {kind}")
+    text = f"the operator knows the diagonal of the {kind}"
+    same(operator.diagonal(), np.diag(matrix), tolerance, text)

@@ -1,0 +1,186 @@
+"""Objectives of models that are not linear in their parameters, by their tangents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..jacobians import Gradients
+from ._base import Objective
+from ._sizes import Sizes
+
+
+@dataclass(frozen=True)
+class GaussNewtonObjective(Objective):
+    """A fitted model by the Jacobians of its rows at the fitted parameters.
+
+    The Hessian is that of the tangents, which is the Gauss-Newton matrix::
+
+        (1/S) [ sum_i s_i J_i^T A_i J_i + diag(Lambda) ].
+
+    It tells what rows pull at, and to first order where the parameters go. What the model is
+    without some of the rows it does not tell: estimators are fitted again.
+
+    Attributes
+    ----------
+    loss : Loss
+    weights : ndarray of shape (1, n_params)
+    jacobian : FiniteJacobian
+        Of the training rows, at these parameters.
+    y : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,)
+    penalty : ndarray of shape (1, n_params)
+        ``Lambda``, the L2 penalty of each parameter.
+    """
+
+    loss: Any
+    weights: np.ndarray
+    jacobian: Any
+    y: np.ndarray
+    sample_weight: np.ndarray
+    penalty: np.ndarray
+
+    removal_kind = "none"
+    is_linear = False
+    has_tables = False
+    slope = 0.0
+    output_weight = mask = None
+
+    @property
+    def dtype(self):
+        return self.jacobian.dtype
+
+    @property
+    def shape(self):
+        """(1, n_params): there is no table with a row an output."""
+        return self.weights.shape
+
+    def sizes(self) -> Sizes:
+        """What the choice of a solver asks."""
+        return Sizes(
+            n_rows=self.n_rows,
+            n_features=self.weights.size,
+            n_outputs=1,
+            n_classes=1,
+            fit_intercept=False,
+            is_sparse=False,
+            couples_outputs=True,
+            is_penalised=bool(self.penalty.min() > 0),
+            shares_penalty=True,
+            is_restricted=False,
+            row_space_obstacle="the model is not linear in its parameters",
+        )
+
+    # --- rows ------------------------------------------------------------------------------
+
+    @cached_property
+    def training_predictor(self):
+        return self.predictor(self.jacobian)
+
+    @cached_property
+    def rows(self) -> Gradients:
+        counts = self.sample_weight > 0
+        norm, unit = self.loss.direction(self.y, self.training_predictor)
+        return Gradients(self.jacobian, unit * counts[:, None], norm * counts)
+
+    def query_jacobian(self, X):
+        return self.jacobian.at(X)
+
+    def query_rows(self, jacobian, y) -> Gradients:
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
+        return Gradients(jacobian, unit, norm)
+
+    def loss_rows(self, jacobian, y) -> Gradients:
+        """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
+        norm, unit = self.loss.direction(y, self.predictor(jacobian))
+        return Gradients(jacobian, unit, norm)
+
+    def predictor(self, jacobian):
+        return jacobian.predictor(self.weights)
+
+    # --- derivatives -------------------------------------------------------------------------
+
+    def gradient(self) -> np.ndarray:
+        """Gradient of J at the parameters, shape (1, n_params)."""
+        weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
+        pull = self.jacobian.adjoint(weighted[:, None])
+        return (pull + self.penalty * self.weights) / self.total_weight
+
+    def curvature_diagonal(self, kind):
+        """That of the identity."""
+        return np.ones(self.weights.size, self.dtype) if kind == "identity" else None
+
+    def hessian(self) -> np.ndarray:
+        """The Gauss-Newton matrix, shape (1, n_params, n_params)."""
+        matrix = self._sum(self.weighted_second_derivative) + np.diag(self.penalty[0])
+        return matrix[None] / self.total_weight
+
+    def fisher(self) -> np.ndarray:
+        """Fisher information of the likelihood, shape (1, n_params, n_params)."""
+        matrix = self._sum(lambda rows: self._weighted(self._fisher_weight, rows))
+        return matrix[None] / self.total_weight
+
+    def empirical_fisher(self) -> np.ndarray:
+        """Second moment of the row gradients, shape (1, n_params, n_params)."""
+        matrix, scale = np.zeros((self.weights.size,) * 2), self.rows.norm**2 * self.sample_weight
+        for rows in self.blocks(self.weights.size):
+            gradients = self.rows.block(rows)
+            matrix += (gradients.T * scale[rows]) @ gradients
+        return matrix[None] / self.total_weight
+
+    def weighted_second_derivative(self, rows):
+        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
+        return self._weighted(self.loss.second_derivative, rows)
+
+    def _fisher_weight(self, y, eta):
+        return self.loss.fisher_weight(eta)
+
+    def _weighted(self, second_derivative, rows):
+        inner = second_derivative(self.y[rows], self.training_predictor[rows])
+        weight = self.sample_weight[rows].astype(inner.dtype)
+        return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
+
+    def _sum(self, inner):
+        """``sum_i J_i^T B_i J_i`` by the gradients of the roots of ``B_i``."""
+        matrix = np.zeros((self.weights.size,) * 2)
+        for rows in self.blocks(2 * self.weights.size):
+            for root in np.moveaxis(_roots(inner(rows)), 2, 0):
+                gradients = self.jacobian.gradients(root, rows)
+                matrix += gradients.T @ gradients
+        return matrix
+
+    def forms(self, curvature):
+        """A function of a slice of the rows to their forms ``J_i M^-1 J_i^T``."""
+        units = np.eye(self.loss.n_outputs, dtype=self.dtype)
+
+        def form(rows):
+            n_rows = len(self.y[rows])
+            whitened = [
+                curvature.whiten(self.jacobian.gradients(np.tile(unit, (n_rows, 1)), rows))
+                for unit in units
+            ]
+            return np.einsum("knp,lnp->nkl", whitened, whitened)
+
+        return form
+
+    def squared_distance(self):
+        """The Newton decrement in effective rows, and the effective number of parameters."""
+        hessian, ridge = self.hessian()[0], self.penalty[0] / self.total_weight
+        values, vectors = np.linalg.eigh(hessian)
+        is_curved = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0)
+        values, vectors = values[is_curved], vectors[:, is_curved]
+        n_rows = self.total_weight**2 / np.square(self.sample_weight).sum()
+        square = np.sum((self.gradient()[0] @ vectors) ** 2 / values)
+        n_params = len(values) - np.sum((ridge @ vectors**2) / values)
+        return float(n_rows * square), float(n_params)
+
+
+def _roots(inner):
+    """Roots ``R_i R_i^T`` of symmetric matrices (n, k, k), or of diagonals (n, k)."""
+    if inner.ndim == 2:
+        return np.sqrt(inner)[:, :, None] * np.eye(inner.shape[1])
+    values, vectors = np.linalg.eigh(inner)
+    return vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
