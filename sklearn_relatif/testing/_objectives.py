@@ -77,10 +77,10 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
         return
     n_params = objective.weights.size
     dense = DenseObjective(objective)
+    _check_tangents(objective, dense.jacobian, tolerance)
     for rows in (objective.rows, gradients):
         _check_gradients(rows, dense_jacobian(rows.jacobian, n_params), tolerance)
     _check_jacobian(objective.jacobian, dense.jacobian, tolerance)
-    _check_tangents(objective, dense.jacobian, tolerance)
     if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
         _check_curvatures(objective, dense, tolerance)
