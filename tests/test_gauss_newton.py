@@ -108,8 +108,8 @@ class Shuffled(Products):
     ("kind", "text"),
     [
         (OneSided, "apply is the derivative of the predictor"),
-        (Halved, "a block of gradients is J"),
-        (Shuffled, "contract gives inner products with gradients of a part"),
+        (Halved, "gradients are J"),
+        (Shuffled, "apply is the same for some of the rows"),
     ],
 )
 def test_broken_jacobians(kind, text):
