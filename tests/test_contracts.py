@@ -145,6 +145,13 @@ def with_l1(share, **params):
     return LogisticRegression(l1_ratio=share, **options)
 
 
+def searched(**params):
+    """With no warning about attributes that newer releases of scikit-learn name otherwise."""
+    is_new = "use_legacy_attributes" in LogisticRegressionCV().get_params()
+    how = {"use_legacy_attributes": False, "l1_ratios": (0.0,)} if is_new else {}
+    return LogisticRegressionCV(**how, **params)
+
+
 def linear_svc(**params):
     return LinearSVC(**{"tol": 1e-10, "max_iter": 10**6, **params})
 
@@ -178,14 +185,7 @@ MODELS = {
     "L1": Case(with_l1(1.0, C=0.05), 2, True),
     "L1, softmax": Case(with_l1(1.0, C=0.05), 3, True),
     "elastic net": Case(with_l1(0.5, C=0.05), 3),
-    "searched": Case(
-        LogisticRegressionCV(
-            Cs=3, scoring="neg_log_loss", l1_ratios=(0.0,), use_legacy_attributes=False, **NEWTON
-        )
-        if not cases.HAS_MULTI_CLASS
-        else LogisticRegressionCV(Cs=3, scoring="neg_log_loss", **NEWTON),
-        3,
-    ),
+    "searched": Case(searched(Cs=3, scoring="neg_log_loss", tol=1e-10, max_iter=1000), 3),
     "one vs rest": Case(OneVsRestClassifier(LogisticRegression(**NEWTON)), 3),
     "one vs rest of two": Case(OneVsRestClassifier(LogisticRegression(**NEWTON))),
     "LinearSVC": Case(linear_svc(), 2, True),
