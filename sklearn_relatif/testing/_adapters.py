@@ -14,11 +14,8 @@ from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
 from ._jacobians import TANGENT, difference_step, rounding
-from ._objectives import check_objective
+from ._objectives import check_objective, predictors_without, two_removals
 from ._promises import promise, same
-
-#: Every so-manieth row is removed in one of the two removals.
-EVERY = 10
 
 
 def check_adapter(
@@ -185,16 +182,11 @@ def _check_refits(
     sample_weight: Any,
     tolerance: float,
 ) -> None:
-    counted = np.flatnonzero(objective.sample_weight)
-    removals = [counted[:1], counted[::EVERY]]
-    remover = remover_of(objective)
+    removals, remover = two_removals(objective), remover_of(objective)
     query, X = remover.at_optimum(rows), rows.features
     refits = adapter.refit(model, objective, X, labels, sample_weight, removals)
-    for models in remover.models_without(removals, "retrain"):
-        own = np.moveaxis(models.predictors(query), 1, 0)
-        before = _of_objective(adapter, model, objective, models.predictor_before(query))
-        for position, predictor in zip(models.positions, own, strict=True):
-            change = _of_objective(adapter, model, objective, predictor) - before
-            expected = _of_model(adapter, refits[position], objective, X) - before
-            text = "models without rows predict what refits without them do"
-            same(change, expected, tolerance, text)
+    found = predictors_without(remover, removals, query, "retrain")
+    before, *own = (_of_objective(adapter, model, objective, eta) for eta in found)
+    expected = [_of_model(adapter, refit, objective, X) - before for refit in refits]
+    text = "models without rows predict what refits without them do"
+    same(np.subtract(own, before), expected, tolerance, text)

@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from .._study import Query
 from ..objectives import CurvatureOperator
+from ..removal import remover_of
 from ._dense import DenseObjective, dense_jacobian
 from ._jacobians import check_jacobian, rounding
 from ._losses import differences
 from ._promises import promise, refuses, same
 
+#: Every so-manieth row is removed in one of two removals.
+EVERY = 10
+#: Share of its largest change by which a predictor may differ between two searches for an optimum.
+OPTIMA = 1e-6
 #: Central differences of the objective, in double precision, lose so much.
 DIFFERENCES = 1e-6
 
@@ -32,6 +38,8 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     - ``hessian``, ``fisher`` and ``empirical_fisher`` are the curvatures, as blocks on a diagonal,
       and a ``CurvatureOperator`` multiplies with them; a Fisher information is refused where the
       loss is no likelihood. Where predictors are not linear, the Hessian is that of the tangents.
+    - Where Newton steps lead to the models without some rows (``removal_kind`` "smooth", no L1
+      penalty, double precision), one of them and the optimum are those of the dense objective.
     - Of other rows, ``predict`` is the loss's of the ``predictor``, and gradients are those of
       what a query enters by.
 
@@ -82,6 +90,9 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
         _check_curvatures(objective, dense, tolerance)
+    is_followed = objective.removal_kind == "smooth" and not objective.has_l1
+    if is_followed and objective.dtype == np.float64:
+        _check_removals(objective, dense, Query(queries, jacobian, y))
 
 
 def _check_sizes(objective: Any) -> None:
@@ -205,3 +216,34 @@ def _check_operator(operator: Any, dense: Any, tolerance: float) -> None:
     same(products, vectors @ matrix, tolerance, f"the operator multiplies with the {kind}")
     text = f"the operator knows the diagonal of the {kind}"
     same(operator.diagonal(), np.diag(matrix), tolerance, text)
+
+
+def _check_removals(objective: Any, dense: Any, query: Query) -> None:
+    removals, remover = two_removals(objective), remover_of(objective)
+    jacobian = dense_jacobian(query.jacobian, dense.parameters.size)
+    start, query = dense.optimum(dense.parameters), remover.at_optimum(query)
+    ways = {
+        "newton": ("Newton steps", lambda rows: start + dense.step(start, rows)),
+        "retrain": ("optima", lambda rows: dense.optimum(start, rows)),
+    }
+    for order, (name, leave_out) in ways.items():
+        found = predictors_without(remover, removals, query, order)
+        expected = [jacobian @ (leave_out(rows) - start) for rows in removals]
+        text = f"models without rows, by order={order!r}, are {name} of the dense objective"
+        same(found[1:] - found[0], expected, OPTIMA, text)
+
+
+def predictors_without(remover: Any, removals: Any, query: Any, order: str) -> np.ndarray:
+    """Of the model of all rows, and of those without some, (1 + n_removals, n, n_outputs)."""
+    found: list[Any] = [None] * (1 + len(removals))
+    for models in remover.models_without(removals, order):
+        found[0] = models.predictor_before(query)
+        for position, own in enumerate(np.moveaxis(models.predictors(query), 1, 0)):
+            found[1 + models.positions[position]] = own
+    return np.array(found)
+
+
+def two_removals(objective: Any) -> list[np.ndarray]:
+    """One row, and some of the rows, among those that count."""
+    counted = np.flatnonzero(objective.sample_weight)
+    return [counted[:1], counted[::EVERY]]
