@@ -80,6 +80,55 @@ def test_an_objective_of_tangents():
         check_curvature(prepared.curvature, prepared.objective, kind, 0.1)
 
 
+class OneSided(Products):
+    def apply(self, vectors, rows=slice(None)):
+        (u, _), (_, dv) = self.sides(self.weights, rows), self.sides(vectors, rows)
+        return u * dv
+
+
+class Halved(Products):
+    def gradients(self, residual, rows):
+        return super().gradients(residual, rows) / 2
+
+
+class Elsewhere(Products):
+    def at(self, X):
+        return Products(X + 1, self.weights)
+
+    def __getitem__(self, rows):
+        return Products(self.X[rows], self.weights)
+
+
+class Shuffled(Products):
+    def __getitem__(self, rows):
+        return self.at(self.X[rows][::-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (OneSided, "apply is the derivative of the predictor"),
+        (Halved, "gradients are J"),
+        (Shuffled, "apply is the same for some of the rows"),
+    ],
+)
+def test_broken_jacobians(kind, text):
+    objective = softmax_of_products()
+    broken = replace(objective, jacobian=kind(objective.jacobian.X, objective.weights))
+    with pytest.raises(AssertionError, match=f"Broken promise: {text}"):
+        check_objective(broken, objective.jacobian.X[:20])
+
+
+def test_a_jacobian_that_maps_other_rows_wrongly(product):
+    class Misled(ProductAdapter):
+        def reduce(self, model, X, y, sample_weight):
+            objective = super().reduce(model, X, y, sample_weight)
+            return replace(objective, jacobian=Elsewhere(X, objective.weights))
+
+    with pytest.raises(AssertionError, match="the objective predicts what the model does"):
+        check_adapter(Misled(), *product)
+
+
 @pytest.mark.parametrize("kind", ["hessian", "fisher", "empirical_fisher"])
 def test_the_tangent_of_a_linear_model_is_the_model(kind):
     X, y = cases.noisy_classes(2)

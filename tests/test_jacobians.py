@@ -14,6 +14,7 @@ from sklearn_relatif.jacobians import (
     RowSpaceJacobian,
     TrainingKernel,
 )
+from sklearn_relatif.testing import check_jacobian
 
 from . import reference
 
@@ -67,6 +68,11 @@ def drawn(*shape):
 def assert_equal(actual, expected):
     assert actual.shape == expected.shape
     assert_allclose(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_jacobians_keep_their_promises(case):
+    jacobian, x = case
+    check_jacobian(jacobian, drawn(N_OUTPUTS, x.shape[1]))
 
 
 @pytest.mark.parametrize("rows", [slice(None), SOME, np.array([3, 0, 21])], ids=["all", "a", "few"])

@@ -71,19 +71,6 @@ def as_matrices(loss, second_derivative):
     return second_derivative[:, :, None] * np.eye(loss.n_outputs)
 
 
-def test_residual_is_the_derivative_of_the_value(loss):
-    y, eta = rows_of(loss)
-    expected = central_differences(lambda eta: loss.value(y, eta), eta)
-    assert_allclose(loss.residual(y, eta), expected, rtol=0, atol=TOLERANCE)
-
-
-def test_second_derivative_is_the_derivative_of_the_residual(loss):
-    y, eta = rows_of(loss)
-    expected = central_differences(lambda eta: loss.residual(y, eta), eta)
-    actual = as_matrices(loss, loss.second_derivative(y, eta))
-    assert_allclose(actual, expected, rtol=0, atol=TOLERANCE)
-
-
 def test_fisher_weight_is_the_expected_outer_product_of_residuals(loss):
     """By the definition: over the labels that the model draws, independently for each problem."""
     _, eta = rows_of(loss)

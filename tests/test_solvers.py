@@ -234,28 +234,6 @@ def test_an_indefinite_curvature_is_an_error():
 STRUCTURED = ("block_diagonal", "kfac", "ekfac")
 
 
-@pytest.mark.parametrize("curvature", CURVATURES)
-@pytest.mark.parametrize("structure", STRUCTURED)
-@pytest.mark.parametrize("name", ["binary", "softmax", "sparse softmax"])
-def test_whitening_belongs_to_the_solution(name, structure, curvature):
-    objective = OBJECTIVES[name]()
-    own = _choice.APPROXIMATIONS[structure](CurvatureOperator(objective, curvature, 1e-3))
-    gradients = gradients_of(objective)
-    solved = own.solve(gradients.copy())
-    whitened = own.whiten(gradients.copy())
-    assert_allclose(whitened @ whitened.T, gradients @ solved.T, atol=1e-10 * np.abs(solved).max())
-    assert_allclose(own.unwhiten(whitened.copy()), solved, atol=1e-12 * np.abs(solved).max())
-
-    n_outputs, n_columns = objective.shape
-    inverse = inverse_of(own, objective).reshape(n_outputs, n_columns, n_outputs, n_columns)
-    x = objective.jacobian.dense_block(slice(0, 5))
-    expected = np.einsum("ni,kilj,nj->nkl", x, inverse, x)
-    form = own.quadratic_form(n_outputs)(x)
-    if form.ndim == 2:
-        form = form[:, :, None] * np.eye(n_outputs)
-    assert_allclose(form, expected, rtol=1e-9, atol=1e-12)
-
-
 @pytest.mark.parametrize("curvature", ["hessian", "fisher"])
 @pytest.mark.parametrize("name", ["binary", "one vs rest"])
 def test_block_diagonal_is_exact_without_coupling(name, curvature):

@@ -2,7 +2,14 @@
 
 from ._adapters import check_adapter
 from ._curvatures import check_curvature
+from ._jacobians import check_jacobian
 from ._losses import check_loss
 from ._objectives import check_objective
 
-__all__ = ["check_adapter", "check_curvature", "check_loss", "check_objective"]
+__all__ = [
+    "check_adapter",
+    "check_curvature",
+    "check_jacobian",
+    "check_loss",
+    "check_objective",
+]

@@ -13,7 +13,8 @@ from ..adapters import model_rows
 from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
-from ._objectives import TANGENT, check_objective, difference_step, rounding
+from ._jacobians import TANGENT, difference_step, rounding
+from ._objectives import check_objective
 from ._promises import promise, same
 
 #: Every so-manieth row is removed in one of the two removals.

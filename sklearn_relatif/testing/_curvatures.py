@@ -8,7 +8,7 @@ import numpy as np
 
 from ..curvature import NoFactor
 from ._dense import DenseObjective, solve
-from ._objectives import rounding
+from ._jacobians import rounding
 from ._promises import promise, refuses, same
 
 

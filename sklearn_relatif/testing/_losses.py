@@ -168,7 +168,8 @@ def _check_classes(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) 
         for label, own in enumerate(margins):
             far = np.zeros((2, loss.n_outputs))
             # The shortest way on which all margins of the class grow by one each step.
-            far[:, outputs] = np.outer([1, 50], np.linalg.lstsq(own, np.ones(len(own)))[0])
+            way = np.linalg.lstsq(own, np.ones(len(own)), rcond=None)[0]
+            far[:, outputs] = np.outer([1, 50], way)
             near, low = loss.value(np.full(2, label), far)
             promise(low < near, "the loss falls along its endless_margins")
 

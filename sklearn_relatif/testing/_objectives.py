@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from ..objectives import CurvatureOperator
 from ._dense import DenseObjective, dense_jacobian
+from ._jacobians import check_jacobian, rounding
 from ._losses import differences
 from ._promises import promise, refuses, same
 
-#: Roundings of the features' precision: of sums over hundreds of rows, of products with them.
-ROUNDINGS = 1e3
 #: Central differences of the objective, in double precision, lose so much.
 DIFFERENCES = 1e-6
-#: Those of predictors are off by so many units of the square of their step.
-TANGENT = 1e3
 
 
 def check_objective(objective: Any, queries: Any, *, tolerance: float | None = None) -> None:
@@ -30,8 +27,7 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     - ``rows`` are the unit gradients ``J_i^T r_i / |r_i|`` with the norm ``|r_i|``, zero for rows
       of weight 0. Their ``block``, ``contract``, ``lengths``, ``part`` and ``scaled`` agree. Where
       they are no vectors, products with each other are symmetric and positive semi-definite.
-    - Of the Jacobian, ``apply`` is the derivative of the ``predictor``, and ``adjoint`` and
-      ``gradients`` belong to it, also for some of the rows.
+    - The Jacobian keeps what :func:`check_jacobian` asks of it.
     - ``gradient`` is that of J, and the derivative of its value.
     - ``hessian``, ``fisher`` and ``empirical_fisher`` are the curvatures, as blocks on a diagonal,
       and a ``CurvatureOperator`` multiplies with them; a Fisher information is refused where the
@@ -77,18 +73,15 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
         return
     n_params = objective.weights.size
     dense = DenseObjective(objective)
+    check_jacobian(objective.jacobian, objective.weights, tolerance=tolerance)
+    predictor = objective.jacobian.predictor(objective.weights)
+    text = "the predictor is that of the parameters"
+    same(objective.training_predictor, predictor, tolerance, text)
     for rows in (objective.rows, gradients):
         _check_gradients(rows, dense_jacobian(rows.jacobian, n_params), tolerance)
-    _check_jacobian(objective.jacobian, dense.jacobian, tolerance)
-    _check_tangents(objective, dense.jacobian, tolerance)
     if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
         _check_curvatures(objective, dense, tolerance)
-
-
-def rounding(dtype: Any) -> float:
-    """The error that sums over rows of a precision may have."""
-    return float(ROUNDINGS * np.finfo(dtype).eps)
 
 
 def _check_sizes(objective: Any) -> None:
@@ -151,7 +144,7 @@ def _check_gradients(rows: Any, jacobian: Any, tolerance: float) -> None:
     factors = np.linspace(-1, 2, rows.n_rows).astype(rows.dtype)
     scaled = rows.scaled(factors).block(whole)
     same(scaled, expected * factors[:, None], tolerance, "scaled gradients are scaled")
-    promise(np.shares_memory(block, rows.block(whole)) is False, "a block is made afresh")
+    promise(not np.shares_memory(block, rows.block(whole)), "a block is made afresh")
 
 
 def _check_parts(rows: Any, block: Any, products: np.ndarray, tolerance: float) -> None:
@@ -164,48 +157,6 @@ def _check_parts(rows: Any, block: Any, products: np.ndarray, tolerance: float) 
         part = rows.part(some)
         text = f"{text} of a part"
         same(part.contract(block, slice(0, part.n_rows)), products[:, some], tolerance, text)
-
-
-def _check_jacobian(jacobian: Any, dense: np.ndarray, tolerance: float) -> None:
-    n_rows, n_outputs, _ = dense.shape
-    some = np.arange(0, n_rows, 3)
-    rng, dtype = np.random.default_rng(1), jacobian.dtype
-    residual = rng.normal(size=(n_rows, 2, n_outputs)).astype(dtype)
-    for rows, taken in ((slice(None), jacobian), (some, jacobian[some])):
-        own = residual[rows]
-        pulled = np.einsum("nmk,nkp->mp", own, dense[rows])
-        text = "adjoint is the transpose of apply"
-        same(jacobian.adjoint(own, rows), pulled, tolerance, text)
-        same(taken.adjoint(own), pulled, tolerance, f"{text}, of some of the rows")
-        gradients = np.einsum("nk,nkp->np", own[:, 0], dense[rows])
-        text = "gradients are J^T r"
-        same(jacobian.gradients(own[:, 0], rows), gradients, tolerance, text)
-    factors = jacobian.factors(some)
-    if factors is not None:
-        outer = sum(_kronecker(b, a, n_outputs) for b, a in factors)
-        same(outer, dense[some], tolerance, "factors multiply to the Jacobian")
-
-
-def _kronecker(b: Any, a: Any, n_outputs: Any) -> np.ndarray:
-    a = a.toarray() if sparse.issparse(a) else a
-    b = np.broadcast_to(np.eye(n_outputs), (len(a), n_outputs, n_outputs)) if b is None else b
-    return np.einsum("nks,nc->nksc", b, a).reshape(len(a), n_outputs, -1)
-
-
-def _check_tangents(objective: Any, dense: np.ndarray, tolerance: float) -> None:
-    predictor, weights = objective.jacobian.predictor, objective.weights
-    text = "the predictor is that of the parameters"
-    same(objective.training_predictor, predictor(weights), tolerance, text)
-    step = difference_step(objective.dtype)
-    vector = np.random.default_rng(0).normal(size=weights.shape)
-    slope = (predictor(weights + step * vector) - predictor(weights - step * vector)) / (2 * step)
-    text = "apply is the derivative of the predictor"
-    same(slope, dense @ vector.ravel(), TANGENT * step**2, text)
-
-
-def difference_step(dtype: Any) -> float:
-    """Step at which central differences of a predictor in a precision are most accurate."""
-    return float(np.cbrt(np.finfo(dtype).eps))
 
 
 def _check_derivatives(objective: Any, dense: Any, tolerance: float) -> None:
