@@ -31,6 +31,7 @@ from sklearn_relatif.serving import ExplanationIndex
 
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 N_ROWS, N_QUERIES = 120, 12
+REFUSALS = (TypeError, ValueError, AttributeError)
 
 
 def problems():
@@ -162,8 +163,9 @@ def answers():
         for number, (question, ask) in enumerate(questions(explainer, X, y)):
             try:
                 values = ask()
-            except (TypeError, ValueError, AttributeError) as error:
-                values = [np.array(type(error).__name__)]
+            except REFUSALS as error:
+                kind = next(kind for kind in REFUSALS if isinstance(error, kind))
+                values = [np.array(kind.__name__)]
             for part, value in enumerate(values):
                 found[f"{name}/{question}/{number}.{part}"] = np.asarray(value)
     return found

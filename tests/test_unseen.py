@@ -383,8 +383,13 @@ def test_a_model_that_has_no_optimum_itself():
     X, y, level = categories(2)
     y[level == 3] = 0
     explainer = RelatIFExplainer(logistic(np.inf)).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="Training has no optimum: a direction"):
-        explainer.retrain_without([0])
+    for _ in range(2):  # Not the first question alone.
+        with pytest.warns(ConvergenceWarning, match="Training has no optimum: a direction"):
+            explainer.retrain_without([0])
+        with pytest.warns(ConvergenceWarning, match="Training has no optimum: a direction"):
+            explainer.removal_effect(X[:3], y[:3], order="newton")
+        with pytest.warns(ConvergenceWarning, match="Training has no optimum: a direction"):
+            explainer.loo_proba()
 
 
 @pytest.mark.filterwarnings("ignore:The model is not at the optimum")

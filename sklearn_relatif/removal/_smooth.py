@@ -76,13 +76,16 @@ class SmoothRemover(Remover):
         At its optimum.
     curvature : Curvature
         Its Hessian there, without damping.
+    doubt : str or None
+        What to say of whatever is told, because no optimum was found.
     """
 
     objective: LinearObjective
 
-    def __init__(self, objective: LinearObjective, curvature: Any):
+    def __init__(self, objective: LinearObjective, curvature: Any, doubt: str | None = None):
         self.objective = objective
         self.curvature = curvature
+        self.doubt = doubt
 
     @classmethod
     def of(cls, objective, curvature=None):
@@ -93,12 +96,18 @@ class SmoothRemover(Remover):
         return query._replace(jacobian=self.objective.query_jacobian(query.features))
 
     def models_without(self, removals, order):
+        self._say_doubt()
         if order == "newton":
             return newton_models(self.objective, self.curvature, removals)
         return retrained_models(self.objective, removals)
 
     def loo_predictor(self):
+        self._say_doubt()
         return loo_predictor(self.objective, self.curvature)
+
+    def _say_doubt(self):
+        if self.doubt:
+            warnings.warn(self.doubt, ConvergenceWarning, stacklevel=3)
 
 
 def trained(objective, curvature=None):
@@ -115,29 +124,26 @@ def trained(objective, curvature=None):
     objective : LinearObjective
         On the active set of the optimum, where there is an L1 penalty.
     curvature : curvature object
-
-    Warns
-    -----
-    ConvergenceWarning
-        If no optimum is found. Then the objective is where the search has ended, which is nearer.
+    doubt : str or None
+        Why this is not the optimum, if none was found: then it is where the search has ended.
     """
+    doubt = None
     if not objective.has_l1:
         curvature = _inverse_of(objective) if curvature is None else curvature
         point = minimise(objective, curvature, goal=0.0)
         optimum = replace(objective, weights=point.weights[0])
         if is_endless(optimum, point):
-            warnings.warn(no_optimum([]), ConvergenceWarning, stacklevel=2)
-            return objective, hessian_inverse(objective)
+            return objective, hessian_inverse(objective), no_optimum([])
         is_optimal = point.relative[0] <= TOLERANCE
     else:
         optimum, is_optimal = settle(objective)
         if not optimum.weights.size:
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
-        _warn_of_no_optimum("all rows")
+        doubt = _not_found("all rows")
     if objective.has_l1 or largest_change(objective, optimum.weights) > PRECISION:
         curvature = hessian_inverse(optimum)
-    return optimum, curvature
+    return optimum, curvature, doubt
 
 
 def _inverse_of(objective):
@@ -196,14 +202,13 @@ def _settled(result, index, rows, position):
         table = settled.score_weights()
         models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
     if not is_optimal:
-        _warn_of_no_optimum(f"all rows but {reprlib.repr(rows.tolist())}")
+        doubt = _not_found(f"all rows but {reprlib.repr(rows.tolist())}")
+        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     return models
 
 
-def _warn_of_no_optimum(rows):
-    warnings.warn(
+def _not_found(rows):
+    return (
         f"No optimum was found for the model of {rows}. What is told of it is of where the search "
-        "has ended. The classes may be separable: then there is none without a penalty.",
-        ConvergenceWarning,
-        stacklevel=2,
+        "has ended. The classes may be separable: then there is none without a penalty."
     )
