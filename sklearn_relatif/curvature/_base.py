@@ -164,11 +164,11 @@ def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _measured_part(rows, criterion, factor):
+def _measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.dtype) for name in names}
 
-    def measure(block):
+    def measure(block: slice) -> None:
         gradients = factor.whiten(rows.block(block))
         scales["loss_relative"][block] = rows.lengths(block, gradients)
         if criterion == "theta_relative":

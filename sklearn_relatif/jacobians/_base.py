@@ -122,6 +122,6 @@ class FiniteJacobian(Jacobian):
         """
         return None
 
-    def lengths(self, block, rows):
+    def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
         return np.sqrt(np.einsum("ij,ij->i", block, block))
