@@ -68,7 +68,8 @@ def removal_effect_on(
     function : callable
         From the scores of the queries to the number and its gradient.
     query : Query of n_queries rows
-    groups, order
+    groups : array-like of shape (n_rows,) or None
+    order : {"first", "newton", "retrain"}
         As of :func:`removal_effect`.
     """
     loss = study.objective.loss
