@@ -269,7 +269,9 @@ def test_a_loss_falls_for_ever_along_its_endless_margins(loss):
         for label, own in enumerate(margins):
             eta = np.zeros((2, loss.n_outputs))
             # The shortest way on which all margins of the class grow by one each step.
-            eta[:, outputs] = np.outer([1, 1000], np.linalg.lstsq(own, np.ones(len(own)))[0])
+            eta[:, outputs] = np.outer(
+                [1, 1000], np.linalg.lstsq(own, np.ones(len(own)), rcond=None)[0]
+            )
             near, far = loss.value(np.full(2, label), eta)
             assert far < near
     assert not SquaredError().endless_margins()
