@@ -21,6 +21,8 @@ class Objective:
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i``.
+    output_weight : ndarray of shape (n_rows, n_outputs) or None
+        What a row counts in each output beyond ``s_i``, where that differs.
     removal_kind : {"smooth", "hinge", "active_set", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
         "hinge" the path of the dual solution, "active_set" the same where it is known already.
@@ -38,6 +40,7 @@ class Objective:
     loss: Any
     y: np.ndarray
     sample_weight: np.ndarray
+    output_weight: Any = None
     removal_kind = "smooth"
     is_linear = True
 
@@ -96,6 +99,26 @@ class Objective:
     def predict(self, jacobian: Any) -> np.ndarray:
         """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
         return self.loss.predict(self.predictor(jacobian))
+
+    def weighted_second_derivative(self, rows: Any) -> np.ndarray:
+        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
+        return self._weighted(self.loss.second_derivative, rows)
+
+    def weighted_fisher(self, rows: Any) -> np.ndarray:
+        """``s_i`` times the Fisher weights of some rows, in the same form."""
+        return self._weighted(self._fisher_weight, rows)
+
+    def _fisher_weight(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.fisher_weight(eta)
+
+    def _weighted(self, second_derivative: Any, rows: Any) -> np.ndarray:
+        return self._weigh(second_derivative(self.y[rows], self.training_predictor[rows]), rows)
+
+    def _weigh(self, inner: np.ndarray, rows: Any) -> np.ndarray:
+        if self.output_weight is not None:
+            inner = inner * self.output_weight[rows]
+        weight = self.sample_weight[rows].astype(inner.dtype)
+        return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
 
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""

@@ -47,7 +47,7 @@ class GaussNewtonObjective(Objective):
     is_linear = False
     has_tables = False
     slope = 0.0
-    output_weight = mask = None
+    mask = None
 
     @property
     def dtype(self):
@@ -120,7 +120,7 @@ class GaussNewtonObjective(Objective):
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, shape (1, n_params, n_params)."""
-        matrix = self._sum(lambda rows: self._weighted(self._fisher_weight, rows))
+        matrix = self._sum(self.weighted_fisher)
         return matrix[None] / self.total_weight
 
     def empirical_fisher(self) -> np.ndarray:
@@ -130,18 +130,6 @@ class GaussNewtonObjective(Objective):
             gradients = self.rows.block(rows)
             matrix += (gradients.T * scale[rows]) @ gradients
         return matrix[None] / self.total_weight
-
-    def weighted_second_derivative(self, rows):
-        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
-        return self._weighted(self.loss.second_derivative, rows)
-
-    def _fisher_weight(self, y, eta):
-        return self.loss.fisher_weight(eta)
-
-    def _weighted(self, second_derivative, rows):
-        inner = second_derivative(self.y[rows], self.training_predictor[rows])
-        weight = self.sample_weight[rows].astype(inner.dtype)
-        return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
 
     def _sum(self, inner):
         """``sum_i J_i^T B_i J_i`` by the gradients of the roots of ``B_i``."""

@@ -371,9 +371,6 @@ class LinearObjective(Objective):
             return self._coupled_gram(bends)
         return self._separate_grams(bends)
 
-    def _fisher_weight(self, y, eta):
-        return self.loss.fisher_weight(eta)
-
     def row_sum_in(self, curvature, jacobian) -> np.ndarray:
         """The same sum with other features, for the residuals and weights that the rows have."""
         changed = replace(self, jacobian=jacobian)
@@ -389,28 +386,11 @@ class LinearObjective(Objective):
             matrix += block.T @ block
         return matrix[None]
 
-    def weighted_second_derivative(self, rows):
-        """``s_i A_i`` of some rows: (n, n_outputs), or square per row for coupled outputs."""
-        return self._weighted(self.loss.second_derivative, rows)
-
-    def weighted_fisher(self, rows):
-        """``s_i`` times the Fisher weights of some rows, in the same form."""
-        return self._weighted(self._fisher_weight, rows)
-
     def weighted_square(self, rows):
         """``s_i r_i r_i^T`` of some rows, shape (n, n_outputs, n_outputs)."""
         length = self.rows.norm[rows] * np.sqrt(self.sample_weight[rows])
         residual = self.rows.unit[rows] * length[:, None].astype(self.dtype)
         return residual[:, :, None] * residual[:, None, :]
-
-    def _weighted(self, second_derivative, rows):
-        return self._weigh(second_derivative(self.y[rows], self.training_predictor[rows]), rows)
-
-    def _weigh(self, inner, rows):
-        if self.output_weight is not None:
-            inner = inner * self.output_weight[rows]
-        weight = self.sample_weight[rows].astype(inner.dtype)
-        return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
 
     def _separate_grams(self, second_derivative):
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
