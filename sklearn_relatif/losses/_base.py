@@ -32,6 +32,8 @@ class Loss(ABC):
         Whether the same number added to all outputs changes nothing.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
+    has_dispersion : bool, default=False
+        Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
     """
@@ -42,6 +44,7 @@ class Loss(ABC):
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
     has_fisher: bool = False
+    has_dispersion: bool = False
     has_probabilities: bool = False
 
     @abstractmethod
@@ -105,6 +108,51 @@ class Loss(ABC):
             class, shape (n_classes, n_margins, len(outputs)). Empty if none are known.
         """
         return []
+
+
+class ExpectedCurvature(Loss):
+    """A likelihood whose second derivative is the expected one: the loss of Fisher scoring.
+
+    Parameters
+    ----------
+    loss : Loss
+        It ``has_fisher``.
+    """
+
+    has_fisher = True
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.n_outputs = loss.n_outputs
+        self.couples_outputs = loss.couples_outputs
+        self.softmax_contrasts = loss.softmax_contrasts
+        self.has_gauge = loss.has_gauge
+        self.has_dispersion = loss.has_dispersion
+        self.has_probabilities = loss.has_probabilities
+
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.value(y, eta)
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.residual(y, eta)
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.fisher_weight(eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.fisher_weight(eta)
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.predict(eta)
+
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.probabilities(eta)
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.scores(eta)
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        return self.loss.from_scores(scores)
 
 
 def of_models(

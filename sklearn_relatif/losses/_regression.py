@@ -42,7 +42,10 @@ class RegressionLoss(Loss):
 
 
 class SquaredError(RegressionLoss):
-    """``e^2 / 2``."""
+    """``e^2 / 2``: that of a normal distribution."""
+
+    has_fisher = True
+    has_dispersion = True
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         return error**2 / 2
@@ -52,6 +55,10 @@ class SquaredError(RegressionLoss):
 
     def bend(self, error: np.ndarray) -> np.ndarray:
         return np.ones_like(error)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        """E[residual^2] under the model, up to the dispersion, shape (n, 1)."""
+        return np.ones_like(eta)
 
 
 class Huber(RegressionLoss):
