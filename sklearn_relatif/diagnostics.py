@@ -48,19 +48,19 @@ def diagnostics(study: Study, dfbetas: bool = True) -> pd.DataFrame:
         ) from error
     objective = _objective_of(study)
     index = pd.Index(study.training_rows.index, name="row")
-    if objective.shape[0] > 1:
-        return pd.DataFrame(_of_several_outputs(objective), index=index)
-    residual = _residual(study, objective)
-    if not objective.loss.has_fisher:
-        leverage = leverages(objective, _factored(objective))
-        return pd.DataFrame(residual | {"leverage": leverage}, index=index)
-    steps = DeletionSteps(objective)
-    columns = pd.DataFrame(residual | steps.columns(), index=index)
-    # Of machines in kernel coordinates, nobody knows the parameters by name.
-    if not dfbetas or not hasattr(study.model, "coef_"):
-        return columns
-    names = [f"dfbetas_{name}" for name in _parameter_names(study, objective)]
-    return pd.concat([columns, pd.DataFrame(steps.dfbetas(), index, names)], axis=1)
+    tables = [
+        pd.DataFrame(values, index, names)
+        for part in _parts(study, objective)
+        for names, values in _tables(study, part, dfbetas)
+    ]
+    return pd.concat(tables, axis=1)
+
+
+def _parts(study: Study, objective: LinearObjective) -> list[LinearObjective]:
+    """The objective of each target on its own, or that of all classes."""
+    if study.targets.has_classes or objective.shape[0] == 1:
+        return [objective]
+    return [objective.of_output(target) for target in range(objective.shape[0])]
 
 
 def _objective_of(study: Study) -> LinearObjective:
