@@ -2,14 +2,15 @@
 
 The quantities of Belsley, Kuh & Welsch (1980) and Cook & Weisberg (1982), for a penalised
 generalised linear model: those of the weighted least squares problem that its fit comes down to in
-the last step of Fisher scoring (Pregibon 1981; Williams 1987). Where there is a penalty, the inverse
-``C = (X^T W X + Lambda)^-1`` takes the place of ``(X^T W X)^-1`` throughout. That is the covariance
-of the parameters, up to the dispersion, in which the penalty is a prior (Wahba 1983; Wood 2017,
-section 6.10), and the diagnostics are those that R's mgcv gives.
+the last step of Fisher scoring (Pregibon 1981; Williams 1987). Where there is a penalty, the
+inverse ``C = (X^T W X + Lambda)^-1`` takes the place of ``(X^T W X)^-1`` throughout. That is the
+covariance of the parameters, up to the dispersion, in which the penalty is a prior (Wahba 1983;
+Wood 2017, section 6.10), as R's mgcv has it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -48,22 +49,53 @@ def diagnostics(study: Study, dfbetas: bool = True) -> pd.DataFrame:
         ) from error
     objective = _objective_of(study)
     index = pd.Index(study.training_rows.index, name="row")
+    has_targets = study.targets.n_columns > 1 and not objective.has_l1
+    parts = _of_each_target(objective) if has_targets else [objective]
+    ends = [f"_target{target}" for target in range(len(parts))] if has_targets else [""]
     tables = [
-        pd.DataFrame(values, index, names)
-        for part in _parts(study, objective)
+        pd.DataFrame(values, index, [name + end for name in names])
+        for part, end in zip(parts, ends, strict=True)
         for names, values in _tables(study, part, dfbetas)
     ]
     return pd.concat(tables, axis=1)
 
 
-def _parts(study: Study, objective: LinearObjective) -> list[LinearObjective]:
-    """The objective of each target on its own, or that of all classes."""
-    if study.targets.has_classes or objective.shape[0] == 1:
-        return [objective]
-    return [objective.of_output(target) for target in range(objective.shape[0])]
+def _tables(study: Study, objective: LinearObjective, dfbetas: bool) -> Iterator[Any]:
+    """Columns of numbers with their names."""
+    loss = objective.loss
+    if objective.shape[0] > 1:
+        yield _named(_of_several_outputs(objective))
+        return
+    residual = _residual(study, objective)
+    if not loss.has_fisher:
+        yield _named(residual | {"leverage": leverages(objective, _factored(objective))})
+        return
+    steps = DeletionSteps(objective)
+    yield _named(residual | steps.columns())
+    # Of machines in kernel coordinates, nobody knows the parameters by name.
+    if dfbetas and hasattr(study.model, "coef_"):
+        yield [f"dfbetas_{name}" for name in _parameter_names(study, objective)], steps.dfbetas()
 
 
-def _objective_of(study: Study) -> LinearObjective:
+def _named(columns: dict[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
+    return list(columns), np.column_stack(list(columns.values()))
+
+
+def _of_each_target(objective: LinearObjective) -> list[LinearObjective]:
+    """The objective of each target of a regression, where they share no more than the rows."""
+    return [
+        replace(
+            objective,
+            loss=objective.loss.of_one_target(),
+            y=objective.y[:, target],
+            weights=objective.weights[[target]],
+            penalty=np.broadcast_to(objective.penalty, objective.shape)[[target]],
+        )
+        for target in range(objective.shape[0])
+    ]
+
+
+def _objective_of(study: Study) -> Any:
     """The objective at its optimum, in double precision."""
     name, objective = type(study.model).__name__, study.objective
     if not objective.is_linear:
@@ -272,8 +304,8 @@ class DeletionSteps:
 
         Without row i, the residuals of the others are ``z_k + H_ki z_i / (1 - h_i)`` with the hat
         matrix H of the Pearson residuals z. So their sum of squares needs ``H z``, which is
-        ``sqrt(w_i) x~_i^T C Lambda beta`` at the optimum, and the diagonal of ``H^2``, as the sum of
-        the leverages without the row does.
+        ``sqrt(w_i) x~_i^T C Lambda beta`` at the optimum, and the diagonal of ``H^2``, as the sum
+        of the leverages without the row does.
         """
         if not self.objective.loss.has_dispersion:
             return np.ones(self.objective.n_rows)

@@ -99,6 +99,10 @@ class Loss(ABC):
         """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
         raise AttributeError(f"{type(self).__name__} tells no classes apart.")
 
+    def of_one_target(self) -> Loss:
+        """The loss of each target on its own, of those that sum it over the targets of a row."""
+        return self
+
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Margins of the classes that the loss falls with for ever, never reaching an optimum.
 

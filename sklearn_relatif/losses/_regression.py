@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
@@ -45,6 +46,12 @@ class RegressionLoss(Loss):
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Predictions, in the shape of ``y``."""
         return self.scores(eta)
+
+    def of_one_target(self) -> RegressionLoss:
+        """The same with one output."""
+        one = copy(self)
+        one.n_outputs = 1
+        return one
 
 
 class SquaredError(RegressionLoss):
