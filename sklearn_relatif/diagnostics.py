@@ -20,7 +20,7 @@ import numpy as np
 from ._study import Study
 from .criteria import leverages
 from .curvature import hessian_inverse
-from .losses import ExpectedCurvature
+from .losses import Loss
 from .objectives import LinearObjective
 
 if TYPE_CHECKING:
@@ -375,3 +375,48 @@ class DeletionSteps:
         """Number of parameters that are determined, in the columns of the user."""
         is_penalised = self.objective.penalty[0, 0] > 0
         return self.curvature.n_free + round(self._outside().sum()) * bool(is_penalised)
+
+
+class ExpectedCurvature(Loss):
+    """A likelihood whose second derivative is the expected one: the loss of Fisher scoring.
+
+    Parameters
+    ----------
+    loss : Loss
+        It ``has_fisher``.
+    """
+
+    has_fisher = True
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.n_outputs = loss.n_outputs
+        self.couples_outputs = loss.couples_outputs
+        self.softmax_contrasts = loss.softmax_contrasts
+        self.has_gauge = loss.has_gauge
+        self.has_dispersion = loss.has_dispersion
+        self.has_probabilities = loss.has_probabilities
+
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.value(y, eta)
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.residual(y, eta)
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return self.loss.fisher_weight(eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.fisher_weight(eta)
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.predict(eta)
+
+    def probabilities(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.probabilities(eta)
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        return self.loss.scores(eta)
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        return self.loss.from_scores(scores)

@@ -22,33 +22,39 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler, scale
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.adapters import LinearAdapter, find_adapter, register
+from sklearn_relatif.adapters import LinearAdapter, _registry, find_adapter, register
 from sklearn_relatif.losses import LogLink, PoissonDeviance, SquaredError
 from sklearn_relatif.objectives import build_objective
 
-if find_adapter(LinearRegression()) is None:
-
-    class LeastSquaresAdapter(LinearAdapter):
-        def reduce(self, model, X, y, sample_weight):
-            parameters = self.penalised(model, l2=0.0)
-            return build_objective(
-                SquaredError(), *parameters, X, y, sample_weight, model.fit_intercept
-            )
-
-    register("sklearn.linear_model.LinearRegression", LeastSquaresAdapter())
-
-if find_adapter(PoissonRegressor()) is None:
-
-    class CountAdapter(LinearAdapter):
-        def reduce(self, model, X, y, sample_weight):
-            parameters = self.penalised(model, l2=model.alpha * sample_weight.sum())
-            loss = PoissonDeviance(LogLink())
-            return build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
-
-    register("sklearn.linear_model.PoissonRegressor", CountAdapter())
-
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
 ALPHA = 5.0
+
+
+class LeastSquaresAdapter(LinearAdapter):
+    def reduce(self, model, X, y, sample_weight):
+        penalised, weight = self.penalised(model, l2=0.0), sample_weight
+        return build_objective(SquaredError(), *penalised, X, y, weight, model.fit_intercept)
+
+
+class CountAdapter(LinearAdapter):
+    def reduce(self, model, X, y, sample_weight):
+        penalised, weight = self.penalised(model, l2=model.alpha), sample_weight
+        loss = PoissonDeviance(LogLink())
+        return build_objective(loss, *penalised, X, y, weight, model.fit_intercept)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def adapters():
+    known = dict(_registry._adapters)
+    for model, adapter in (
+        (LinearRegression(), LeastSquaresAdapter()),
+        (PoissonRegressor(), CountAdapter()),
+    ):
+        if find_adapter(model) is None:
+            register(f"sklearn.linear_model.{type(model).__name__}", adapter)
+    yield
+    _registry._adapters.clear()
+    _registry._adapters.update(known)
 
 
 def explained(model, X, y, weight=None):
@@ -302,7 +308,7 @@ def test_several_classes_have_what_blocks_tell():
 def test_several_targets_are_each_on_its_own(diabetes):
     X, y = diabetes
     both = np.column_stack([y, -X["bmi"] + 0.3 * y])
-    frame = explained(Ridge([ALPHA, 1.0]), X, both).diagnostics()
+    frame = explained(Ridge(np.array([ALPHA, 1.0])), X, both).diagnostics()
     for target, alpha in enumerate([ALPHA, 1.0]):
         own = explained(Ridge(alpha), X, both[:, target]).diagnostics()
         assert_allclose(frame[[f"{name}_target{target}" for name in own]], own, **EXACT)

@@ -610,7 +610,8 @@ class RelatIFExplainer(
 
         All are of the optimum on these rows, whatever ``curvature`` and ``damping`` explain.
         ``phi`` is 1 for classes and counts, and ``sum_i z_i^2 / (n - p)`` otherwise. Weights count
-        as precisions. An L1 penalty has its active features taken as given.
+        as precisions. A penalty is the same without a row; an L1 penalty has its active features
+        taken as given.
 
         Parameters
         ----------

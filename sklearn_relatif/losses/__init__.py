@@ -1,6 +1,6 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
-from ._base import ExpectedCurvature, Loss, of_models
+from ._base import Loss, of_models
 from ._glm import PoissonDeviance, UnitDeviance
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
@@ -17,7 +17,6 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
-    "ExpectedCurvature",
     "Hinge",
     "Huber",
     "IdentityLink",
