@@ -4,18 +4,25 @@ from . import _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  #
 from ._base import Adapter
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
-from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
+from ._recording import (
+    Recordings,
+    TrainingData,
+    positions_of_resampled,
+    recording,
+    warn_if_transform_differs,
+)
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
 from ._targets import ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
-    is_search,
     is_searched,
     model_rows,
     rebuild,
     samplers,
     split_pipeline,
+    targets_of,
+    thresholded,
 )
 
 __all__ = [
@@ -25,13 +32,13 @@ __all__ = [
     "MachineFits",
     "Parameters",
     "RealTargets",
+    "Recordings",
     "Targets",
     "TrainingData",
     "adapter_of",
     "find_adapter",
     "innermost_path",
     "is_sampler",
-    "is_search",
     "is_searched",
     "model_rows",
     "positions_of_resampled",
@@ -41,5 +48,7 @@ __all__ = [
     "register",
     "samplers",
     "split_pipeline",
+    "targets_of",
+    "thresholded",
     "warn_if_transform_differs",
 ]
