@@ -78,10 +78,10 @@ def _tells_apart(objective, rows, outputs, leads, free):
     n_features = objective.jacobian.n_features
     classes = objective.loss.margin_classes(objective.y[rows])
     if not free[outputs, :n_features].any():
-        # Intercepts alone tell a single class from none, if its margins can all grow at once.
-        rows, classes = rows[:1], classes[: np.ptp(classes) == 0]
-    if not (free[outputs].any() and len(classes)):
-        return False
+        # Intercepts alone move all rows alike: for ever only where these are of one class.
+        if np.ptp(classes) or not free[outputs].any():
+            return False
+        rows, classes = rows[:1], classes[:1]
     free, own = free[outputs].ravel(), leads[classes]
     eta = objective.training_predictor[rows][:, outputs]
     if free.all() and np.einsum("nmk,nk->nm", own, eta).min() > APART:
