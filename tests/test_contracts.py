@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
     LogisticRegression,
     LogisticRegressionCV,
+    PoissonRegressor,
     Ridge,
     SGDClassifier,
     SGDRegressor,
+    TweedieRegressor,
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -152,6 +156,14 @@ def numbers(X):
     return X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(0).normal(size=len(X))
 
 
+def positive(X):
+    return np.exp(numbers(X) / 4)
+
+
+def counts(X):
+    return np.floor(2 * positive(X))
+
+
 def pairs(X):
     return np.column_stack([numbers(X), np.abs(X).sum(axis=1)])
 
@@ -220,6 +232,12 @@ MODELS = {
     "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
     "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
     "SGD, hinge": Case(sgd(SGDClassifier, "hinge"), 3),
+    "Poisson": Case(PoissonRegressor(alpha=0.1, **NEWTON), weighted=True, target=counts),
+    "Gamma": Case(GammaRegressor(alpha=0.1, **NEWTON), target=positive),
+    "Tweedie": Case(
+        TweedieRegressor(alpha=0.1, solver="newton-cholesky", tol=1e-6), 2, True, single, counts
+    ),
+    "Huber with its scale": Case(HuberRegressor(tol=1e-9, max_iter=1000), target=numbers),
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
         Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs

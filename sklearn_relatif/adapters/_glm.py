@@ -38,6 +38,7 @@ class GLMAdapter(LinearAdapter):
             y,
             sample_weight,
             model.fit_intercept,
+            penalty_share=sample_weight / total,
         )
         check_means(objective)
         return objective

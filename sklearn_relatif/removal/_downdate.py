@@ -86,7 +86,8 @@ class Downdate:
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.cancels = self._cancels()
         if np.any(objective.penalty):
-            self.cancels |= self.penalty_lost > LARGEST_SHARE
+            # Terms of the series shrink by the share only where no row takes curvature away.
+            self.cancels |= self.penalty_lost > (LARGEST_SHARE if self.is_convex else 0)
         self.sound = np.flatnonzero(~self.cancels)
         self.remaining[self.cancels] = np.eye(self.forms.shape[-1])
         self.correction = None
