@@ -1,7 +1,6 @@
 """Generalised linear models, and Huber's regression with its scale."""
 
 import warnings
-from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from sklearn_relatif.removal import newton_step, retrain
 from sklearn_relatif.removal._downdate import _largest_share
 from sklearn_relatif.testing import check_adapter
 from tests import cases
+from tests.catalogue.glm import closely
 
 TIGHT = {"solver": "newton-cholesky", "tol": 1e-12, "max_iter": 1000}
 LBFGS = {"tol": 1e-10, "max_iter": 1000}
@@ -274,20 +274,6 @@ def with_outliers(n_rows=120):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, 4))
     return X, X @ [1.0, -1.0, 2.0, 0.0] + rng.standard_t(2, size=n_rows)
-
-
-def closely(model, X, y, sample_weight=None):
-    """Fits one after the other, each from where the last has stopped, until one gets no further."""
-    model = clone(model).set_params(tol=1e-9, max_iter=1000, warm_start=model.fit_intercept)
-    model.fit(X, y, sample_weight)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for _ in range(20):
-            try:
-                model = deepcopy(model).fit(X, y, sample_weight)
-            except ValueError:
-                break
-    return model
 
 
 @pytest.mark.parametrize("params", [{"alpha": 0.5}, {"alpha": 0, "epsilon": 1.1}])

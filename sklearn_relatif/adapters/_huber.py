@@ -23,10 +23,7 @@ class HuberAdapter(LinearAdapter):
     does not count rows.
     """
 
-    how_to_fit_closer = (
-        "set a smaller tol and a larger max_iter, standardise the features, and fit once more with "
-        "warm_start=True"
-    )
+    how_to_fit_closer = "set a smaller tol and a larger max_iter, and standardise the features"
 
     def parameters(self, model):
         """Coefficients and the intercept, and below them zeros and the scale."""
@@ -44,11 +41,12 @@ class HuberAdapter(LinearAdapter):
         return changed
 
     def reduce(self, model, X, y, sample_weight):
-        if not model.scale_ > LEAST_SCALE:
+        n_rows = np.count_nonzero(sample_weight)
+        if n_rows == 1 or not model.scale_ > LEAST_SCALE:
             raise ValueError(
-                f"{type(model).__name__} has found no scale: most rows are fitted exactly, so that "
-                f"scale_={model.scale_:g} is at its lower bound, where there is no optimum to "
-                "explain."
+                f"{type(model).__name__} has found no scale: most rows of these (n_samples="
+                f"{n_rows}) are fitted exactly, so that scale_={model.scale_:g} goes to 0, where "
+                "there is no optimum to explain."
             )
         weights = self.parameters(model)
         mask = np.ones(weights.shape, X.dtype)
