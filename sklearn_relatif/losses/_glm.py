@@ -74,6 +74,7 @@ class UnitDeviance(Loss):
 
     n_outputs = 1
     has_fisher = True
+    has_dispersion = True
     targets: Domain = REAL
     means: Domain = REAL
 
@@ -170,7 +171,7 @@ class TweedieDeviance(UnitDeviance):
 
     def __init__(self, power: float, link: Link) -> None:
         super().__init__(link)
-        self.power = power
+        self.power, self.has_dispersion = power, power != 1
         self.means = REAL if power == 0 else POSITIVE
         self.targets = REAL if power <= 0 else NOT_NEGATIVE if power < 2 else POSITIVE
         is_convex = {LogLink: 1 <= power <= 2, IdentityLink: power in (0, 1)}
@@ -185,6 +186,8 @@ class TweedieDeviance(UnitDeviance):
     def margin_classes(self, y: np.ndarray) -> np.ndarray:
         """0 for targets of 0, and 1 for others."""
         return (y > 0).astype(np.intp)
+
+    has_dispersion = False
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
         variance: np.ndarray = mean**self.power
