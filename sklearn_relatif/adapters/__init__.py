@@ -4,6 +4,7 @@ from . import (  # noqa: F401 (they register)
     _glm,
     _huber,
     _kernel,
+    _lasso,
     _least_squares,
     _logistic,
     _margin,
