@@ -234,6 +234,10 @@ class TransformedTargets(RealTargets):
         """What the transformer makes of the labels."""
         return self.targets.handed_on(self._by(self.transformer.transform, labels))
 
+    def of_training(self, labels, sample_weight):
+        """Transformed targets, as those of the model are."""
+        return self.targets.of_training(labels, sample_weight)
+
     def shown(self, values, predicted):
         """The same in the units of the user."""
         values = self.targets.shown(values, predicted)
@@ -241,3 +245,29 @@ class TransformedTargets(RealTargets):
 
     def _by(self, function, values):
         return np.reshape(function(np.reshape(values, (len(values), -1))), np.shape(values))
+
+
+class BoundedTargets(RealTargets):
+    """Real numbers that a distribution has.
+
+    Parameters
+    ----------
+    domain : Domain
+    model : str
+        Whose distribution it is, for the message.
+    """
+
+    def __init__(self, domain, model):
+        super().__init__()
+        self.domain, self.model = domain, model
+
+    def of_training(self, labels, sample_weight):
+        """The training targets as numbers, of which each must lie in the domain."""
+        values = super().of_training(labels, sample_weight)
+        outside = values[~self.domain.contains(values)]
+        if outside.size:
+            raise ValueError(
+                f"y contains {outside[0]:g}, and the distribution of this {self.model} has targets "
+                f"in {self.domain}."
+            )
+        return values

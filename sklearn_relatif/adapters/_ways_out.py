@@ -53,6 +53,7 @@ _OUTLIERS = (
     "It is no optimum of a sum over rows. OneClassSVM tells outliers, too, and can be explained."
 )
 
+_CONSTANT = "It predicts without a look at the row, so that there is nothing to explain."
 _NO_MODEL = "It predicts nothing; let a model be the last step."
 
 #: By the name of a class or of one that it is derived from, after that of its package.
@@ -82,8 +83,8 @@ WAYS_OUT = {
     "sklearn.BaseMixture": _NO_TARGET,
     "sklearn.EllipticEnvelope": _OUTLIERS,
     "sklearn.LocalOutlierFactor": _OUTLIERS,
-    "sklearn.DummyClassifier": "It predicts without looking at the row: nothing is there to explain.",
-    "sklearn.DummyRegressor": "It predicts without looking at the row: nothing is there to explain.",
+    "sklearn.DummyClassifier": _CONSTANT,
+    "sklearn.DummyRegressor": _CONSTANT,
     "sklearn.IsotonicRegression": (
         "A prediction is the mean target of the rows of one step, or lies between two of them: the "
         "training rows for which the model predicts the same explain it."
@@ -93,8 +94,8 @@ WAYS_OUT = {
         "model can be explained."
     ),
     "sklearn.RANSACRegressor": (
-        "Explain the model in it on the rows that it took for inliers: RelatIFExplainer.from_fitted("
-        "model.estimator_, X[model.inlier_mask_], y[model.inlier_mask_])."
+        "Explain the model in it on the rows that it took for inliers: RelatIFExplainer."
+        "from_fitted(model.estimator_, X[model.inlier_mask_], y[model.inlier_mask_])."
     ),
     "sklearn.TheilSenRegressor": (
         "It is a median of many fits. HuberRegressor is robust as well, and can be explained."
