@@ -10,6 +10,7 @@ from ._margin import (
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "UnitDeviance",
     "binary_codebook",
     "helmert_contrasts",

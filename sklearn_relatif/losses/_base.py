@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -127,6 +128,21 @@ def of_models(
     n_rows, n_models, n_outputs = predictors.shape
     values = value(np.repeat(y, n_models, axis=0), predictors.reshape(-1, n_outputs))
     return values.reshape(n_rows, n_models)
+
+
+def without_rounding(residual: np.ndarray, terms: Any) -> np.ndarray:
+    """Differences of sums, with 0 for those that are the rounding of their terms.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n, n_outputs)
+    terms : ndarray of shape (n_outputs,) or float
+        Number and size of the terms; 0: all differences count.
+    """
+    rounding = np.finfo(residual.dtype).eps * np.asarray(terms)
+    if not np.any(rounding):
+        return residual
+    return np.where(np.abs(residual) > rounding, residual, residual.dtype.type(0))
 
 
 def polar(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

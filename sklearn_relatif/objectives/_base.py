@@ -23,6 +23,9 @@ class Objective:
         Effective weights ``s_i``.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         What a row counts in each output beyond ``s_i``, where that differs.
+    leaves_intercept : bool, default=False
+        Whether the norm, which is the least of all parameters that the rows do not tell apart,
+        leaves the intercept out.
     removal_kind : {"smooth", "hinge", "active_set", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
         "hinge" the path of the dual solution, "active_set" the same where it is known already.
@@ -34,13 +37,14 @@ class Objective:
     has_dual_refits : bool
         Whether ``refitted_dual`` gives scikit-learn's own machine without some of the rows.
     has_l1 : bool
-        Whether an L1 penalty chooses which of the parameters are active.
+        Whether an L1 penalty, or a bound, chooses which of the parameters are active.
     """
 
     loss: Any
     y: np.ndarray
     sample_weight: np.ndarray
     output_weight: Any = None
+    leaves_intercept: bool = False
     removal_kind = "smooth"
     is_linear = True
 
