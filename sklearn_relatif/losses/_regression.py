@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,12 @@ class RegressionLoss(Loss):
         """Predictions, in the shape of ``y``."""
         return self.scores(eta)
 
+    def of_target(self, target: int) -> RegressionLoss:
+        """The same with one output."""
+        one = copy(self)
+        one.n_outputs = 1
+        return one
+
 
 class SquaredError(RegressionLoss):
     """``e^2 / 2``, up to a constant minus the log-likelihood of a Gaussian of variance 1.
@@ -61,6 +68,7 @@ class SquaredError(RegressionLoss):
     """
 
     has_fisher = True
+    has_dispersion = True
 
     def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
         self.n_outputs = n_targets
@@ -78,6 +86,10 @@ class SquaredError(RegressionLoss):
     def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, n_outputs)."""
         return without_rounding(super().residual(y, eta), self.terms)
+
+    def of_target(self, target: int) -> SquaredError:
+        """The same with one output."""
+        return SquaredError(terms=np.broadcast_to(self.terms, self.n_outputs)[target])
 
     def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
         """``E[e^2] = 1`` under the model, shape (n, n_outputs)."""

@@ -26,6 +26,7 @@ def build_objective(
     fit_intercept,
     output_weight=None,
     kind=LinearObjective,
+    penalty_share=None,
     positive=False,
 ) -> LinearObjective:
     """Objective of a linear model, restricted to the active set of its L1 penalty and its bounds.
@@ -44,6 +45,9 @@ def build_objective(
         Weight of each row in each binary problem, where they differ by problem. It includes
         ``sample_weight``.
     kind : type, default=LinearObjective
+    penalty_share : ndarray of shape (n_rows,), optional
+        Share of the penalties that leaves with each row, where they count rows: ``1 / n`` for
+        ``alpha * n``, and ``s_i / S`` for ``alpha * S``.
     positive : bool, default=False
         Whether coefficients may not be negative.
     """
@@ -67,6 +71,7 @@ def build_objective(
         sample_weight=sample_weight,
         penalty=l2,
         output_weight=output_weight,
+        penalty_share=penalty_share,
     )
     if kinks.any():
         full = {"full_l2": l2, "full_l1": l1, "full_positive": bounded}
