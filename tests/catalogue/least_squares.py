@@ -53,34 +53,42 @@ def at_its_precisions(case, table, sample_weight, rows):
     return model
 
 
-POSITIVE = {"positive": True, "tol": 1e-14, "max_iter": 10**5}
+DENSE, SPARSE = (f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse"))
+SEARCHED = dict.fromkeys((DENSE, SPARSE), "to leave out one of two equal rows leaves the other")
+WEIGHTS = ("pandas_series", "not_an_array", "list", "shape", "not_overwritten")
+UNWEIGHTED = dict.fromkeys(
+    (DENSE, *(f"check_sample_weights_{name}" for name in WEIGHTS)), "it takes no weights"
+)
 # Derivatives of their fits are not at the same precisions.
 BAYESIAN = {"refit": at_its_precisions, "has_first_order": False}
 CASES = {
     "LinearRegression": Case(LinearRegression(), "number"),
-    "LinearRegression, targets": Case(LinearRegression(fit_intercept=False), "targets"),
     # Of columns that repeat others, which of them gets a coefficient is left to the solver.
     "LinearRegression, positive": Case(
-        LinearRegression(positive=True), "number", takes_hostile_columns=False
-    ),
-    "LinearRegression, positive, targets": Case(
         LinearRegression(positive=True), "targets", takes_hostile_columns=False
     ),
-    "Ridge": Case(Ridge(alpha=2.0, solver="svd"), "number"),
-    "Ridge, sparse": Case(Ridge(alpha=2.0, tol=1e-12), "number"),
-    "Ridge, targets": Case(Ridge(alpha=[1.0, 3.0, 9.0], tol=1e-12), "targets"),
+    "Ridge": Case(Ridge(alpha=2.0, tol=1e-12), "number"),
+    "Ridge, targets": Case(Ridge(fit_intercept=False, tol=1e-12), "targets"),
     # L-BFGS sees the digits of the objective.
-    "Ridge, positive": Case(Ridge(**POSITIVE), "number", refits=1e-5, slope=1e-3),
-    "Ridge, positive, targets": Case(Ridge(**POSITIVE), "targets", refits=1e-5, slope=1e-3),
-    "RidgeCV": Case(RidgeCV(), "number", refit=at_its_alpha(Ridge)),
-    "RidgeCV, targets": Case(RidgeCV(alpha_per_target=True), "targets", refit=at_its_alpha(Ridge)),
-    "RidgeClassifier": Case(RidgeClassifier(tol=1e-12), "binary", squared_margin),
-    "RidgeClassifier, classes": Case(
-        RidgeClassifier(class_weight={"a": 2.0, "b": 0.5}, tol=1e-12), "classes", squared_margin
+    "Ridge, positive": Case(
+        Ridge(positive=True, tol=1e-12, max_iter=10**5), "targets", refits=1e-5, slope=1e-3
     ),
+    "RidgeCV": Case(
+        RidgeCV(alpha_per_target=True), "targets", refit=at_its_alpha(Ridge), failures=SEARCHED
+    ),
+    "RidgeClassifier": Case(RidgeClassifier(tol=1e-12), "classes", squared_margin),
     "RidgeClassifierCV": Case(
-        RidgeClassifierCV(), "classes", squared_margin, refit=at_its_alpha(RidgeClassifier)
+        RidgeClassifierCV(),
+        "binary",
+        squared_margin,
+        refit=at_its_alpha(RidgeClassifier),
+        failures=SEARCHED,
     ),
-    "BayesianRidge": Case(BayesianRidge(), "number", **BAYESIAN),
-    "ARDRegression": Case(ARDRegression(), "number", **BAYESIAN),
+    "BayesianRidge": Case(
+        BayesianRidge(tol=1e-12),
+        "number",
+        failures={DENSE: "precisions of rows without noise are not known to all digits"},
+        **BAYESIAN,
+    ),
+    "ARDRegression": Case(ARDRegression(), "number", failures=UNWEIGHTED, **BAYESIAN),
 }
