@@ -1,4 +1,4 @@
-"""Least squares with an L1 penalty: by coordinate descent, and at the end of a LARS path."""
+"""Least squares with an L1 penalty or on some features: by coordinate descent, LARS, and OMP."""
 
 from __future__ import annotations
 
@@ -64,10 +64,48 @@ class LassoCVAdapter(LassoAdapter):
         return True
 
 
+class SupportAdapter(LinearAdapter):
+    """OrthogonalMatchingPursuit: least squares on the features that it has chosen.
+
+    Which these are is held for all rows; the estimator's own fit on fewer may choose others.
+    """
+
+    how_to_fit_closer = "features of similar scales, without columns that are next to the same"
+
+    def reduce(self, model, X, y, sample_weight):
+        parameters = self.penalised(model, l2=0.0)
+        loss = SquaredError(len(parameters.weights))
+        objective = build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
+        return objective.on_support(parameters.weights[:, : X.shape[1]] != 0)
+
+    def removal_changes_objective(self, model):
+        return True
+
+
+class LarsAdapter(SupportAdapter):
+    """Lars and LarsCV, at the end of their path: least squares on all features that came in."""
+
+    def reduce(self, model, X, y, sample_weight):
+        alphas = model.alphas_ if isinstance(model.alphas_, list) else [model.alphas_]
+        if any(path[-1] > 0 for path in alphas):
+            raise ValueError(
+                f"{type(model).__name__} stopped on its path before least squares (at "
+                f"alpha={max(path[-1] for path in alphas):.3g}), where its coefficients are the "
+                "optimum of nothing, so that there is no derivative to explain them by. Use "
+                "LassoLars or LassoLarsCV, or OrthogonalMatchingPursuit for a number of features; "
+                "or have n_nonzero_coefs no less than the number of features."
+            )
+        return super().reduce(model, X, y, sample_weight)
+
+
 register("sklearn.linear_model.ElasticNet", ElasticNetAdapter())
 register("sklearn.linear_model.ElasticNetCV", ElasticNetCVAdapter())
 register(["sklearn.linear_model.Lasso", "sklearn.linear_model.LassoLars"], LassoAdapter())
 register(
     [f"sklearn.linear_model.{name}" for name in ("LassoCV", "LassoLarsCV", "LassoLarsIC")],
     LassoCVAdapter(),
+)
+register(["sklearn.linear_model.Lars", "sklearn.linear_model.LarsCV"], LarsAdapter())
+register(
+    [f"sklearn.linear_model.OrthogonalMatchingPursuit{end}" for end in ("", "CV")], SupportAdapter()
 )
