@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from ..losses import SquaredError
 from ..objectives import build_objective
 from ._linear import LinearAdapter
 from ._registry import register
+
+#: Where a path of LARS ends, as a share of the slope that it starts at.
+AT_THE_END = 1e-10
 
 
 class ElasticNetAdapter(LinearAdapter):
@@ -86,16 +93,19 @@ class LarsAdapter(SupportAdapter):
     """Lars and LarsCV, at the end of their path: least squares on all features that came in."""
 
     def reduce(self, model, X, y, sample_weight):
-        alphas = model.alphas_ if isinstance(model.alphas_, list) else [model.alphas_]
-        if any(path[-1] > 0 for path in alphas):
+        objective = super().reduce(model, X, y, sample_weight)
+        paths = model.alphas_ if isinstance(model.alphas_, list) else [model.alphas_]
+        alpha = max(path[-1] for path in paths)
+        start = replace(objective, weights=np.zeros_like(objective.weights))
+        if alpha > AT_THE_END * np.abs(start.gradient()).max(initial=0):
             raise ValueError(
                 f"{type(model).__name__} stopped on its path before least squares (at "
-                f"alpha={max(path[-1] for path in alphas):.3g}), where its coefficients are the "
+                f"alpha={alpha:.3g}), where its coefficients are the "
                 "optimum of nothing, so that there is no derivative to explain them by. Use "
                 "LassoLars or LassoLarsCV, or OrthogonalMatchingPursuit for a number of features; "
                 "or have n_nonzero_coefs no less than the number of features."
             )
-        return super().reduce(model, X, y, sample_weight)
+        return objective
 
 
 register("sklearn.linear_model.ElasticNet", ElasticNetAdapter())
