@@ -1,7 +1,8 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import _head, _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
 from ._base import Adapter
+from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
@@ -33,6 +34,7 @@ __all__ = [
     "is_sampler",
     "is_search",
     "is_searched",
+    "linear_head",
     "model_rows",
     "positions_of_resampled",
     "rebuild",
