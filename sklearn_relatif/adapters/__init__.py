@@ -1,6 +1,15 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _head, _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import (  # noqa: F401 (they register)
+    _head,
+    _kernel,
+    _lasso,
+    _least_squares,
+    _logistic,
+    _margin,
+    _one_vs_rest,
+    _sgd,
+)
 from ._base import Adapter
 from ._head import linear_head
 from ._linear import LinearAdapter, Parameters

@@ -10,8 +10,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from ..losses import LogLink, LogLoss, Loss, MultinomialLogLoss, PoissonDeviance, SquaredError
-from ..losses import SquaredHinge, binary_codebook, one_vs_rest_codebook
+from ..losses import (
+    LogLink,
+    LogLoss,
+    Loss,
+    MultinomialLogLoss,
+    PoissonDeviance,
+    SquaredError,
+    SquaredHinge,
+    binary_codebook,
+    one_vs_rest_codebook,
+)
 from ..objectives import build_objective
 from ..utils._validation import check_choice, check_non_negative, label_array
 from ._linear import LinearAdapter
@@ -259,10 +268,6 @@ class HeadAdapter(LinearAdapter):
             "bore is smaller by the sum of the weights. Otherwise, "
             f"{self.how_to_fit_closer}."
         )
-
-    def removal_changes_objective(self, model):
-        """Nobody knows how a head that was trained elsewhere would be trained again."""
-        return True
 
 
 register(
