@@ -151,20 +151,24 @@ def test_squared_errors_are_ridge_regression(table, has_intercept):
         assert_allclose(head.diagnostics(), expected.diagnostics(), **EXACT)
 
 
-def test_counts_have_a_mean():
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_counts_and_positive_targets_have_a_mean(loss):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
-    y = rng.poisson(np.exp(X[:, 0] / 2)).astype(float)
+    mean = np.exp(X[:, 0] / 2)
+    y = rng.poisson(mean).astype(float) if loss == "poisson" else rng.gamma(2, mean / 2)
 
     def value(w, rows):
         eta = X[rows] @ w[:3] + w[3]
-        return np.sum(np.exp(eta) - y[rows] * eta) + w[:3] @ w[:3] / 2
+        deviance = y[rows] * np.exp(-eta) + eta
+        deviance = np.exp(eta) - y[rows] * eta if loss == "poisson" else deviance
+        return np.sum(deviance) + w[:3] @ w[:3] / 2
 
     w, without = (
         minimize(value, np.zeros(4), np.delete(np.arange(60), rows), tol=1e-10).x
         for rows in ([], [5])
     )
-    head = RelatIFExplainer.from_coefficients(w[:3], w[3], X, y, loss="poisson", l2=1.0)
+    head = RelatIFExplainer.from_coefficients(w[:3], w[3], X, y, loss=loss, l2=1.0)
     assert head.distance_to_optimum_ < 1e-4
     assert_allclose(head.predict(X), np.exp(X @ w[:3] + w[3]), **EXACT)
     (found,) = head.retrain_without([5])
@@ -259,12 +263,13 @@ def test_numbers_of_another_objective_are_warned_of(table, classes):
         ({"l2": -1.0}, "l2 must be finite and at least 0"),
         ({"loss": "squared_error", "classes": ["a", "b", "c"]}, "which has none"),
         ({"loss": "squared_error"}, "coef has 3 rows, and y has 1 targets"),
+        ({"loss": "gamma", "coef": np.ones(4), "intercept": 0}, "targets in .0, inf"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(table, classes, change, said):
     X, y, _, _ = table
     given = {"coef": np.ones((3, 4)), "intercept": np.zeros(3), "l2": 1.0} | change
-    target = y if given.get("loss") == "squared_error" else classes
+    target = y if given.get("loss") in ("squared_error", "gamma") else classes
     with pytest.raises(ValueError, match=said):
         RelatIFExplainer.from_coefficients(
             given.pop("coef"), given.pop("intercept"), X, target, **given

@@ -1,7 +1,9 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _glm,
     _head,
+    _huber,
     _kernel,
     _lasso,
     _least_squares,
@@ -16,7 +18,7 @@ from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, RealTargets, Targets
+from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -30,6 +32,7 @@ from ._wrappers import (
 
 __all__ = [
     "Adapter",
+    "BoundedTargets",
     "ClassTargets",
     "LinearAdapter",
     "MachineFits",

@@ -18,6 +18,8 @@ from ..losses import (
     PoissonDeviance,
     SquaredError,
     SquaredHinge,
+    TweedieDeviance,
+    UnitDeviance,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -25,9 +27,15 @@ from ..objectives import build_objective
 from ..utils._validation import check_choice, check_non_negative, label_array
 from ._linear import LinearAdapter
 from ._registry import register
+from ._targets import BoundedTargets
 
 CLASS_LOSSES = ("log_loss", "squared_hinge")
-TARGET_LOSSES = ("squared_error", "poisson")
+#: Of one target, whose mean is the exponential of the score.
+DEVIANCES: dict[str, UnitDeviance] = {
+    "poisson": PoissonDeviance(LogLink()),
+    "gamma": TweedieDeviance(2, LogLink()),
+}
+TARGET_LOSSES = ("squared_error", *DEVIANCES)
 
 
 class LinearHead(BaseEstimator):
@@ -115,9 +123,9 @@ class RegressorHead(RegressorMixin, LinearHead):
     """A linear regressor that was trained elsewhere, of one target or several."""
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predicted targets, of a loss of counts the means."""
+        """Predicted targets, or their means."""
         scores = self.scores(X)
-        scores = np.exp(scores) if self.loss == "poisson" else scores
+        scores = np.exp(scores) if self.loss in DEVIANCES else scores
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def __sklearn_tags__(self) -> Any:
@@ -224,8 +232,10 @@ def _check_targets(head: Any, y: Any) -> None:
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     if n_rows != n_targets:
         raise ValueError(f"coef has {n_rows} rows, and y has {n_targets} targets: each takes one.")
-    if head.loss == "poisson" and n_rows > 1:
-        raise ValueError("loss='poisson' takes one target; explain the head of each on its own.")
+    if head.loss in DEVIANCES and n_rows > 1:
+        raise ValueError(
+            f"loss={head.loss!r} takes one target; explain the head of each on its own."
+        )
 
 
 class HeadAdapter(LinearAdapter):
@@ -238,12 +248,17 @@ class HeadAdapter(LinearAdapter):
         n_scores = len(model.coef_)
         if model.loss == "squared_error":
             return SquaredError(n_scores)
-        if model.loss == "poisson":
-            return PoissonDeviance(LogLink())
+        if model.loss in DEVIANCES:
+            return DEVIANCES[model.loss]
         if model.loss == "log_loss" and n_scores > 1:
             return MultinomialLogLoss(n_scores)
         codebook = binary_codebook() if n_scores == 1 else one_vs_rest_codebook(n_scores)
         return LogLoss(codebook) if model.loss == "log_loss" else SquaredHinge(codebook)
+
+    def targets(self, model):
+        if model.loss in DEVIANCES:
+            return BoundedTargets(DEVIANCES[model.loss].targets, f"loss={model.loss!r}")
+        return super().targets(model)
 
     def reduce(self, model, X, y, sample_weight):
         weights, l2, l1 = self.penalised(model, l2=model.l2)

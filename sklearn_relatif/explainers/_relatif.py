@@ -305,11 +305,13 @@ class RelatIFExplainer(
             The rows that it was trained on, as it takes them.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             The labels or targets that it was trained on.
-        loss : {"log_loss", "squared_hinge", "squared_error", "poisson"}, default="log_loss"
+        loss : {"log_loss", "squared_hinge", "squared_error", "poisson", "gamma"}, \
+                default="log_loss"
             "log_loss" is the cross-entropy of the softmax, or of the logistic function where there
             is one row. "squared_hinge" is ``max(0, 1 - m)^2`` of the margin, one vs rest.
             "squared_error" is half the square, summed over the targets. "poisson" is
-            ``exp(eta) - y eta``, for counts, which it predicts the mean of.
+            ``exp(eta) - y eta`` and "gamma" ``y exp(-eta) + eta``, of a target whose mean is
+            ``exp(eta)``.
         l2, l2_intercept : float, default=0.0
             Strengths of the penalties in the sum form above. scikit-learn's logistic regression
             has ``l2=1 / C``, Ridge ``l2=alpha``. A mean loss with a penalty of ``lambda / 2`` has
