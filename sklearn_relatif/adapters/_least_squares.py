@@ -13,8 +13,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from ..losses import SquaredError, SquaredMargin, binary_codebook, one_vs_rest_codebook
 from ..objectives import build_objective
 from ._class_weight import class_weight_of_rows
@@ -127,7 +125,7 @@ class ARDRegressionAdapter(BayesianRidgeAdapter):
 
     def reduce(self, model, X, y, sample_weight):
         objective = super().reduce(model, X, y, sample_weight)
-        return objective.on_columns(np.flatnonzero(model.lambda_ < model.threshold_lambda))
+        return objective.on_support(model.lambda_[None] < model.threshold_lambda)
 
 
 register("sklearn.linear_model.LinearRegression", LinearRegressionAdapter())

@@ -64,7 +64,7 @@ class LinearObjective(Objective):
         Columns of the user's features that are left after dropping those without any
         active parameter. None: all.
     full_jacobian : LinearJacobian or None
-        Training features with those columns, where there is an L1 penalty or a bound.
+        Training features with those columns, where some may be dropped or are held at zero.
     full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
         L2 and L1 penalties of the parameters of the full Jacobian.
     full_positive : ndarray of bool, shape (n_outputs, n_full_columns), or None
@@ -235,25 +235,27 @@ class LinearObjective(Objective):
             inactive_bound=np.where(active, np.inf, self.full_l1),
         )
 
-    def on_columns(self, columns) -> LinearObjective:
-        """The same objective without the other features, whose parameters are held at zero.
+    def on_support(self, support) -> LinearObjective:
+        """The same objective, with all other coefficients held at zero whatever the rows say.
 
         Parameters
         ----------
-        columns : ndarray of int
-            Of an objective that has them all.
+        support : ndarray of bool, shape (n_outputs, n_features)
         """
-        n_features = self.jacobian.n_features
-        if len(columns) == n_features:
-            return self
-        kept = np.append(columns, n_features) if self.jacobian.fit_intercept else columns
+        full = self.jacobian
+        columns = np.flatnonzero(support.any(axis=0))
+        active, kept = support[:, columns], columns
+        if full.fit_intercept:
+            kept = np.append(columns, full.n_features)
+            active = np.column_stack([active, np.ones(len(active), bool)])
         return replace(
             self,
             weights=self.weights[:, kept],
-            jacobian=self.jacobian.take_columns(columns),
+            jacobian=full.take_columns(columns),
             penalty=self.penalty[:, kept],
+            mask=active.astype(full.dtype),
             columns=columns,
-            full_jacobian=self.jacobian,
+            full_jacobian=full,
         )
 
     def terms(self) -> np.ndarray:
