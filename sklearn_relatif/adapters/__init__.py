@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401 (they register)
     _glm,
+    _head,
     _huber,
     _kernel,
     _lasso,
@@ -12,6 +13,7 @@ from . import (  # noqa: F401 (they register)
     _sgd,
 )
 from ._base import Adapter
+from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import (
@@ -51,6 +53,7 @@ __all__ = [
     "innermost_path",
     "is_sampler",
     "is_searched",
+    "linear_head",
     "model_rows",
     "positions_of_resampled",
     "rebuild",

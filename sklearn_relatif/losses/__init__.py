@@ -11,6 +11,7 @@ from ._margin import (
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",
