@@ -54,7 +54,7 @@ CASES = {
         **LOOKED_THROUGH,
     ),
     "TunedThresholdClassifierCV": Case(
-        TunedThresholdClassifierCV(LOGISTIC, cv=3, scoring=scorer()),
+        TunedThresholdClassifierCV(LOGISTIC, cv=3, thresholds=5, scoring=scorer()),
         "binary",
         failures=ROUTING | CONSTANT | TUNED,
         **LOOKED_THROUGH,
