@@ -5,6 +5,7 @@ from ._glm import PoissonDeviance, UnitDeviance
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
@@ -22,6 +23,7 @@ __all__ = [
     "IdentityLink",
     "Link",
     "LogLink",
+    "LatentLogLoss",
     "LogLoss",
     "Loss",
     "MarginLoss",
