@@ -78,7 +78,7 @@ class GaussianProcessRegressorAdapter(GaussianProcessAdapter):
             penalty = np.column_stack([penalty, np.zeros(len(weights))])
             mask = (penalty > 0).astype(np.float64)
         return KernelSpaceObjective(
-            loss=SquaredError(),
+            loss=SquaredError(len(weights)),
             weights=weights,
             jacobian=jacobian,
             y=y,
@@ -89,7 +89,7 @@ class GaussianProcessRegressorAdapter(GaussianProcessAdapter):
 
     def targets(self, model):
         """As many as the training targets have columns."""
-        return RealTargets()
+        return RealTargets(_columns(model.alpha_).shape[1])
 
     def removal_changes_objective(self, model):
         return bool(model.normalize_y) or _is_searched(model)

@@ -50,7 +50,7 @@ class KernelRidgeAdapter(Adapter):
         if not alpha.all() and jacobian.n_features == np.count_nonzero(sample_weight):
             raise ValueError(INTERPOLATES)
         return KernelSpaceObjective(
-            loss=SquaredError(),
+            loss=SquaredError(len(table)),
             weights=weights,
             jacobian=jacobian.astype(dtype),
             y=y,
@@ -62,7 +62,7 @@ class KernelRidgeAdapter(Adapter):
 
     def targets(self, model):
         """As many as there are columns of coefficients."""
-        return RealTargets()
+        return RealTargets(len(self.parameters(model)))
 
     def parameters(self, model):
         """Coefficients of the kernels with the training rows, a row a target."""
