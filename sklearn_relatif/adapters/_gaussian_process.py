@@ -25,7 +25,7 @@ from ..objectives import KernelSpaceObjective
 from ..utils._blocks import row_blocks
 from ._base import Adapter
 from ._kernel_ridge import check_rows_of_fit, differ
-from ._registry import register
+from ._registry import adapter_of, register
 from ._targets import RealTargets
 
 #: Rows whose covariances tell, a block at a time, what noise there is in those of training rows.
@@ -96,7 +96,8 @@ class GaussianProcessRegressorAdapter(GaussianProcessAdapter):
 
     def fit_rows(self, model, rows, y):
         """At the scale of the targets that all rows have."""
-        alpha = model.alpha[rows] if np.iterable(model.alpha) else model.alpha
+        alpha = np.asarray(model.alpha)
+        alpha = alpha[rows] if alpha.ndim else model.alpha
         held = {"kernel": model.kernel_, "optimizer": None, "alpha": alpha}
         unfitted = clone(model).set_params(**held, normalize_y=False)
         fitted = unfitted.fit(model.X_train_[rows], model.y_train_[rows])
@@ -110,8 +111,8 @@ class GaussianProcessRegressorAdapter(GaussianProcessAdapter):
         return differ(model.X_train_, X)
 
 
-class GaussianProcessClassifierAdapter(GaussianProcessAdapter):
-    """The latent mean of a binary GaussianProcessClassifier.
+class LaplaceAdapter(GaussianProcessAdapter):
+    """The latent mean of the process of two classes in a GaussianProcessClassifier.
 
     Its sign is the prediction. Probabilities are averages over the latent variance, which is not
     explained: the loss of a row is that at the latent mean.
@@ -120,13 +121,11 @@ class GaussianProcessClassifierAdapter(GaussianProcessAdapter):
     how_to_fit_closer = "a larger max_iter_predict, or standardised features"
 
     def reduce(self, model, X, y, sample_weight):
-        check_rows_of_fit(model, _binary(model).X_train_, X)
+        check_rows_of_fit(model, model.X_train_, X)
         _check_unweighted(model, sample_weight)
-        process = _binary(model)
-        rows = np.asarray(process.X_train_, np.float64)
-        kernel = ProcessKernel(process.kernel_, rows, has_noise=True)
+        kernel = ProcessKernel(model.kernel_, np.asarray(model.X_train_, np.float64), True)
         jacobian = KernelSpaceJacobian.of(kernel, sample_weight > 0)
-        weights = (jacobian.X.T @ (process.y_train_ - process.pi_))[None]
+        weights = (jacobian.X.T @ (model.y_train_ - model.pi_))[None]
         return KernelSpaceObjective(
             loss=LatentLogLoss(binary_codebook()),
             weights=weights,
@@ -138,29 +137,57 @@ class GaussianProcessClassifierAdapter(GaussianProcessAdapter):
 
     def scores(self, model, X):
         """The latent mean."""
-        process = _binary(model)
-        return process.kernel_(X, process.X_train_) @ (process.y_train_ - process.pi_)
+        return model.kernel_(X, model.X_train_) @ (model.y_train_ - model.pi_)
 
     def removal_changes_objective(self, model):
-        return _is_searched(_binary(model))
+        return _is_searched(model)
 
     def fit_rows(self, model, rows, y):
-        process, changed = _binary(model), copy(model)
-        changed.set_params(kernel=process.kernel_, optimizer=None)
-        unfitted = clone(process).set_params(kernel=process.kernel_, optimizer=None)
-        changed.base_estimator_ = unfitted.fit(process.X_train_[rows], y[rows])
-        return changed
+        unfitted = clone(model).set_params(kernel=model.kernel_, optimizer=None)
+        return unfitted.fit(model.X_train_[rows], y[rows])
 
     def holds_other_rows(self, model, X, sample_weight):
         """Whether the rows that it keeps are others than these."""
-        return differ(_binary(model).X_train_, X)
+        return differ(model.X_train_, X)
 
 
-def _binary(model):
-    """The process in a classifier of two classes."""
-    if len(model.classes_) > 2:
-        raise ValueError("GaussianProcessClassifier can be explained for two classes")
-    return model.base_estimator_
+class GaussianProcessClassifierAdapter(Adapter):
+    """GaussianProcessClassifier: what its process, or that of each of its problems, is."""
+
+    how_to_fit_closer = LaplaceAdapter.how_to_fit_closer
+
+    def reduce(self, model, X, y, sample_weight):
+        if len(model.classes_) > 2:
+            raise ValueError(
+                f"GaussianProcessClassifier with {len(model.classes_)} classes has a process a "
+                "problem of two, each with a kernel of its own. Explain them one by one: "
+                "model.base_estimator_.estimators_, with the labels that each was given."
+            )
+        inner = model.base_estimator_
+        return adapter_of(inner).reduce(inner, X, y, sample_weight)
+
+    def scores(self, model, X):
+        """The latent mean."""
+        return adapter_of(model.base_estimator_).scores(model.base_estimator_, X)
+
+    def removal_changes_objective(self, model):
+        inner = model.base_estimator_
+        return adapter_of(inner).removal_changes_objective(inner)
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Copies around the processes of the rows that are left."""
+        inner = model.base_estimator_
+        given = inner, objective, X, y, sample_weight, removals, n_jobs
+        refits = adapter_of(inner).refit(*given)
+        copies = [copy(model) for _ in refits]
+        for changed, refit in zip(copies, refits, strict=True):
+            changed.base_estimator_ = refit
+        return copies
+
+    def holds_other_rows(self, model, X, sample_weight):
+        """Whether the rows that it keeps are others than these."""
+        inner = model.base_estimator_
+        return adapter_of(inner).holds_other_rows(inner, X, sample_weight)
 
 
 def _check_unweighted(model, sample_weight):
@@ -185,7 +212,9 @@ def _target_scale(model, y):
     """What the targets were divided by in the fit, shape (n_targets,)."""
     if not model.normalize_y:
         return np.ones(1)
-    of_fit, own = (np.linalg.norm(_columns(v), axis=0) for v in (model.y_train_, y - y.mean(axis=0)))
+    of_fit, own = (
+        np.linalg.norm(_columns(v), axis=0) for v in (model.y_train_, y - y.mean(axis=0))
+    )
     return np.divide(own, of_fit, out=np.ones_like(own), where=of_fit > 0)
 
 
@@ -204,9 +233,6 @@ def _noise(kernel, rows):
     return noise
 
 
-register(
-    "sklearn.gaussian_process.GaussianProcessRegressor", GaussianProcessRegressorAdapter()
-)
-register(
-    "sklearn.gaussian_process.GaussianProcessClassifier", GaussianProcessClassifierAdapter()
-)
+register("sklearn.gaussian_process.GaussianProcessRegressor", GaussianProcessRegressorAdapter())
+register("sklearn.gaussian_process.GaussianProcessClassifier", GaussianProcessClassifierAdapter())
+register("sklearn.gaussian_process._BinaryGaussianProcessClassifierLaplace", LaplaceAdapter())

@@ -152,6 +152,7 @@ class KernelSpaceJacobian(LinearJacobian):
     """
 
     is_reduced = True
+    needs_rows = True
 
     def __init__(self, coordinates: np.ndarray, fit_intercept: bool, basis: KernelBasis) -> None:
         super().__init__(coordinates, fit_intercept)

@@ -35,6 +35,9 @@ class Loss(ABC):
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
+    is_of_errors : bool, default=False
+        Whether residuals are those of differences between predictor and target, so that of small
+        ones rounding leaves few digits.
     """
 
     n_outputs: int
@@ -44,6 +47,7 @@ class Loss(ABC):
     has_gauge: bool = False
     has_fisher: bool = False
     has_probabilities: bool = False
+    is_of_errors: bool = False
 
     @abstractmethod
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:

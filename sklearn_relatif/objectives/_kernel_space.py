@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..jacobians import KernelSpaceJacobian
 from ._linear import LinearObjective
 from ._sizes import Sizes
 
@@ -25,6 +26,7 @@ class KernelSpaceObjective(LinearObjective):
         The fitted parameters in the coordinates.
     """
 
+    jacobian: KernelSpaceJacobian
     dual_coef: Any = None
     fitted_weights: Any = None
 
