@@ -6,12 +6,20 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
+from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
     LogisticRegression,
     LogisticRegressionCV,
+    PoissonRegressor,
     Ridge,
     SGDClassifier,
     SGDRegressor,
+    TweedieRegressor,
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -31,15 +39,18 @@ from sklearn_relatif.losses import (
     Hinge,
     Huber,
     IdentityLink,
+    LatentLogLoss,
     LogLink,
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
     OneVsOneHinge,
     PoissonDeviance,
+    ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    TweedieDeviance,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -56,7 +67,7 @@ CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
 
 MARGINS = {
     f"{kind.__name__}, {name}": kind(codebook)
-    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss)
+    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss, LatentLogLoss)
     for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
 }
 CLASSIFIERS = MARGINS | {
@@ -73,6 +84,11 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "Huber with a scale": ScaledHuber(1.2),
+} | {
+    f"Tweedie of power {power}, {type(link).__name__}": TweedieDeviance(power, link)
+    for power in (-1, 0, 1, 1.5, 2, 3)
+    for link in (IdentityLink(), LogLink())
 }
 
 
@@ -92,9 +108,10 @@ def test_losses_of_classes(name):
 
 @pytest.mark.parametrize("name", REGRESSIONS)
 def test_losses_of_numbers(name):
-    rng = np.random.default_rng(0)
-    eta = rng.uniform(0.5, 3, size=(40, 1))
-    check_loss(REGRESSIONS[name], rng.poisson(1.5, size=40).astype(float), eta)
+    loss, rng = REGRESSIONS[name], np.random.default_rng(0)
+    y = rng.poisson(1.5, size=40).astype(float)
+    lacks_zero = isinstance(loss, TweedieDeviance) and not loss.targets.contains(0.0)
+    check_loss(loss, y + lacks_zero, rng.uniform(0.5, 3, size=(40, loss.n_outputs)))
 
 
 def test_a_loss_of_several_targets():
@@ -144,6 +161,14 @@ def numbers(X):
     return X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(0).normal(size=len(X))
 
 
+def positive(X):
+    return np.exp(numbers(X) / 4)
+
+
+def counts(X):
+    return np.floor(2 * positive(X))
+
+
 def pairs(X):
     return np.column_stack([numbers(X), np.abs(X).sum(axis=1)])
 
@@ -176,6 +201,8 @@ def by_inverse_scaling(loss, **params):
     return sgd(SGDRegressor, loss, **steps, **params)
 
 
+#: A kernel of few dimensions, and nothing to search for.
+LINEAR = DotProduct(1.0, "fixed")
 MODELS = {
     "logistic": Case(LogisticRegression(**NEWTON)),
     "logistic, no penalty": Case(LogisticRegression(C=np.inf, **NEWTON), 3),
@@ -212,6 +239,16 @@ MODELS = {
     "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
     "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
     "SGD, hinge": Case(sgd(SGDClassifier, "hinge"), 3),
+    "Poisson": Case(PoissonRegressor(alpha=0.1, **NEWTON), weighted=True, target=counts),
+    "Gamma": Case(GammaRegressor(alpha=0.1, **NEWTON), target=positive),
+    "Tweedie": Case(
+        TweedieRegressor(alpha=0.1, solver="newton-cholesky", tol=1e-6), 2, True, single, counts
+    ),
+    "Huber with its scale": Case(HuberRegressor(tol=1e-9, max_iter=1000), target=numbers),
+    "kernel ridge": Case(KernelRidge(kernel="poly", degree=2), weighted=True, target=numbers),
+    "Gaussian process": Case(GaussianProcessRegressor(LINEAR + WhiteKernel()), target=numbers),
+    "Gaussian process of classes": Case(GaussianProcessClassifier(LINEAR)),
+    "Gaussian process of two": Case(_BinaryGaussianProcessClassifierLaplace(LINEAR)),
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
         Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs

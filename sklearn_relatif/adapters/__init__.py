@@ -2,8 +2,11 @@
 
 from . import (  # noqa: F401 (they register)
     _gaussian_process,
+    _glm,
+    _huber,
     _kernel,
     _kernel_ridge,
+    _lasso,
     _least_squares,
     _logistic,
     _margin,
@@ -15,7 +18,7 @@ from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, RealTargets, Targets
+from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -29,6 +32,7 @@ from ._wrappers import (
 
 __all__ = [
     "Adapter",
+    "BoundedTargets",
     "ClassTargets",
     "LinearAdapter",
     "MachineFits",

@@ -141,14 +141,14 @@ class Adapter:
         -------
         list of fitted estimators, one a removal
         """
-        everyone, weight = np.arange(len(y)), check_sample_weight(sample_weight, len(y))
         if objective.penalty_share is None:
-            fits = ((X, y, _zero_at(weight, rows)) for rows in removals)
+            weight = check_sample_weight(sample_weight, len(y))
+            fits = [(X, y, {"sample_weight": _zero_at(weight, rows)}) for rows in removals]
         else:
-            rest = (np.delete(everyone, rows) for rows in removals)
-            fits = ((X[rows], y[rows], weight[rows]) for rows in rest)
+            rest = [np.delete(np.arange(len(y)), rows) for rows in removals]
+            fits = [(X[rows], y[rows], _weights_of(sample_weight, rows)) for rows in rest]
         return Parallel(n_jobs=n_jobs)(
-            delayed(clone(model).fit)(X, y, sample_weight=weight) for X, y, weight in fits
+            delayed(clone(model).fit)(X, y, **weight) for X, y, weight in fits
         )
 
     # --- of the fit ------------------------------------------------------------------------
@@ -176,3 +176,8 @@ def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
     weight = weight.copy()
     weight[rows] = 0
     return weight
+
+
+def _weights_of(sample_weight: np.ndarray | None, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The argument of ``fit`` for some rows, of which not every estimator has one."""
+    return {} if sample_weight is None else {"sample_weight": sample_weight[rows]}

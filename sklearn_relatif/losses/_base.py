@@ -26,6 +26,9 @@ class Loss(ABC):
         Whether second derivatives and Fisher weights are square matrices (n, n_outputs,
         n_outputs), positive semi-definite. Otherwise they are non-negative diagonals
         (n, n_outputs).
+    is_convex : bool, default=True
+        False where the second derivative of a row may be negative. It is a diagonal then, and
+        only the sum over the rows is positive definite, at an optimum.
     softmax_contrasts : ndarray of shape (n_classes, n_outputs) or None
         ``Q``, where second derivative and Fisher weight both are ``Q^T (diag(p) - p p^T) Q``
         for the probabilities p. None: they have no such form.
@@ -33,6 +36,8 @@ class Loss(ABC):
         Whether the same number added to all outputs changes nothing.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
+    has_dispersion : bool, default=False
+        Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
     is_of_errors : bool, default=False
@@ -43,9 +48,11 @@ class Loss(ABC):
     n_outputs: int
     has_curvature: bool = True
     couples_outputs: bool = False
+    is_convex: bool = True
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
     has_fisher: bool = False
+    has_dispersion: bool = False
     has_probabilities: bool = False
     is_of_errors: bool = False
 
@@ -100,6 +107,10 @@ class Loss(ABC):
         """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
         raise AttributeError(f"{type(self).__name__} tells no classes apart.")
 
+    def of_one_target(self) -> Loss:
+        """The loss of each target on its own, of those that sum it over the targets of a row."""
+        return self
+
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Margins of the classes that the loss falls with for ever, never reaching an optimum.
 
@@ -110,6 +121,10 @@ class Loss(ABC):
             class, shape (n_classes, n_margins, len(outputs)). Empty if none are known.
         """
         return []
+
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """Positions of targets in the classes of :meth:`endless_margins`, shape (n,)."""
+        return y
 
 
 def of_models(

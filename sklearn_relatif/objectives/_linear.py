@@ -349,6 +349,10 @@ class LinearObjective(Objective):
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
         return self._regularised(self._sum_of_parts("fisher"), 0.0)
 
+    def expected_hessian(self) -> np.ndarray:
+        """What the likelihood expects the Hessian to be: positive semi-definite in any case."""
+        return self._regularised(self._sum_of_parts("fisher"), self.penalty)
+
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
         return self._regularised(self._sum_of_parts("empirical_fisher"), 0.0)
@@ -411,7 +415,8 @@ class LinearObjective(Objective):
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
-        if n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse:
+        is_narrow = n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse
+        if is_narrow and self.loss.is_convex:
             roots = self._roots(second_derivative)
 
             def grams(rows):
