@@ -169,6 +169,19 @@ def test_short_rows_are_told_apart_beside_long_ones():
     assert_allclose(jacobian.at(rows[1:]).X, jacobian.X[1:], atol=1e-12)
 
 
+@pytest.mark.parametrize("offset", [100, 1e4])
+def test_kernels_that_lost_digits_are_factored_as_far_as_they_go(offset):
+    """Distances of rows that lie far from 0 are sums of products that nearly cancel."""
+    model = KernelRidge(kernel="rbf", gamma=0.05, alpha=0.1).fit(X + offset, Y)
+    explainer = RelatIFExplainer.from_fitted(model, X + offset, Y)
+    lost = 10 * N_ROWS * np.finfo(float).eps * offset**2
+    assert explainer.distance_to_optimum_ < lost
+    (without,) = explainer.retrain_without([3])
+    refit = clone(model).fit(np.delete(X, 3, axis=0) + offset, np.delete(Y, 3))
+    found, expected = (m.predict(X_NEW + offset) for m in (without, refit))
+    assert_allclose(found, expected, rtol=0, atol=10 * lost)
+
+
 def test_single_precision_stays():
     narrow = X.astype(np.float32)
     explainer = RelatIFExplainer(KernelRidge(kernel="rbf", alpha=0.1)).fit(narrow, Y)
@@ -189,6 +202,7 @@ def lopsided(a, b):
         (KernelRidge(kernel="additive_chi2", alpha=100), np.abs(X), "no positive pivot"),
         (KernelRidge(kernel="precomputed", alpha=9), np.triu(X @ X.T), "b and a, differ"),
         (KernelRidge(kernel="precomputed", alpha=99), -X @ X.T, "with itself is -"),
+        (KernelRidge(kernel="rbf", alpha=1), X + 1e7, "lie far from 0"),
         (KernelRidge(kernel="rbf", alpha=0), X, "goes through all of its rows"),
     ],
 )
@@ -203,6 +217,13 @@ def test_indefinite_pairs_are_refused():
     kernel = PairwiseKernel("precomputed", {}, np.array([[1.0, 1.5], [1.5, 1.0]]))
     with pytest.raises(ValueError, match="no positive pivot"):
         KernelSpaceJacobian.of(kernel, np.ones(2, bool))
+
+
+def test_penalties_for_some_of_the_targets_are_refused():
+    """scikit-learn leaves the coefficients of the other targets to chance."""
+    model = KernelRidge(alpha=[1.0, 2.0]).fit(X, np.column_stack([TARGETS, Y]))
+    with pytest.raises(ValueError, match="3 targets and 2 values of alpha"):
+        RelatIFExplainer.from_fitted(model, X, np.column_stack([TARGETS, Y]))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from ..utils._blocks import row_blocks
 from ._base import Adapter
 from ._kernel_ridge import check_rows_of_fit, differ
 from ._registry import adapter_of, register
-from ._targets import RealTargets
+from ._targets import ClassTargets, RealTargets
 
 #: Rows whose covariances tell, a block at a time, what noise there is in those of training rows.
 BLOCK = 64
@@ -134,6 +134,10 @@ class LaplaceAdapter(GaussianProcessAdapter):
             sample_weight=sample_weight,
             penalty=np.ones(weights.shape),
         )
+
+    def targets(self, model):
+        """It does not say itself that it is a classifier."""
+        return ClassTargets(model.classes_)
 
     def scores(self, model, X):
         """The latent mean."""

@@ -46,7 +46,7 @@ class KernelRidgeAdapter(Adapter):
         jacobian = KernelSpaceJacobian.of(_kernel(model), sample_weight > 0, precision=dtype)
         table = self.parameters(model)
         weights = table.astype(np.float64) @ jacobian.X
-        alpha = np.broadcast_to(np.reshape(model.alpha, (-1, 1)), (len(table), 1))
+        alpha = _penalties(model, len(table))
         if not alpha.all() and jacobian.n_features == np.count_nonzero(sample_weight):
             raise ValueError(INTERPOLATES)
         return KernelSpaceObjective(
@@ -55,7 +55,7 @@ class KernelRidgeAdapter(Adapter):
             jacobian=jacobian.astype(dtype),
             y=y,
             sample_weight=sample_weight,
-            penalty=np.broadcast_to(alpha.astype(np.float64), weights.shape),
+            penalty=np.repeat(alpha[:, None], weights.shape[1], axis=1),
             dual_coef=table,
             fitted_weights=weights,
         )
@@ -87,6 +87,19 @@ class KernelRidgeAdapter(Adapter):
     def holds_other_rows(self, model, X, sample_weight):
         """Whether the rows that it keeps are others than these."""
         return differ(model.X_fit_, X)
+
+
+def _penalties(model, n_targets):
+    """``alpha`` of each target. scikit-learn leaves out those that are too many."""
+    alpha = np.atleast_1d(np.asarray(model.alpha, np.float64))
+    if (alpha == alpha[0]).all():
+        return np.full(n_targets, alpha[0])
+    if len(alpha) < n_targets:
+        raise ValueError(
+            f"KernelRidge has {n_targets} targets and {len(alpha)} values of alpha, {alpha}, so "
+            "that it did not fit all of them. Give it one value, or one for each target."
+        )
+    return alpha[:n_targets]
 
 
 def check_rows_of_fit(model, kept, X):

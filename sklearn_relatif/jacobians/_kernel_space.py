@@ -24,9 +24,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from ..utils._blocks import block_budget, row_blocks
 from ._linear import LinearJacobian
 
-#: What rounding leaves of a row that depends on others, of unit length, in roundings of a sum over
-#: the rows; and what it may make of a kernel, in the same.
-DEPENDENT, ROUNDED = 1.0, 100.0
+#: How many times its own size rounding may leave where a factor ends, of rows of unit length.
+LEFT = 100.0
 
 
 class PairwiseKernel:
@@ -193,27 +192,59 @@ def _factor(kernels, eps):
     """``L`` with ``K = L L^T``, and the positions of the rows that form a lower triangle of it.
 
     Overwrites the kernels. Pivots are chosen with all rows at unit length, so that short ones are
-    told apart beside long ones.
+    told apart beside long ones. They end where rounding is all that is left: that of sums over the
+    rows, or more, where kernels have lost digits to distances of rows that lie far from 0.
     """
-    n_rows = len(kernels)
-    tolerance = n_rows * eps
     lengths = np.sqrt(_checked_diagonal(kernels))
     divisors = np.where(lengths > 0, lengths, 1)
     kernels /= divisors
     kernels /= divisors[:, None]
-    _check_symmetric(kernels, ROUNDED * tolerance)
-    # The transpose of a C-ordered matrix is what LAPACK can factorise in place. It leaves what is
-    # above the diagonal as it was.
-    packed, pivots, rank, _ = lapack.dpstrf(
-        kernels.T, tol=DEPENDENT * tolerance, lower=0, overwrite_a=1
-    )
-    packed, order = packed.T, pivots - 1
-    factor = np.empty((n_rows, rank))
-    for rows in row_blocks(n_rows, 16 * max(rank, 1), block_budget()):
-        factor[order[rows]] = np.tril(packed[rows, :rank], rows.start)
-    _check_rest(packed, lengths > 0, factor, np.sort(order[rank:]), ROUNDED * tolerance)
+    _check_symmetric(kernels, np.sqrt(eps))
+    rounding = len(kernels) * eps
+    while True:
+        factor, order, kernels = _pivoted(kernels, rounding)
+        left = _largest_left(kernels, lengths > 0, factor, order)
+        if left <= LEFT * rounding:
+            break
+        rounding *= LEFT
+        if rounding > np.sqrt(eps):
+            _refuse(f"a part of about {left:.1g} of it has no positive pivot")
+        _mirror_upper(kernels, lengths > 0)
     factor *= divisors[:, None]
-    return factor, order[:rank]
+    return factor, order[: factor.shape[1]]
+
+
+def _pivoted(kernels, tolerance):
+    """The factor, the order of the pivots, and an array that holds the kernels above its diagonal.
+
+    LAPACK factorises in place what is the transpose of a C-ordered matrix, and leaves that part.
+    """
+    packed, pivots, rank, _ = lapack.dpstrf(kernels.T, tol=tolerance, lower=0, overwrite_a=1)
+    packed, order = packed.T, pivots - 1
+    factor = np.empty((len(packed), rank))
+    for rows in row_blocks(len(packed), 16 * max(rank, 1), block_budget()):
+        factor[order[rows]] = np.tril(packed[rows, :rank], rows.start)
+    return factor, order, packed
+
+
+def _mirror_upper(kernels, diagonal):
+    """Undo a factorisation."""
+    for rows in row_blocks(len(kernels), 16 * len(kernels), block_budget()):
+        upper = np.triu(kernels[rows, rows], 1)
+        kernels[rows, rows] = upper + upper.T
+        kernels[rows, : rows.start] = kernels[: rows.start, rows].T
+    np.fill_diagonal(kernels, diagonal)
+
+
+def _largest_left(kernels, diagonal, factor, order):
+    """Largest entry of ``K - L L^T``, which is 0 where a row is a pivot."""
+    rest, largest = np.sort(order[factor.shape[1] :]), 0.0
+    for rows in row_blocks(len(rest), 16 * max(len(rest), 1), block_budget()):
+        left, some = kernels[rest[rows]][:, rest], rest[rows]
+        left[np.arange(len(some)), np.arange(rows.start, rows.stop)] = diagonal[some]
+        left -= factor[some] @ factor[rest].T
+        largest = max(largest, np.abs(np.triu(left, rows.start)).max(initial=0))
+    return largest
 
 
 def _checked_diagonal(kernels):
@@ -230,17 +261,6 @@ def _check_symmetric(kernels, tolerance):
         apart = np.abs(kernels[rows] - kernels[:, rows].T).max(initial=0)
         if apart > tolerance:
             _refuse(f"kernels of a and b, and of b and a, differ by {apart:.1g} of the largest")
-
-
-def _check_rest(packed, diagonal, factor, rest, tolerance):
-    """Refuse kernels of which more than rounding is left where no pivot is."""
-    for rows in row_blocks(len(rest), 16 * max(len(rest), 1), block_budget()):
-        left, some = packed[rest[rows]][:, rest], rest[rows]
-        left[np.arange(len(some)), np.arange(rows.start, rows.stop)] = diagonal[some]
-        left -= factor[some] @ factor[rest].T
-        left = np.abs(np.triu(left, rows.start)).max(initial=0)
-        if left > tolerance:
-            _refuse(f"a part of about {left:.1g} of it has no positive pivot")
 
 
 def _refuse(finding):
