@@ -204,6 +204,7 @@ def by_inverse_scaling(loss, **params):
 #: A kernel of few dimensions, and nothing to search for.
 LINEAR = DotProduct(1.0, "fixed")
 MODELS = {
+    "head": Case(cases.TrainedHead(l2=2.0), 3),
     "logistic": Case(LogisticRegression(**NEWTON)),
     "logistic, no penalty": Case(LogisticRegression(C=np.inf, **NEWTON), 3),
     "softmax": Case(LogisticRegression(**NEWTON), 3, True),

@@ -3,6 +3,7 @@
 from . import (  # noqa: F401 (they register)
     _gaussian_process,
     _glm,
+    _head,
     _huber,
     _kernel,
     _kernel_ridge,
@@ -14,6 +15,7 @@ from . import (  # noqa: F401 (they register)
     _sgd,
 )
 from ._base import Adapter
+from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
@@ -46,6 +48,7 @@ __all__ = [
     "is_sampler",
     "is_search",
     "is_searched",
+    "linear_head",
     "model_rows",
     "positions_of_resampled",
     "rebuild",
