@@ -60,7 +60,7 @@ class LinearObjective(Objective):
         Columns of the user's features that are left after dropping those without any
         active parameter. None: all.
     full_jacobian : LinearJacobian or None
-        Training features with those columns, where there is an L1 penalty.
+        Training features with those columns, where some may be dropped.
     full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
         L2 and L1 penalties of the parameters of the full Jacobian.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
@@ -207,6 +207,29 @@ class LinearObjective(Objective):
             mask=active[:, kept].astype(full.dtype),
             columns=columns,
             inactive_bound=np.where(active, np.inf, self.full_l1),
+        )
+
+    def on_support(self, support) -> LinearObjective:
+        """The same objective, with all other coefficients held at zero whatever the rows say.
+
+        Parameters
+        ----------
+        support : ndarray of bool, shape (n_outputs, n_features)
+        """
+        full = self.jacobian
+        columns = np.flatnonzero(support.any(axis=0))
+        active, kept = support[:, columns], columns
+        if full.fit_intercept:
+            kept = np.append(columns, full.n_features)
+            active = np.column_stack([active, np.ones(len(active), bool)])
+        return replace(
+            self,
+            weights=self.weights[:, kept],
+            jacobian=full.take_columns(columns),
+            penalty=self.penalty[:, kept],
+            mask=active.astype(full.dtype),
+            columns=columns,
+            full_jacobian=full,
         )
 
     def unrestricted(self) -> LinearObjective:
