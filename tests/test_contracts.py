@@ -50,6 +50,7 @@ from sklearn_relatif.losses import (
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    SquaredMargin,
     TweedieDeviance,
     binary_codebook,
     one_vs_rest_codebook,
@@ -57,6 +58,7 @@ from sklearn_relatif.losses import (
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
 from tests import cases
+from tests.catalogue import CASES as CATALOGUE
 
 pytestmark = cases.ignore_warning_about_no_penalty
 NEWTON = {"solver": "newton-cholesky", "tol": 1e-10}
@@ -67,7 +69,7 @@ CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
 
 MARGINS = {
     f"{kind.__name__}, {name}": kind(codebook)
-    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss, LatentLogLoss)
+    for kind in (Hinge, SquaredHinge, SquaredMargin, ModifiedHuber, LogLoss, LatentLogLoss)
     for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
 }
 CLASSIFIERS = MARGINS | {
@@ -270,7 +272,9 @@ def test_adapters(name):
 
 def test_every_adapter_is_held_to_its_protocol():
     registered = set(_registry._adapters.values())
-    assert {adapter_of(case.model) for case in MODELS.values()} == registered
+    models = [case.model for case in MODELS.values()]
+    models += [case.estimator for case in CATALOGUE.values() if case.is_checked_inside]
+    assert {adapter_of(model) for model in models} == registered
 
 
 # --- objectives and curvatures ---------------------------------------------------------------

@@ -12,6 +12,7 @@ from ._margin import (
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",
