@@ -24,7 +24,9 @@ from ._meanings import (
     Meaning,
 )
 
-NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
+NO_PROBABILITIES = (
+    "The model gives no probabilities by scores alone; rows are judged by their loss."
+)
 #: What of a report is words, not numbers.
 NAMES = ("row", "query", "best_row", "group")
 

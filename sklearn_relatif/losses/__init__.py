@@ -6,11 +6,13 @@ from ._huber import ScaledHuber
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -22,6 +24,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "IdentityLink",
+    "LatentLogLoss",
     "Link",
     "LogLink",
     "LogLoss",
@@ -36,6 +39,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",
