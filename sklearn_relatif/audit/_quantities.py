@@ -79,7 +79,7 @@ def leave_one_out(study):
     objective, loss = study.objective, study.objective.loss
     eta = study.remover.loo_predictor()
     columns = {
-        "loo_prediction": study.targets.shown(loss.predict(eta), None),
+        "loo_prediction": study.targets.shown(study.targets.predicted(loss, eta), None),
         "loo_loss": loss.value(objective.y, eta),
     }
     if loss.has_probabilities:
