@@ -18,18 +18,25 @@ from ._base import Adapter
 from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
-from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
+from ._recording import (
+    Recordings,
+    TrainingData,
+    positions_of_resampled,
+    recording,
+    warn_if_transform_differs,
+)
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
 from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
-    is_search,
     is_searched,
     model_rows,
     rebuild,
     samplers,
     split_pipeline,
+    targets_of,
+    thresholded,
 )
 
 __all__ = [
@@ -40,13 +47,13 @@ __all__ = [
     "MachineFits",
     "Parameters",
     "RealTargets",
+    "Recordings",
     "Targets",
     "TrainingData",
     "adapter_of",
     "find_adapter",
     "innermost_path",
     "is_sampler",
-    "is_search",
     "is_searched",
     "linear_head",
     "model_rows",
@@ -57,5 +64,7 @@ __all__ = [
     "register",
     "samplers",
     "split_pipeline",
+    "targets_of",
+    "thresholded",
     "warn_if_transform_differs",
 ]

@@ -162,7 +162,8 @@ class ClassView(View):
 
     def without(self, study, eta):
         objective, loss = study.objective, study.objective.loss
-        columns = {"loo_prediction": study.targets.shown(loss.predict(eta), None)}
+        targets = study.targets
+        columns = {"loo_prediction": targets.shown(targets.predicted(loss, eta), None)}
         if loss.has_probabilities:
             columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
         return columns
@@ -311,7 +312,7 @@ class NumberView(View):
         return {"target": target, "prediction": prediction, "residual": target - prediction}, []
 
     def without(self, study, eta):
-        prediction = study.objective.loss.predict(eta)
+        prediction = study.targets.predicted(study.objective.loss, eta)
         return {"loo_prediction": prediction, "loo_residual": study.objective.y - prediction}
 
     def test_targets(self, y_test, study):

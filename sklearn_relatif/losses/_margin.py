@@ -252,3 +252,4 @@ class LatentLogLoss(LogLoss):
     """
 
     has_probabilities = False
+    probabilities = Loss.probabilities
