@@ -11,11 +11,11 @@ from . import (  # noqa: F401 (they register)
     _one_vs_rest,
     _sgd,
 )
-from ._base import Adapter
+from ._base import Adapter, KeptData
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
-from ._registry import adapter_of, find_adapter, reduce_estimator, register
+from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
 from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
@@ -32,6 +32,7 @@ __all__ = [
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
+    "KeptData",
     "LinearAdapter",
     "MachineFits",
     "Parameters",
@@ -44,6 +45,7 @@ __all__ = [
     "is_sampler",
     "is_search",
     "is_searched",
+    "kept_data",
     "model_rows",
     "positions_of_resampled",
     "rebuild",
