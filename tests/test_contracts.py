@@ -50,6 +50,7 @@ from sklearn_relatif.losses import (
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    SquaredMargin,
     TweedieDeviance,
     binary_codebook,
     one_vs_rest_codebook,
@@ -57,6 +58,7 @@ from sklearn_relatif.losses import (
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
 from tests import cases
+from tests.catalogue import CASES as CATALOGUE
 
 pytestmark = cases.ignore_warning_about_no_penalty
 NEWTON = {"solver": "newton-cholesky", "tol": 1e-10}
@@ -67,7 +69,7 @@ CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
 
 MARGINS = {
     f"{kind.__name__}, {name}": kind(codebook)
-    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss)
+    for kind in (Hinge, SquaredHinge, SquaredMargin, ModifiedHuber, LogLoss)
     for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
 }
 CLASSIFIERS = MARGINS | {
@@ -215,6 +217,7 @@ def by_inverse_scaling(loss, **params):
 
 
 MODELS = {
+    "head": Case(cases.TrainedHead(l2=2.0), 3),
     "logistic": Case(LogisticRegression(**NEWTON)),
     "logistic, no penalty": Case(LogisticRegression(C=np.inf, **NEWTON), 3),
     "softmax": Case(LogisticRegression(**NEWTON), 3, True),
@@ -277,7 +280,9 @@ def test_adapters(name):
 def test_every_adapter_is_held_to_its_protocol():
     adapters = set(_registry._adapters.values())
     registered = {one for one in adapters if ".extras." not in type(one).__module__}
-    assert {adapter_of(case.model) for case in MODELS.values()} == registered
+    models = [case.model for case in MODELS.values()]
+    models += [case.estimator for case in CATALOGUE.values() if case.is_checked_inside]
+    assert {adapter_of(model) for model in models} == registered
 
 
 # --- objectives and curvatures ---------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401 (they register)
     _glm,
+    _head,
     _huber,
     _kernel,
     _lasso,
@@ -12,6 +13,7 @@ from . import (  # noqa: F401 (they register)
     _sgd,
 )
 from ._base import Adapter, KeptData
+from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
@@ -46,6 +48,7 @@ __all__ = [
     "is_search",
     "is_searched",
     "kept_data",
+    "linear_head",
     "model_rows",
     "positions_of_resampled",
     "rebuild",

@@ -73,7 +73,7 @@ class LinearAdapter(Adapter):
         Parameters
         ----------
         model : fitted linear model
-        l2, l1 : float, or ndarray of shape (n_scores,) or (n_scores, n_features)
+        l2, l1 : float or ndarray of shape (n_scores,) or (n_scores, n_features)
             Penalties of the coefficients in the sum form, ``l2/2 * w**2 + l1 * abs(w)``.
         intercept_scaling : float, default=inf
             liblinear treats the intercept as the coefficient of a column of this value, and

@@ -18,6 +18,7 @@ from ._margin import (
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",

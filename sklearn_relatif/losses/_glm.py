@@ -193,8 +193,6 @@ class TweedieDeviance(UnitDeviance):
         """0 for targets of 0, and 1 for others."""
         return (y > 0).astype(np.intp)
 
-    has_dispersion = False
-
     def variance(self, mean: np.ndarray) -> np.ndarray:
         variance: np.ndarray = mean**self.power
         return variance

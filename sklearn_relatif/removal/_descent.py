@@ -116,17 +116,16 @@ class Models:
         return Points(weights, gradient, norm / np.sqrt(square) if square > 0 else norm)
 
     def active_set_changed(self, weights):
-        """Whether the optimality conditions of an L1 penalty fail for each model."""
+        """Whether the optimality conditions of an L1 penalty or of bounds fail for each model."""
         objective = self.objective
         if objective.inactive_bound is None:
             return np.zeros(len(weights), bool)
-        expand = objective.jacobian.expand
-        wrong_sign = expand(weights) * expand(objective.slope) < 0
+        wrong_sign = objective.jacobian.expand(weights) * objective.signs < 0
         too_steep = self.excess(weights)[0] > 0
         return (wrong_sign.any(axis=2) | too_steep.any(axis=2)).any(axis=1)
 
     def excess(self, weights):
-        """How much too steep each model is in the parameters that an L1 penalty holds at zero.
+        """How much too steep each model is in the parameters that are held at zero.
 
         Returns
         -------
@@ -144,7 +143,8 @@ class Models:
             square[..., 0] += np.einsum("nbk,nbk->bk", residual, residual)
         # By the inequality of Cauchy and Schwarz, no slope can be larger than this.
         largest = np.sqrt(square) * jacobian.column_lengths()
-        return np.abs(gradient) - bound - TOLERANCE * (bound + largest), gradient
+        steepness = self.objective.steepness(gradient)
+        return steepness - bound - TOLERANCE * (bound + largest), gradient
 
     def _residuals(self, weights, members):
         """Weighted residuals (n, n_members, n_outputs) in blocks, 0 for the removed rows."""

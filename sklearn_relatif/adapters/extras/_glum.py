@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ...losses import (
     BinomialDeviance,
     GivenLink,
     IdentityLink,
+    Link,
     LogitLink,
     LogLink,
     NegativeBinomialDeviance,
@@ -19,7 +22,11 @@ from .._linear import LinearAdapter
 from .._registry import register
 from .._targets import BoundedTargets
 
-LINKS = {"IdentityLink": IdentityLink, "LogLink": LogLink, "LogitLink": LogitLink}
+LINKS: dict[str, Callable[[], Link]] = {
+    "IdentityLink": IdentityLink,
+    "LogLink": LogLink,
+    "LogitLink": LogitLink,
+}
 DEVIANCES = {
     "NormalDistribution": lambda family, link: TweedieDeviance(0, link),
     "PoissonDistribution": lambda family, link: TweedieDeviance(1, link),

@@ -116,11 +116,11 @@ class GenericAdapter(SkglmAdapter):
         return model.solver.fit_intercept
 
     def targets(self, model):
-        loss = self.loss(model)
-        if type(model.datafit).__name__ == "Logistic":
+        name = type(model.datafit).__name__
+        if name == "Logistic":
             return ClassTargets(model.classes_)
-        if isinstance(loss, TweedieDeviance):
-            return BoundedTargets(loss.targets, type(model.datafit).__name__)
+        if name in ("Poisson", "Gamma"):
+            return BoundedTargets(self.loss(model).targets, name)
         return RealTargets()
 
     def loss(self, model):
