@@ -13,6 +13,7 @@ from ._huber import ScaledHuber
 from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
@@ -32,6 +33,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "IdentityLink",
+    "LatentLogLoss",
     "Link",
     "LogLink",
     "LogLoss",
