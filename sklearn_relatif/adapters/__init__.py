@@ -1,10 +1,12 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _gaussian_process,
     _glm,
     _head,
     _huber,
     _kernel,
+    _kernel_ridge,
     _lasso,
     _least_squares,
     _logistic,
@@ -12,7 +14,7 @@ from . import (  # noqa: F401 (they register)
     _one_vs_rest,
     _sgd,
 )
-from ._base import Adapter
+from ._base import Adapter, KeptData
 from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
@@ -23,7 +25,7 @@ from ._recording import (
     recording,
     warn_if_transform_differs,
 )
-from ._registry import adapter_of, find_adapter, reduce_estimator, register
+from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
 from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
@@ -41,6 +43,7 @@ __all__ = [
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
+    "KeptData",
     "LinearAdapter",
     "MachineFits",
     "Parameters",
@@ -53,6 +56,7 @@ __all__ = [
     "innermost_path",
     "is_sampler",
     "is_searched",
+    "kept_data",
     "linear_head",
     "model_rows",
     "positions_of_resampled",
