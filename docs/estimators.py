@@ -26,7 +26,6 @@ CURVATURES = {
     "identity": "1",
     "active_set": "A",
 }
-REMOVED = [[0], [7, 8, 9]]
 #: Share of the largest effect by which one step may be off, and is still the end of the way.
 CLOSED_FORM = 1e-8
 
@@ -83,10 +82,11 @@ def _row(name, cases) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _signs(signs, trials) -> str:
-    """Those that can be had with one of the cases."""
-    had = {name for *trial, asked in trials if _answers(*trial, asked) for name in asked.values()}
-    return " ".join(sign for name, sign in signs.items() if name in had)
+def _signs(parameter, signs, both) -> str:
+    """Values of a parameter that can be had with one of the cases."""
+    trials = [(name, sign, one) for name, sign in signs.items() for one in both]
+    had = {sign: None for name, sign, one in trials if _answers(*one, {parameter: name})}
+    return " ".join(had)
 
 
 def _answers(case, model, asked) -> bool:
@@ -112,15 +112,12 @@ def _removal(both) -> str:
     differences = []
     for case, model in both:
         explainer, (_, _, X_new, y_new) = _explainer(case, model), case.table
-        groups = np.full(len(case.table.X), None)
-        for label, rows in enumerate(REMOVED):
-            groups[rows] = label
         try:
-            exact = explainer.removal_effect(X_new, y_new, groups, order="retrain")
+            exact = explainer.removal_effect(X_new, y_new, order="retrain")
         except ValueError:
             continue
         try:
-            stepped = explainer.removal_effect(X_new, y_new, groups, order="newton")
+            stepped = explainer.removal_effect(X_new, y_new, order="newton")
             differences.append(np.abs(stepped - exact).max() / np.abs(exact).max())
         except ValueError:
             differences.append(np.inf)
