@@ -1,6 +1,16 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._composed import (
+    ComposedLoss,
+    MeanPredictionLoss,
+    MeanProbabilityLoss,
+    ProblemsLoss,
+    SummedLosses,
+    TargetsLoss,
+    VoteLoss,
+    side_by_side,
+)
 from ._glm import PoissonDeviance, UnitDeviance
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
@@ -17,6 +27,14 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "ComposedLoss",
+    "MeanPredictionLoss",
+    "MeanProbabilityLoss",
+    "ProblemsLoss",
+    "SummedLosses",
+    "TargetsLoss",
+    "VoteLoss",
+    "side_by_side",
     "Hinge",
     "Huber",
     "IdentityLink",

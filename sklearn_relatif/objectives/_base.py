@@ -23,9 +23,12 @@ class Objective:
         Effective weights ``s_i``.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         What a row counts in each output beyond ``s_i``, where that differs.
-    removal_kind : {"smooth", "hinge", "active_set", "none"}
+    removal_kind : {"smooth", "hinge", "active_set", "composed", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already.
+        "hinge" the path of the dual solution, "active_set" the same where it is known already,
+        "composed" what leads to those of each of the members.
+    members : tuple of Member
+        The models that this one is made of; empty for most.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
     has_tables : bool
@@ -42,6 +45,7 @@ class Objective:
     sample_weight: np.ndarray
     output_weight: Any = None
     removal_kind = "smooth"
+    members: tuple[Any, ...] = ()
     is_linear = True
 
     @property
