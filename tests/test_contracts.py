@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
+    Ridge,
     SGDClassifier,
     SGDRegressor,
 )
@@ -96,6 +97,11 @@ def test_losses_of_numbers(name):
     check_loss(REGRESSIONS[name], rng.poisson(1.5, size=40).astype(float), eta)
 
 
+def test_a_loss_of_several_targets():
+    rng = np.random.default_rng(0)
+    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
+
+
 def test_every_loss_is_held_to_its_protocol():
     public = {getattr(losses, name) for name in losses.__all__}
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
@@ -136,6 +142,10 @@ def single(X):
 
 def numbers(X):
     return X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(0).normal(size=len(X))
+
+
+def pairs(X):
+    return np.column_stack([numbers(X), np.abs(X).sum(axis=1)])
 
 
 def with_l1(share, **params):
@@ -202,6 +212,10 @@ MODELS = {
     "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
     "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
     "SGD, hinge": Case(sgd(SGDClassifier, "hinge"), 3),
+    "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
+    "ridge of two targets": Case(
+        Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs
+    ),
     "SGD, squared error": Case(by_inverse_scaling("squared_error"), weighted=True, target=numbers),
     "SGD, Huber": Case(by_inverse_scaling("huber", epsilon=0.5), target=numbers),
     "SGD, squared epsilon insensitive": Case(

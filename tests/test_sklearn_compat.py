@@ -31,6 +31,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
+    Ridge,
     SGDClassifier,
     SGDRegressor,
 )
@@ -181,7 +182,8 @@ TABLE = {
     "SGD, elastic net": Case(
         SGDClassifier("log_loss", penalty="elasticnet", **SLOW_SGD), LIKELIHOOD, 0.3, ORDER
     ),
-    "SGD, squared error": Case(SGDRegressor(**SGD), MARGIN, 0.3, ORDER),
+    "ridge": Case(Ridge(), LIKELIHOOD),
+    "SGD, squared error": Case(SGDRegressor(**SGD), LIKELIHOOD, 0.3, ORDER),
     "SGD, Huber": Case(SGDRegressor("huber", **SGD), MARGIN, 0.3, ORDER),
     "SGD, squared epsilon": Case(
         SGDRegressor("squared_epsilon_insensitive", **SGD), MARGIN, 0.3, ORDER
@@ -309,13 +311,14 @@ def test_checks_that_are_picked_exist():
 
 
 def test_tags_promise_one_label_a_row():
-    """One-vs-rest could be fitted to several, but such a model cannot be explained."""
+    """One-vs-rest could be fitted to several, but such a model cannot be explained; Ridge can."""
     estimator = OneVsRestClassifier(LogisticRegression())
     assert get_tags(estimator).target_tags.multi_output
     tags = get_tags(RelatIFExplainer(estimator))
     assert not tags.classifier_tags.multi_label
     assert not tags.target_tags.multi_output
     assert tags.classifier_tags.multi_class
+    assert get_tags(RelatIFExplainer(Ridge())).target_tags.multi_output
 
 
 @pytest.mark.parametrize("criterion", ["influence", "theta_relative"])

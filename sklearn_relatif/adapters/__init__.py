@@ -1,12 +1,12 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _kernel, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
 from ._base import Adapter
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, RealTargets, flat_labels
+from ._targets import ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -25,10 +25,10 @@ __all__ = [
     "MachineFits",
     "Parameters",
     "RealTargets",
+    "Targets",
     "TrainingData",
     "adapter_of",
     "find_adapter",
-    "flat_labels",
     "innermost_path",
     "is_sampler",
     "is_search",

@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils._validation import check_sample_weight
-from ._targets import ClassTargets, RealTargets
+from ._targets import ClassTargets, RealTargets, Targets
 
 
 class Adapter:
@@ -26,11 +26,15 @@ class Adapter:
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
+    has_several_targets : bool, default=False
+        Whether models that were fitted to several targets at once can be reduced. Otherwise y must
+        be one column.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
+    has_several_targets = False
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
     )
@@ -45,7 +49,7 @@ class Adapter:
         model : fitted estimator
         X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
             Training features as the estimator itself saw them.
-        y : ndarray of shape (n_rows,)
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
             Training targets as the loss takes them, see :meth:`targets`: positions in
             ``model.classes_`` for classifiers.
         sample_weight : ndarray of shape (n_rows,)
@@ -61,7 +65,7 @@ class Adapter:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to reduce a model.")
 
-    def targets(self, model: Any) -> ClassTargets | RealTargets:
+    def targets(self, model: Any) -> Targets:
         """How the labels of the user become the targets of a loss, and are shown again."""
         return ClassTargets(model.classes_) if is_classifier(model) else RealTargets()
 
@@ -121,7 +125,7 @@ class Adapter:
         objective : objective
             Its reduction.
         X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
-        y : ndarray of shape (n_rows,)
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
             The labels of the user.
         sample_weight : ndarray of shape (n_rows,) or None
         removals : sequence of ndarray of int

@@ -239,7 +239,7 @@ class RelatIFExplainer(
             ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
             ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
             and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
             The labels or targets that it was fitted on.
         sample_weight : array-like of shape (n_rows,), default=None
             The weights that it was fitted with.
@@ -275,8 +275,8 @@ class RelatIFExplainer(
             model in it, where a transformer gives training rows other values than later ones
             (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
             ``training_rows_.index`` has the row behind each of those drawn.
-        y : array-like of shape (n_rows,)
-            Training labels.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Training labels, or targets of a regressor that takes several at once.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, handed to the model itself when the estimator is a Pipeline or a search;
             with metadata routing enabled, to whatever has requested them. One number counts for
@@ -307,12 +307,11 @@ class RelatIFExplainer(
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
-        if is_known:
-            adapter_of(model)  # Refuses what is not supported.
+        # Refuses what is not supported.
+        has_one = is_known and not adapter_of(model).has_several_targets
         check_training_labels(y)
-        takes_columns = is_known and get_tags(model).target_tags.multi_output
-        if takes_columns and label_array(y).ndim > 1:
-            # Others say themselves that a column is not what they take.
+        # Others say themselves that columns are not what they take.
+        if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), TrainingData()
@@ -383,7 +382,9 @@ class RelatIFExplainer(
             Rows whose predictions are to be explained.
         y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
             The label to explain for each query, or several labels, each on its own. None: the
-            label that the model predicts.
+            label that the model predicts. For a model of several targets, of shape (n_queries,
+            n_targets): a query enters by the sum of the losses of its targets, or of their
+            predictions.
         n_examples : int, default=5
             How many training rows to return for each query.
         sign : {"positive", "negative", "absolute"}, default="positive"
@@ -448,8 +449,9 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
-            The label to explain for each query. None: the label that the model predicts.
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
+            The label to explain for each query, as in :meth:`explain`. None: the label that the
+            model predicts.
         criterion : str or sequence of str, default=None
             Overrides ``criterion`` of the constructor. For a sequence, the matrices of all
             criteria come from one product.
@@ -491,7 +493,7 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,), default=None
+        y : array-like of shape (n_rows,) or (n_rows, n_targets), default=None
             Pass the training labels to embed training rows: by the gradient of the loss of that
             label, at what preprocessing makes of later rows. None: the rows are embedded as
             queries that ask for the label that the model predicts. For hinge losses that is by

@@ -46,7 +46,7 @@ class RemovalMixin:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             The label whose loss is asked for. None: the label that the model predicts.
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: rows of one label are removed together. Rows
@@ -198,7 +198,7 @@ class RemovalMixin:
             Each item is a row position, not a label of an index, or an array of row positions, to
             train without.
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
 
         Returns
@@ -240,7 +240,7 @@ class RemovalMixin:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
         correlation : {"pearson", "spearman"}, default="pearson"
 
@@ -272,7 +272,7 @@ class RemovalMixin:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
         order : {"first", "newton"}, default=None
             Instead of the criterion, estimate the change of the query's loss by

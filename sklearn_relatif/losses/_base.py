@@ -11,10 +11,11 @@ import numpy as np
 class Loss(ABC):
     """A pointwise loss of a target and a predictor, and its derivatives in the predictor.
 
-    A loss sees targets ``y`` of shape (n,) and predictors ``eta`` of shape (n, n_outputs), and
-    knows nothing of features, weights or estimators. Class targets are positions in the sorted
-    classes. A subclass gives ``value``, ``residual``, ``second_derivative`` and ``predict``, and
-    what else it knows better than the defaults. Answers are in the precision of ``eta``.
+    A loss sees targets ``y`` of shape (n,), or (n, n_targets) where a row has several, and
+    predictors ``eta`` of shape (n, n_outputs), and knows nothing of features, weights or
+    estimators. Class targets are positions in the sorted classes. A subclass gives ``value``,
+    ``residual``, ``second_derivative`` and ``predict``, and what else it knows better than the
+    defaults. Answers are in the precision of ``eta``.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class Loss(ABC):
 
     @abstractmethod
     def predict(self, eta: np.ndarray) -> np.ndarray:
-        """Position of the predicted class, or predicted target, shape (n,)."""
+        """Position of the predicted class, or predicted targets, in the shape of ``y``."""
 
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
@@ -126,7 +127,7 @@ def of_models(
     ----------
     value : callable
         ``value`` or ``query_value`` of a loss.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
     predictors : ndarray of shape (n_rows, n_models, n_outputs)
 
     Returns
@@ -134,7 +135,7 @@ def of_models(
     ndarray of shape (n_rows, n_models)
     """
     n_rows, n_models, n_outputs = predictors.shape
-    values = value(np.repeat(y, n_models), predictors.reshape(-1, n_outputs))
+    values = value(np.repeat(y, n_models, axis=0), predictors.reshape(-1, n_outputs))
     return values.reshape(n_rows, n_models)
 
 

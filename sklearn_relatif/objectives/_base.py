@@ -17,7 +17,7 @@ class Objective:
     Attributes
     ----------
     loss : Loss
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i``.
@@ -101,7 +101,7 @@ class Objective:
         raise NotImplementedError
 
     def predict(self, jacobian: Any) -> np.ndarray:
-        """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
+        """Predictions for the rows of a Jacobian, in the form of ``y``: positions of classes."""
         return self.loss.predict(self.predictor(jacobian))
 
     def weighted_second_derivative(self, rows: Any) -> np.ndarray:

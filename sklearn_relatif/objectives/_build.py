@@ -36,7 +36,7 @@ def build_objective(
         Parameters as the estimator exposes them (intercept last) and their penalties, in the
         sum form of scikit-learn: ``l2/2 * w**2 + l1 * abs(w)``.
     X : ndarray or CSR matrix of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : ndarray of shape (n_rows,)
     fit_intercept : bool
     output_weight : ndarray of shape (n_rows, n_scores), optional

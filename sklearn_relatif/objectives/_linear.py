@@ -42,7 +42,7 @@ class LinearObjective(Objective):
         Fitted parameters; the last column is the intercept when there is one.
     jacobian : LinearJacobian
         Training features.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i`` (sample weight times class weight).

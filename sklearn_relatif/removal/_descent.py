@@ -147,7 +147,7 @@ class Models:
         position[members] = np.arange(len(members))
         for rows, eta in predictors(objective.jacobian, weights):
             for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
-                target = np.repeat(objective.y[rows][part], len(members))
+                target = np.repeat(objective.y[rows][part], len(members), axis=0)
                 residual = objective.loss.residual(target, _merge_models(eta[part]))
                 eta[part] = residual.reshape(eta[part].shape)
             if objective.output_weight is not None:
@@ -344,7 +344,7 @@ def loss_change_blocks(objective, weights, jacobian, y):
     for rows, eta in predictors(jacobian, both):
         values = np.empty(eta.shape[:2])
         for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
-            target = np.repeat(y[rows][part], len(both))
+            target = np.repeat(y[rows][part], len(both), axis=0)
             values[part] = loss.value(target, _merge_models(eta[part])).reshape(-1, len(both))
         yield rows, values[:, 1:] - values[:, :1]
 

@@ -37,7 +37,8 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
     ----------
     loss : Loss
     y : ndarray of shape (n_rows,)
-        Positions of classes, of integers, or real targets.
+        Positions of classes, of integers, or real targets. Of shape (n_rows, n_targets) for several
+        of these.
     eta : ndarray of shape (n_rows, n_outputs)
         Predictors where the loss has derivatives: no row at a kink.
     tolerance : float, default=1e-7
@@ -89,7 +90,7 @@ def as_matrices(diagonals_or_matrices: np.ndarray) -> np.ndarray:
 def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) -> None:
     value, residual = loss.value(y, eta), loss.residual(y, eta)
     second = loss.second_derivative(y, eta)
-    promise(value.shape == y.shape, "value has shape (n,)")
+    promise(value.shape == y.shape[:1], "value has shape (n,)")
     _check_form(loss, second, "second_derivative")
     of_value = differences(lambda at: loss.value(y, at), eta)
     same(residual, of_value, tolerance, "residual is the derivative of value")
@@ -200,12 +201,15 @@ def _check_expectation(
 
 
 def _check_numbers(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) -> None:
-    predicted, unknown = loss.predict(eta), np.full(len(y), np.nan)
-    promise(predicted.shape == y.shape, "predict has shape (n,)")
+    def of_predictions(at: np.ndarray) -> np.ndarray:
+        return -loss.predict(at).reshape(at.shape).sum(axis=1)
+
+    predicted, unknown = loss.predict(eta), np.full(y.shape, np.nan)
+    promise(predicted.shape == y.shape, "predict has the shape of y")
     text = "a query with a target of NaN enters by minus its prediction"
-    same(loss.query_value(unknown, eta), -predicted, tolerance, text)
+    same(loss.query_value(unknown, eta), of_predictions(eta), tolerance, text)
     norm, unit = loss.query_direction(unknown, eta)
-    of_prediction = differences(lambda at: -loss.predict(at), eta)
+    of_prediction = differences(of_predictions, eta)
     same(norm[:, None] * unit, of_prediction, tolerance, text)
     text = "a loss of real targets refuses lead by an AttributeError"
     refuses(lambda: loss.lead(0, 1), AttributeError, text)
