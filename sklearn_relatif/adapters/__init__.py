@@ -1,12 +1,20 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _kernel, _least_squares, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import (  # noqa: F401 (they register)
+    _ensembles,
+    _kernel,
+    _least_squares,
+    _logistic,
+    _margin,
+    _problems,
+    _sgd,
+)
 from ._base import Adapter
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, RealTargets, Targets
+from ._targets import ClassTargets, ColumnTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -21,6 +29,7 @@ from ._wrappers import (
 __all__ = [
     "Adapter",
     "ClassTargets",
+    "ColumnTargets",
     "LinearAdapter",
     "MachineFits",
     "Parameters",

@@ -93,7 +93,9 @@ def _fit_and_take_down(model, seen, /, *args, **kwargs):
     _unhook(model)
     given = inspect.signature(model.fit).bind(*args, **kwargs).arguments
     adapter = find_adapter(model) or Adapter()
-    seen.X, seen.y, seen.sample_weight = given["X"], given["y"], adapter.weight_of_fit(model, given)
+    # Some name several targets by a capital letter.
+    seen.X, seen.y = given["X"], given["y"] if "y" in given else given["Y"]
+    seen.sample_weight = adapter.weight_of_fit(model, given)
     return model.fit(*args, **kwargs)
 
 

@@ -101,16 +101,16 @@ class ComposedObjective(Objective):
     ----------
     loss : ComposedLoss
         Of queries. That of the training rows is each member's own.
-    members : tuple of Member
     y : ndarray of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : ndarray of shape (n_rows,)
         What each row counts in the whole.
+    members : tuple of Member
     """
 
     loss: Any
-    members: tuple[Member, ...]
     y: np.ndarray
     sample_weight: np.ndarray
+    members: tuple[Member, ...] = ()
 
     removal_kind = "composed"
 

@@ -9,7 +9,6 @@ import joblib
 import numpy as np
 
 from .._study import Query
-from ..adapters import model_rows
 from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
@@ -73,7 +72,7 @@ def check_adapter(
     >>> check_adapter(adapter_of(model), model, X, y)
     """
     labels, weight = label_array(y), check_sample_weight(sample_weight, len(y))
-    X = model_rows([], model, X)
+    X = adapter.model_rows([], model, X)
     targets = adapter.targets(model)
     positions = targets.of_training(labels, weight)
     before = joblib.hash((model, X, positions, weight))
