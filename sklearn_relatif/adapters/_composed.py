@@ -20,7 +20,10 @@ from ..utils._validation import check_sample_weight
 from ._base import Adapter
 from ._recording import warn_if_transform_differs
 from ._registry import adapter_of
-from ._wrappers import rebuild, samplers, split_pipeline
+from ._wrappers import innermost_path, is_searched, rebuild, samplers, split_pipeline
+
+#: Arguments of ``fit`` that are no metadata.
+NO_METADATA = ("X", "y", "Y", "fit_params", "self")
 
 
 class Part(NamedTuple):
@@ -77,6 +80,10 @@ class ComposedAdapter(Adapter):
     def estimators(self, model: Any) -> Sequence[Any]:
         """The fitted models."""
         return model.estimators_
+
+    def templates(self, model: Any) -> Sequence[Any]:
+        """What they were made from, not fitted."""
+        return [model.estimator]
 
     def parts(
         self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray
@@ -167,8 +174,12 @@ class ComposedAdapter(Adapter):
     # --- without some rows -----------------------------------------------------------------
 
     def removal_changes_objective(self, model):
-        cores = (split_pipeline(estimator)[1] for estimator in self.estimators(model))
-        return any(adapter_of(core).removal_changes_objective(core) for core in cores)
+        """Whether those of its models do, which need not be fitted."""
+        templates = self.templates(model)
+        cores = [innermost_path(template)[1] for template in templates]
+        return any(map(is_searched, templates)) or any(
+            adapter_of(core).removal_changes_objective(core) for core in cores
+        )
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Copies with refits of its models, as their own adapters refit them."""
@@ -194,19 +205,22 @@ class ComposedAdapter(Adapter):
     def weight_of_fit(self, model, arguments):
         """The weights that reached all of the models, however they were passed on."""
         passed = {**arguments.get("fit_params", {}), **arguments}
+        passed = {name: value for name, value in passed.items() if name not in NO_METADATA}
         weight = passed.get("sample_weight")
-        if weight is None or isinstance(weight, str) or not get_config()["enable_metadata_routing"]:
+        if not get_config()["enable_metadata_routing"]:
+            # "deprecated" is what scikit-learn 1.6 has in the place of no weights.
             return None if isinstance(weight, str) else weight
-        routed = process_routing(model, "fit", sample_weight=weight)
-        reached = [name for name, given in routed.items() if "sample_weight" in given.fit]
-        if not reached:
+        if not passed:
             return None
-        if len(reached) < len(routed):
+        routed = process_routing(model, "fit", **passed)
+        reached = {name: given.fit.get("sample_weight") for name, given in routed.items()}
+        missed = [name for name, given in reached.items() if given is None]
+        if 0 < len(missed) < len(reached):
             raise ValueError(
-                f"sample_weight reached some of the models in {type(model).__name__} only: "
-                f"{', '.join(reached)}. Let all of them request it, or none."
+                f"sample_weight reached some of the models in {type(model).__name__}, but not "
+                f"{', '.join(missed)}. Let all of them request it, or none."
             )
-        return weight
+        return next(iter(reached.values()), None)
 
     def stopping_cause(self, model):
         """That of the first of its models that stopped early."""

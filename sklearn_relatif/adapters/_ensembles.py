@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from ..losses import MeanPredictionLoss, MeanProbabilityLoss, TargetsLoss, VoteLoss
+from ._base import Adapter
 from ._composed import ComposedAdapter, Part
 from ._registry import register
 from ._targets import ClassTargets, ColumnTargets, RealTargets
@@ -44,6 +45,9 @@ class MultiOutputAdapter(ComposedAdapter):
 
 class VotingAdapter(ComposedAdapter):
     """VotingClassifier and VotingRegressor."""
+
+    def templates(self, model):
+        return [estimator for _, estimator in model.estimators if not _is_dropped(estimator)]
 
     def parts(self, model, X, y, sample_weight):
         for estimator in model.estimators_:
@@ -111,6 +115,9 @@ class BaggingAdapter(ComposedAdapter):
                         "that rows could change. Raise max_samples, or leave rare classes out."
                     )
         return super().reduce(model, X, y, sample_weight)
+
+    #: Weights are an argument of their own, however metadata are routed.
+    weight_of_fit = Adapter.weight_of_fit
 
     def loss(self, model, members):
         weights = np.ones(len(members))
