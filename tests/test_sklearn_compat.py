@@ -21,7 +21,6 @@ rows which count twice are two rows and the coordinates are those of the rows, o
 """
 
 from typing import NamedTuple
-from unittest import SkipTest
 
 import numpy as np
 import pytest
@@ -46,6 +45,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 from sklearn_relatif.curvature import CURVATURES, SOLVERS
 from tests import cases
+from tests.estimator_checks import assert_checks
 
 DENSE, SPARSE = (f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse"))
 #: Checks that see what a curvature or a solver makes of the rows.
@@ -200,26 +200,6 @@ STRUCTURES = {
 WIDE = ("logistic", "squared hinge, primal")
 #: Enough for LiSSA to need few steps, and for the empirical Fisher of few rows to have an inverse.
 DAMPING = 0.3
-
-
-def assert_checks(estimator, failures=(), among=None, is_routed=False):
-    """That of scikit-learn's checks just those fail that are said to."""
-    failed = {}
-    with config_context(enable_metadata_routing=is_routed):
-        for copied, check in estimator_checks_generator(estimator):
-            name = check.func.__name__
-            if among is not None and name not in among:
-                continue
-            try:
-                check(copied)
-            except SkipTest:
-                continue
-            except Exception as error:
-                if name not in failures:
-                    raise
-                failed[name] = error
-    wanted = set(failures) if among is None else set(failures) & among
-    assert set(failed) == wanted
 
 
 quietly = pytest.mark.filterwarnings(

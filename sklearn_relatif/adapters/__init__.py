@@ -3,6 +3,7 @@
 from . import (  # noqa: F401 (they register)
     _ensembles,
     _kernel,
+    _lasso,
     _least_squares,
     _logistic,
     _margin,

@@ -104,8 +104,9 @@ class Adapter:
     def removal_changes_objective(self, model: Any) -> bool:
         """Whether the estimator's own fit on fewer rows differs by more than the rows.
 
-        So it does with balanced class weights, a penalty that counts rows or is searched for, and
-        a kernel that depends on them. Removal holds all of this as it is for all rows.
+        So it does with balanced class weights, a penalty that is searched for, and a kernel that
+        depends on the rows. Removal holds all of this as it is for all rows. A penalty that counts
+        rows does not: of the objective's ``penalty_share``, the share of each row leaves with it.
         """
         return bool(model.get_params().get("class_weight") == "balanced")
 
@@ -121,8 +122,8 @@ class Adapter:
     ) -> list[Any]:
         """The estimator's own fits without each group of rows.
 
-        By default they get weight 0: what counts rows, such as balanced class weights or the
-        penalty of SGD, counts them still.
+        By default they get weight 0, so that balanced class weights, which removal holds, count
+        them still. Where the penalty counts rows, they are left out.
 
         Parameters
         ----------
@@ -140,10 +141,14 @@ class Adapter:
         -------
         list of fitted estimators, one a removal
         """
-        weight = check_sample_weight(sample_weight, len(y))
+        if objective.penalty_share is None:
+            weight = check_sample_weight(sample_weight, len(y))
+            fits = [(X, y, {"sample_weight": _zero_at(weight, rows)}) for rows in removals]
+        else:
+            rest = [np.delete(np.arange(len(y)), rows) for rows in removals]
+            fits = [(X[rows], y[rows], _weights_of(sample_weight, rows)) for rows in rest]
         return Parallel(n_jobs=n_jobs)(
-            delayed(clone(model).fit)(X, y, sample_weight=_zero_at(weight, rows))
-            for rows in removals
+            delayed(clone(model).fit)(X, y, **weight) for X, y, weight in fits
         )
 
     # --- of the fit ------------------------------------------------------------------------
@@ -171,3 +176,8 @@ def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
     weight = weight.copy()
     weight[rows] = 0
     return weight
+
+
+def _weights_of(sample_weight: np.ndarray | None, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The argument of ``fit`` for some rows, of which not every estimator has one."""
+    return {} if sample_weight is None else {"sample_weight": sample_weight[rows]}

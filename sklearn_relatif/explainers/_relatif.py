@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from sklearn.base import (
@@ -29,6 +29,7 @@ from ..adapters import (
 from ..audit import AuditReport, audit
 from ..criteria import CRITERIA, named_criteria
 from ..curvature import CURVATURES, SOLVERS
+from ..diagnostics import diagnostics
 from ..results import Explanation, SolverChoice, TrainingRows
 from ..search import SIGNS
 from ..utils._distribution import jobs
@@ -47,6 +48,9 @@ from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
 from ._wrapped import WrappedEstimatorMixin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _has_coordinates(self: Any) -> bool:
@@ -579,6 +583,95 @@ class RelatIFExplainer(
         """
         study = study_of(self)
         return audit(study, self.criterion, X_test, y_test, sample_names, groups)
+
+    def diagnostics(self, *, dfbetas: bool = True) -> pd.DataFrame:
+        """Regression diagnostics of each training row: what statisticians ask of it.
+
+        With the weights ``w_i = s_i mu'^2 / V`` of the last step of Fisher scoring (``s_i`` for
+        squared error), ``C = (X^T W X + Lambda)^-1``, the Pearson residuals
+        ``z_i = sqrt(s_i / V) (y_i - mu_i)``, the deviance ``d_i^2`` of a row, and the dispersion
+        ``phi`` of the model and ``phi_i`` of the model without row i:
+
+        ======================== ==========================================================
+        column                   of row i
+        ======================== ==========================================================
+        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
+                                 classes, with 1 for the second one and its probability
+        ``leverage``             ``h_i = w_i x_i^T C x_i``
+        ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
+        ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
+                                 for squared error ``z_i / sqrt(phi_i (1 - h_i))``
+        ``cooks_distance``       ``(z_i / (1 - h_i))^2 h_i / (p phi)`` with ``p = sum_i h_i``
+        ``dffits``               ``z_i sqrt(h_i / phi_i) / (1 - h_i)``
+        ``covariance_ratio``     ``(phi_i / phi)^d / (1 - h_i)``, of the determinants of ``phi C``
+                                 without the row and with it, for d parameters
+        ``dfbetas_<feature>``    ``(b - b_i) / sqrt(phi_i C_jj)`` with the parameter ``b_i`` after
+                                 one step without row i; ``dfbetas_intercept`` comes last
+        ======================== ==========================================================
+
+        For squared error the step without a row is exact, with or without penalties, and
+        ``phi_i`` is the dispersion of that refit. For other losses it is one step of Fisher
+        scoring. These are the definitions of [1]_ and [2]_, for generalised linear models of [3]_
+        and [4]_ (the external residual is the likelihood residual there); a penalty takes part as
+        in [5]_. Without a penalty they agree with R's ``lm.influence`` and with ``OLSInfluence``
+        of statsmodels, and with its ``GLMInfluence`` (of expected information, where a link is
+        not canonical), whose dfbetas and dffits have ``phi`` in the place of ``phi_i``.
+
+        All are of the optimum on these rows, whatever ``curvature`` and ``damping`` explain.
+        ``phi`` is 1 for classes and counts, and ``sum_i z_i^2 / (n - p)`` otherwise. Weights count
+        as precisions. A penalty is the same without a row; an L1 penalty has its active features
+        taken as given.
+
+        Parameters
+        ----------
+        dfbetas : bool, default=True
+            Whether there is a column for each parameter of the model.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One line a training row, indexed by its name. NaN where a number does not exist: of a
+            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
+            left. What the model does not have is left out: of several classes or targets there
+            is the leverage, and of losses that are no likelihood also the residual.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        TypeError
+            If the loss has no curvature, or predictions are not linear in the parameters.
+
+        See Also
+        --------
+        removal_effect : What removals do to predictions, by exact retraining if need be.
+
+        References
+        ----------
+        .. [1] D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics", Wiley 1980.
+        .. [2] R. D. Cook, S. Weisberg, "Residuals and Influence in Regression", Chapman and Hall
+           1982.
+        .. [3] D. Pregibon, "Logistic Regression Diagnostics", Annals of Statistics 9 (1981).
+        .. [4] D. A. Williams, "Generalized Linear Model Diagnostics Using the Deviance and Single
+           Case Deletions", Applied Statistics 36 (1987).
+        .. [5] S. N. Wood, "Generalized Additive Models", 2nd edition, CRC Press 2017, section
+           6.10; as ``cooks.distance`` of R's mgcv.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> X = (X - X.mean()) / X.std()
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> frame = explainer.diagnostics()
+        >>> int(frame["cooks_distance"].idxmax())
+        213
+        >>> frame.loc[213, ["residual", "leverage", "dfbetas_mean radius"]].round(2).to_list()
+        [-0.19, 0.77, -0.03]
+        """
+        return diagnostics(study_of(self), dfbetas)
 
     def compact(self) -> CompactExplainer:
         """A smaller explainer, which does not hold the training features any more.

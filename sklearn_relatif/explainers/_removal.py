@@ -37,9 +37,10 @@ class RemovalMixin:
     ) -> np.ndarray:
         """Change of each query's loss when training rows are removed and the model refitted.
 
-        The weights of the rows that stay, the penalty and the kernel are held as they are:
-        balanced class weights, a penalty that counts rows (SGD) or one that was searched for
-        (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew. The change is that
+        The weights of the rows that stay, the parameters of the penalty and the kernel are held:
+        balanced class weights, a penalty that was searched for (LogisticRegressionCV), and
+        ``gamma="scale"`` are not computed anew. A penalty that counts rows, as ``alpha`` times
+        their number, counts those that are left (but for SGD with a hinge loss). The change is that
         between two models at their optimum: with "newton" and "retrain", the model of all rows
         is first trained to it, from where its fit has stopped.
 

@@ -33,6 +33,8 @@ class Loss(ABC):
         Whether the same number added to all outputs changes nothing.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
+    has_dispersion : bool, default=False
+        Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
     """
@@ -43,6 +45,7 @@ class Loss(ABC):
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
     has_fisher: bool = False
+    has_dispersion: bool = False
     has_probabilities: bool = False
 
     @abstractmethod
@@ -105,6 +108,10 @@ class Loss(ABC):
     def lead(self, label: int, rival: int) -> np.ndarray:
         """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
         raise AttributeError(f"{type(self).__name__} tells no classes apart.")
+
+    def of_one_target(self) -> Loss:
+        """The loss of each target on its own, of those that sum it over the targets of a row."""
+        return self
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Margins of the classes that the loss falls with for ever, never reaching an optimum.

@@ -36,6 +36,7 @@ class UnitDeviance(Loss):
 
     n_outputs = 1
     has_fisher = True
+    has_dispersion = True
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -103,6 +104,8 @@ class UnitDeviance(Loss):
 
 class PoissonDeviance(UnitDeviance):
     """``y log(y / mu) - y + mu``."""
+
+    has_dispersion = False
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
         return mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
@@ -46,6 +47,12 @@ class RegressionLoss(Loss):
         """Predictions, in the shape of ``y``."""
         return self.scores(eta)
 
+    def of_one_target(self) -> RegressionLoss:
+        """The same with one output."""
+        one = copy(self)
+        one.n_outputs = 1
+        return one
+
 
 class SquaredError(RegressionLoss):
     """``e^2 / 2``, up to a constant minus the log-likelihood of a Gaussian of variance 1.
@@ -57,6 +64,7 @@ class SquaredError(RegressionLoss):
     """
 
     has_fisher = True
+    has_dispersion = True
 
     def __init__(self, n_targets: int = 1) -> None:
         self.n_outputs = n_targets

@@ -15,6 +15,10 @@ from ._own_hessian import OwnHessian
 LEAST_LEFT = 1e-6
 #: Products by which a share that is left is looked for.
 POWER_ITERATIONS = 3
+#: Share of the penalty that may leave with the rows of a downdate, which a series makes up for.
+LARGEST_SHARE = 0.1
+#: Relative size of the terms of that series that are left out.
+SERIES = 1e-12
 
 
 class Downdate:
@@ -23,6 +27,10 @@ class Downdate:
     With ``E`` the columns ``I ⊗ x~_i`` of a model's rows and ``A`` the blocks ``(s_i/S) A_i``,
 
         (H - E A E^T)^-1 = H^-1 + H^-1 E (I - A M)^-1 A E^T H^-1,    M = E^T H^-1 E.
+
+    Where penalties count rows, the share ``l`` of them that leaves with the rows is no matrix of
+    low rank. With P the inverse above, ``(P^-1 - l Lambda/S)^-1`` is the sum of ``(l P Lambda/S)^k
+    P`` over k, of which each term is smaller than the one before by ``l`` at least.
 
     Arrays have the axes (model, block of H, row and output within the block); a Hessian that does
     not couple the outputs has a block for each of them.
@@ -46,13 +54,16 @@ class Downdate:
     """
 
     def __init__(self, objective, curvature, form, rows, present):
-        self.curvature = curvature
+        self.objective, self.curvature = objective, curvature
         n_models, n_removed = rows.shape
         n_outputs, n_columns = objective.shape
         self.n_blocks = 1 if objective.loss.couples_outputs else n_outputs
         self.n_within = n_outputs // self.n_blocks
         lost = (objective.sample_weight[rows] * present).sum(axis=1)
         self.share_left = 1 - lost / objective.total_weight
+        self.penalty_lost = np.zeros(n_models)
+        if objective.penalty_share is not None:
+            self.penalty_lost = (objective.penalty_share[rows] * present).sum(axis=1)
         jacobian, rows = objective.jacobian, rows.ravel()
         x = jacobian.dense_block(rows).astype(np.float64, copy=False)
         self.x = x.reshape(n_models, 1, n_removed, n_columns)
@@ -72,17 +83,38 @@ class Downdate:
         self.forms = self._forms(form)
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.cancels = self._cancels()
+        if np.any(objective.penalty):
+            self.cancels |= self.penalty_lost > LARGEST_SHARE
         self.sound = np.flatnonzero(~self.cancels)
         self.remaining[self.cancels] = np.eye(self.forms.shape[-1])
         self.correction = None
 
     def gradient(self):
         """Gradient of each model at the optimum of all rows."""
-        return -self._spread(self.residual, self.x) / self.share_left[:, None, None]
+        return -self._lost_gradient() / self.share_left[:, None, None]
+
+    def _lost_gradient(self):
+        """What the rows, and the penalties that leave with them, have in the gradient of J."""
+        of_penalty = self.objective.penalty_gradient() / self.objective.total_weight
+        return self._spread(self.residual, self.x) + self.penalty_lost[:, None, None] * of_penalty
 
     def newton_step(self):
         """Step from the optimum of all rows, shape (n_models, n_outputs, n_columns)."""
-        return self._solve_spread(self._solve_remaining(self.residual), slice(None))
+        if not self.penalty_lost.any():
+            return self._solve_spread(self._solve_remaining(self.residual), slice(None))
+        everyone = np.arange(len(self.x))
+        step = first = self._downdated(self._lost_gradient(), everyone)
+        lost = self.penalty_lost[:, None, None] * self.objective.penalty
+        for _ in range(self._n_terms()):
+            step = first + self._downdated(lost / self.objective.total_weight * step, everyone)
+        return step
+
+    def _n_terms(self):
+        """How many terms of the series count, after the first one."""
+        lost = self.penalty_lost[self.sound].max(initial=0)
+        if not (lost and np.any(self.objective.penalty)):
+            return 0
+        return int(np.log(SERIES) / np.log(lost))
 
     def predictor_after_step(self):
         """Predictor of the removed rows after that step, one row a model."""
@@ -92,18 +124,25 @@ class Downdate:
     def solve(self, gradient, models):
         """Inverse Hessian of those models that do not cancel, applied to a gradient of each."""
         models = self.sound[models]
-        if self.correction is None:
-            self.correction = self._solve_remaining(self.inner)
-        x = self.x[models]
         solution = solve_with(self.curvature, gradient)
-        n_columns = x.shape[-1]
-        blocks = solution.reshape(len(models), self.n_blocks, self.n_within, n_columns)
-        inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
-        corrected = solution + self._solve_spread(self.correction[models] @ inner, models)
+        corrected = self._corrected(solution, models)
         # In single precision a large leverage can make the downdated matrix indefinite.
         is_descent = dot(corrected, gradient) > 0
         solution = np.where(is_descent[:, None, None], corrected, solution)
         return solution * self.share_left[models, None, None]
+
+    def _downdated(self, vectors, models):
+        """``(H - E A E^T)^-1`` of each model, applied to a vector of each."""
+        return self._corrected(solve_with(self.curvature, vectors), models)
+
+    def _corrected(self, solution, models):
+        """The same from ``H^-1`` applied to the vectors."""
+        if self.correction is None:
+            self.correction = self._solve_remaining(self.inner)
+        x = self.x[models]
+        blocks = solution.reshape(len(models), self.n_blocks, self.n_within, x.shape[-1])
+        inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
+        return solution + self._solve_spread(self.correction[models] @ inner, models)
 
     def _solve_remaining(self, right):
         """``(I - A M)^-1`` times what is on the right."""
@@ -209,10 +248,12 @@ class OwnFactors:
 def curvature_without(objective, hessian, rows):
     """Factor of the Hessian of a model without some rows, at the parameters of all rows.
 
-    It comes from a difference, or None if too little is left of the Hessian along a direction.
+    It comes from a difference. None if too little is left of the Hessian along a direction.
     """
-    part = _likelihood_of(objective, rows)
+    part = _part_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
+    if lost == 0:  # Of rows of no weight there is no mean.
+        return None
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
     mask = None if objective.mask is None else objective.mask.ravel()
     nothing = np.zeros((blocks.shape[1], 0))
@@ -262,31 +303,39 @@ def newton_step_without(objective, curvature, rows):
 
     ``curvature`` is that model's own Hessian.
     """
-    part = _likelihood_of(objective, rows)
+    part = _part_of(objective, rows)
     models = Models(part, [np.empty(0, np.intp)])
     lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
     share = part.total_weight / (objective.total_weight - part.total_weight)
     return solve_with(curvature, share * lost)[0]
 
 
-def _likelihood_of(objective, rows):
-    """The objective of some rows alone, without its penalties."""
-    weight = objective.output_weight
+def _part_of(objective, rows):
+    """The objective of some rows alone, with the penalties that leave with them."""
+    weight, share = objective.output_weight, objective.penalty_share
+    lost = 0.0 if share is None else share[rows].sum()
     return replace(
         objective,
         jacobian=objective.jacobian[rows],
         y=objective.y[rows],
         sample_weight=objective.sample_weight[rows],
         output_weight=None if weight is None else weight[rows],
-        penalty=np.zeros(objective.shape),
-        slope=0.0,
+        penalty=lost * objective.penalty,
+        slope=lost * objective.slope,
+        penalty_share=None,
     )
 
 
 def without(objective, rows):
-    weight = objective.sample_weight.copy()
+    """The objective of the other rows: these have no weight, and no share of the penalties."""
+    weight, share = objective.sample_weight.copy(), objective.penalty_share
     weight[rows] = 0
-    return replace(objective, sample_weight=weight)
+    if share is not None:
+        share = share.copy()
+        share[rows] = 0
+        left = share.sum()
+        objective, share = objective.with_penalties_times(left), share / left
+    return replace(objective, sample_weight=weight, penalty_share=share)
 
 
 def pad(groups):
