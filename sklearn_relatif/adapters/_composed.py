@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -85,9 +86,7 @@ class ComposedAdapter(Adapter):
         """What they were made from, not fitted."""
         return [model.estimator]
 
-    def parts(
-        self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray
-    ) -> Iterator[Part]:
+    def parts(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Iterator[Part]:
         """The fitted models, and what each of them was fitted on.
 
         Parameters
@@ -113,19 +112,15 @@ class ComposedAdapter(Adapter):
     # --- from an estimator to its objective and back ---------------------------------------
 
     def model_rows(self, transformers, model, X):
-        """Rows as they are: each of the models checks what it is given."""
+        """Rows as they are, and in memory: each of the models checks what it is given."""
         check_is_fitted(model)
-        if is_stored(X):
-            raise ValueError(
-                f"{type(model).__name__} is made of several models, which are explained with the "
-                "rows in memory; pass np.asarray(X)."
-            )
+        X = np.asarray(X) if is_stored(X) else X
         for transformer in transformers:
             X = transformer.transform(X)
+        if not hasattr(X, "iloc"):
+            X = check_array(X, accept_sparse="csr", dtype=None, ensure_all_finite=False)
         validate_data(model, X, reset=False, skip_check_array=True)
-        if sparse.issparse(X):
-            return X.tocsr()
-        return X if hasattr(X, "iloc") else np.asarray(X)
+        return X
 
     def reduce(self, model, X, y, sample_weight):
         members = tuple(
@@ -155,7 +150,7 @@ class ComposedAdapter(Adapter):
             rows=rows,
             inputs=inputs,
             features=features,
-            classes=targets.classes if targets.has_classes else None,
+            classes=targets.classes,
         )
 
     def parameters(self, model):

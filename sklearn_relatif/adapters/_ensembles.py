@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 import sklearn
 from sklearn import get_config
@@ -17,7 +15,7 @@ from ..losses import MeanPredictionLoss, MeanProbabilityLoss, TargetsLoss, VoteL
 from ._base import Adapter
 from ._composed import ComposedAdapter, Part
 from ._registry import register
-from ._targets import ClassTargets, ColumnTargets, RealTargets
+from ._targets import ClassTargets, ColumnTargets, RealTargets, Targets
 
 #: Since this release, the weights of rows are how probably bags draw them, and nothing else.
 DRAWS_BY_WEIGHT = parse_version(sklearn.__version__) >= parse_version("1.7")
@@ -29,9 +27,11 @@ class MultiOutputAdapter(ComposedAdapter):
     has_several_targets = True
 
     def targets(self, model):
+        targets: Targets = RealTargets(len(model.estimators_))
         if is_classifier(model):
-            return ColumnTargets([ClassTargets(own.classes_) for own in model.estimators_])
-        return RealTargets(len(model.estimators_))
+            targets = ColumnTargets([ClassTargets(own.classes_) for own in model.estimators_])
+        targets.are_columns = True
+        return targets
 
     def parts(self, model, X, y, sample_weight):
         columns = y.reshape(len(y), -1).T
@@ -169,9 +169,7 @@ register(
     ["sklearn.multioutput.MultiOutputClassifier", "sklearn.multioutput.MultiOutputRegressor"],
     MultiOutputAdapter(),
 )
-register(
-    ["sklearn.ensemble.VotingClassifier", "sklearn.ensemble.VotingRegressor"], VotingAdapter()
-)
+register(["sklearn.ensemble.VotingClassifier", "sklearn.ensemble.VotingRegressor"], VotingAdapter())
 register(
     ["sklearn.ensemble.BaggingClassifier", "sklearn.ensemble.BaggingRegressor"], BaggingAdapter()
 )

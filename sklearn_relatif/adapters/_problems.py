@@ -99,7 +99,7 @@ class OneVsRestAdapter(ProblemsAdapter):
         if not self.is_stacked(model):
             return super().reduce(model, X, y, sample_weight)
         estimators = model.estimators_
-        adapters = [adapter_of(estimator) for estimator in estimators]
+        adapters: list[Any] = [adapter_of(estimator) for estimator in estimators]
         if len(estimators) == 1:
             return adapters[0].reduce(estimators[0], X, y, sample_weight)
         both = list(zip(adapters, estimators, strict=True))

@@ -20,12 +20,18 @@ class Targets:
     has_classes : bool
         Whether targets are positions in the classes of one label, of which a removal may leave no
         row.
+    classes : ndarray or None
+        These classes, sorted.
     n_columns : int, default=1
         How many labels or numbers a row has.
+    are_columns : bool, default=False
+        Whether even one of them is a column, to models that take y in two dimensions only.
     """
 
     has_classes: bool
+    classes: Any = None
     n_columns = 1
+    are_columns = False
 
     def of_training(self, labels: np.ndarray, sample_weight: Any) -> np.ndarray:
         """Training labels as a loss takes them."""
@@ -42,7 +48,7 @@ class Targets:
     def shaped(self, labels, warn=False):
         """Labels as an array with an entry a row, or with one column a target."""
         if self.n_columns == 1:
-            return column_or_1d(labels, warn=warn)
+            return column_or_1d(labels, warn=warn and not self.are_columns)
         # Of several labels, scikit-learn takes a sparse indicator as well.
         labels = label_array(labels.toarray() if sparse.issparse(labels) else labels)
         if labels.shape[1:] != (self.n_columns,):

@@ -41,8 +41,8 @@ class ComposedCurvature(Curvature):
 
     @property
     def factored(self):
-        members = [member.factored for member in self.members]
-        if any(member is None for member in members):
+        members = [own for member in self.members if (own := member.factored) is not None]
+        if len(members) < len(self.members):
             return None
         return ComposedCurvature(members, self.scales, self.n_params)
 

@@ -7,7 +7,8 @@ how their predictions come together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
@@ -40,7 +41,7 @@ class ComposedLoss(Loss):
         self.n_outputs = ends[-1]
         self.has_curvature = all(loss.has_curvature for loss in self.members)
 
-    def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray | float]]:
+    def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         """The target of each row for each member, and what it counts there, (n,) or a number.
 
         By default it is the same for all of them.
@@ -70,7 +71,9 @@ class ComposedLoss(Loss):
 class SummedLosses(ComposedLoss):
     """The sum of the members' losses, each of the target that a row has for it."""
 
-    def _terms(self, y: np.ndarray, eta: np.ndarray) -> Iterator[tuple]:
+    def _terms(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> Iterator[tuple[Loss, np.ndarray, Any, np.ndarray]]:
         both = zip(self.members, self.targets(y), self.predictors(eta), strict=True)
         for loss, (target, counts), own in both:
             yield loss, target, counts, own
@@ -107,13 +110,14 @@ class SummedLosses(ComposedLoss):
 class TargetsLoss(SummedLosses):
     """The sum over several targets, which are the columns of y, of a member each."""
 
-    def targets(self, y):
-        return ((column, 1.0) for column in y.T)
+    def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
+        return ((column, 1.0) for column in y.reshape(len(y), -1).T)
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
-        """What each member predicts, shape (n, n_targets)."""
+        """What each member predicts, shape (n, n_targets), or (n,) for one target."""
         both = zip(self.members, self.predictors(eta), strict=True)
-        return np.column_stack([loss.predict(own) for loss, own in both])
+        predicted = np.column_stack([loss.predict(own) for loss, own in both])
+        return predicted[:, 0] if len(self.members) == 1 else predicted
 
 
 class ProblemsLoss(SummedLosses):
@@ -132,14 +136,21 @@ class ProblemsLoss(SummedLosses):
         Whether the members' probabilities, normalised, are those of the classes.
     """
 
-    def __init__(self, members, codebook, confidence, is_vote, has_probabilities):
+    def __init__(
+        self,
+        members: Sequence[Loss],
+        codebook: np.ndarray,
+        confidence: str,
+        is_vote: bool,
+        has_probabilities: bool,
+    ) -> None:
         super().__init__(members)
         self.codebook = codebook
         self.confidence = confidence
         self.is_vote = is_vote
         self.has_probabilities = has_probabilities
 
-    def targets(self, y):
+    def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         # Any side does where a class takes no part and counts nothing.
         return (
             (np.maximum(side, 0), (side >= 0).astype(np.float64)) for side in self.codebook[y].T
@@ -155,16 +166,19 @@ class ProblemsLoss(SummedLosses):
             return confidence.argmax(axis=1)
         sides = np.where(self.codebook < 0, 0, 2 * self.codebook - 1)
         won = np.column_stack(
-            [loss.predict(own) for loss, own in zip(self.members, self.predictors(eta), strict=True)]
+            [
+                loss.predict(own)
+                for loss, own in zip(self.members, self.predictors(eta), strict=True)
+            ]
         )
         votes = ((2 * won - 1) @ sides.T + len(self.codebook) - 1) / 2
         total = confidence @ sides.T
         return (votes + total / (3 * (np.abs(total) + 1))).argmax(axis=1)
 
-    def _confidences(self, eta):
+    def _confidences(self, eta: np.ndarray) -> np.ndarray:
         """What the member of each problem says for its side 1, shape (n, n_members)."""
         both = zip(self.members, self.predictors(eta), strict=True)
-        tell = {
+        tell: Any = {
             "score": lambda loss, own: np.reshape(loss.scores(own), (len(own), -1))[:, -1],
             "probability": lambda loss, own: loss.probabilities(own)[:, 1],
             "prediction": lambda loss, own: loss.predict(own),
@@ -201,12 +215,12 @@ class VoteLoss(SummedLosses):
     n_classes : int
     """
 
-    def __init__(self, members, weights, n_classes):
+    def __init__(self, members: Sequence[Loss], weights: np.ndarray, n_classes: int) -> None:
         super().__init__(members)
         self.weights = weights
         self.n_classes = n_classes
 
-    def targets(self, y):
+    def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         return ((y, weight) for weight in self.weights / self.weights.sum())
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
@@ -231,11 +245,11 @@ class MeanProbabilityLoss(ComposedLoss):
 
     has_probabilities = True
 
-    def __init__(self, members, weights):
+    def __init__(self, members: Sequence[Loss], weights: np.ndarray) -> None:
         super().__init__(members)
         self.weights = weights
 
-    def _log_shares(self, y, eta):
+    def _log_shares(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """``log(w_m p_m(y) / sum w)`` of each member, shape (n, n_members)."""
         both = zip(self.members, self.predictors(eta), strict=True)
         own = np.column_stack([loss.log_probability(y, member) for loss, member in both])
@@ -260,7 +274,9 @@ class MeanProbabilityLoss(ComposedLoss):
             ]
         )
 
-    def log_probability_direction(self, y, eta):
+    def log_probability_direction(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return self.direction(y, eta)
 
     def probabilities(self, eta: np.ndarray) -> np.ndarray:
@@ -284,7 +300,7 @@ class MeanPredictionLoss(ComposedLoss):
     weights : ndarray of shape (n_members,)
     """
 
-    def __init__(self, members, weights):
+    def __init__(self, members: Sequence[Loss], weights: np.ndarray) -> None:
         super().__init__(members)
         self.weights = weights
 
@@ -326,7 +342,7 @@ def side_by_side(
     return largest * length, unit
 
 
-def _sum(terms):
+def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
     first, *others = terms
     total = np.array(first)
     for term in others:

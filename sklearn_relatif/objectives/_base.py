@@ -50,7 +50,6 @@ class Objective:
     penalty_share: Any = None
     removal_kind = "smooth"
     members: tuple[Any, ...] = ()
-    is_linear = True
 
     @property
     def fitted(self) -> Objective:
@@ -60,6 +59,10 @@ class Objective:
     @property
     def has_dual_refits(self) -> bool:
         return False
+
+    @property
+    def is_linear(self) -> bool:
+        return True
 
     @property
     def has_l1(self) -> bool:

@@ -42,7 +42,7 @@ class Member:
         The labels that it tells apart, of which a removal may leave no row.
     """
 
-    objective: Objective
+    objective: Any
     rows: np.ndarray
     inputs: Callable[[Any], Any]
     features: Any
@@ -197,9 +197,7 @@ class ComposedObjective(Objective):
         targets = [target for target, _ in self.loss.targets(y)]
         both = zip(self.members, jacobian.members, targets, strict=True)
         members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
-        return Gradients(
-            self._composed(members), unit.astype(self.dtype), norm.astype(self.dtype)
-        )
+        return Gradients(self._composed(members), unit.astype(self.dtype), norm.astype(self.dtype))
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
@@ -223,8 +221,8 @@ class ComposedObjective(Objective):
         if not np.allclose(of_class[y], share):
             raise ValueError(
                 "What a row counts in the models that this one is made of is more than its label "
-                "tells: they drew their rows. So rows cannot be embedded by their labels; transform "
-                "without y embeds queries, and ExplanationIndex holds the training rows."
+                "tells: they drew their rows. So rows cannot be embedded by their labels; "
+                "transform without y embeds queries, and ExplanationIndex holds the training rows."
             )
         return of_class[target if member.classes is not None else np.zeros(len(target), int)]
 

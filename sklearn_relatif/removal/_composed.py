@@ -158,9 +158,7 @@ class ComposedRemover(Remover):
     def loo_predictor(self):
         check_classes_stay(self.objective, list(np.arange(self.objective.n_rows)[:, None]))
         both = zip(self._both, self._unchanged, strict=True)
-        return np.hstack(
-            [_loo_predictor(member, remover, own) for (member, remover), own in both]
-        )
+        return np.hstack([_loo_predictor(member, remover, own) for (member, remover), own in both])
 
 
 def _member_models(member, remover, unchanged, removals, order):
@@ -214,4 +212,3 @@ def check_classes_stay(objective: Any, removals: Sequence[np.ndarray]) -> None:
 def _count(member: Member, own: np.ndarray) -> np.ndarray:
     classes: np.ndarray = member.classes  # type: ignore[assignment]  # Asked of none without.
     return np.bincount(member.objective.y[own], minlength=len(classes))
-
