@@ -2,6 +2,9 @@
 
 from . import (  # noqa: F401 (they register)
     _ensembles,
+    _glm,
+    _head,
+    _huber,
     _kernel,
     _lasso,
     _least_squares,
@@ -11,11 +14,12 @@ from . import (  # noqa: F401 (they register)
     _sgd,
 )
 from ._base import Adapter
+from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, ColumnTargets, RealTargets, Targets
+from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -29,6 +33,7 @@ from ._wrappers import (
 
 __all__ = [
     "Adapter",
+    "BoundedTargets",
     "ClassTargets",
     "ColumnTargets",
     "LinearAdapter",
@@ -43,6 +48,7 @@ __all__ = [
     "is_sampler",
     "is_search",
     "is_searched",
+    "linear_head",
     "model_rows",
     "positions_of_resampled",
     "rebuild",

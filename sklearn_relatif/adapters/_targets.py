@@ -193,3 +193,29 @@ class RealTargets(Targets):
     def shown(self, values, predicted):
         """The targets, and predictions where these are asked for."""
         return np.where(np.isnan(values), predicted(), values)
+
+
+class BoundedTargets(RealTargets):
+    """Real numbers that a distribution has.
+
+    Parameters
+    ----------
+    domain : Domain
+    model : str
+        Whose distribution it is, for the message.
+    """
+
+    def __init__(self, domain, model):
+        super().__init__()
+        self.domain, self.model = domain, model
+
+    def of_training(self, labels, sample_weight):
+        """The training targets as numbers, of which each must lie in the domain."""
+        values = super().of_training(labels, sample_weight)
+        outside = values[~self.domain.contains(values)]
+        if outside.size:
+            raise ValueError(
+                f"y contains {outside[0]:g}, and the distribution of this {self.model} has targets "
+                f"in {self.domain}."
+            )
+        return values

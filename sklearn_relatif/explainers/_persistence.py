@@ -15,6 +15,7 @@ VERSION_KEY = "_sklearn_relatif_version"
 #: Modules and packages of this one whose classes saved explainers consist of.
 MODULES_OF_STATE = (
     "_study",
+    "adapters._head",
     "adapters._machine_fits",
     "adapters._targets",
     "curvature",

@@ -24,6 +24,7 @@ from ..adapters import (
     find_adapter,
     innermost_path,
     is_searched,
+    linear_head,
     recording,
 )
 from ..audit import AuditReport, audit
@@ -277,6 +278,94 @@ class RelatIFExplainer(
         True
         """
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
+
+    @classmethod
+    def from_coefficients(
+        cls,
+        coef: Any,
+        intercept: Any,
+        X: Any,
+        y: Any,
+        *,
+        loss: str = "log_loss",
+        l2: float = 0.0,
+        l2_intercept: float = 0.0,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **params: Any,
+    ) -> RelatIFExplainer:
+        """Explain a linear head that was trained anywhere, by its numbers.
+
+        For instance the last layer of a network on its embeddings, or a model of another
+        library. It is taken to have minimised, over coefficients W and intercepts b::
+
+            sum_i s_i loss(y_i, W x_i + b) + l2 / 2 * |W|^2 + l2_intercept / 2 * |b|^2
+
+        with the sample weights ``s_i``. ``distance_to_optimum_`` tells whether it has: training
+        that was stopped early, another penalty or other rows show there.
+
+        Parameters
+        ----------
+        coef : array-like of shape (n_scores, n_features) or (n_features,)
+            A row a class, in the order of ``classes``, or a row a target. Two classes may have one
+            row: the score of the second.
+        intercept : array-like of shape (n_scores,), float or None
+            None: the head has none.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            The rows that it was trained on, as it takes them.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            The labels or targets that it was trained on.
+        loss : {"log_loss", "squared_hinge", "squared_error", "poisson", "gamma"}, \
+                default="log_loss"
+            "log_loss" is the cross-entropy of the softmax, or of the logistic function where there
+            is one row. "squared_hinge" is ``max(0, 1 - m)^2`` of the margin, one vs rest.
+            "squared_error" is half the square, summed over the targets. "poisson" is
+            ``exp(eta) - y eta`` and "gamma" ``y exp(-eta) + eta``, of a target whose mean is
+            ``exp(eta)``.
+        l2, l2_intercept : float, default=0.0
+            Strengths of the penalties in the sum form above. scikit-learn's logistic regression
+            has ``l2=1 / C``, Ridge ``l2=alpha``. A mean loss with a penalty of ``lambda / 2`` has
+            ``l2=lambda * n``; so has PyTorch's ``weight_decay=lambda``, which is of the intercept
+            too.
+        classes : array-like of shape (n_classes,), default=None
+            The classes in the order of the rows of ``coef``. None: those of y, sorted.
+        sample_weight : array-like of shape (n_rows,), default=None
+            The weights that it was trained with.
+        **params
+            Further parameters of the explainer.
+
+        Returns
+        -------
+        RelatIFExplainer
+            Fitted. It predicts as the head does, by the classes' scores or probabilities.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy.optimize import minimize
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 3))
+        >>> y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+        >>> def objective(w):
+        ...     margin = (2 * y - 1) * (X @ w[:3] + w[3])
+        ...     return np.logaddexp(0, -margin).sum() + 0.5 * 2.0 * w[:3] @ w[:3]
+        >>> w = minimize(objective, np.zeros(4), tol=1e-8).x
+        >>> explainer = RelatIFExplainer.from_coefficients(w[:3], w[3], X, y, l2=2.0)
+        >>> bool(explainer.distance_to_optimum_ < 1e-3)
+        True
+        >>> explainer.explain(X[:2], n_examples=3).indices.shape
+        (2, 3)
+        """
+        head = linear_head(
+            coef, intercept, X, y, loss=loss, l2=l2, l2_intercept=l2_intercept, classes=classes
+        )
+        return cls.from_fitted(head, X, y, sample_weight, **params)
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> RelatIFExplainer:

@@ -11,7 +11,8 @@ from ._composed import (
     VoteLoss,
     side_by_side,
 )
-from ._glm import PoissonDeviance, UnitDeviance
+from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._huber import ScaledHuber
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
@@ -28,6 +29,7 @@ from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, Squar
 
 __all__ = [
     "ComposedLoss",
+    "Domain",
     "Hinge",
     "Huber",
     "IdentityLink",
@@ -44,11 +46,13 @@ __all__ = [
     "PoissonDeviance",
     "ProblemsLoss",
     "RegressionLoss",
+    "ScaledHuber",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
     "SummedLosses",
     "TargetsLoss",
+    "TweedieDeviance",
     "UnitDeviance",
     "VoteLoss",
     "binary_codebook",

@@ -26,6 +26,9 @@ class Loss(ABC):
         Whether second derivatives and Fisher weights are square matrices (n, n_outputs,
         n_outputs), positive semi-definite. Otherwise they are non-negative diagonals
         (n, n_outputs).
+    is_convex : bool, default=True
+        False where the second derivative of a row may be negative. It is a diagonal then, and
+        only the sum over the rows is positive definite, at an optimum.
     softmax_contrasts : ndarray of shape (n_classes, n_outputs) or None
         ``Q``, where second derivative and Fisher weight both are ``Q^T (diag(p) - p p^T) Q``
         for the probabilities p. None: they have no such form.
@@ -42,6 +45,7 @@ class Loss(ABC):
     n_outputs: int
     has_curvature: bool = True
     couples_outputs: bool = False
+    is_convex: bool = True
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
     has_fisher: bool = False
@@ -123,6 +127,10 @@ class Loss(ABC):
             class, shape (n_classes, n_margins, len(outputs)). Empty if none are known.
         """
         return []
+
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """Positions of targets in the classes of :meth:`endless_margins`, shape (n,)."""
+        return y
 
 
 def of_models(

@@ -60,7 +60,7 @@ class LinearObjective(Objective):
         Columns of the user's features that are left after dropping those without any
         active parameter. None: all.
     full_jacobian : LinearJacobian or None
-        Training features with those columns, where there is an L1 penalty.
+        Training features with those columns, where some may be dropped.
     full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
         L2 and L1 penalties of the parameters of the full Jacobian.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
@@ -209,6 +209,29 @@ class LinearObjective(Objective):
             inactive_bound=np.where(active, np.inf, self.full_l1),
         )
 
+    def on_support(self, support) -> LinearObjective:
+        """The same objective, with all other coefficients held at zero whatever the rows say.
+
+        Parameters
+        ----------
+        support : ndarray of bool, shape (n_outputs, n_features)
+        """
+        full = self.jacobian
+        columns = np.flatnonzero(support.any(axis=0))
+        active, kept = support[:, columns], columns
+        if full.fit_intercept:
+            kept = np.append(columns, full.n_features)
+            active = np.column_stack([active, np.ones(len(active), bool)])
+        return replace(
+            self,
+            weights=self.weights[:, kept],
+            jacobian=full.take_columns(columns),
+            penalty=self.penalty[:, kept],
+            mask=active.astype(full.dtype),
+            columns=columns,
+            full_jacobian=full,
+        )
+
     def unrestricted(self) -> LinearObjective:
         """The losses and the L2 penalty in the full Jacobian of an objective with an L1 penalty."""
         table = self.score_weights()
@@ -349,6 +372,10 @@ class LinearObjective(Objective):
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
         return self._regularised(self._sum_of_parts("fisher"), 0.0)
 
+    def expected_hessian(self) -> np.ndarray:
+        """What the likelihood expects the Hessian to be: positive semi-definite in any case."""
+        return self._regularised(self._sum_of_parts("fisher"), self.penalty)
+
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
         return self._regularised(self._sum_of_parts("empirical_fisher"), 0.0)
@@ -411,7 +438,8 @@ class LinearObjective(Objective):
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
-        if n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse:
+        is_narrow = n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse
+        if is_narrow and self.loss.is_convex:
             roots = self._roots(second_derivative)
 
             def grams(rows):

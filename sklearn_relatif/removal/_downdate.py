@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +60,7 @@ class Downdate:
         n_outputs, n_columns = objective.shape
         self.n_blocks = 1 if objective.loss.couples_outputs else n_outputs
         self.n_within = n_outputs // self.n_blocks
+        self.is_convex = objective.loss.is_convex
         lost = (objective.sample_weight[rows] * present).sum(axis=1)
         self.share_left = 1 - lost / objective.total_weight
         self.penalty_lost = np.zeros(n_models)
@@ -84,7 +86,8 @@ class Downdate:
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.cancels = self._cancels()
         if np.any(objective.penalty):
-            self.cancels |= self.penalty_lost > LARGEST_SHARE
+            # Terms of the series shrink by the share only where no row takes curvature away.
+            self.cancels |= self.penalty_lost > (LARGEST_SHARE if self.is_convex else 0)
         self.sound = np.flatnonzero(~self.cancels)
         self.remaining[self.cancels] = np.eye(self.forms.shape[-1])
         self.correction = None
@@ -156,14 +159,14 @@ class Downdate:
         """
         rounding = 100 * np.finfo(self.curvature.dtype).eps
         least = max(LEAST_LEFT, rounding)
+        if not self.is_convex:
+            return (1 - _largest_share(self.inner, self.forms) < least).any(axis=1)
         lost = np.trace(self.inner @ self.forms, axis1=-2, axis2=-1)
         # Eigenvalues of A M are not negative, so that none is 1 where their sum is less.
         suspect = (~(lost < 1 - least)).any(axis=1)
         cancels = np.zeros(len(lost), bool)
-        values, vectors = np.linalg.eigh(self.inner[suspect])
-        roots = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
-        shares = roots.swapaxes(-1, -2) @ self.forms[suspect] @ roots
-        cancels[suspect] = (1 - np.linalg.eigvalsh(shares)[..., -1] < least).any(axis=1)
+        largest = _largest_share(self.inner[suspect], self.forms[suspect])
+        cancels[suspect] = (1 - largest < least).any(axis=1)
         return cancels
 
     def _spread(self, coefficients, x):
@@ -213,6 +216,17 @@ class Downdate:
         products = x @ solved.reshape(n_models, -1, n_columns).swapaxes(1, 2)
         products = products.reshape(n_models, m, m, k, n_blocks, k)
         return products.transpose(0, 4, 1, 5, 2, 3).reshape(n_models, n_blocks, m * k, m * k)
+
+
+def _largest_share(inner, forms):
+    """Largest eigenvalue of ``A M`` for symmetric A and positive semi-definite M."""
+    values, vectors = np.linalg.eigh(inner)
+    roots = vectors * np.sqrt(np.abs(values))[..., None, :]
+    # With the signs D of A, it is that of D R^T M R, and of N^T D N for any root N of R^T M R.
+    squares, basis = np.linalg.eigh(roots.swapaxes(-1, -2) @ forms @ roots)
+    basis = basis * np.sqrt(np.maximum(squares, 0))[..., None, :]
+    shares = (basis.swapaxes(-1, -2) * np.sign(values)[..., None, :]) @ basis
+    return np.linalg.eigvalsh(shares)[..., -1]
 
 
 def closed_form(objective, curvature, groups):
@@ -292,6 +306,12 @@ def own_newton_step(objective, rows, has_room=True):
     """
     reduced = without(objective, rows)
     own = OwnHessian(reduced, has_room)
+    if own.is_expected:
+        raise ValueError(
+            f"Without rows {reprlib.repr(np.ravel(rows).tolist())}, the Hessian at the optimum of "
+            "all rows is not positive definite, since the loss is not convex: there is no Newton "
+            "step. Use order='retrain'."
+        )
     settled = own.settle(objective.weights[None].astype(np.float64))
     models = Models(reduced, [np.empty(0, np.intp)])
     gradient = models.at(settled, np.zeros(1, np.intp)).gradient

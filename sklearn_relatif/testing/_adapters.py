@@ -95,8 +95,10 @@ def check_adapter(
 
 def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:
     """What a model says of rows: predictors by the scores of a classifier, or predictions."""
-    if not adapter.targets(model).has_classes:
-        return model.predict(X)
+    targets = adapter.targets(model)
+    if not targets.has_classes:
+        predicted = model.predict(X)
+        return predicted.ravel() if targets.n_columns == 1 else predicted
     if not hasattr(model, "decision_function"):
         return model.predict_proba(X)
     if "decision_function_shape" in model.get_params():
