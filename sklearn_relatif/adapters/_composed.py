@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -21,7 +22,14 @@ from ..utils._validation import check_sample_weight
 from ._base import Adapter
 from ._recording import warn_if_transform_differs
 from ._registry import adapter_of
-from ._wrappers import innermost_path, is_searched, rebuild, samplers, split_pipeline
+from ._wrappers import (
+    innermost_path,
+    is_searched,
+    rebuild,
+    samplers,
+    split_pipeline,
+    wrapper_of,
+)
 
 #: Arguments of ``fit`` that are no metadata.
 NO_METADATA = ("X", "y", "Y", "fit_params", "self")
@@ -131,6 +139,7 @@ class ComposedAdapter(Adapter):
     def _member(self, model, part, X):
         transformers, core = split_pipeline(part.estimator)
         _refuse_samplers(model, part.estimator)
+        _refuse_wrappers(model, part.estimator)
         warn_if_transform_differs(part.estimator)
         adapter, inputs = adapter_of(core), Inputs(transformers, core, part.columns)
         if not adapter.has_embedding:
@@ -232,3 +241,20 @@ def _refuse_samplers(model, estimator):
             f"{type(drawing[0]).__name__} inside {type(model).__name__} chooses the rows of one of "
             "its models, and which they are is not known. Put it in front of the whole."
         )
+
+
+def _refuse_wrappers(model, estimator):
+    """Thresholds and transformed targets change what the whole makes of a prediction."""
+    if isinstance(estimator, Pipeline):
+        _refuse_wrappers(model, estimator.steps[-1][1])
+        return
+    wrapper = wrapper_of(estimator)
+    if wrapper is None:
+        return
+    if wrapper.stays:
+        raise TypeError(
+            f"{type(estimator).__name__} inside {type(model).__name__} cannot be explained: it "
+            "changes predictions before these come together. Put it around the whole, or explain "
+            "one of the models by itself."
+        )
+    _refuse_wrappers(model, getattr(estimator, wrapper.fitted))

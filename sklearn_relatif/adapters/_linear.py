@@ -69,14 +69,15 @@ class LinearAdapter(Adapter):
         Parameters
         ----------
         model : fitted linear model
-        l2, l1 : float or ndarray of shape (n_scores,)
+        l2, l1 : float or ndarray of shape (n_scores,) or (n_scores, n_features)
             Penalties of the coefficients in the sum form, ``l2/2 * w**2 + l1 * abs(w)``.
         intercept_scaling : float, default=inf
             liblinear treats the intercept as the coefficient of a column of this value, and
             penalises it. Infinity: no penalty on the intercept.
         """
         weights, shape = self.parameters(model), _coefficients(model).shape
-        l2, l1 = (np.broadcast_to(np.reshape(p, (-1, 1)), shape) for p in (l2, l1))
+        tables = (p if np.ndim(p) == 2 else np.reshape(p, (-1, 1)) for p in (l2, l1))
+        l2, l1 = (np.broadcast_to(table, shape) for table in tables)
         if model.fit_intercept:
             l2 = np.column_stack([l2, l2[:, :1] / intercept_scaling**2])
             l1 = np.column_stack([l1, l1[:, :1] / intercept_scaling])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._base import Adapter
+from ._ways_out import way_out
 from ._wrappers import is_placeholder
 
 #: Entry points of other packages: modules, or what is in them, that register when imported.
@@ -101,12 +102,13 @@ def _load_entry_points() -> None:
 
 
 def _unsupported_message(estimator: Any) -> str:
-    supported = ", ".join(sorted({name.rpartition(".")[2] for name in _adapters}))
+    names = {name.rpartition(".")[2] for name in _adapters}
+    supported = ", ".join(sorted(name for name in names if not name.startswith("_")))
     name = type(estimator).__name__
     if is_placeholder(estimator):
         name = f"The placeholder {estimator!r}"
     return (
-        f"{name} cannot be explained. Supported estimators: {supported}; "
+        f"{name} cannot be explained.{way_out(estimator)} Supported estimators: {supported}; "
         "also as the last step of a Pipeline, as the best estimator of a search with "
-        "refit=True, or in a FrozenEstimator."
+        "refit=True, in a FrozenEstimator, behind a threshold, or with a transformed target."
     )

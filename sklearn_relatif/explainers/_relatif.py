@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._study import Study, prepare_study
 from ..adapters import (
-    TrainingData,
+    Recordings,
     adapter_of,
     find_adapter,
     innermost_path,
@@ -416,7 +416,7 @@ class RelatIFExplainer(
         if adapter is not None and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
-        estimator, seen = clone(self.estimator), TrainingData()
+        estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
                 estimator = estimator.fit(X, y, **fit_params)

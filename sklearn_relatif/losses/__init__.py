@@ -16,11 +16,13 @@ from ._huber import ScaledHuber
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "IdentityLink",
+    "LatentLogLoss",
     "Link",
     "LogLink",
     "LogLoss",
@@ -50,6 +53,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "SummedLosses",
     "TargetsLoss",
     "TweedieDeviance",
