@@ -15,7 +15,7 @@ from . import (  # noqa: F401 (they register)
     _problems,
     _sgd,
 )
-from ._base import Adapter
+from ._base import Adapter, KeptData
 from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
@@ -26,7 +26,7 @@ from ._recording import (
     recording,
     warn_if_transform_differs,
 )
-from ._registry import adapter_of, find_adapter, reduce_estimator, register
+from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
 from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
@@ -45,6 +45,7 @@ __all__ = [
     "BoundedTargets",
     "ClassTargets",
     "ColumnTargets",
+    "KeptData",
     "LinearAdapter",
     "MachineFits",
     "Parameters",
@@ -57,6 +58,7 @@ __all__ = [
     "innermost_path",
     "is_sampler",
     "is_searched",
+    "kept_data",
     "linear_head",
     "model_rows",
     "positions_of_resampled",

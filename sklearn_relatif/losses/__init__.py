@@ -11,9 +11,16 @@ from ._composed import (
     VoteLoss,
     side_by_side,
 )
-from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._glm import (
+    BinomialDeviance,
+    Domain,
+    NegativeBinomialDeviance,
+    PoissonDeviance,
+    TweedieDeviance,
+    UnitDeviance,
+)
 from ._huber import ScaledHuber
-from ._link import IdentityLink, Link, LogLink
+from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -30,8 +37,10 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "BinomialDeviance",
     "ComposedLoss",
     "Domain",
+    "GivenLink",
     "Hinge",
     "Huber",
     "IdentityLink",
@@ -39,12 +48,14 @@ __all__ = [
     "Link",
     "LogLink",
     "LogLoss",
+    "LogitLink",
     "Loss",
     "MarginLoss",
     "MeanPredictionLoss",
     "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
     "ProblemsLoss",
