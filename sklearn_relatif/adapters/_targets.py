@@ -40,7 +40,8 @@ class Targets:
     def shaped(self, labels, warn=False):
         """Labels as an array with an entry a row, or with one column a target."""
         if self.n_columns == 1:
-            return column_or_1d(labels, warn=warn)
+            # Regressors of several targets take one of them as a column too.
+            return column_or_1d(labels, warn=warn and self.has_classes)
         labels = label_array(labels)
         if labels.shape[1:] != (self.n_columns,):
             raise ValueError(

@@ -15,9 +15,16 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
-from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
+from ._regression import (
+    CoupledSquaredError,
+    Huber,
+    RegressionLoss,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+)
 
 __all__ = [
+    "CoupledSquaredError",
     "Domain",
     "Hinge",
     "Huber",

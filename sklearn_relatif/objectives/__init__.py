@@ -4,6 +4,7 @@ from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
+from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
@@ -17,6 +18,7 @@ __all__ = [
     "WITHOUT_L1",
     "CurvatureOperator",
     "GaussNewtonObjective",
+    "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "LinearObjective",

@@ -26,9 +26,10 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "hinge", "active_set", "none"}
+    removal_kind : {"smooth", "grouped", "hinge", "active_set", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already.
+        "grouped" the same for a penalty on lengths, "hinge" the path of the dual solution,
+        "active_set" that path where it is known already.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
     has_tables : bool

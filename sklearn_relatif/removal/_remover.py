@@ -7,6 +7,7 @@ from typing import Any
 
 from ..objectives import Objective
 from ._base import Remover
+from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
@@ -22,6 +23,7 @@ def _refused(*_: Any) -> Remover:
 #: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, and ``n_jobs``.
 REMOVERS: dict[str, Callable[..., Remover]] = {
     "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
+    "grouped": lambda objective, *_: GroupedRemover(objective),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
     "none": _refused,
