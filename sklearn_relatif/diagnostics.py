@@ -85,7 +85,7 @@ def _of_each_target(objective: LinearObjective) -> list[LinearObjective]:
     return [
         replace(
             objective,
-            loss=objective.loss.of_one_target(),
+            loss=objective.loss.of_target(target),
             y=objective.y[:, target],
             weights=objective.weights[[target]],
             penalty=np.broadcast_to(objective.penalty, objective.shape)[[target]],

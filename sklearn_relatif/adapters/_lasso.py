@@ -8,6 +8,7 @@ import numpy as np
 
 from ..losses import SquaredError
 from ..objectives import GroupedObjective, build_objective
+from ._least_squares import LinearRegressionAdapter
 from ._linear import LinearAdapter
 from ._registry import register
 
@@ -37,6 +38,7 @@ class ElasticNetAdapter(LinearAdapter):
             sample_weight,
             model.fit_intercept,
             penalty_share=sample_weight / total,
+            positive=model.positive,
         )
 
     def strength(self, model) -> tuple[float, float]:
@@ -112,7 +114,7 @@ class MultiTaskCVAdapter(MultiTaskAdapter):
         return True
 
 
-class SupportAdapter(LinearAdapter):
+class SupportAdapter(LinearRegressionAdapter):
     """OrthogonalMatchingPursuit: least squares on the features that it has chosen.
 
     Which these are is held for all rows; the estimator's own fit on fewer may choose others.
@@ -121,10 +123,8 @@ class SupportAdapter(LinearAdapter):
     how_to_fit_closer = "features of similar scales, without columns that are next to the same"
 
     def reduce(self, model, X, y, sample_weight):
-        parameters = self.penalised(model, l2=0.0)
-        loss = SquaredError(len(parameters.weights))
-        objective = build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
-        return objective.on_support(parameters.weights[:, : X.shape[1]] != 0)
+        objective = super().reduce(model, X, y, sample_weight)
+        return objective.on_support(self.parameters(model)[:, : X.shape[1]] != 0)
 
     def removal_changes_objective(self, model):
         return True

@@ -22,7 +22,9 @@ NO_FACTOR = (
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
-NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
+NO_PROBABILITIES = (
+    "The model gives no probabilities by scores alone; rows are judged by their loss."
+)
 
 
 # --- one number a training row --------------------------------------------------------------
@@ -77,7 +79,7 @@ def leave_one_out(study):
     objective, loss = study.objective, study.objective.loss
     eta = study.remover.loo_predictor()
     columns = {
-        "loo_prediction": study.targets.shown(loss.predict(eta), None),
+        "loo_prediction": study.targets.shown(study.targets.predicted(loss, eta), None),
         "loo_loss": loss.value(objective.y, eta),
     }
     if loss.has_probabilities:

@@ -7,6 +7,7 @@ from ._grams import mirror_lower
 from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
+from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
@@ -21,6 +22,7 @@ __all__ = [
     "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
+    "KernelSpaceObjective",
     "LinearObjective",
     "Objective",
     "PairGrams",

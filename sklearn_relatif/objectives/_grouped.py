@@ -102,7 +102,8 @@ class GroupedObjective(LinearObjective):
         pull, l1 = self._pull(self.full_jacobian), self.full_l1[0]
         steepness, is_held = np.linalg.norm(pull, axis=0), l1 > 0
         is_held[self.columns] = False
-        violated = is_held & (steepness > l1 * (1 + VIOLATION))
+        steepest = np.linalg.norm(self._steepest(), axis=0)
+        violated = is_held & (steepness > l1 + VIOLATION * (l1 + steepest))
         if not violated.any():
             return self
         table = self.score_weights()

@@ -83,6 +83,7 @@ CASES = {
         failures={"check_regressors_train": "It needs an intercept for these targets."},
     ),
     "Lasso, several targets": Case(Lasso(0.1, **TIGHT), "targets"),
+    "Lasso, positive": Case(Lasso(0.1, positive=True, **TIGHT), "number"),
     "LassoCV": Case(LassoCV(**SEARCH), "number", refit=at_its_alpha),
     "ElasticNet": Case(ElasticNet(0.1, **TIGHT), "number"),
     "ElasticNetCV": Case(ElasticNetCV(l1_ratio=[0.5, 0.9], **SEARCH), "number", refit=at_its_alpha),
