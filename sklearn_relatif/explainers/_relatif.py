@@ -645,7 +645,7 @@ class RelatIFExplainer(
         X_test : array-like or sparse matrix of shape (n_test, n_features), default=None
             Rows whose predictions are explained, to find hubs and the rows that help and harm.
         y_test : array-like of shape (n_test,), default=None
-            Their labels.
+            Their labels or targets.
         sample_names : array-like of shape (n_rows,), default=None
             Names of the training rows. None: their index.
         groups : array-like of shape (n_rows,), default=None
@@ -660,7 +660,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If the model is not a classifier.
+            If a row has several labels or targets.
         ValueError
             If an argument is invalid.
 
