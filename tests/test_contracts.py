@@ -38,6 +38,7 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    CoupledSquaredError,
     GivenLink,
     Hinge,
     Huber,
@@ -134,9 +135,10 @@ def test_losses_of_shares(name):
     check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
 
 
-def test_a_loss_of_several_targets():
+@pytest.mark.parametrize("kind", [SquaredError, CoupledSquaredError])
+def test_a_loss_of_several_targets(kind):
     rng = np.random.default_rng(0)
-    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
+    check_loss(kind(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
 def test_every_loss_is_held_to_its_protocol():
@@ -144,7 +146,8 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
+        CoupledSquaredError,
+        *(type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]),
     }
 
 
