@@ -2,6 +2,7 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._composed import ComposedObjective, Member
 from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
 from ._grouped import GroupedObjective
@@ -17,6 +18,7 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
+    "ComposedObjective",
     "CurvatureOperator",
     "GaussNewtonObjective",
     "GroupedObjective",
@@ -24,6 +26,7 @@ __all__ = [
     "KernelObjective",
     "KernelSpaceObjective",
     "LinearObjective",
+    "Member",
     "Objective",
     "PairGrams",
     "Sizes",
