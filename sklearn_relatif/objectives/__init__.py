@@ -2,8 +2,10 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._composed import ComposedObjective, Member
 from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
+from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
@@ -16,12 +18,15 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
+    "ComposedObjective",
     "CurvatureOperator",
     "GaussNewtonObjective",
+    "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
     "LinearObjective",
+    "Member",
     "Objective",
     "PairGrams",
     "Sizes",
