@@ -19,11 +19,12 @@ from sklearn.utils.metaestimators import available_if
 
 from .._study import Study, prepare_study
 from ..adapters import (
-    TrainingData,
+    Recordings,
     adapter_of,
     find_adapter,
     innermost_path,
     is_searched,
+    kept_data,
     linear_head,
     recording,
 )
@@ -70,6 +71,16 @@ def _has_coordinates(self: Any) -> bool:
             "There is no embedding with curvature='active_set'; use curvature='hessian'."
         )
     return True
+
+
+def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
+    """Whether columns are no targets of their own to a model that would take them for such."""
+    tags = get_tags(model)
+    # Others say themselves that columns are not what they take.
+    if labels.ndim != 2 or not tags.target_tags.multi_output:
+        return False
+    is_single = tags.estimator_type == "classifier" and tags.target_tags.single_output
+    return not adapter.has_several_targets or (is_single and labels.shape[1] == 1)
 
 
 class RelatIFExplainer(
@@ -229,14 +240,17 @@ class RelatIFExplainer(
 
     @classmethod
     def from_fitted(
-        cls, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        cls, estimator: Any, X: Any = None, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> RelatIFExplainer:
         """Explain a model that is fitted already.
 
         Parameters
         ----------
-        estimator : fitted estimator
-            Of a supported kind, see ``estimator`` of the class.
+        estimator : fitted estimator, or result of statsmodels
+            Of a supported kind, see ``estimator`` of the class. A result (of OLS, WLS, Logit,
+            Probit, Poisson or GLM) keeps what it was fitted on, so that it is given alone. It
+            becomes an estimator, of which X is the design matrix: its constant is a column, and
+            its offset, with the logarithm of its exposure, the last one.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
             them is computed by ``transform``; a UserWarning says where that is known not to be
@@ -267,6 +281,19 @@ class RelatIFExplainer(
         >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
         """
+        kept = kept_data(estimator)
+        if kept is not None:
+            if any(given is not None for given in (X, y, sample_weight)):
+                raise TypeError(
+                    f"{type(estimator).__name__} keeps the rows that it was fitted on; give it "
+                    "without X, y and sample_weight."
+                )
+            estimator, X, y, sample_weight = kept
+        elif X is None or y is None:
+            raise TypeError(
+                f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
+                "was fitted on."
+            )
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
 
     @classmethod
@@ -401,13 +428,12 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         # Refuses what is not supported.
-        has_one = is_known and not adapter_of(model).has_several_targets
+        adapter = adapter_of(model) if is_known else None
         check_training_labels(y)
-        # Others say themselves that columns are not what they take.
-        if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
+        if adapter is not None and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
-        estimator, seen = clone(self.estimator), TrainingData()
+        estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
                 estimator = estimator.fit(X, y, **fit_params)
@@ -628,7 +654,7 @@ class RelatIFExplainer(
         X_test : array-like or sparse matrix of shape (n_test, n_features), default=None
             Rows whose predictions are explained, to find hubs and the rows that help and harm.
         y_test : array-like of shape (n_test,), default=None
-            Their labels.
+            Their labels or targets.
         sample_names : array-like of shape (n_rows,), default=None
             Names of the training rows. None: their index.
         groups : array-like of shape (n_rows,), default=None
@@ -643,7 +669,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If the model is not a classifier.
+            If a row has several labels or targets.
         ValueError
             If an argument is invalid.
 

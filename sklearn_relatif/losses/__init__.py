@@ -1,9 +1,26 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
-from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._composed import (
+    ComposedLoss,
+    MeanPredictionLoss,
+    MeanProbabilityLoss,
+    ProblemsLoss,
+    SummedLosses,
+    TargetsLoss,
+    VoteLoss,
+    side_by_side,
+)
+from ._glm import (
+    BinomialDeviance,
+    Domain,
+    NegativeBinomialDeviance,
+    PoissonDeviance,
+    TweedieDeviance,
+    UnitDeviance,
+)
 from ._huber import ScaledHuber
-from ._link import IdentityLink, Link, LogLink
+from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -20,7 +37,10 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "BinomialDeviance",
+    "ComposedLoss",
     "Domain",
+    "GivenLink",
     "Hinge",
     "Huber",
     "IdentityLink",
@@ -28,22 +48,31 @@ __all__ = [
     "Link",
     "LogLink",
     "LogLoss",
+    "LogitLink",
     "Loss",
     "MarginLoss",
+    "MeanPredictionLoss",
+    "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
     "SquaredMargin",
+    "SummedLosses",
+    "TargetsLoss",
     "TweedieDeviance",
     "UnitDeviance",
+    "VoteLoss",
     "binary_codebook",
     "helmert_contrasts",
     "of_models",
     "one_vs_rest_codebook",
+    "side_by_side",
 ]
