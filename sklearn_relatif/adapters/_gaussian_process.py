@@ -118,6 +118,7 @@ class LaplaceAdapter(GaussianProcessAdapter):
     explained: the loss of a row is that at the latent mean.
     """
 
+    has_several_classes = False
     how_to_fit_closer = "a larger max_iter_predict, or standardised features"
 
     def reduce(self, model, X, y, sample_weight):
@@ -158,11 +159,13 @@ class LaplaceAdapter(GaussianProcessAdapter):
 class GaussianProcessClassifierAdapter(Adapter):
     """GaussianProcessClassifier: what its process, or that of each of its problems, is."""
 
+    has_several_classes = False
     how_to_fit_closer = LaplaceAdapter.how_to_fit_closer
 
     def reduce(self, model, X, y, sample_weight):
         if len(model.classes_) > 2:
             raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass: "
                 f"GaussianProcessClassifier with {len(model.classes_)} classes compares "
                 "probabilities of the processes of its problems, each an average over the variance "
                 "of a score, which scores alone do not tell. Explain its processes one by one: "
