@@ -97,6 +97,12 @@ def _of_each_target(objective: LinearObjective) -> list[LinearObjective]:
 def _objective_of(study: Study) -> Any:
     """The objective at its optimum, in double precision."""
     name, objective = type(study.model).__name__, study.objective
+    if objective.members:
+        raise TypeError(
+            f"{name} has no diagnostics: it is made of several models, each of which has its own. "
+            "Explain one of them by RelatIFExplainer.from_fitted for these; self_influence_ and "
+            "leverage_ tell of its rows."
+        )
     if not objective.is_linear:
         raise TypeError(
             f"{name} has no diagnostics: they are of models that are linear in their parameters. "
@@ -124,7 +130,7 @@ def _residual(study: Study, objective: LinearObjective) -> dict[str, np.ndarray]
     """What is left of the target, in its units; of two classes, of 1 for the second."""
     loss, eta = objective.loss, objective.training_predictor
     if not study.targets.has_classes:
-        predicted = loss.predict(eta)
+        predicted = study.targets.predicted(loss, eta)
         return {"residual": objective.y - predicted} if predicted.ndim == 1 else {}
     is_binary = loss.has_probabilities and objective.shape[0] == 1
     return {"residual": objective.y - loss.probabilities(eta)[:, 1]} if is_binary else {}
