@@ -20,7 +20,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -38,6 +46,7 @@ from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, Squar
 
 __all__ = [
     "BinomialDeviance",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
     "Domain",
     "GivenLink",
@@ -58,6 +67,7 @@ __all__ = [
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
