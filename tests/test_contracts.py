@@ -43,6 +43,7 @@ from sklearn_relatif.curvature import (
 from sklearn_relatif.losses import (
     BinomialDeviance,
     ComplementaryLogLogLink,
+    CoupledSquaredError,
     GivenLink,
     Hinge,
     Huber,
@@ -142,9 +143,10 @@ def test_losses_of_shares(name):
     check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
 
 
-def test_a_loss_of_several_targets():
+@pytest.mark.parametrize("kind", [SquaredError, CoupledSquaredError])
+def test_a_loss_of_several_targets(kind):
     rng = np.random.default_rng(0)
-    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
+    check_loss(kind(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
 def test_every_loss_is_held_to_its_protocol():
@@ -154,7 +156,8 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in kinds if not issubclass(kind, losses.ComposedLoss)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
+        CoupledSquaredError,
+        *(type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]),
     }
 
 
