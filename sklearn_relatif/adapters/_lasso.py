@@ -162,7 +162,7 @@ register(
     [f"sklearn.linear_model.MultiTask{name}CV" for name in ("ElasticNet", "Lasso")],
     MultiTaskCVAdapter(),
 )
-register(["sklearn.linear_model.Lars", "sklearn.linear_model.LarsCV"], LarsAdapter())
+register("sklearn.linear_model.Lars", LarsAdapter())  # And LarsCV, which is derived from it.
 register(
     [f"sklearn.linear_model.OrthogonalMatchingPursuit{end}" for end in ("", "CV")], SupportAdapter()
 )

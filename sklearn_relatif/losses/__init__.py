@@ -20,7 +20,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -44,6 +52,7 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
     "CoupledSquaredError",
     "Domain",
@@ -65,6 +74,7 @@ __all__ = [
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",

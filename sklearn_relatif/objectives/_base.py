@@ -96,6 +96,15 @@ class Objective:
         has_weight = self.sample_weight > 0
         return has_weight if self.penalty_share is None else has_weight | (self.penalty_share > 0)
 
+    def penalty_pulls(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each penalty that counts rows, the shares of these, and its gradient in the sum form.
+
+        Returns
+        -------
+        list of pairs of ndarrays of shape (n_rows,) and (n_params,)
+        """
+        return []
+
     @cached_property
     def rows(self) -> Any:
         """Unit gradients of the training rows; rows of weight 0 have none."""

@@ -301,6 +301,11 @@ class LinearObjective(Objective):
         """``Lambda w + q``: of the penalties in the sum form, shape (n_outputs, n_columns)."""
         return self.penalty * self.weights + self.slope
 
+    def penalty_pulls(self):
+        if self.penalty_share is None:
+            return []
+        return [(self.penalty_share, self.penalty_gradient().ravel())]
+
     def with_penalties_times(self, factor) -> LinearObjective:
         """The same objective, with its penalties stronger or weaker by a positive factor."""
         strengths = ["penalty", "slope"]
