@@ -1,6 +1,6 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _kernel, _logistic, _margin, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import _discriminant, _kernel, _logistic, _margin, _naive_bayes, _one_vs_rest, _sgd  # noqa: F401 (they register)
 from ._base import Adapter
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits

@@ -22,6 +22,10 @@ NO_FACTOR = (
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
+NO_LABEL_FITTED = (
+    "The model is fitted to features and labels together, in closed form: there is no leverage. "
+    "Leave-one-out numbers are exact."
+)
 NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
 
 
@@ -54,10 +58,10 @@ def model_columns(study):
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.loss.has_curvature and not study.lacks_factor:
+    if objective.leverage_obstacle is not None:
+        notes.append(NO_CURVATURE if not objective.has_closed_form else NO_LABEL_FITTED)
+    elif not study.lacks_factor:
         columns["leverage"] = study.leverage()
-    elif not objective.loss.has_curvature:
-        notes.append(NO_CURVATURE)
     columns["self_influence"] = study.self_influence()
     # The denominator of Definition 3.2.
     columns["parameter_shift"] = study.scale("theta_relative")
@@ -65,7 +69,9 @@ def model_columns(study):
 
 
 def has_leave_one_out(objective):
-    """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
+    """Whether leave-one-out models can be had: in closed form, or by steps on an exact Hessian."""
+    if objective.has_closed_form:
+        return True
     return objective.loss.has_curvature and has_exact_factor(objective, "hessian")
 
 
@@ -125,7 +131,7 @@ def mean_influence(study, X_test, y_test):
     To first order, ``(s_i / S)`` times the mean of ``I(t, i)``. Positive: the row helps.
     """
     objective = study.objective
-    if objective.loss.has_curvature:
+    if objective.has_first_order:
         query = study.query(X_test, y_test)
         mean_loss = _mean_loss(objective.loss, query.y)
         return removal_effect_on(study, mean_loss, query, None, "first")

@@ -1,6 +1,7 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
 from ._base import FiniteJacobian, Jacobian
+from ._classes import ClassDensity, ClassJacobian, dense
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._linear import LinearJacobian
@@ -8,6 +9,8 @@ from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
+    "ClassDensity",
+    "ClassJacobian",
     "FiniteJacobian",
     "Gradients",
     "Jacobian",
@@ -19,6 +22,7 @@ __all__ = [
     "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",
+    "dense",
     "heavy_columns",
     "held",
     "is_stored",

@@ -14,6 +14,7 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
+from ._nearest import NearestMargin
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MarginLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NearestMargin",
     "OneVsOneHinge",
     "PoissonDeviance",
     "RegressionLoss",

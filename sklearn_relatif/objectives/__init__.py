@@ -2,11 +2,15 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._counts import BernoulliMoments, ComplementMoments, CountMoments
+from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
 from ._gauss_newton import GaussNewtonObjective
+from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._linear import WITHOUT_L1, LinearObjective
+from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
@@ -15,16 +19,29 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
+    "BernoulliMoments",
+    "CentroidMoments",
+    "ClassMoments",
+    "ComplementMoments",
+    "CountMoments",
     "CurvatureOperator",
     "GaussNewtonObjective",
     "HingeObjective",
     "KernelObjective",
+    "LinearMoments",
     "LinearObjective",
+    "MomentsObjective",
+    "MomentsWithout",
+    "NormalMoments",
     "Objective",
     "PairGrams",
+    "QuadraticMoments",
+    "Removals",
+    "Shrinkage",
     "Sizes",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
     "reduce_to_row_space",
+    "scaled_inverse",
 ]

@@ -23,11 +23,21 @@ class Objective:
         Effective weights ``s_i``.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         What a row counts in each output beyond ``s_i``, where that differs.
-    removal_kind : {"smooth", "hinge", "active_set", "none"}
+    removal_kind : {"smooth", "hinge", "active_set", "moments", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already.
+        "hinge" the path of the dual solution, "active_set" the same where it is known already,
+        "moments" sums over the rows that are left.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
+    minimises_loss : bool
+        Whether the sum of ``loss`` over the rows is what the fit minimised. Otherwise the rows
+        entered it by terms of their own, whose gradients ``rows`` are.
+    has_closed_form : bool
+        Whether models without rows cost no more than sums, so that no curvature is needed.
+    has_first_order : bool
+        Whether influence estimates what a removal does. That of a hinge does not.
+    leverage_obstacle : str or None
+        Why rows have no leverage; None if they have.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -43,6 +53,16 @@ class Objective:
     output_weight: Any = None
     removal_kind = "smooth"
     is_linear = True
+    minimises_loss = True
+    has_closed_form = False
+
+    @property
+    def has_first_order(self) -> bool:
+        return bool(self.loss.has_curvature)
+
+    @property
+    def leverage_obstacle(self) -> str | None:
+        return None if self.loss.has_curvature else "the hinge loss has no curvature"
 
     @property
     def fitted(self) -> Objective:

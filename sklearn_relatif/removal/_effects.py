@@ -180,7 +180,7 @@ def _first_order(
 ) -> np.ndarray:
     """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
     objective = study.objective
-    if not objective.loss.has_curvature:
+    if not objective.has_first_order:
         raise ValueError(
             "order='first' needs a loss with curvature, which the hinge has not; use "
             "order='newton' (one step on the active set) or order='retrain' (exact)."

@@ -8,6 +8,7 @@ from typing import Any
 from ..objectives import Objective
 from ._base import Remover
 from ._hinge import HingeRemover
+from ._moments import MomentsRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
 
@@ -24,6 +25,7 @@ REMOVERS: dict[str, Callable[..., Remover]] = {
     "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
+    "moments": lambda objective, *_: MomentsRemover(objective),
     "none": _refused,
 }
 
