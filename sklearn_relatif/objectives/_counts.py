@@ -240,8 +240,8 @@ class CountsWithout(MomentsWithout):
         self.changed = [self._changed(removals, k, member[:, k]) for k in range(moments.n_classes)]
 
     def _changed(self, removals: Removals, k: int, is_member: np.ndarray) -> Any:
-        lost = removals.weights @ sparse.diags_array(is_member.astype(np.float64))
-        models = np.flatnonzero(abs(lost).sum(axis=1))
+        lost = removals.weights_of(is_member)
+        models = np.flatnonzero(np.diff(lost.indptr))
         counts, gone = self.moments.counts[k], _dense(lost[models] @ self.moments.X)
         left = counts - gone
         left[np.abs(left) <= ROUNDINGS * np.finfo(float).eps * np.abs(counts)] = 0.0

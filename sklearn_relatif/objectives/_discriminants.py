@@ -380,9 +380,9 @@ class LinearWithout(MomentsWithout):
             share = moments.share(left)
         covariance = np.tensordot(share, moments.scatter, 1)
         covariance -= np.einsum("mk,mki,mkj->mij", share * left, self.shift, self.shift)
-        for model, rows in enumerate(removals.groups):
+        for position, rows in enumerate(removals.groups):
             gone = moments.centred[rows]
-            covariance[model] -= (gone.T * share[model, moments.y[rows]]) @ gone
+            covariance[position] -= (gone.T * share[position, moments.y[rows]]) @ gone
         before, after = (np.einsum("...ii->...i", m) for m in (moments.covariance, covariance))
         for model in np.flatnonzero((after < LOST * before).any(axis=1)):
             kept = removals.kept(model, np.arange(len(moments.y)))

@@ -201,7 +201,7 @@ class NormalWithout(MomentsWithout):
         self.class_weight = moments.class_weight_without(removals)
         self.log_prior = moments.log_prior(self.class_weight)
         left = self.class_weight[..., None]
-        lost = list(_by_class(moments, removals))
+        lost = _by_class(moments, removals)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.shift = -np.stack([part @ moments.centred for part in lost], axis=1) / left
             gone = np.stack([part @ moments.centred**2 for part in lost], axis=1)
@@ -246,9 +246,7 @@ def class_means(X, y, weight, n_classes):
 
 def _by_class(moments, removals):
     """The weights that leave, for the rows of each class, each of shape (n_models, n_rows)."""
-    for k in range(moments.n_classes):
-        is_member = sparse.diags_array((moments.y == k).astype(np.float64))
-        yield removals.weights @ is_member
+    return [removals.weights_of(moments.y == k) for k in range(moments.n_classes)]
 
 
 def _average(X, weight):

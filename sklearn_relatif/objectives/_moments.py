@@ -68,6 +68,13 @@ class Removals:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def weights_of(self, is_member: np.ndarray) -> Any:
+        """Those that leave of some of the rows, given by a mask; a CSR matrix of the same shape."""
+        weights = self.weights.copy()
+        weights.data *= is_member[weights.indices]
+        weights.eliminate_zeros()
+        return weights
+
     def kept(self, position: int, among: np.ndarray) -> np.ndarray:
         """Those of some rows that are left without a group."""
         return np.setdiff1d(among, self.groups[position], assume_unique=True)
