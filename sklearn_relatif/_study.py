@@ -16,15 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from .adapters import (
     Adapter,
-    ClassTargets,
-    RealTargets,
+    Targets,
     TrainingData,
     adapter_of,
-    flat_labels,
     model_rows,
     positions_of_resampled,
     split_pipeline,
@@ -51,7 +49,7 @@ class Query(NamedTuple):
     ----------
     features : array-like or CSR matrix of shape (n_queries, n_features)
     jacobian : jacobian of n_queries rows
-    y : ndarray of shape (n_queries,)
+    y : ndarray of shape (n_queries,) or (n_queries, n_targets)
     """
 
     features: Any
@@ -69,7 +67,7 @@ class TrainingSet(NamedTuple):
     Attributes
     ----------
     features : array-like or CSR matrix of shape (n_rows, n_features)
-    labels : ndarray of shape (n_rows,)
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : ndarray of shape (n_rows,) or None
         None if the model was fitted without.
     """
@@ -89,7 +87,7 @@ class Attribution:
         The one that predicts, at the end of a pipeline or inside a search.
     transformers : list of fitted transformers
         What queries go through before they reach it.
-    targets : ClassTargets or RealTargets
+    targets : Targets
     objective : objective
         Its ``rows`` are the training rows' gradients. Of queries it tells the features in its own
         columns, the predictions and the gradients.
@@ -104,7 +102,7 @@ class Attribution:
 
     model: Any
     transformers: list[Any]
-    targets: ClassTargets | RealTargets
+    targets: Targets
     objective: Any
     curvature: Any
     solver: SolverChoice
@@ -118,7 +116,7 @@ class Attribution:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries * n_labels,), default=None
+        y : array-like of shape (n_queries * n_labels,) or (n_queries, n_targets), default=None
         n_labels : int, default=1
             Each row of X comes so many times, for as many entries of ``y``.
         """
@@ -127,7 +125,7 @@ class Attribution:
         if n_labels > 1:
             features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
         jacobian = self.objective.query_jacobian(features)
-        labels = None if y is None else column_or_1d(label_array(y), warn=True)
+        labels = None if y is None else self.targets.shaped(label_array(y), warn=True)
         if labels is not None:
             check_consistent_length(features, labels)
         return Query(features, jacobian, self.targets.of_queries(labels, self.objective, jacobian))
@@ -151,13 +149,14 @@ class Attribution:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,) or (n_queries, n_labels), or None
+        y : array-like of shape (n_queries,), (n_queries, n_labels) or (n_queries, n_targets)
+            Or None.
         criteria : sequence of str
         n_examples : int
         sign : {"positive", "negative", "absolute"}
         """
         with jobs(self.n_jobs):
-            y, n_labels = flat_labels(X, y)
+            y, n_labels = self.targets.each_on_its_own(X, y)
             query = self.query(X, y, n_labels)
             queries = self.objective.query_rows(query.jacobian, query.y)
             targets = self.shown(query)
@@ -270,7 +269,7 @@ class Study(Attribution):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
-        y : array-like of shape (n,), default=None
+        y : array-like of shape (n,) or (n, n_targets), default=None
             Labels of training rows. None: the rows are queries of the predicted label.
         """
         query = self.in_coordinates(self.query(X, y))
@@ -330,7 +329,7 @@ def prepare_study(
     estimator : fitted estimator
     X : array-like or sparse matrix of shape (n_rows, n_features)
         What it was fitted on, as the user gave it.
-    y : array-like of shape (n_rows,)
+    y : array-like of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : array-like of shape (n_rows,), default=None
     seen : TrainingData
         What reached the model of it, where that is known.
@@ -360,11 +359,11 @@ def prepare_study(
         features = model_rows([], model, seen.X)
         y, sample_weight = seen.y, seen.sample_weight
         index = index[positions_of_resampled(estimator, len(index), features.shape[0])]
-    labels = column_or_1d(y)
+    targets = adapter.targets(model)
+    labels = targets.shaped(y)
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, len(labels))
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
-    targets = adapter.targets(model)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
     if kind == "active_set":
         prepared = _on_active_set(fitted, model, damping)
@@ -410,7 +409,7 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
 
 
 def _described(
-    objective: Any, targets: ClassTargets | RealTargets, index: np.ndarray, labels: np.ndarray
+    objective: Any, targets: Targets, index: np.ndarray, labels: np.ndarray
 ) -> TrainingRows:
     """What the model makes of each of its training rows."""
     loss = objective.loss

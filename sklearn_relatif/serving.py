@@ -108,7 +108,7 @@ class ExplanationIndex:
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
             Rows whose predictions are to be explained.
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             The label to explain for each query. None: the label that the model predicts.
         n_examples : int, default=5
             How many training rows to return for each query.

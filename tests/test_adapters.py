@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
@@ -127,8 +128,8 @@ def test_an_estimator_of_another_package_is_registered_by_name(registry):
     x, kept = StandardScaler().fit_transform(X), np.arange(len(y)) != 3
     gram = x[kept].T @ x[kept] + len(y) * 0.1 * np.eye(5)
     assert_allclose(without[-1].coef_, np.linalg.solve(gram, x[kept].T @ y[kept]), atol=EXACT)
-    with pytest.raises(TypeError, match=r"LogisticRegressionCV, MeanRidge, Model, NuSVC, One"):
-        RelatIFExplainer(Ridge()).fit(X, y)
+    with pytest.raises(TypeError, match=r"LogisticRegressionCV, .*MeanRidge, .*Model, "):
+        RelatIFExplainer(DummyRegressor()).fit(X, y)
 
 
 def test_names_are_those_of_the_class_in_its_package(registry):
@@ -174,8 +175,8 @@ def test_entry_points_are_loaded_once_and_only_for_unknown_types(entry_points):
     assert not loaded
     for _ in range(2):
         assert RelatIFExplainer(MeanRidge()).fit(X, y).distance_to_optimum_ < EXACT
-        with pytest.raises(TypeError, match="Ridge cannot be explained"):
-            RelatIFExplainer(Ridge()).fit(X, y)
+        with pytest.raises(TypeError, match="DummyRegressor cannot be explained"):
+            RelatIFExplainer(DummyRegressor()).fit(X, y)
     assert loaded == ["once"]
 
 

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
     LogisticRegression,
     LogisticRegressionCV,
+    PoissonRegressor,
+    Ridge,
     SGDClassifier,
     SGDRegressor,
+    TweedieRegressor,
 )
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -36,9 +41,11 @@ from sklearn_relatif.losses import (
     MultinomialLogLoss,
     OneVsOneHinge,
     PoissonDeviance,
+    ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    TweedieDeviance,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -72,6 +79,11 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "Huber with a scale": ScaledHuber(1.2),
+} | {
+    f"Tweedie of power {power}, {type(link).__name__}": TweedieDeviance(power, link)
+    for power in (-1, 0, 1, 1.5, 2, 3)
+    for link in (IdentityLink(), LogLink())
 }
 
 
@@ -91,9 +103,15 @@ def test_losses_of_classes(name):
 
 @pytest.mark.parametrize("name", REGRESSIONS)
 def test_losses_of_numbers(name):
+    loss, rng = REGRESSIONS[name], np.random.default_rng(0)
+    y = rng.poisson(1.5, size=40).astype(float)
+    lacks_zero = isinstance(loss, TweedieDeviance) and not loss.targets.contains(0.0)
+    check_loss(loss, y + lacks_zero, rng.uniform(0.5, 3, size=(40, loss.n_outputs)))
+
+
+def test_a_loss_of_several_targets():
     rng = np.random.default_rng(0)
-    eta = rng.uniform(0.5, 3, size=(40, 1))
-    check_loss(REGRESSIONS[name], rng.poisson(1.5, size=40).astype(float), eta)
+    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
 def test_every_loss_is_held_to_its_protocol():
@@ -136,6 +154,18 @@ def single(X):
 
 def numbers(X):
     return X @ [1.0, -2.0, 0.5, 0.0] + np.random.default_rng(0).normal(size=len(X))
+
+
+def positive(X):
+    return np.exp(numbers(X) / 4)
+
+
+def counts(X):
+    return np.floor(2 * positive(X))
+
+
+def pairs(X):
+    return np.column_stack([numbers(X), np.abs(X).sum(axis=1)])
 
 
 def with_l1(share, **params):
@@ -202,6 +232,16 @@ MODELS = {
     "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
     "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
     "SGD, hinge": Case(sgd(SGDClassifier, "hinge"), 3),
+    "Poisson": Case(PoissonRegressor(alpha=0.1, **NEWTON), weighted=True, target=counts),
+    "Gamma": Case(GammaRegressor(alpha=0.1, **NEWTON), target=positive),
+    "Tweedie": Case(
+        TweedieRegressor(alpha=0.1, solver="newton-cholesky", tol=1e-6), 2, True, single, counts
+    ),
+    "Huber with its scale": Case(HuberRegressor(tol=1e-9, max_iter=1000), target=numbers),
+    "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
+    "ridge of two targets": Case(
+        Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs
+    ),
     "SGD, squared error": Case(by_inverse_scaling("squared_error"), weighted=True, target=numbers),
     "SGD, Huber": Case(by_inverse_scaling("huber", epsilon=0.5), target=numbers),
     "SGD, squared epsilon insensitive": Case(

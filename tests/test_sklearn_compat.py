@@ -21,7 +21,6 @@ rows which count twice are two rows and the coordinates are those of the rows, o
 """
 
 from typing import NamedTuple
-from unittest import SkipTest
 
 import numpy as np
 import pytest
@@ -31,6 +30,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
+    Ridge,
     SGDClassifier,
     SGDRegressor,
 )
@@ -45,6 +45,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 from sklearn_relatif.curvature import CURVATURES, SOLVERS
 from tests import cases
+from tests.estimator_checks import assert_checks
 
 DENSE, SPARSE = (f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse"))
 #: Checks that see what a curvature or a solver makes of the rows.
@@ -181,7 +182,8 @@ TABLE = {
     "SGD, elastic net": Case(
         SGDClassifier("log_loss", penalty="elasticnet", **SLOW_SGD), LIKELIHOOD, 0.3, ORDER
     ),
-    "SGD, squared error": Case(SGDRegressor(**SGD), MARGIN, 0.3, ORDER),
+    "ridge": Case(Ridge(), LIKELIHOOD),
+    "SGD, squared error": Case(SGDRegressor(**SGD), LIKELIHOOD, 0.3, ORDER),
     "SGD, Huber": Case(SGDRegressor("huber", **SGD), MARGIN, 0.3, ORDER),
     "SGD, squared epsilon": Case(
         SGDRegressor("squared_epsilon_insensitive", **SGD), MARGIN, 0.3, ORDER
@@ -198,26 +200,6 @@ STRUCTURES = {
 WIDE = ("logistic", "squared hinge, primal")
 #: Enough for LiSSA to need few steps, and for the empirical Fisher of few rows to have an inverse.
 DAMPING = 0.3
-
-
-def assert_checks(estimator, failures=(), among=None, is_routed=False):
-    """That of scikit-learn's checks just those fail that are said to."""
-    failed = {}
-    with config_context(enable_metadata_routing=is_routed):
-        for copied, check in estimator_checks_generator(estimator):
-            name = check.func.__name__
-            if among is not None and name not in among:
-                continue
-            try:
-                check(copied)
-            except SkipTest:
-                continue
-            except Exception as error:
-                if name not in failures:
-                    raise
-                failed[name] = error
-    wanted = set(failures) if among is None else set(failures) & among
-    assert set(failed) == wanted
 
 
 quietly = pytest.mark.filterwarnings(
@@ -309,13 +291,14 @@ def test_checks_that_are_picked_exist():
 
 
 def test_tags_promise_one_label_a_row():
-    """One-vs-rest could be fitted to several, but such a model cannot be explained."""
+    """One-vs-rest could be fitted to several, but such a model cannot be explained; Ridge can."""
     estimator = OneVsRestClassifier(LogisticRegression())
     assert get_tags(estimator).target_tags.multi_output
     tags = get_tags(RelatIFExplainer(estimator))
     assert not tags.classifier_tags.multi_label
     assert not tags.target_tags.multi_output
     assert tags.classifier_tags.multi_class
+    assert get_tags(RelatIFExplainer(Ridge())).target_tags.multi_output
 
 
 @pytest.mark.parametrize("criterion", ["influence", "theta_relative"])

@@ -1,12 +1,24 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
-from . import _discriminant, _kernel, _logistic, _margin, _naive_bayes, _one_vs_rest, _sgd  # noqa: F401 (they register)
+from . import (  # noqa: F401 (they register)
+    _discriminant,
+    _glm,
+    _huber,
+    _kernel,
+    _lasso,
+    _least_squares,
+    _logistic,
+    _margin,
+    _naive_bayes,
+    _one_vs_rest,
+    _sgd,
+)
 from ._base import Adapter
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
 from ._registry import adapter_of, find_adapter, reduce_estimator, register
-from ._targets import ClassTargets, RealTargets, flat_labels
+from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -20,15 +32,16 @@ from ._wrappers import (
 
 __all__ = [
     "Adapter",
+    "BoundedTargets",
     "ClassTargets",
     "LinearAdapter",
     "MachineFits",
     "Parameters",
     "RealTargets",
+    "Targets",
     "TrainingData",
     "adapter_of",
     "find_adapter",
-    "flat_labels",
     "innermost_path",
     "is_sampler",
     "is_search",

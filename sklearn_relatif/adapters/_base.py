@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils._validation import check_sample_weight
-from ._targets import ClassTargets, RealTargets
+from ._targets import ClassTargets, RealTargets, Targets
 
 
 class Adapter:
@@ -26,11 +26,15 @@ class Adapter:
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
+    has_several_targets : bool, default=False
+        Whether models that were fitted to several targets at once can be reduced. Otherwise y must
+        be one column.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
+    has_several_targets = False
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
     )
@@ -45,7 +49,7 @@ class Adapter:
         model : fitted estimator
         X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
             Training features as the estimator itself saw them.
-        y : ndarray of shape (n_rows,)
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
             Training targets as the loss takes them, see :meth:`targets`: positions in
             ``model.classes_`` for classifiers.
         sample_weight : ndarray of shape (n_rows,)
@@ -61,7 +65,7 @@ class Adapter:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to reduce a model.")
 
-    def targets(self, model: Any) -> ClassTargets | RealTargets:
+    def targets(self, model: Any) -> Targets:
         """How the labels of the user become the targets of a loss, and are shown again."""
         return ClassTargets(model.classes_) if is_classifier(model) else RealTargets()
 
@@ -95,8 +99,9 @@ class Adapter:
     def removal_changes_objective(self, model: Any) -> bool:
         """Whether the estimator's own fit on fewer rows differs by more than the rows.
 
-        So it does with balanced class weights, a penalty that counts rows or is searched for, and
-        a kernel that depends on them. Removal holds all of this as it is for all rows.
+        So it does with balanced class weights, a penalty that is searched for, and a kernel that
+        depends on the rows. Removal holds all of this as it is for all rows. A penalty that counts
+        rows does not: of the objective's ``penalty_share``, the share of each row leaves with it.
         """
         return bool(model.get_params().get("class_weight") == "balanced")
 
@@ -112,8 +117,8 @@ class Adapter:
     ) -> list[Any]:
         """The estimator's own fits without each group of rows.
 
-        By default they get weight 0: what counts rows, such as balanced class weights or the
-        penalty of SGD, counts them still.
+        By default they get weight 0, so that balanced class weights, which removal holds, count
+        them still. Where the penalty counts rows, they are left out.
 
         Parameters
         ----------
@@ -121,7 +126,7 @@ class Adapter:
         objective : objective
             Its reduction.
         X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
-        y : ndarray of shape (n_rows,)
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
             The labels of the user.
         sample_weight : ndarray of shape (n_rows,) or None
         removals : sequence of ndarray of int
@@ -131,10 +136,14 @@ class Adapter:
         -------
         list of fitted estimators, one a removal
         """
-        weight = check_sample_weight(sample_weight, len(y))
+        if objective.penalty_share is None:
+            weight = check_sample_weight(sample_weight, len(y))
+            fits = [(X, y, {"sample_weight": _zero_at(weight, rows)}) for rows in removals]
+        else:
+            rest = [np.delete(np.arange(len(y)), rows) for rows in removals]
+            fits = [(X[rows], y[rows], _weights_of(sample_weight, rows)) for rows in rest]
         return Parallel(n_jobs=n_jobs)(
-            delayed(clone(model).fit)(X, y, sample_weight=_zero_at(weight, rows))
-            for rows in removals
+            delayed(clone(model).fit)(X, y, **weight) for X, y, weight in fits
         )
 
     # --- of the fit ------------------------------------------------------------------------
@@ -162,3 +171,8 @@ def _zero_at(weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
     weight = weight.copy()
     weight[rows] = 0
     return weight
+
+
+def _weights_of(sample_weight: np.ndarray | None, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The argument of ``fit`` for some rows, of which not every estimator has one."""
+    return {} if sample_weight is None else {"sample_weight": sample_weight[rows]}

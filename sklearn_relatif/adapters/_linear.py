@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ._base import Adapter
+from ._targets import RealTargets, Targets
 
 
 class Parameters(NamedTuple):
@@ -22,19 +23,26 @@ class Parameters(NamedTuple):
 class LinearAdapter(Adapter):
     """Of estimators with ``coef_`` and, by ``fit_intercept``, ``intercept_``.
 
-    For instance that of ridge regression, which minimised half the sum of squared errors and
-    ``alpha / 2`` times the sum of squared coefficients::
+    A regressor has as many targets as rows of coefficients. For instance that of ridge regression,
+    which minimised half the sum of squared errors and ``alpha / 2`` times the sum of squared
+    coefficients::
 
         class RidgeAdapter(LinearAdapter):
             def reduce(self, model, X, y, sample_weight):
                 parameters = self.penalised(model, l2=model.alpha)
-                return build_objective(
-                    SquaredError(), *parameters, X, y, sample_weight, model.fit_intercept
-                )
+                loss = SquaredError(len(parameters.weights))
+                return build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
 
 
         register("sklearn.linear_model.Ridge", RidgeAdapter())
     """
+
+    has_several_targets = True
+
+    def targets(self, model: Any) -> Targets:
+        """Those of a regressor are as many as it has rows of coefficients."""
+        targets = super().targets(model)
+        return targets if targets.has_classes else RealTargets(len(_coefficients(model)))
 
     def parameters(self, model: Any) -> np.ndarray:
         """Coefficients, sparse or not, with the intercept last."""
@@ -49,7 +57,8 @@ class LinearAdapter(Adapter):
         table = table[-n_scores:]
         changed.coef_ = table[:, :n_features].reshape(model.coef_.shape).astype(model.coef_.dtype)
         if model.fit_intercept:
-            changed.intercept_ = table[:, -1].astype(np.asarray(model.intercept_).dtype)
+            intercept = np.asarray(model.intercept_)
+            changed.intercept_ = table[:, -1].astype(intercept.dtype).reshape(intercept.shape)[()]
         return changed
 
     def penalised(

@@ -30,7 +30,9 @@ MARGIN_ROUNDINGS = 1e3
 class MarginAdapter(LinearAdapter):
     """Binary and one-vs-rest machines."""
 
-    def reduce_margin(self, model, parameters: Parameters, X, y, sample_weight, counted):
+    def reduce_margin(
+        self, model, parameters: Parameters, X, y, sample_weight, counted, penalty_share=None
+    ):
         """The objective of a machine whose ``loss`` is one of :data:`LOSSES`.
 
         With more than two classes, a class weight counts for the positive rows of that class's
@@ -43,6 +45,8 @@ class MarginAdapter(LinearAdapter):
         X, y, sample_weight : as :meth:`reduce` takes them
         counted : ndarray of shape (n_rows,) or None
             What balanced class weights count of the rows; None: each row once.
+        penalty_share : ndarray of shape (n_rows,), optional
+            As :func:`build_objective` takes it. Paths of hinge machines hold the penalty.
         """
         n_scores = len(parameters.weights)
         codebook = binary_codebook() if n_scores == 1 else one_vs_rest_codebook(n_scores)
@@ -56,7 +60,15 @@ class MarginAdapter(LinearAdapter):
             output_weight = sample_weight[:, None] * np.where(positive, by_class[:, None], 1.0)
         kind = LinearObjective if loss.has_curvature else HingeObjective
         return build_objective(
-            loss, *parameters, X, y, sample_weight, model.fit_intercept, output_weight, kind
+            loss,
+            *parameters,
+            X,
+            y,
+            sample_weight,
+            model.fit_intercept,
+            output_weight,
+            kind,
+            penalty_share if loss.has_curvature else None,
         )
 
 

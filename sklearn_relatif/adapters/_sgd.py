@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..losses import Huber, SquaredEpsilonInsensitive, SquaredError
@@ -49,8 +50,9 @@ class SGDAdapter(LinearAdapter):
         strength = 0.0 if model.penalty is None else model.alpha * n_rows
         return self.penalised(model, strength * (1 - ratio), strength * ratio)
 
-    def removal_changes_objective(self, model):
-        return model.penalty is not None or super().removal_changes_objective(model)
+    def penalty_share(self, model, n_rows):
+        """Each row counts the same, also those of weight 0; None without a penalty."""
+        return None if model.penalty is None else np.full(n_rows, 1 / n_rows)
 
     def stopping_cause(self, model):
         """SGD always stops somewhere before the optimum."""
@@ -69,16 +71,24 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
 
     def reduce(self, model, X, y, sample_weight):
         parameters = self.parameters_of(model, LOSSES, len(y))
-        return self.reduce_margin(model, parameters, X, y, sample_weight, None)
+        share = self.penalty_share(model, len(y))
+        return self.reduce_margin(model, parameters, X, y, sample_weight, None, share)
+
+    def removal_changes_objective(self, model):
+        """Also where the path of a hinge machine is followed, which holds the penalty."""
+        holds_penalty = model.loss == "hinge" and model.penalty is not None
+        return holds_penalty or super().removal_changes_objective(model)
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Of a machine with a hinge loss and an L1 penalty, for want of better."""
-        warnings.warn(
-            f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
-            "itself, and ends near its optimum only: differences are as uncertain as its fits are.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        if not objective.has_tables:
+            warnings.warn(
+                f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
+                "itself, and ends near its optimum only: differences are as uncertain as its fits "
+                "are.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         return super().refit(model, objective, X, y, sample_weight, removals, n_jobs)
 
 
@@ -88,7 +98,16 @@ class SGDRegressorAdapter(SGDAdapter):
     def reduce(self, model, X, y, sample_weight):
         parameters = self.parameters_of(model, REGRESSION_LOSSES, len(y))
         loss = REGRESSION_LOSSES[model.loss](model.epsilon)
-        return build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
+        share = self.penalty_share(model, len(y))
+        return build_objective(
+            loss,
+            *parameters,
+            X,
+            y,
+            sample_weight,
+            model.fit_intercept,
+            penalty_share=share,
+        )
 
 
 register("sklearn.linear_model.SGDClassifier", SGDClassifierAdapter())

@@ -2,14 +2,79 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..utils._validation import check_all_classes, class_positions, label_array
 
 
-class ClassTargets:
+class Targets:
+    """Between the labels of the user and what a loss takes.
+
+    Attributes
+    ----------
+    has_classes : bool
+        Whether targets are positions in classes, of which a removal may leave no row.
+    n_columns : int, default=1
+        How many labels or numbers a row has.
+    """
+
+    has_classes: bool
+    n_columns = 1
+
+    def of_training(self, labels: np.ndarray, sample_weight: Any) -> np.ndarray:
+        """Training labels as a loss takes them."""
+        raise NotImplementedError
+
+    def of_queries(self, labels: Any, objective: Any, jacobian: Any) -> np.ndarray:
+        """Labels of queries as a loss takes them; where they are None, what is predicted."""
+        raise NotImplementedError
+
+    def shown(self, targets: np.ndarray, predicted: Any) -> np.ndarray:
+        """Targets as the user knows them, with what a function gives for predictions asked for."""
+        raise NotImplementedError
+
+    def shaped(self, labels, warn=False):
+        """Labels as an array with an entry a row, or with one column a target."""
+        if self.n_columns == 1:
+            return column_or_1d(labels, warn=warn)
+        labels = label_array(labels)
+        if labels.shape[1:] != (self.n_columns,):
+            raise ValueError(
+                f"y must have one column for each of the {self.n_columns} targets of the model; "
+                f"got an array of shape {labels.shape}."
+            )
+        return labels
+
+    def each_on_its_own(self, X, y):
+        """The labels that queries ask for one by one, and how many of them each query has.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,) or (n_queries, n_labels), or None
+            Columns are labels of a row, each to be explained on its own, unless a row has as many
+            targets.
+
+        Returns
+        -------
+        y : array-like of shape (n_queries * n_labels,) or (n_queries, n_columns), or None
+            As given if there is one entry a query.
+        n_labels : int
+        """
+        if self.n_columns > 1 or np.ndim(y) != 2:
+            return y, 1
+        labels = label_array(y)
+        check_consistent_length(X, labels)
+        if labels.shape[1] == 0:
+            raise ValueError("y has no columns; give each query at least one label to explain.")
+        return labels.ravel(), labels.shape[1]
+
+
+class ClassTargets(Targets):
     """Labels, which a loss takes as positions in the sorted classes.
 
     Parameters
@@ -17,7 +82,6 @@ class ClassTargets:
     classes : ndarray of shape (n_classes,)
     """
 
-    #: Whether targets are positions in classes, of which a removal may leave no row.
     has_classes = True
 
     def __init__(self, classes):
@@ -46,13 +110,21 @@ class ClassTargets:
         return self.classes[positions]
 
 
-class RealTargets:
-    """Real numbers, which a loss takes as they are.
+class RealTargets(Targets):
+    """Real numbers, which a loss takes as they are: of shape (n,), or (n, n_targets) for several.
 
-    A query without a target asks for the prediction itself; a loss knows that by NaN.
+    A query without a target asks for the prediction itself, or the sum of those of its targets; a
+    loss knows that by NaN.
+
+    Parameters
+    ----------
+    n_targets : int, default=1
     """
 
     has_classes = False
+
+    def __init__(self, n_targets=1):
+        self.n_columns = n_targets
 
     def of_training(self, labels, sample_weight):
         """The training targets as numbers."""
@@ -67,7 +139,8 @@ class RealTargets:
     def of_queries(self, labels, objective, jacobian):
         """The targets of queries as numbers; NaN for the prediction."""
         if labels is None:
-            return np.full(jacobian.n_rows, np.nan)
+            shape = (jacobian.n_rows, self.n_columns)
+            return np.full(shape[: 1 + (self.n_columns > 1)], np.nan)
         return self.of_training(labels, None)
 
     def shown(self, values, predicted):
@@ -75,24 +148,27 @@ class RealTargets:
         return np.where(np.isnan(values), predicted(), values)
 
 
-def flat_labels(X, y):
-    """The labels of queries in one dimension, and how many of them each query has.
+class BoundedTargets(RealTargets):
+    """Real numbers that a distribution has.
 
     Parameters
     ----------
-    X : array-like of shape (n_queries, n_features)
-    y : array-like of shape (n_queries,) or (n_queries, n_labels), or None
-
-    Returns
-    -------
-    y : array-like of shape (n_queries * n_labels,), or None
-        As given if it is not of two dimensions.
-    n_labels : int
+    domain : Domain
+    model : str
+        Whose distribution it is, for the message.
     """
-    if np.ndim(y) != 2:
-        return y, 1
-    labels = label_array(y)
-    check_consistent_length(X, labels)
-    if labels.shape[1] == 0:
-        raise ValueError("y has no columns; give each query at least one label to explain.")
-    return labels.ravel(), labels.shape[1]
+
+    def __init__(self, domain, model):
+        super().__init__()
+        self.domain, self.model = domain, model
+
+    def of_training(self, labels, sample_weight):
+        """The training targets as numbers, of which each must lie in the domain."""
+        values = super().of_training(labels, sample_weight)
+        outside = values[~self.domain.contains(values)]
+        if outside.size:
+            raise ValueError(
+                f"y contains {outside[0]:g}, and the distribution of this {self.model} has targets "
+                f"in {self.domain}."
+            )
+        return values

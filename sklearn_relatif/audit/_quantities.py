@@ -128,7 +128,8 @@ def times_first(explanation):
 def mean_influence(study, X_test, y_test):
     """Estimated change of the mean test loss (for a hinge: minus the margin) without each row.
 
-    To first order, ``(s_i / S)`` times the mean of ``I(t, i)``. Positive: the row helps.
+    To first order: ``(s_i / S)`` times the mean of ``I(t, i)``, and what the share of the penalty
+    does that leaves with the row. Positive: the row helps.
     """
     objective = study.objective
     if objective.has_first_order:

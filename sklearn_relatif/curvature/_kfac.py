@@ -79,6 +79,8 @@ class KroneckerCurvature(Curvature):
         """Why it cannot be that of an objective of some sizes; None if it can."""
         if kind == "hessian" and not sizes.shares_penalty:
             return "the outputs bear different penalties"
+        if sizes.indefinite_rows(kind):
+            return sizes.indefinite_rows(kind)
         if sizes.is_restricted:
             return "an L1 penalty holds parameters at zero"
         return None

@@ -117,6 +117,8 @@ class WoodburyCurvature(WideCurvature):
             return "the features are dense"
         if not sizes.is_wide:
             return sizes.row_space_obstacle or "there are not fewer rows than features"
+        if sizes.indefinite_rows(kind):
+            return sizes.indefinite_rows(kind)
         if is_coupled and sizes.n_outputs > 1:
             return "the curvature couples the outputs"
         if sizes.is_restricted:

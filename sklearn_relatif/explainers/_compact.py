@@ -137,7 +137,7 @@ class CompactExplainer(VersionedMixin):
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
             The queries.
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             The label to explain for each query. None: the label that the model predicts.
         criterion : str or sequence of str, default=None
             Overrides the criterion of the explainer that this one was made from. For a sequence,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from sklearn.base import (
@@ -29,6 +29,7 @@ from ..adapters import (
 from ..audit import AuditReport, audit
 from ..criteria import CRITERIA, named_criteria
 from ..curvature import CURVATURES, SOLVERS
+from ..diagnostics import diagnostics
 from ..results import Explanation, SolverChoice, TrainingRows
 from ..search import SIGNS
 from ..utils._distribution import jobs
@@ -47,6 +48,9 @@ from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
 from ._wrapped import WrappedEstimatorMixin
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _has_coordinates(self: Any) -> bool:
@@ -239,7 +243,7 @@ class RelatIFExplainer(
             ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
             ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
             and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
             The labels or targets that it was fitted on.
         sample_weight : array-like of shape (n_rows,), default=None
             The weights that it was fitted with.
@@ -275,8 +279,8 @@ class RelatIFExplainer(
             model in it, where a transformer gives training rows other values than later ones
             (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
             ``training_rows_.index`` has the row behind each of those drawn.
-        y : array-like of shape (n_rows,)
-            Training labels.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Training labels, or targets of a regressor that takes several at once.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, handed to the model itself when the estimator is a Pipeline or a search;
             with metadata routing enabled, to whatever has requested them. One number counts for
@@ -307,12 +311,11 @@ class RelatIFExplainer(
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
-        if is_known:
-            adapter_of(model)  # Refuses what is not supported.
+        # Refuses what is not supported.
+        has_one = is_known and not adapter_of(model).has_several_targets
         check_training_labels(y)
-        takes_columns = is_known and get_tags(model).target_tags.multi_output
-        if takes_columns and label_array(y).ndim > 1:
-            # Others say themselves that a column is not what they take.
+        # Others say themselves that columns are not what they take.
+        if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), TrainingData()
@@ -383,7 +386,9 @@ class RelatIFExplainer(
             Rows whose predictions are to be explained.
         y : array-like of shape (n_queries,) or (n_queries, n_labels), default=None
             The label to explain for each query, or several labels, each on its own. None: the
-            label that the model predicts.
+            label that the model predicts. For a model of several targets, of shape (n_queries,
+            n_targets): a query enters by the sum of the losses of its targets, or of their
+            predictions.
         n_examples : int, default=5
             How many training rows to return for each query.
         sign : {"positive", "negative", "absolute"}, default="positive"
@@ -448,8 +453,9 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
-            The label to explain for each query. None: the label that the model predicts.
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
+            The label to explain for each query, as in :meth:`explain`. None: the label that the
+            model predicts.
         criterion : str or sequence of str, default=None
             Overrides ``criterion`` of the constructor. For a sequence, the matrices of all
             criteria come from one product.
@@ -491,7 +497,7 @@ class RelatIFExplainer(
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,), default=None
+        y : array-like of shape (n_rows,) or (n_rows, n_targets), default=None
             Pass the training labels to embed training rows: by the gradient of the loss of that
             label, at what preprocessing makes of later rows. None: the rows are embedded as
             queries that ask for the label that the model predicts. For hinge losses that is by
@@ -568,6 +574,95 @@ class RelatIFExplainer(
         """
         study = study_of(self)
         return audit(study, self.criterion, X_test, y_test, sample_names, groups)
+
+    def diagnostics(self, *, dfbetas: bool = True) -> pd.DataFrame:
+        """Regression diagnostics of each training row: what statisticians ask of it.
+
+        With the weights ``w_i = s_i mu'^2 / V`` of the last step of Fisher scoring (``s_i`` for
+        squared error), ``C = (X^T W X + Lambda)^-1``, the Pearson residuals
+        ``z_i = sqrt(s_i / V) (y_i - mu_i)``, the deviance ``d_i^2`` of a row, and the dispersion
+        ``phi`` of the model and ``phi_i`` of the model without row i:
+
+        ======================== ==========================================================
+        column                   of row i
+        ======================== ==========================================================
+        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
+                                 classes, with 1 for the second one and its probability
+        ``leverage``             ``h_i = w_i x_i^T C x_i``
+        ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
+        ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
+                                 for squared error ``z_i / sqrt(phi_i (1 - h_i))``
+        ``cooks_distance``       ``(z_i / (1 - h_i))^2 h_i / (p phi)`` with ``p = sum_i h_i``
+        ``dffits``               ``z_i sqrt(h_i / phi_i) / (1 - h_i)``
+        ``covariance_ratio``     ``(phi_i / phi)^d / (1 - h_i)``, of the determinants of ``phi C``
+                                 without the row and with it, for d parameters
+        ``dfbetas_<feature>``    ``(b - b_i) / sqrt(phi_i C_jj)`` with the parameter ``b_i`` after
+                                 one step without row i; ``dfbetas_intercept`` comes last
+        ======================== ==========================================================
+
+        For squared error the step without a row is exact, with or without penalties, and
+        ``phi_i`` is the dispersion of that refit. For other losses it is one step of Fisher
+        scoring. These are the definitions of [1]_ and [2]_, for generalised linear models of [3]_
+        and [4]_ (the external residual is the likelihood residual there); a penalty takes part as
+        in [5]_. Without a penalty they agree with R's ``lm.influence`` and with ``OLSInfluence``
+        of statsmodels, and with its ``GLMInfluence`` (of expected information, where a link is
+        not canonical), whose dfbetas and dffits have ``phi`` in the place of ``phi_i``.
+
+        All are of the optimum on these rows, whatever ``curvature`` and ``damping`` explain.
+        ``phi`` is 1 for classes and counts, and ``sum_i z_i^2 / (n - p)`` otherwise. Weights count
+        as precisions. A penalty is the same without a row; an L1 penalty has its active features
+        taken as given.
+
+        Parameters
+        ----------
+        dfbetas : bool, default=True
+            Whether there is a column for each parameter of the model.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One line a training row, indexed by its name. NaN where a number does not exist: of a
+            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
+            left. What the model does not have is left out: of several classes or targets there
+            is the leverage, and of losses that are no likelihood also the residual.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        TypeError
+            If the loss has no curvature, or predictions are not linear in the parameters.
+
+        See Also
+        --------
+        removal_effect : What removals do to predictions, by exact retraining if need be.
+
+        References
+        ----------
+        .. [1] D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics", Wiley 1980.
+        .. [2] R. D. Cook, S. Weisberg, "Residuals and Influence in Regression", Chapman and Hall
+           1982.
+        .. [3] D. Pregibon, "Logistic Regression Diagnostics", Annals of Statistics 9 (1981).
+        .. [4] D. A. Williams, "Generalized Linear Model Diagnostics Using the Deviance and Single
+           Case Deletions", Applied Statistics 36 (1987).
+        .. [5] S. N. Wood, "Generalized Additive Models", 2nd edition, CRC Press 2017, section
+           6.10; as ``cooks.distance`` of R's mgcv.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> X = (X - X.mean()) / X.std()
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> frame = explainer.diagnostics()
+        >>> int(frame["cooks_distance"].idxmax())
+        213
+        >>> frame.loc[213, ["residual", "leverage", "dfbetas_mean radius"]].round(2).to_list()
+        [-0.19, 0.77, -0.03]
+        """
+        return diagnostics(study_of(self), dfbetas)
 
     def compact(self) -> CompactExplainer:
         """A smaller explainer, which does not hold the training features any more.

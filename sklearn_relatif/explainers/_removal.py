@@ -37,16 +37,17 @@ class RemovalMixin:
     ) -> np.ndarray:
         """Change of each query's loss when training rows are removed and the model refitted.
 
-        The weights of the rows that stay, the penalty and the kernel are held as they are:
-        balanced class weights, a penalty that counts rows (SGD) or one that was searched for
-        (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew. The change is that
+        The weights of the rows that stay, the parameters of the penalty and the kernel are held:
+        balanced class weights, a penalty that was searched for (LogisticRegressionCV), and
+        ``gamma="scale"`` are not computed anew. A penalty that counts rows, as ``alpha`` times
+        their number, counts those that are left (but for SGD with a hinge loss). The change is that
         between two models at their optimum: with "newton" and "retrain", the model of all rows
         is first trained to it, from where its fit has stopped.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             The label whose loss is asked for. None: the label that the model predicts.
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: rows of one label are removed together. Rows
@@ -198,7 +199,7 @@ class RemovalMixin:
             Each item is a row position, not a label of an index, or an array of row positions, to
             train without.
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
 
         Returns
@@ -240,7 +241,7 @@ class RemovalMixin:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
         correlation : {"pearson", "spearman"}, default="pearson"
 
@@ -272,7 +273,7 @@ class RemovalMixin:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_queries, n_features)
-        y : array-like of shape (n_queries,), default=None
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
         order : {"first", "newton"}, default=None
             Instead of the criterion, estimate the change of the query's loss by

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ..adapters import find_adapter, innermost_path
 from ._studied import study_of
 
 
@@ -94,8 +95,10 @@ class WrappedEstimatorMixin:
         tags.classifier_tags = wrapped.classifier_tags
         tags.regressor_tags = wrapped.regressor_tags
         tags.target_tags = wrapped.target_tags
-        # A row has one label or number to explain, whatever else the estimator could be fitted to.
-        tags.target_tags.multi_output = False
+        # Whatever else the estimator could be fitted to, each row has what can be explained of it.
+        adapter = find_adapter(innermost_path(self.estimator)[1])
+        if adapter is None or not adapter.has_several_targets:
+            tags.target_tags.multi_output = False
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = False
         tags.input_tags = wrapped.input_tags

@@ -1,7 +1,8 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
-from ._glm import PoissonDeviance, UnitDeviance
+from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._huber import ScaledHuber
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
@@ -18,6 +19,7 @@ from ._nearest import NearestMargin
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "Domain",
     "Hinge",
     "Huber",
     "IdentityLink",
@@ -32,9 +34,11 @@ __all__ = [
     "OneVsOneHinge",
     "PoissonDeviance",
     "RegressionLoss",
+    "ScaledHuber",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",
     "helmert_contrasts",

@@ -11,10 +11,11 @@ import numpy as np
 class Loss(ABC):
     """A pointwise loss of a target and a predictor, and its derivatives in the predictor.
 
-    A loss sees targets ``y`` of shape (n,) and predictors ``eta`` of shape (n, n_outputs), and
-    knows nothing of features, weights or estimators. Class targets are positions in the sorted
-    classes. A subclass gives ``value``, ``residual``, ``second_derivative`` and ``predict``, and
-    what else it knows better than the defaults. Answers are in the precision of ``eta``.
+    A loss sees targets ``y`` of shape (n,), or (n, n_targets) where a row has several, and
+    predictors ``eta`` of shape (n, n_outputs), and knows nothing of features, weights or
+    estimators. Class targets are positions in the sorted classes. A subclass gives ``value``,
+    ``residual``, ``second_derivative`` and ``predict``, and what else it knows better than the
+    defaults. Answers are in the precision of ``eta``.
 
     Attributes
     ----------
@@ -25,6 +26,9 @@ class Loss(ABC):
         Whether second derivatives and Fisher weights are square matrices (n, n_outputs,
         n_outputs), positive semi-definite. Otherwise they are non-negative diagonals
         (n, n_outputs).
+    is_convex : bool, default=True
+        False where the second derivative of a row may be negative. It is a diagonal then, and
+        only the sum over the rows is positive definite, at an optimum.
     softmax_contrasts : ndarray of shape (n_classes, n_outputs) or None
         ``Q``, where second derivative and Fisher weight both are ``Q^T (diag(p) - p p^T) Q``
         for the probabilities p. None: they have no such form.
@@ -32,6 +36,8 @@ class Loss(ABC):
         Whether the same number added to all outputs changes nothing.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
+    has_dispersion : bool, default=False
+        Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
     """
@@ -39,9 +45,11 @@ class Loss(ABC):
     n_outputs: int
     has_curvature: bool = True
     couples_outputs: bool = False
+    is_convex: bool = True
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
     has_fisher: bool = False
+    has_dispersion: bool = False
     has_probabilities: bool = False
 
     @abstractmethod
@@ -58,7 +66,7 @@ class Loss(ABC):
 
     @abstractmethod
     def predict(self, eta: np.ndarray) -> np.ndarray:
-        """Position of the predicted class, or predicted target, shape (n,)."""
+        """Position of the predicted class, or predicted targets, in the shape of ``y``."""
 
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
@@ -95,6 +103,10 @@ class Loss(ABC):
         """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
         raise AttributeError(f"{type(self).__name__} tells no classes apart.")
 
+    def of_one_target(self) -> Loss:
+        """The loss of each target on its own, of those that sum it over the targets of a row."""
+        return self
+
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Margins of the classes that the loss falls with for ever, never reaching an optimum.
 
@@ -106,6 +118,10 @@ class Loss(ABC):
         """
         return []
 
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """Positions of targets in the classes of :meth:`endless_margins`, shape (n,)."""
+        return y
+
 
 def of_models(
     value: Callable[[np.ndarray, np.ndarray], np.ndarray], y: np.ndarray, predictors: np.ndarray
@@ -116,7 +132,7 @@ def of_models(
     ----------
     value : callable
         ``value`` or ``query_value`` of a loss.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
     predictors : ndarray of shape (n_rows, n_models, n_outputs)
 
     Returns
@@ -124,7 +140,7 @@ def of_models(
     ndarray of shape (n_rows, n_models)
     """
     n_rows, n_models, n_outputs = predictors.shape
-    values = value(np.repeat(y, n_models), predictors.reshape(-1, n_outputs))
+    values = value(np.repeat(y, n_models, axis=0), predictors.reshape(-1, n_outputs))
     return values.reshape(n_rows, n_models)
 
 

@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import xlogy
 
 from ._base import Loss, polar
-from ._link import Link
+from ._link import IdentityLink, Link, LogLink
 
 #: Share of the Fisher weight below which a second derivative is the rounding of zero.
 DERIVATIVE_ROUNDING = 10 * np.finfo(np.float64).eps
+
+
+class Domain(NamedTuple):
+    """Real numbers between two bounds.
+
+    Attributes
+    ----------
+    low, high : float
+    has_low, has_high : bool
+        Whether the bounds are among them.
+    """
+
+    low: float = -np.inf
+    high: float = np.inf
+    has_low: bool = False
+    has_high: bool = False
+
+    def contains(self, values: np.ndarray) -> np.ndarray:
+        """Whether each value lies in it; NaN does nowhere."""
+        above = values >= self.low if self.has_low else values > self.low
+        below = values <= self.high if self.has_high else values < self.high
+        inside: np.ndarray = above & below
+        return inside
+
+    def __str__(self) -> str:
+        left, right = "[" if self.has_low else "(", "]" if self.has_high else ")"
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+
+REAL, POSITIVE, NOT_NEGATIVE = Domain(), Domain(low=0), Domain(low=0, has_low=True)
 
 
 class UnitDeviance(Loss):
@@ -27,15 +58,25 @@ class UnitDeviance(Loss):
     and half the unit deviance, whose derivative in the mean is ``(mu - y) / V``.
 
     A target of NaN asks for the prediction itself: the loss is ``-mu`` then, so that what
-    supports it is what raises the prediction. All is computed in double precision.
+    supports it is what raises the prediction. All is computed in double precision. Where the link
+    leads to a mean that the distribution does not have, nothing is a number, and queries are
+    refused.
 
     Parameters
     ----------
     link : Link
+
+    Attributes
+    ----------
+    targets, means : Domain
+        Those that the distribution has.
     """
 
     n_outputs = 1
     has_fisher = True
+    has_dispersion = True
+    targets: Domain = REAL
+    means: Domain = REAL
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -56,6 +97,7 @@ class UnitDeviance(Loss):
         """Mean, its derivative with respect to ``eta``, and variance, in the shape of ``eta``."""
         eta = eta.astype(np.float64)
         mean = self.link.inverse(eta)
+        mean = np.where(self.means.contains(mean), mean, np.nan)
         return mean, self.link.slope(eta), self.variance(mean)
 
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
@@ -79,6 +121,17 @@ class UnitDeviance(Loss):
         norm, unit = polar(self._residual(y, eta))
         return norm.astype(eta.dtype), unit.astype(eta.dtype)
 
+    def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norm and unit vector of the gradient of a query, which must have a mean."""
+        n_outside = np.count_nonzero(np.isnan(self._moments(eta)[0]))
+        if n_outside:
+            raise ValueError(
+                f"The model predicts a mean outside of {self.means} for {n_outside} of "
+                f"{len(eta)} rows, where its deviance does not exist: leave them out. A log link "
+                "has no such rows."
+            )
+        return super().query_direction(y, eta)
+
     def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Second derivative with respect to ``eta``, shape (n, 1)."""
         mean, slope, variance = self._moments(eta)
@@ -98,18 +151,69 @@ class UnitDeviance(Loss):
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Predicted means, shape (n,)."""
-        return self._moments(eta)[0][:, 0].astype(eta.dtype)
+        return self.link.inverse(eta.astype(np.float64))[:, 0].astype(eta.dtype)
 
 
-class PoissonDeviance(UnitDeviance):
-    """``y log(y / mu) - y + mu``."""
+class TweedieDeviance(UnitDeviance):
+    """Half the unit deviance of a variance ``mu^p`` (Jørgensen, 1987).
+
+    With the limits at p = 1 and p = 2 it is::
+
+        y^(2-p) / ((1-p) (2-p)) - y mu^(1-p) / (1-p) + mu^(2-p) / (2-p)
+
+    Parameters
+    ----------
+    power : float
+        ``p``: 0 of the normal distribution, 1 of Poisson's, between 1 and 2 of compound Poisson
+        distributions, 2 of the gamma and 3 of the inverse Gaussian distribution.
+    link : Link
+    """
+
+    def __init__(self, power: float, link: Link) -> None:
+        super().__init__(link)
+        self.power, self.has_dispersion = power, power != 1
+        self.means = REAL if power == 0 else POSITIVE
+        self.targets = REAL if power <= 0 else NOT_NEGATIVE if power < 2 else POSITIVE
+        is_convex = {LogLink: 1 <= power <= 2, IdentityLink: power in (0, 1)}
+        self.is_convex = is_convex.get(type(link), False)
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """Targets of 0 pull towards a mean of 0, which a log link never reaches; others stay."""
+        if not (isinstance(self.link, LogLink) and 1 <= self.power < 2):
+            return []
+        return [([0], np.array([[[-1.0], [-1.0]], [[1.0], [-1.0]]]))]
+
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """0 for targets of 0, and 1 for others."""
+        return (y > 0).astype(np.intp)
+
+    has_dispersion = False
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
-        return mean
+        variance: np.ndarray = mean**self.power
+        return variance
 
     def variance_slope(self, mean: np.ndarray) -> np.ndarray:
-        return np.ones_like(mean)
+        slope: np.ndarray = self.power * mean ** (self.power - 1)
+        return slope
 
     def half_deviance(self, y: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        deviance: np.ndarray = xlogy(y, y / mean) - y + mean
+        p = self.power
+        deviance: np.ndarray
+        if p == 0:
+            deviance = (y - mean) ** 2 / 2
+        elif p == 1:
+            deviance = xlogy(y, y / mean) - y + mean
+        elif p == 2:
+            deviance = np.log(mean / y) + y / mean - 1
+        else:
+            own = np.maximum(y, 0) ** (2 - p) / (1 - p)
+            deviance = (own + mean ** (2 - p)) / (2 - p) - y * mean ** (1 - p) / (1 - p)
         return deviance
+
+
+class PoissonDeviance(TweedieDeviance):
+    """``y log(y / mu) - y + mu``."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(1, link)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
@@ -10,10 +11,16 @@ from ._base import Loss
 
 
 class RegressionLoss(Loss):
-    """A function of the error ``eta - y`` of one real target. Subclasses give it.
+    """A function of the error ``eta - y`` of a real target, summed over the targets of a row.
 
-    A target of NaN asks for the prediction itself: the loss is ``-eta`` then, so that what
-    supports it is what raises the prediction.
+    Subclasses give it. Each target is an output of its own: ``y`` has the shape (n,) for one, and
+    (n, n_outputs) for several. A target of NaN asks for the prediction itself: its loss is ``-eta``
+    then, so that what supports it is what raises the prediction.
+
+    Attributes
+    ----------
+    n_outputs : int, default=1
+        Number of targets.
     """
 
     n_outputs = 1
@@ -23,26 +30,44 @@ class RegressionLoss(Loss):
 
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Loss of each row, shape (n,)."""
-        error = eta[:, 0] - y
-        value: np.ndarray = np.where(np.isnan(y), -eta[:, 0], self.phi(error))
+        y = y.reshape(eta.shape)
+        value: np.ndarray = np.where(np.isnan(y), -eta, self.phi(eta - y)).sum(axis=1)
         return value.astype(eta.dtype)
 
     def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """First derivative with respect to ``eta``, shape (n, 1)."""
-        slope = np.where(np.isnan(y), -1.0, self.slope(eta[:, 0] - y))
-        return slope.astype(eta.dtype)[:, None]
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
+        y = y.reshape(eta.shape)
+        return np.where(np.isnan(y), -1.0, self.slope(eta - y)).astype(eta.dtype)
 
     def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """Second derivative with respect to ``eta``, shape (n, 1)."""
-        return self.bend(eta - y[:, None]).astype(eta.dtype)
+        """Second derivative with respect to ``eta``, shape (n, n_outputs)."""
+        return self.bend(eta - y.reshape(eta.shape)).astype(eta.dtype)
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
-        """Predictions, shape (n,)."""
-        return eta[:, 0]
+        """Predictions, in the shape of ``y``."""
+        return self.scores(eta)
+
+    def of_one_target(self) -> RegressionLoss:
+        """The same with one output."""
+        one = copy(self)
+        one.n_outputs = 1
+        return one
 
 
 class SquaredError(RegressionLoss):
-    """``e^2 / 2``."""
+    """``e^2 / 2``, up to a constant minus the log-likelihood of a Gaussian of variance 1.
+
+    Parameters
+    ----------
+    n_targets : int, default=1
+        How many real numbers a row has as its targets.
+    """
+
+    has_fisher = True
+    has_dispersion = True
+
+    def __init__(self, n_targets: int = 1) -> None:
+        self.n_outputs = n_targets
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         return error**2 / 2
@@ -52,6 +77,10 @@ class SquaredError(RegressionLoss):
 
     def bend(self, error: np.ndarray) -> np.ndarray:
         return np.ones_like(error)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        """``E[e^2] = 1`` under the model, shape (n, n_outputs)."""
+        return np.ones_like(eta)
 
 
 class Huber(RegressionLoss):

@@ -17,12 +17,15 @@ class Objective:
     Attributes
     ----------
     loss : Loss
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i``.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         What a row counts in each output beyond ``s_i``, where that differs.
+    penalty_share : ndarray of shape (n_rows,) or None
+        Which share of the penalty each row brings, where the penalty counts rows: it leaves with
+        the row. They sum to 1. None: the penalty stays as it is without some of the rows.
     removal_kind : {"smooth", "hinge", "active_set", "moments", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
         "hinge" the path of the dual solution, "active_set" the same where it is known already,
@@ -51,6 +54,7 @@ class Objective:
     y: np.ndarray
     sample_weight: np.ndarray
     output_weight: Any = None
+    penalty_share: Any = None
     removal_kind = "smooth"
     is_linear = True
     minimises_loss = True
@@ -94,6 +98,12 @@ class Objective:
     def total_weight(self) -> float:
         return float(np.sum(self.sample_weight, dtype=np.float64))
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Whether J would be another without a row, shape (n_rows,)."""
+        has_weight = self.sample_weight > 0
+        return has_weight if self.penalty_share is None else has_weight | (self.penalty_share > 0)
+
     @cached_property
     def rows(self) -> Any:
         """Unit gradients of the training rows; rows of weight 0 have none."""
@@ -117,7 +127,7 @@ class Objective:
         raise NotImplementedError
 
     def predict(self, jacobian: Any) -> np.ndarray:
-        """Positions of the predicted classes of the rows of a Jacobian, shape (n_rows,)."""
+        """Predictions for the rows of a Jacobian, in the form of ``y``: positions of classes."""
         return self.loss.predict(self.predictor(jacobian))
 
     def weighted_second_derivative(self, rows: Any) -> np.ndarray:

@@ -26,6 +26,7 @@ def build_objective(
     fit_intercept,
     output_weight=None,
     kind=LinearObjective,
+    penalty_share=None,
 ) -> LinearObjective:
     """Objective of a linear model, restricted to the active set of its L1 penalty.
 
@@ -36,13 +37,16 @@ def build_objective(
         Parameters as the estimator exposes them (intercept last) and their penalties, in the
         sum form of scikit-learn: ``l2/2 * w**2 + l1 * abs(w)``.
     X : ndarray or CSR matrix of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : ndarray of shape (n_rows,)
     fit_intercept : bool
     output_weight : ndarray of shape (n_rows, n_scores), optional
         Weight of each row in each binary problem, where they differ by problem. It includes
         ``sample_weight``.
     kind : type, default=LinearObjective
+    penalty_share : ndarray of shape (n_rows,), optional
+        Share of the penalties that leaves with each row, where they count rows: ``1 / n`` for
+        ``alpha * n``, and ``s_i / S`` for ``alpha * S``.
     """
     if l1.any() and not np.any((weights != 0) | (l1 == 0)):
         raise ValueError(NO_PARAMETERS)
@@ -61,6 +65,7 @@ def build_objective(
         sample_weight=sample_weight,
         penalty=l2,
         output_weight=output_weight,
+        penalty_share=penalty_share,
     )
     if l1.any():
         objective = replace(objective, full_jacobian=objective.jacobian, full_l2=l2, full_l1=l1)

@@ -68,6 +68,7 @@ class GaussNewtonObjective(Objective):
             fit_intercept=False,
             is_sparse=False,
             couples_outputs=True,
+            is_convex=self.loss.is_convex,
             is_penalised=bool(self.penalty.min() > 0),
             shares_penalty=True,
             is_restricted=False,

@@ -11,7 +11,10 @@ SEEN = 1e-8
 
 
 def add_gram(matrix, x, weight):
-    """Add ``x^T diag(weight) x`` for non-negative weights to the lower triangle of ``matrix``."""
+    """Add ``x^T diag(weight) x`` to the lower triangle of ``matrix``."""
+    if (weight < 0).any():
+        matrix += signed_gram(x, weight)
+        return
     root = np.sqrt(weight)
     if sparse.issparse(x):
         scaled = sparse.diags(root) @ x

@@ -42,7 +42,7 @@ class LinearObjective(Objective):
         Fitted parameters; the last column is the intercept when there is one.
     jacobian : LinearJacobian
         Training features.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         Effective weights ``s_i`` (sample weight times class weight).
@@ -52,6 +52,8 @@ class LinearObjective(Objective):
         ``q``, the gradient of the L1 penalty on the active set.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         Weight of a row in each of the problems of a one-vs-rest model, beyond ``s_i``.
+    penalty_share : ndarray of shape (n_rows,) or None
+        Share of ``Lambda`` and ``q`` that leaves with each row, where penalties count rows.
     mask : ndarray of shape (n_outputs, n_columns) or None
         1 for active parameters, 0 for the ones that an L1 penalty holds at zero.
     columns : ndarray of int or None
@@ -74,6 +76,7 @@ class LinearObjective(Objective):
     penalty: np.ndarray
     slope: Any = 0.0
     output_weight: Any = None
+    penalty_share: Any = None
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
     full_jacobian: Any = None
@@ -222,10 +225,22 @@ class LinearObjective(Objective):
 
         0 for parameters that an L1 penalty holds at zero.
         """
-        gradient = self._pull(self.jacobian) + self.penalty * self.weights + self.slope
+        gradient = self._pull(self.jacobian) + self.penalty_gradient()
         if self.mask is not None:
             gradient *= self.mask
         return gradient / self.total_weight
+
+    def penalty_gradient(self) -> np.ndarray:
+        """``Lambda w + q``: of the penalties in the sum form, shape (n_outputs, n_columns)."""
+        return self.penalty * self.weights + self.slope
+
+    def with_penalties_times(self, factor) -> LinearObjective:
+        """The same objective, with its penalties stronger or weaker by a positive factor."""
+        strengths = ["penalty", "slope"]
+        if self.has_l1:
+            strengths += ["full_l2", "full_l1", "inactive_bound"]
+        scaled: dict[str, Any] = {name: factor * getattr(self, name) for name in strengths}
+        return replace(self, **scaled)
 
     def _pull(self, jacobian):
         """``sum_i s_i J_i^T r_i`` with the rows of a Jacobian, shape (n_outputs, n_columns)."""
@@ -334,6 +349,10 @@ class LinearObjective(Objective):
         """Fisher information of the likelihood, in the same form as :meth:`hessian`."""
         return self._regularised(self._sum_of_parts("fisher"), 0.0)
 
+    def expected_hessian(self) -> np.ndarray:
+        """What the likelihood expects the Hessian to be: positive semi-definite in any case."""
+        return self._regularised(self._sum_of_parts("fisher"), self.penalty)
+
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
         return self._regularised(self._sum_of_parts("empirical_fisher"), 0.0)
@@ -358,7 +377,7 @@ class LinearObjective(Objective):
         part = replace(
             self, jacobian=jacobian, y=y, sample_weight=sample_weight, output_weight=weight
         )
-        return replace(part, columns=None, **WITHOUT_L1)
+        return replace(part, penalty_share=None, columns=None, **WITHOUT_L1)
 
     def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
@@ -396,7 +415,8 @@ class LinearObjective(Objective):
         """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
         n_outputs, n_columns = self.shape
         blocks = np.zeros((n_outputs, n_columns, n_columns))
-        if n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse:
+        is_narrow = n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse
+        if is_narrow and self.loss.is_convex:
             roots = self._roots(second_derivative)
 
             def grams(rows):

@@ -20,6 +20,8 @@ class Sizes(NamedTuple):
         Whether the features are.
     couples_outputs : bool
         Whether second derivatives of the loss do.
+    is_convex : bool
+        Whether the loss is convex, so that no row has a negative second derivative.
     is_penalised : bool
         Whether the coefficients of every output bear an L2 penalty.
     shares_penalty : bool
@@ -37,6 +39,7 @@ class Sizes(NamedTuple):
     fit_intercept: bool
     is_sparse: bool
     couples_outputs: bool
+    is_convex: bool
     is_penalised: bool
     shares_penalty: bool
     is_restricted: bool
@@ -56,6 +59,7 @@ class Sizes(NamedTuple):
             fit_intercept=bool(jacobian.fit_intercept),
             is_sparse=jacobian.is_sparse,
             couples_outputs=objective.loss.couples_outputs,
+            is_convex=objective.loss.is_convex,
             is_penalised=bool(penalty[:, :n_features].min(initial=np.inf) > 0),
             shares_penalty=not np.ptp(penalty, axis=0).any(),
             is_restricted=mask is not None and not mask.all(),
@@ -76,6 +80,12 @@ class Sizes(NamedTuple):
     def reduced(self) -> Sizes:
         """Those in the space of the rows, at most; the same if they are not wide."""
         return self._replace(n_features=self.n_rows) if self.is_wide else self
+
+    def indefinite_rows(self, kind: str) -> str | None:
+        """Why a curvature has no root of each row's part in it; None if it has."""
+        if kind == "hessian" and not self.is_convex:
+            return "the loss is not convex, so that rows may have negative second derivatives"
+        return None
 
     def has_ridge(self, kind: str, damping: float) -> bool:
         """Whether a curvature has something on the diagonal for every coefficient."""

@@ -269,9 +269,11 @@ def _random_gradients(total):
     rng = np.random.default_rng(SEED)
     n_outputs, n_columns = objective.shape
     gradients = np.zeros((N_PROBES, n_outputs * n_columns))
+    # Where second derivatives of rows may be negative, those that the model expects stand for them.
+    inner_of = total.inner if objective.loss.is_convex else objective.weighted_fisher
     bytes_per_row = 8 * (2 * N_PROBES * n_outputs + 2 * n_outputs**2 + n_columns)
     for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
-        inner = np.asarray(total.inner(rows), np.float64)
+        inner = np.asarray(inner_of(rows), np.float64)
         normal = rng.standard_normal((len(inner), N_PROBES, n_outputs))
         if inner.ndim == 2:
             drawn = np.sqrt(inner)[:, None] * normal

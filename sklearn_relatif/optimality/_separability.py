@@ -37,10 +37,11 @@ def runs_away(objective, curvature) -> bool:
 
 
 def lacks_optimum(objective) -> bool:
-    """Whether a log loss falls forever, along a direction that bears no penalty.
+    """Whether a loss falls forever, along a direction that bears no penalty.
 
     That is so if some such direction tells classes apart: no row's own class loses by it, and
-    some row's wins (Albert & Anderson, 1984). Losses without such margins are taken to
+    some row's wins (Albert & Anderson, 1984). Of counts in a log link, it is a direction that
+    lowers means of rows of target 0 and changes no other. Losses without such margins are taken to
     have an optimum.
 
     Parameters
@@ -75,9 +76,13 @@ def _unpenalised(objective):
 
 def _tells_apart(objective, rows, outputs, leads, free):
     n_features = objective.jacobian.n_features
+    classes = objective.loss.margin_classes(objective.y[rows])
     if not free[outputs, :n_features].any():
-        return free.any() and np.ptp(objective.y[rows]) == 0
-    free, own = free[outputs].ravel(), leads[objective.y[rows]]
+        # Intercepts alone move all rows alike: for ever only where these are of one class.
+        if np.ptp(classes) or not free[outputs].any():
+            return False
+        rows, classes = rows[:1], classes[:1]
+    free, own = free[outputs].ravel(), leads[classes]
     eta = objective.training_predictor[rows][:, outputs]
     if free.all() and np.einsum("nmk,nk->nm", own, eta).min() > APART:
         return True
@@ -113,8 +118,8 @@ def no_optimum(groups) -> str:
     else:
         removal, which = "Training", "the rows"
     return (
-        f"{removal} has no optimum: a direction without penalty tells classes of {which} apart, so "
-        "that coefficients grow for as long as the solver runs. What it returns, and every effect "
-        "computed from that, says where it stopped and no more. Fit the model with a penalty (a "
-        "finite C)."
+        f"{removal} has no optimum: a direction without penalty tells classes of {which} apart (of "
+        "counts: rows of target 0), so that coefficients grow for as long as the solver runs. What "
+        "it returns, and every effect computed from that, says where it stopped and no more. Fit "
+        "the model with a penalty (a finite C, a positive alpha)."
     )

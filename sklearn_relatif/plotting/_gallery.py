@@ -318,7 +318,7 @@ def _caption(label: Any, prediction: Any) -> tuple[str, bool]:
     """What stands over a picture, and whether the model takes it for something else."""
     if label is None:
         return "", False
-    name, is_marked = text_of(label), prediction is not None and label != prediction
+    name, is_marked = text_of(label), prediction is not None and bool(np.any(label != prediction))
     both = f"{name}→{short_text(prediction)}"
     # Of two long names the label stays, whose colour says that the model takes it for another.
     is_short = is_marked and len(both) <= CAPTION_LENGTH

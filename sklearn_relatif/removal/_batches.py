@@ -16,11 +16,12 @@ BATCH_BYTES = 256 * 2**20
 
 
 def counted_rows(objective, groups):
-    """The groups as sorted arrays, without the rows that have no weight."""
-    counted = objective.sample_weight > 0
+    """The groups as sorted arrays, without the rows of which J does not depend."""
+    counted, has_weight = objective.counts, objective.sample_weight > 0
     groups = [np.unique(np.asarray(rows, dtype=np.intp)) for rows in groups]
     groups = [rows[counted[rows]] for rows in groups]
-    if any(len(rows) == np.count_nonzero(counted) for rows in groups):
+    n_rows = np.count_nonzero(has_weight)
+    if any(np.count_nonzero(has_weight[rows]) == n_rows for rows in groups):
         raise ValueError("A group holds all training rows, so that none is left to train with.")
     return groups
 

@@ -37,7 +37,7 @@ def loss_changes(
         Parameters after it, from :func:`retrain` or :func:`newton_steps`.
     jacobian : LinearJacobian
         Features of the rows, from ``objective.query_jacobian``.
-    y : ndarray of shape (n_rows,)
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         Their targets, as the loss takes them.
     """
     changes = np.empty((jacobian.n_rows, len(weights)))

@@ -81,6 +81,10 @@ class Models:
         model = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
         lost = np.bincount(model, self.weight[removed], self.n_models)
         self.total = self.weight.sum() - lost
+        self.penalty_left = np.ones(len(groups))
+        if objective.penalty_share is not None:
+            share = objective.penalty_share[removed]
+            self.penalty_left -= np.bincount(model, share, self.n_models)
         order = np.argsort(removed, kind="stable")
         self.removed, self.model = removed[order], model[order]
         self.squared_lengths = self._squared_lengths()
@@ -93,7 +97,8 @@ class Models:
         for rows, residual in self._residuals(weights, members):
             objective.jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square += self.squared_lengths[rows] @ np.einsum("nbk,nbk->nb", residual, residual)
-        gradient += objective.penalty * weights + objective.slope
+        left = self.penalty_left[members, None, None]
+        gradient += left * (objective.penalty * weights + objective.slope)
         if objective.mask is not None:
             gradient *= objective.mask
         gradient /= total[:, None, None]
@@ -130,9 +135,10 @@ class Models:
         gradient : ndarray of the same shape
             That of the sum of the losses.
         """
-        jacobian, bound = self.objective.full_jacobian, self.objective.inactive_bound
-        gradient = np.zeros((len(weights), *bound.shape))
-        square = np.zeros((len(weights), len(bound), 1))
+        jacobian = self.objective.full_jacobian
+        bound = self.penalty_left[:, None, None] * self.objective.inactive_bound
+        gradient = np.zeros(bound.shape)
+        square = np.zeros((*bound.shape[:2], 1))
         for rows, residual in self._residuals(weights, np.arange(len(weights))):
             jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square[..., 0] += np.einsum("nbk,nbk->bk", residual, residual)
@@ -147,7 +153,7 @@ class Models:
         position[members] = np.arange(len(members))
         for rows, eta in predictors(objective.jacobian, weights):
             for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
-                target = np.repeat(objective.y[rows][part], len(members))
+                target = np.repeat(objective.y[rows][part], len(members), axis=0)
                 residual = objective.loss.residual(target, _merge_models(eta[part]))
                 eta[part] = residual.reshape(eta[part].shape)
             if objective.output_weight is not None:
@@ -344,7 +350,7 @@ def loss_change_blocks(objective, weights, jacobian, y):
     for rows, eta in predictors(jacobian, both):
         values = np.empty(eta.shape[:2])
         for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
-            target = np.repeat(y[rows][part], len(both))
+            target = np.repeat(y[rows][part], len(both), axis=0)
             values[part] = loss.value(target, _merge_models(eta[part])).reshape(-1, len(both))
         yield rows, values[:, 1:] - values[:, :1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,10 @@ from ._own_hessian import OwnHessian
 LEAST_LEFT = 1e-6
 #: Products by which a share that is left is looked for.
 POWER_ITERATIONS = 3
+#: Share of the penalty that may leave with the rows of a downdate, which a series makes up for.
+LARGEST_SHARE = 0.1
+#: Relative size of the terms of that series that are left out.
+SERIES = 1e-12
 
 
 class Downdate:
@@ -23,6 +28,10 @@ class Downdate:
     With ``E`` the columns ``I ⊗ x~_i`` of a model's rows and ``A`` the blocks ``(s_i/S) A_i``,
 
         (H - E A E^T)^-1 = H^-1 + H^-1 E (I - A M)^-1 A E^T H^-1,    M = E^T H^-1 E.
+
+    Where penalties count rows, the share ``l`` of them that leaves with the rows is no matrix of
+    low rank. With P the inverse above, ``(P^-1 - l Lambda/S)^-1`` is the sum of ``(l P Lambda/S)^k
+    P`` over k, of which each term is smaller than the one before by ``l`` at least.
 
     Arrays have the axes (model, block of H, row and output within the block); a Hessian that does
     not couple the outputs has a block for each of them.
@@ -46,13 +55,17 @@ class Downdate:
     """
 
     def __init__(self, objective, curvature, form, rows, present):
-        self.curvature = curvature
+        self.objective, self.curvature = objective, curvature
         n_models, n_removed = rows.shape
         n_outputs, n_columns = objective.shape
         self.n_blocks = 1 if objective.loss.couples_outputs else n_outputs
         self.n_within = n_outputs // self.n_blocks
+        self.is_convex = objective.loss.is_convex
         lost = (objective.sample_weight[rows] * present).sum(axis=1)
         self.share_left = 1 - lost / objective.total_weight
+        self.penalty_lost = np.zeros(n_models)
+        if objective.penalty_share is not None:
+            self.penalty_lost = (objective.penalty_share[rows] * present).sum(axis=1)
         jacobian, rows = objective.jacobian, rows.ravel()
         x = jacobian.dense_block(rows).astype(np.float64, copy=False)
         self.x = x.reshape(n_models, 1, n_removed, n_columns)
@@ -72,17 +85,39 @@ class Downdate:
         self.forms = self._forms(form)
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.cancels = self._cancels()
+        if np.any(objective.penalty):
+            # Terms of the series shrink by the share only where no row takes curvature away.
+            self.cancels |= self.penalty_lost > (LARGEST_SHARE if self.is_convex else 0)
         self.sound = np.flatnonzero(~self.cancels)
         self.remaining[self.cancels] = np.eye(self.forms.shape[-1])
         self.correction = None
 
     def gradient(self):
         """Gradient of each model at the optimum of all rows."""
-        return -self._spread(self.residual, self.x) / self.share_left[:, None, None]
+        return -self._lost_gradient() / self.share_left[:, None, None]
+
+    def _lost_gradient(self):
+        """What the rows, and the penalties that leave with them, have in the gradient of J."""
+        of_penalty = self.objective.penalty_gradient() / self.objective.total_weight
+        return self._spread(self.residual, self.x) + self.penalty_lost[:, None, None] * of_penalty
 
     def newton_step(self):
         """Step from the optimum of all rows, shape (n_models, n_outputs, n_columns)."""
-        return self._solve_spread(self._solve_remaining(self.residual), slice(None))
+        if not self.penalty_lost.any():
+            return self._solve_spread(self._solve_remaining(self.residual), slice(None))
+        everyone = np.arange(len(self.x))
+        step = first = self._downdated(self._lost_gradient(), everyone)
+        lost = self.penalty_lost[:, None, None] * self.objective.penalty
+        for _ in range(self._n_terms()):
+            step = first + self._downdated(lost / self.objective.total_weight * step, everyone)
+        return step
+
+    def _n_terms(self):
+        """How many terms of the series count, after the first one."""
+        lost = self.penalty_lost[self.sound].max(initial=0)
+        if not (lost and np.any(self.objective.penalty)):
+            return 0
+        return int(np.log(SERIES) / np.log(lost))
 
     def predictor_after_step(self):
         """Predictor of the removed rows after that step, one row a model."""
@@ -92,18 +127,25 @@ class Downdate:
     def solve(self, gradient, models):
         """Inverse Hessian of those models that do not cancel, applied to a gradient of each."""
         models = self.sound[models]
-        if self.correction is None:
-            self.correction = self._solve_remaining(self.inner)
-        x = self.x[models]
         solution = solve_with(self.curvature, gradient)
-        n_columns = x.shape[-1]
-        blocks = solution.reshape(len(models), self.n_blocks, self.n_within, n_columns)
-        inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
-        corrected = solution + self._solve_spread(self.correction[models] @ inner, models)
+        corrected = self._corrected(solution, models)
         # In single precision a large leverage can make the downdated matrix indefinite.
         is_descent = dot(corrected, gradient) > 0
         solution = np.where(is_descent[:, None, None], corrected, solution)
         return solution * self.share_left[models, None, None]
+
+    def _downdated(self, vectors, models):
+        """``(H - E A E^T)^-1`` of each model, applied to a vector of each."""
+        return self._corrected(solve_with(self.curvature, vectors), models)
+
+    def _corrected(self, solution, models):
+        """The same from ``H^-1`` applied to the vectors."""
+        if self.correction is None:
+            self.correction = self._solve_remaining(self.inner)
+        x = self.x[models]
+        blocks = solution.reshape(len(models), self.n_blocks, self.n_within, x.shape[-1])
+        inner = (x @ blocks.swapaxes(2, 3)).reshape(len(models), self.n_blocks, -1, 1)
+        return solution + self._solve_spread(self.correction[models] @ inner, models)
 
     def _solve_remaining(self, right):
         """``(I - A M)^-1`` times what is on the right."""
@@ -117,14 +159,14 @@ class Downdate:
         """
         rounding = 100 * np.finfo(self.curvature.dtype).eps
         least = max(LEAST_LEFT, rounding)
+        if not self.is_convex:
+            return (1 - _largest_share(self.inner, self.forms) < least).any(axis=1)
         lost = np.trace(self.inner @ self.forms, axis1=-2, axis2=-1)
         # Eigenvalues of A M are not negative, so that none is 1 where their sum is less.
         suspect = (~(lost < 1 - least)).any(axis=1)
         cancels = np.zeros(len(lost), bool)
-        values, vectors = np.linalg.eigh(self.inner[suspect])
-        roots = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
-        shares = roots.swapaxes(-1, -2) @ self.forms[suspect] @ roots
-        cancels[suspect] = (1 - np.linalg.eigvalsh(shares)[..., -1] < least).any(axis=1)
+        largest = _largest_share(self.inner[suspect], self.forms[suspect])
+        cancels[suspect] = (1 - largest < least).any(axis=1)
         return cancels
 
     def _spread(self, coefficients, x):
@@ -176,6 +218,17 @@ class Downdate:
         return products.transpose(0, 4, 1, 5, 2, 3).reshape(n_models, n_blocks, m * k, m * k)
 
 
+def _largest_share(inner, forms):
+    """Largest eigenvalue of ``A M`` for symmetric A and positive semi-definite M."""
+    values, vectors = np.linalg.eigh(inner)
+    roots = vectors * np.sqrt(np.abs(values))[..., None, :]
+    # With the signs D of A, it is that of D R^T M R, and of N^T D N for any root N of R^T M R.
+    squares, basis = np.linalg.eigh(roots.swapaxes(-1, -2) @ forms @ roots)
+    basis = basis * np.sqrt(np.maximum(squares, 0))[..., None, :]
+    shares = (basis.swapaxes(-1, -2) * np.sign(values)[..., None, :]) @ basis
+    return np.linalg.eigvalsh(shares)[..., -1]
+
+
 def closed_form(objective, curvature, groups):
     """``curvature.quadratic_form``, or None if there is none or solving for E costs less."""
     n_outputs = objective.shape[0]
@@ -209,10 +262,12 @@ class OwnFactors:
 def curvature_without(objective, hessian, rows):
     """Factor of the Hessian of a model without some rows, at the parameters of all rows.
 
-    It comes from a difference, or None if too little is left of the Hessian along a direction.
+    It comes from a difference. None if too little is left of the Hessian along a direction.
     """
-    part = _likelihood_of(objective, rows)
+    part = _part_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
+    if lost == 0:  # Of rows of no weight there is no mean.
+        return None
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
     mask = None if objective.mask is None else objective.mask.ravel()
     nothing = np.zeros((blocks.shape[1], 0))
@@ -251,6 +306,12 @@ def own_newton_step(objective, rows, has_room=True):
     """
     reduced = without(objective, rows)
     own = OwnHessian(reduced, has_room)
+    if own.is_expected:
+        raise ValueError(
+            f"Without rows {reprlib.repr(np.ravel(rows).tolist())}, the Hessian at the optimum of "
+            "all rows is not positive definite, since the loss is not convex: there is no Newton "
+            "step. Use order='retrain'."
+        )
     settled = own.settle(objective.weights[None].astype(np.float64))
     models = Models(reduced, [np.empty(0, np.intp)])
     gradient = models.at(settled, np.zeros(1, np.intp)).gradient
@@ -262,31 +323,39 @@ def newton_step_without(objective, curvature, rows):
 
     ``curvature`` is that model's own Hessian.
     """
-    part = _likelihood_of(objective, rows)
+    part = _part_of(objective, rows)
     models = Models(part, [np.empty(0, np.intp)])
     lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
     share = part.total_weight / (objective.total_weight - part.total_weight)
     return solve_with(curvature, share * lost)[0]
 
 
-def _likelihood_of(objective, rows):
-    """The objective of some rows alone, without its penalties."""
-    weight = objective.output_weight
+def _part_of(objective, rows):
+    """The objective of some rows alone, with the penalties that leave with them."""
+    weight, share = objective.output_weight, objective.penalty_share
+    lost = 0.0 if share is None else share[rows].sum()
     return replace(
         objective,
         jacobian=objective.jacobian[rows],
         y=objective.y[rows],
         sample_weight=objective.sample_weight[rows],
         output_weight=None if weight is None else weight[rows],
-        penalty=np.zeros(objective.shape),
-        slope=0.0,
+        penalty=lost * objective.penalty,
+        slope=lost * objective.slope,
+        penalty_share=None,
     )
 
 
 def without(objective, rows):
-    weight = objective.sample_weight.copy()
+    """The objective of the other rows: these have no weight, and no share of the penalties."""
+    weight, share = objective.sample_weight.copy(), objective.penalty_share
     weight[rows] = 0
-    return replace(objective, sample_weight=weight)
+    if share is not None:
+        share = share.copy()
+        share[rows] = 0
+        left = share.sum()
+        objective, share = objective.with_penalties_times(left), share / left
+    return replace(objective, sample_weight=weight, penalty_share=share)
 
 
 def pad(groups):

@@ -178,7 +178,11 @@ def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
 def _first_order(
     study: Any, jacobian: Any, residual: np.ndarray, groups: Any, total: bool = False
 ) -> np.ndarray:
-    """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``."""
+    """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``.
+
+    Without a row i whose share of the penalty is ``l_i``, the parameters change by
+    ``H^-1 (s_i g_i + l_i (Lambda w + q)) / S``.
+    """
     objective = study.objective
     if not objective.has_first_order:
         raise ValueError(
@@ -206,16 +210,36 @@ def _first_order(
             indicator = (np.ones(len(assigned)), (assigned, member[rows][assigned]))
             shape = (product.shape[1], n_effects)
             effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
+    if objective.penalty_share is not None:
+        of_penalty = _first_order_of_penalty(study, jacobian, residual)
+        lost = _sum_by_group(objective.penalty_share, member, n_effects)
+        effect += np.outer(of_penalty.sum(keepdims=True) if total else of_penalty, lost)
     return effect[0] if total else effect
+
+
+def _first_order_of_penalty(study: Any, jacobian: Any, residual: np.ndarray) -> np.ndarray:
+    """``g_t^T H^-1 (Lambda w + q) / S`` of the same gradients, shape (n_queries,)."""
+    objective = study.objective
+    pull = objective.penalty_gradient().reshape(1, -1) / objective.total_weight
+    solved = study.curvature.solve(pull.astype(objective.dtype))
+    moved: np.ndarray = jacobian.apply(solved.astype(jacobian.dtype))[:, 0]
+    return np.einsum("nk,nk->n", residual, moved)
+
+
+def _sum_by_group(values: np.ndarray, member: np.ndarray | None, n_groups: int) -> np.ndarray:
+    if member is None:
+        return values
+    assigned = member >= 0
+    return np.bincount(member[assigned], values[assigned], n_groups)
 
 
 def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
     """Models without each group of rows that counts, in batches (see _base.py).
 
-    Rows of weight 0 change nothing by being removed.
+    Rows of weight 0 change nothing by being removed, unless a penalty counts them.
     """
     _check_classes_stay(study, removals)
-    counts = study.objective.sample_weight > 0
+    counts = study.objective.counts
     some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
     for batch in _models(study, [removals[index] for index in some], order):
         yield replace(batch, positions=some[batch.positions])

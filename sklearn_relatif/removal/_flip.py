@@ -151,7 +151,11 @@ class _FlipSearch:
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.rows.n_values):
             effect[rows] = objective.rows.contract(solved, rows)[0]
-        return effect * objective.rows.norm * objective.sample_weight / objective.total_weight
+        effect *= objective.rows.norm * objective.sample_weight
+        if objective.penalty_share is not None:
+            pull = objective.penalty_gradient().ravel()
+            effect += objective.penalty_share * (solved[0].astype(np.float64) @ pull)
+        return effect / objective.total_weight
 
     @cached_property
     def shifts_without_one(self):

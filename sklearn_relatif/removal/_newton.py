@@ -41,7 +41,8 @@ def newton_steps(
 
     The step starts at the parameters of the objective, which are taken for its optimum, and has
     the Hessian of the model without the group. For one row i and one output it is
-    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``. A coefficient that would cross zero
+    ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``, where no share of the penalty
+    leaves with the row. A coefficient that would cross zero
     against its L1 penalty ends there.
 
     Parameters
@@ -125,8 +126,9 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     form = closed_form(objective, curvature, range(objective.n_rows))
     has_room = not curvature.is_iterative
     predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
-    if np.any(objective.slope):
-        # Whether a coefficient crosses zero, only the whole step tells.
+    if np.any(objective.slope) or objective.penalty_share is not None:
+        # Whether a coefficient crosses zero, or what a share of the penalty does, only the whole
+        # step tells.
         for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
             x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
             predictor[rows] = np.einsum("nkd,nd->nk", weights, x)

@@ -85,6 +85,12 @@ def _along(directions, penalty, slope):
     return directions, duals, directions @ (inverse * (slope @ directions))
 
 
+def _lift(blocks):
+    lifted = blocks.copy()
+    np.einsum("bii->bi", lifted)[...] *= 1 + LEAST
+    return lifted
+
+
 class OwnHessian(Curvature):
     """The Hessian of one objective at its parameters, summed over the rows that count.
 
@@ -97,7 +103,15 @@ class OwnHessian(Curvature):
     has_room : bool, default=True
         Whether a factor of the Hessian is affordable. Otherwise it is applied by conjugate
         gradients, and of the directions that no row sees only those of a column are known.
+
+    Attributes
+    ----------
+    is_expected : bool
+        Whether it is the Hessian that a model with a loss that is not convex expects, since its
+        own is not positive definite: a direction to descend by, not the one of a Newton step.
     """
+
+    is_expected = False
 
     dtype = np.dtype(np.float64)
 
@@ -112,9 +126,17 @@ class OwnHessian(Curvature):
         try:
             self._inverse = factorise(objective, blocks.copy())
         except ValueError:
-            diagonal = np.einsum("bii->bi", blocks)
-            diagonal += LEAST * diagonal
-            self._inverse = factorise(objective, blocks)
+            self._inverse = self._lifted(objective, blocks)
+
+    def _lifted(self, objective, blocks):
+        """The inverse of a Hessian that has next to no curvature somewhere, or less than none."""
+        try:
+            return factorise(objective, _lift(blocks))
+        except ValueError:
+            if objective.loss.is_convex or not objective.loss.has_fisher:
+                raise
+        self.is_expected = True
+        return factorise(objective, _lift(objective.expected_hessian()))
 
     def settle(self, weights):
         """Parameters with the penalty at its optimum along what no row sees."""

@@ -50,9 +50,9 @@ class Explanation:
         The rows' scores in the `criterion`, NaN where `indices` is -1. Positive: the row
         supports the explained label (removing it raises the query's loss), negative: it
         opposes it.
-    targets : array-like of shape (n_queries,) or None
-        The explained label of each query. None: no label took part, as may be the case with
-        nearest neighbours.
+    targets : array-like of shape (n_queries,) or (n_queries, n_targets), or None
+        The explained label of each query, or its numbers where the model has several targets. None:
+        no label took part, as may be the case with nearest neighbours.
     criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
         What the scores are.
     sign : {"positive", "negative", "absolute"} or None
@@ -135,7 +135,8 @@ class Explanation:
             )
         for name in ("targets", "query_index"):
             values = getattr(self, name)
-            if values is not None and values.shape != (len(self),):
+            n_axes = 2 if name == "targets" else 1
+            if values is not None and (values.shape[:1] != (len(self),) or values.ndim > n_axes):
                 raise ValueError(
                     f"{name} must have one entry a query, shape ({len(self)},), got {values.shape}."
                 )
@@ -210,8 +211,9 @@ class Explanation:
             With the columns `query` (the user's index label), `target` (the explained label),
             `rank` (from 1), `row` (the user's index label of the training row), `position` (the
             row's position in the training data), `score`, `label`, `prediction` and `probability`
-            (the model's, of the row's own label). Columns of which nothing is known are left out,
-            and so are the places for which there was no row.
+            (the model's, of the row's own label). Where a row has several targets, `target`,
+            `label` and `prediction` are columns each, `target_0` and so on. Columns of which
+            nothing is known are left out, and so are the places for which there was no row.
 
         Raises
         ------
@@ -224,7 +226,12 @@ class Explanation:
             raise ImportError(
                 "Explanation.frame needs pandas, which is not installed: pip install pandas"
             ) from error
-        return pd.DataFrame(self.columns())
+        columns: dict[str, NDArray[Any]] = {}
+        for name, values in self.columns().items():
+            several = values.ndim > 1
+            parts = {f"{name}_{k}": part for k, part in enumerate(values.T)} if several else {}
+            columns |= parts if several else {name: values}
+        return pd.DataFrame(columns)
 
     def plot(self, query: int = 0, ax: Axes | None = None) -> InfluenceDisplay:
         """Draw the rows that explain one query as horizontal bars.
@@ -249,7 +256,7 @@ class Explanation:
         return InfluenceDisplay.from_explanation(self, query, ax=ax)
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The columns of `frame`, without pandas."""
+        """The columns of `frame`, without pandas. Several targets of a row are one of them."""
         query, place = np.nonzero(self.indices >= 0)
         position = self.indices[query, place]
         rows = self.training_rows

@@ -19,9 +19,9 @@ class TrainingRows:
     ----------
     index : ndarray of shape (n_train,)
         The user's row index: the index labels of a data frame, or ``arange(n_train)``.
-    labels : ndarray of shape (n_train,) or None
+    labels : ndarray of shape (n_train,) or (n_train, n_targets), or None
         The labels or targets as the user gave them.
-    predictions : ndarray of shape (n_train,) or None
+    predictions : ndarray of the shape of labels, or None
         What the model predicts for the row. None: there is no model.
     probabilities : ndarray of shape (n_train,) or None
         The model's probability of the row's own label. None: the model has none.

@@ -48,7 +48,7 @@ def check_adapter(
         Without a wrapper around it, and fitted to a small tolerance.
     X : array-like or sparse matrix of shape (n_rows, n_features)
         The rows that it was fitted on.
-    y : array-like of shape (n_rows,)
+    y : array-like of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : array-like of shape (n_rows,), default=None
     distance : float, default=0.01
         Standard errors by which the model may be away from its optimum. Solvers come within

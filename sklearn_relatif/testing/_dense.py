@@ -34,6 +34,8 @@ class DenseObjective:
     weight : ndarray of shape (n_rows, n_outputs)
         Of a row in each output, the sample weight included.
     parameters, penalty, slope : ndarray of shape (n_params,)
+    penalty_share : ndarray of shape (n_rows,)
+        Share of the penalty and the slope that leaves with each row.
     is_active : ndarray of bool, shape (n_params,)
     both_active : ndarray of bool, shape (n_params, n_params)
     """
@@ -52,6 +54,9 @@ class DenseObjective:
         self.weight = self.sample_weight[:, None] * weight
         self.penalty = np.broadcast_to(objective.penalty, shape).ravel().astype(np.float64)
         self.slope = np.broadcast_to(objective.slope, shape).ravel().astype(np.float64)
+        self.penalty_share = np.zeros(len(self.y))
+        if objective.penalty_share is not None:
+            self.penalty_share = objective.penalty_share
         mask = np.ones(shape) if objective.mask is None else objective.mask
         self.is_active = mask.ravel() > 0
         self.both_active = np.outer(self.is_active, self.is_active)
@@ -73,12 +78,14 @@ class DenseObjective:
         """Gradient of the sum without some rows, 0 for inactive parameters, shape (n_params,)."""
         weight = self._without(self.sample_weight, removed)
         pull = np.einsum("nkp,nk,n->p", self.jacobian, self._residuals(parameters), weight)
-        return (pull + self.penalty * parameters + self.slope) * self.is_active
+        pull += self._left(removed) * (self.penalty * parameters + self.slope)
+        return pull * self.is_active
 
     def hessian(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
         """Hessian of the sum without some rows, shape (n_params, n_params)."""
         second = self.loss.second_derivative(self.y, self.predictor(parameters))
-        return self._sum(second, self._without(self.weight, removed)) + np.diag(self.penalty)
+        penalty = self._left(removed) * np.diag(self.penalty)
+        return self._sum(second, self._without(self.weight, removed)) + penalty
 
     def curvature(self, kind: str, damping: float = 0.0) -> np.ndarray:
         """A curvature of the mean on the active parameters, 0 elsewhere, (n_params, n_params)."""
@@ -107,6 +114,10 @@ class DenseObjective:
         weight[np.asarray(removed, np.intp)] = 0
         return weight
 
+    def _left(self, removed: Any) -> float:
+        """What is left of the penalties without some rows."""
+        return 1 - float(self.penalty_share[np.asarray(removed, np.intp)].sum())
+
     def step(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
         """One Newton step of the sum without some rows, shape (n_params,)."""
         matrix, gradient = self.hessian(parameters, removed), self.gradient(parameters, removed)
@@ -118,7 +129,8 @@ class DenseObjective:
         """The sum without some rows, where rows weigh the same in all outputs."""
         losses = self.loss.value(self.y, self.predictor(parameters))
         penalties = self.penalty / 2 * parameters**2 + self.slope * parameters
-        return float(self._without(self.sample_weight, removed) @ losses + penalties.sum())
+        penalty = self._left(removed) * penalties.sum()
+        return float(self._without(self.sample_weight, removed) @ losses + penalty)
 
     def optimum(self, start: np.ndarray, removed: Any = ()) -> np.ndarray:
         """Parameters at the optimum of the sum without some rows, shape (n_params,)."""

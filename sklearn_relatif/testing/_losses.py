@@ -18,8 +18,8 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
     """Hold a loss to its protocol, by finite differences and by its definitions.
 
     - ``residual`` is the derivative of ``value``, and ``second_derivative`` that of ``residual``;
-      it is positive semi-definite, of the shape that ``couples_outputs`` says, and zero without
-      ``has_curvature``.
+      it is of the shape that ``couples_outputs`` says, positive semi-definite if the loss
+      ``is_convex``, and zero without ``has_curvature``.
     - ``direction`` is the residual, taken apart; ``query_direction`` is the derivative of
       ``query_value``.
     - With ``softmax_contrasts`` Q, the second derivative is ``Q^T (diag(p) - p p^T) Q``; with
@@ -37,7 +37,8 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
     ----------
     loss : Loss
     y : ndarray of shape (n_rows,)
-        Positions of classes, of integers, or real targets.
+        Positions of classes, of integers, or real targets. Of shape (n_rows, n_targets) for several
+        of these.
     eta : ndarray of shape (n_rows, n_outputs)
         Predictors where the loss has derivatives: no row at a kink.
     tolerance : float, default=1e-7
@@ -89,8 +90,8 @@ def as_matrices(diagonals_or_matrices: np.ndarray) -> np.ndarray:
 def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) -> None:
     value, residual = loss.value(y, eta), loss.residual(y, eta)
     second = loss.second_derivative(y, eta)
-    promise(value.shape == y.shape, "value has shape (n,)")
-    _check_form(loss, second, "second_derivative")
+    promise(value.shape == y.shape[:1], "value has shape (n,)")
+    _check_form(loss, second, "second_derivative", loss.is_convex)
     of_value = differences(lambda at: loss.value(y, at), eta)
     same(residual, of_value, tolerance, "residual is the derivative of value")
     of_residual = differences(lambda at: loss.residual(y, at), eta)
@@ -99,14 +100,15 @@ def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: flo
     promise(loss.has_curvature or not second.any(), "without has_curvature there is none")
 
 
-def _check_form(loss: Any, matrices: np.ndarray, name: str) -> None:
-    """Square matrices or diagonals, as the loss says, and positive semi-definite."""
+def _check_form(loss: Any, matrices: np.ndarray, name: str, is_positive: bool = True) -> None:
+    """Square matrices or diagonals, as the loss says, and positive semi-definite if they should."""
     side = loss.n_outputs
     shape = (side, side) if loss.couples_outputs else (side,)
     promise(matrices.shape[1:] == shape, f"{name} has the shape that couples_outputs says")
     values = np.linalg.eigvalsh(as_matrices(matrices))
     least = -1e3 * np.finfo(np.float64).eps * np.abs(values).max(initial=0)
-    promise(values.min(initial=0) >= least, f"{name} is positive semi-definite")
+    if is_positive:
+        promise(values.min(initial=0) >= least, f"{name} is positive semi-definite")
 
 
 def _check_directions(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) -> None:
@@ -200,12 +202,15 @@ def _check_expectation(
 
 
 def _check_numbers(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) -> None:
-    predicted, unknown = loss.predict(eta), np.full(len(y), np.nan)
-    promise(predicted.shape == y.shape, "predict has shape (n,)")
+    def of_predictions(at: np.ndarray) -> np.ndarray:
+        return -loss.predict(at).reshape(len(at), -1).sum(axis=1)
+
+    predicted, unknown = loss.predict(eta), np.full(y.shape, np.nan)
+    promise(predicted.shape == y.shape, "predict has the shape of y")
     text = "a query with a target of NaN enters by minus its prediction"
-    same(loss.query_value(unknown, eta), -predicted, tolerance, text)
+    same(loss.query_value(unknown, eta), of_predictions(eta), tolerance, text)
     norm, unit = loss.query_direction(unknown, eta)
-    of_prediction = differences(lambda at: -loss.predict(at), eta)
+    of_prediction = differences(of_predictions, eta)
     same(norm[:, None] * unit, of_prediction, tolerance, text)
     text = "a loss of real targets refuses lead by an AttributeError"
     refuses(lambda: loss.lead(0, 1), AttributeError, text)

@@ -48,17 +48,24 @@ def text_of(value: Any) -> str:
         return str(np.datetime_as_string(value, unit="auto"))
     if isinstance(value, datetime):
         return str(value).removesuffix(" 00:00:00")
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) or _is_row(value):
         return f"({', '.join(map(text_of, value))})"
     return printable(" ".join(str(value).split()))
 
 
 def short_text(value: Any) -> str:
     """A prediction, which is no value of the user's: six digits of a number that has many."""
+    if _is_row(value):
+        return f"({', '.join(map(short_text, value))})"
     text = text_of(value)
     if isinstance(value, float | np.floating) and len(text) > MAX_NUMBER:
         return f"{value:.6g}"
     return text
+
+
+def _is_row(value):
+    """Whether a value is several, such as the targets of one row."""
+    return isinstance(value, np.ndarray) and value.ndim == 1
 
 
 def clip(text: str, width: int = 30) -> str:
