@@ -170,7 +170,7 @@ def _equal_share(n_lost, n_rows):
 
 def _share_by_prior(prior, n_rows):
     """The covariances of the classes weigh as their priors do."""
-    return prior / n_rows
+    return np.divide(prior, n_rows, out=np.zeros(n_rows.shape), where=n_rows > 0)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Naive Bayes: Gaussian, multinomial, complement and Bernoulli."""
+"""Naive Bayes, of all its kinds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import numpy as np
 from sklearn.preprocessing import binarize
 
 from ..jacobians import held
-from ..objectives import BernoulliMoments, ComplementMoments, CountMoments, NormalMoments
+from ..objectives import (
+    BernoulliMoments,
+    CategoricalMoments,
+    ComplementMoments,
+    CountMoments,
+    NormalMoments,
+)
 from ._moments import MomentsAdapter
 from ._registry import register
 
@@ -73,6 +79,26 @@ class BernoulliNBAdapter(CountsAdapter):
         )
 
 
+class CategoricalNBAdapter(CountsAdapter):
+    """CategoricalNB, whose ``feature_log_prob_`` stand one feature after the other."""
+
+    def moments(self, model, X, y, sample_weight):
+        least = 0 if model.min_categories is None else np.asarray(model.min_categories)
+        return CategoricalMoments(
+            held(X),
+            y,
+            sample_weight,
+            len(model.classes_),
+            self.prior(model),
+            self.alpha(model),
+            np.array([table.shape[1] for table in model.category_count_]),
+            least,
+        )
+
+    def own(self, model, moments):
+        return np.hstack(model.feature_log_prob_)
+
+
 class ComplementNBAdapter(CountsAdapter):
     """ComplementNB, whose parameters are logarithms of the other classes' shares.
 
@@ -113,4 +139,5 @@ class ThresholdMoments(BernoulliMoments):
 register("sklearn.naive_bayes.GaussianNB", GaussianNBAdapter())
 register("sklearn.naive_bayes.MultinomialNB", MultinomialNBAdapter())
 register("sklearn.naive_bayes.BernoulliNB", BernoulliNBAdapter())
+register("sklearn.naive_bayes.CategoricalNB", CategoricalNBAdapter())
 register("sklearn.naive_bayes.ComplementNB", ComplementNBAdapter())

@@ -114,6 +114,12 @@ class ClassJacobian(FiniteJacobian):
         """Other rows, with features as these have them."""
         return ClassJacobian(self.density, X, self.outputs)
 
+    def n_formed(self, n_vectors: int, n_outputs: int) -> int:
+        """Numbers that :meth:`products` forms of each row, besides the products."""
+        if sparse.issparse(self.X):
+            return n_vectors
+        return self.density.own.shape[1] + self.density.shared.size
+
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         """Predictor of some rows by some parameters, shape (n, n_outputs)."""
         at, X = self.density.at(weights.ravel()), self.X[rows]

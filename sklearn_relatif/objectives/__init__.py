@@ -2,7 +2,7 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
-from ._counts import BernoulliMoments, ComplementMoments, CountMoments
+from ._counts import BernoulliMoments, CategoricalMoments, ComplementMoments, CountMoments
 from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
 from ._gauss_newton import GaussNewtonObjective
 from ._gaussians import CentroidMoments, NormalMoments
@@ -20,6 +20,7 @@ __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
     "BernoulliMoments",
+    "CategoricalMoments",
     "CentroidMoments",
     "ClassMoments",
     "ComplementMoments",

@@ -102,7 +102,14 @@ class Objective:
     def counts(self) -> np.ndarray:
         """Whether J would be another without a row, shape (n_rows,)."""
         has_weight = self.sample_weight > 0
-        return has_weight if self.penalty_share is None else has_weight | (self.penalty_share > 0)
+        return has_weight if self.penalty_share is None else has_weight | (self.penalty_share != 0)
+
+    def penalty_step(self, curvature: Any) -> np.ndarray:
+        """What losing all of the penalty changes in the parameters, to first order, (1, n_params).
+
+        Asked for where there is a ``penalty_share``.
+        """
+        raise NotImplementedError
 
     @cached_property
     def rows(self) -> Any:

@@ -1,4 +1,4 @@
-"""Moments that are counts: naive Bayes of multinomial and of binary features.
+"""Moments that are counts: naive Bayes of numbers of words, of binary features, of categories.
 
 With the counts ``n_kj`` of feature j in class k and the smoothing ``alpha``, which is the strength
 of a Dirichlet or beta prior, the smoothed share of a feature is what maximises the posterior, and
@@ -13,6 +13,7 @@ that sum to 1, the Hessian is diagonal: ``(n_kj + alpha_j) / S`` and ``(n_kj + a
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -193,6 +194,95 @@ class BernoulliMoments(CountMoments):
         return own / (1 - p) / self.total_weight, np.empty(0)
 
 
+@dataclass(frozen=True)
+class CategoricalDensity(MultinomialDensity):
+    """``log prior_k + x · log p_k`` of indicators of categories, one of each feature.
+
+    Attributes
+    ----------
+    starts : ndarray of int, shape (n_features,)
+        Where the categories of each feature begin.
+    """
+
+    starts: np.ndarray
+
+    def at(self, vector):
+        """The same at other logarithms, from which those of the features' sums are taken."""
+        moved = ClassDensity.at(self, vector)
+        return replace(moved, own=moved.own - _by_feature(np.logaddexp, moved.own, self.starts))
+
+    def slopes(self, X, k):
+        """``x - p_k``, shape (n, n_own)."""
+        return dense(X) - np.exp(self.own[k])
+
+    def products(self, X, k, vectors):
+        """Inner products of these with vectors, shape (n, m)."""
+        return X @ vectors.T - vectors @ np.exp(self.own[k])
+
+
+class CategoricalMoments(CountMoments):
+    """Naive Bayes of categories: counts of the rows of each class that are in each of them.
+
+    Parameters
+    ----------
+    X, y, weight, n_classes, prior, alpha
+        As of :class:`CountMoments`, the features as whole numbers from 0.
+    n_categories : ndarray of int, shape (n_features,)
+    least : int or ndarray of int, shape (n_features,)
+        Numbers of categories that there are whatever the rows are.
+    """
+
+    def __init__(self, X, y, weight, n_classes, prior, alpha, n_categories, least):
+        self.n_categories, self.least = n_categories, least
+        self.starts = np.cumsum([0, *n_categories[:-1]])
+        super().__init__(self.features(X), y, weight, n_classes, prior, alpha)
+
+    def features(self, X):
+        """Indicators of the categories, as a CSR matrix."""
+        places = np.asarray(X).astype(np.intp)
+        if (places < 0).any() or (places >= self.n_categories).any():
+            raise ValueError(
+                "X has categories that the model was not fitted on; it was fitted on "
+                f"{self.n_categories.tolist()} of them, numbered from 0, by column."
+            )
+        n_rows, n_features = places.shape
+        columns = (places + self.starts).ravel()
+        starts = np.arange(0, n_rows * n_features + 1, n_features)
+        shape = n_rows, int(self.n_categories.sum())
+        return sparse.csr_array((np.ones(len(columns)), columns, starts), shape=shape)
+
+    def _density(self):
+        plain = super()._density()
+        parts = plain.log_prior, plain.fits_prior, plain.own, plain.shared
+        return CategoricalDensity(*parts, self.starts)
+
+    def log_shares(self, counts, weight):
+        """Logarithms of smoothed shares (..., n_own)."""
+        with np.errstate(divide="ignore"):
+            smoothed = np.log(counts + self.alpha)
+            return smoothed - np.log(_by_feature(np.add, counts + self.alpha, self.starts))
+
+    def diagonal(self, kind):
+        """``(n_kj + alpha) / S``; the Fisher information is that of the rows alone."""
+        of_rows = self.class_weight[:, None] * np.exp(self.density.own)
+        own = self.counts + self.alpha if kind == "hessian" else of_rows
+        return own / self.total_weight, np.empty(0)
+
+    def without(self, removals):
+        """Counts without those of the rows that are removed; the last categories must stay."""
+        last = self.starts + self.n_categories - 1
+        left = np.asarray(self.X[:, last].sum(axis=0)) - (removals.counts @ self.X[:, last])
+        is_lost = (_dense(left) == 0) & (self.n_categories > self.least)
+        if is_lost.any():
+            model, feature = np.argwhere(is_lost)[0]
+            raise ValueError(
+                f"Without the rows {reprlib.repr(removals.groups[model].tolist())} no row is in "
+                f"the last category of column {feature}, which scikit-learn would not know of "
+                "then. Leave some of them in, or fit the model with min_categories."
+            )
+        return super().without(removals)
+
+
 class ComplementMoments(CountMoments):
     """Complement naive Bayes: the counts of a class are those of all other rows.
 
@@ -267,6 +357,12 @@ class CountsWithout(MomentsWithout):
         for k, (models, own) in enumerate(self.changed):
             square[models] += np.sum((own - self.moments.density.own[k]) ** 2, axis=1)
         return square
+
+
+def _by_feature(function: Any, table: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sums, or logarithms of sums, over the categories of each feature, at each of them."""
+    sizes = np.diff([*starts, table.shape[-1]])
+    return np.repeat(function.reduceat(table, starts, axis=-1), sizes, axis=-1)
 
 
 def _log_sum(own: np.ndarray) -> np.ndarray:

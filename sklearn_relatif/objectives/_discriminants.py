@@ -375,9 +375,11 @@ class LinearWithout(MomentsWithout):
         self.moments = moments
         left = self.class_weight = moments.class_weight_without(removals)
         self.log_prior = moments.log_prior(left)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.shift = -gone_by_class(moments, removals) / left[..., None]
-            share = moments.share(left)
+        # Of a class without rows there is no mean, and no pull on what the others share.
+        has_rows = left[..., None] > 0
+        gone = gone_by_class(moments, removals)
+        self.shift = -np.divide(gone, left[..., None], out=np.zeros_like(gone), where=has_rows)
+        share = moments.share(left)
         covariance = np.tensordot(share, moments.scatter, 1)
         covariance -= np.einsum("mk,mki,mkj->mij", share * left, self.shift, self.shift)
         for position, rows in enumerate(removals.groups):
@@ -515,14 +517,28 @@ def scaled_inverse(covariance, least):
 
     Also returns whether they all are.
     """
-    scale = np.sqrt(np.einsum("...ii->...i", covariance))
+    scale = np.sqrt(np.maximum(np.einsum("...ii->...i", covariance), 0))
     scale = np.where(scale > 0, scale, 1.0)
-    correlation = covariance / scale[..., None, :] / scale[..., :, None]
+    over = 1 / (scale[..., None, :] * scale[..., :, None])
+    correlation = covariance * over
+    try:
+        inverse = np.linalg.inv(correlation)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(correlation, np.nan)
+    # No eigenvalue of an inverse is above the sum of them all.
+    variances = np.einsum("...ii->...i", inverse)
+    is_full = (variances > 0).all(axis=-1) & (variances.sum(axis=-1) < 1 / least)
+    for place in np.argwhere(~is_full):
+        inverse[tuple(place)], is_full[tuple(place)] = _by_eigenvalues(
+            correlation[tuple(place)], least
+        )
+    return inverse * over, is_full
+
+
+def _by_eigenvalues(correlation, least):
     values, vectors = np.linalg.eigh(correlation)
     is_kept = values > least
-    root = np.sqrt(np.divide(1, values, out=np.zeros_like(values), where=is_kept))
-    half = vectors * root[..., None, :] / scale[..., :, None]
-    return half @ np.swapaxes(half, -1, -2), is_kept.all(axis=-1)
+    return (vectors[:, is_kept] / values[is_kept]) @ vectors[:, is_kept].T, is_kept.all()
 
 
 def is_definite(covariance):

@@ -3,8 +3,8 @@
 With the mean ``m_kj`` and the variance ``v_kj`` of column j in class k, of the share ``pi_k`` of
 the weight, the Hessian of naive Bayes with normal densities is diagonal, ``pi_k / v_kj`` for a
 mean and ``pi_k / (2 v_kj^2)`` for a variance. What ``var_smoothing`` adds to the variances
-afterwards belongs to the prediction: it is held where a row's weight changes, as it
-depends on no weight, and computed anew where rows are left out.
+afterwards belongs to the prediction: as it depends on no weight, it is held where a row's weight
+changes, which influence is about, and computed anew where rows are left out.
 """
 
 from __future__ import annotations
@@ -173,6 +173,18 @@ class NormalMoments(ClassMoments):
         share = self.class_weight[:, None] / self.total_weight
         _, variance = np.split(self.row_density.own, 2, axis=1)
         return np.hstack([share / variance, share / (2 * variance**2)]), np.empty(0)
+
+    @cached_property
+    def counted(self):
+        """What is added to all variances counts the rows."""
+        if not self.epsilon:
+            return None
+        variance, mean = self.X.var(axis=0), self.X.mean(axis=0)
+        largest = variance.argmax()
+        rise = variance[largest] - (self.X[:, largest] - mean[largest]) ** 2
+        own = np.zeros_like(self.density.own)
+        own[:, self.X.shape[1] :] = 1
+        return self.var_smoothing * rise / len(self.y), own
 
     def without(self, removals):
         """Means and variances of the rows that are left."""

@@ -230,6 +230,11 @@ class LinearObjective(Objective):
             gradient *= self.mask
         return gradient / self.total_weight
 
+    def penalty_step(self, curvature) -> np.ndarray:
+        """``H^-1 (Lambda w + q) / S``, shape (1, n_params)."""
+        pull = self.penalty_gradient().reshape(1, -1) / self.total_weight
+        return curvature.solve(pull.astype(self.dtype))
+
     def penalty_gradient(self) -> np.ndarray:
         """``Lambda w + q``: of the penalties in the sum form, shape (n_outputs, n_columns)."""
         return self.penalty * self.weights + self.slope

@@ -149,6 +149,15 @@ class ClassMoments:
         with np.errstate(divide="ignore"):
             return np.broadcast_to(np.log(self.prior), class_weight.shape)
 
+    @property
+    def counted(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What depends on how many rows there are, whatever they weigh; None if nothing does.
+
+        A number for each row, and what the classes' own parameters change by, for a number of 1,
+        without the row.
+        """
+        return None
+
     def without(self, removals: Removals) -> MomentsWithout:
         """The models without groups of rows."""
         raise NotImplementedError
@@ -171,9 +180,10 @@ class MomentsWithout:
 
     Attributes
     ----------
-    log_prior : ndarray of shape (n_models, n_classes)
+    class_weight, log_prior : ndarray of shape (n_models, n_classes)
     """
 
+    class_weight: np.ndarray
     log_prior: np.ndarray
 
     def values(self, X: Any) -> np.ndarray:
@@ -245,6 +255,18 @@ class MomentsObjective(Objective):
         """The fitted parameters, shape (1, n_params)."""
         return self.density.vector()[None]
 
+    @cached_property
+    def penalty_share(self):
+        """What is lost with each row beside its term, as the share of a penalty is elsewhere."""
+        return None if self.moments.counted is None else self.moments.counted[0]
+
+    def penalty_step(self, curvature) -> np.ndarray:
+        """What that changes in the parameters, whatever the curvature, shape (1, n_params)."""
+        step = np.zeros_like(self.weights)
+        _, own, _ = self.density.parts(step)
+        own += self.moments.counted[1]
+        return step
+
     def sizes(self) -> Sizes:
         """What the choice of a solver asks."""
         return Sizes(
@@ -258,6 +280,7 @@ class MomentsObjective(Objective):
             is_penalised=False,
             shares_penalty=True,
             is_restricted=False,
+            is_convex=True,
             row_space_obstacle="the model is not linear in its parameters",
         )
 

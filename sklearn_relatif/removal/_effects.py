@@ -219,10 +219,8 @@ def _first_order(
 
 def _first_order_of_penalty(study: Any, jacobian: Any, residual: np.ndarray) -> np.ndarray:
     """``g_t^T H^-1 (Lambda w + q) / S`` of the same gradients, shape (n_queries,)."""
-    objective = study.objective
-    pull = objective.penalty_gradient().reshape(1, -1) / objective.total_weight
-    solved = study.curvature.solve(pull.astype(objective.dtype))
-    moved: np.ndarray = jacobian.apply(solved.astype(jacobian.dtype))[:, 0]
+    step = study.objective.penalty_step(study.curvature)
+    moved: np.ndarray = jacobian.apply(step.astype(jacobian.dtype))[:, 0]
     return np.einsum("nk,nk->n", residual, moved)
 
 

@@ -11,6 +11,9 @@ from ..objectives import MomentsObjective, MomentsWithout, Removals
 from ..utils._blocks import block_budget, row_blocks
 from ._base import ModelsWithout, Remover
 
+#: The score of a class without rows, so low that it has no probability.
+IMPOSSIBLE = -1e9
+
 
 @dataclass(frozen=True)
 class MomentModels(ModelsWithout):
@@ -82,5 +85,6 @@ class MomentsRemover(Remover):
         for models in self.models_without(removals, "newton"):
             values = models.without.values(moments.X[models.positions])
             own = np.einsum("iik->ik", values)
+            own = np.where(models.without.class_weight > 0, own, IMPOSSIBLE)
             predictor[models.positions] = own @ self.objective.outputs
         return predictor
