@@ -62,12 +62,11 @@ def diagnostics(study: Study, dfbetas: bool = True) -> pd.DataFrame:
 
 def _tables(study: Study, objective: LinearObjective, dfbetas: bool) -> Iterator[Any]:
     """Columns of numbers with their names."""
-    loss = objective.loss
-    if objective.shape[0] > 1:
-        yield _named(_of_several_outputs(objective))
-        return
     residual = _residual(study, objective)
-    if not loss.has_fisher:
+    if objective.shape[0] > 1:
+        yield _named(residual | _of_several_outputs(objective))
+        return
+    if not objective.loss.has_fisher:
         yield _named(residual | {"leverage": leverages(objective, _factored(objective))})
         return
     steps = DeletionSteps(objective)
@@ -86,7 +85,7 @@ def _of_each_target(objective: LinearObjective) -> list[LinearObjective]:
     return [
         replace(
             objective,
-            loss=objective.loss.of_one_target(),
+            loss=objective.loss.of_target(target),
             y=objective.y[:, target],
             weights=objective.weights[[target]],
             penalty=np.broadcast_to(objective.penalty, objective.shape)[[target]],
@@ -124,11 +123,11 @@ def _factored(objective: LinearObjective) -> Any:
 def _residual(study: Study, objective: LinearObjective) -> dict[str, np.ndarray]:
     """What is left of the target, in its units; of two classes, of 1 for the second."""
     loss, eta = objective.loss, objective.training_predictor
-    if loss.has_probabilities:
-        return {"residual": objective.y - loss.probabilities(eta)[:, 1]}
-    if study.targets.has_classes:
-        return {}
-    return {"residual": objective.y - loss.predict(eta)}
+    if not study.targets.has_classes:
+        predicted = study.targets.predicted(loss, eta)
+        return {"residual": objective.y - predicted} if predicted.ndim == 1 else {}
+    is_binary = loss.has_probabilities and objective.shape[0] == 1
+    return {"residual": objective.y - loss.probabilities(eta)[:, 1]} if is_binary else {}
 
 
 def _of_several_outputs(objective: LinearObjective) -> dict[str, np.ndarray]:

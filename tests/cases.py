@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_relatif.adapters._head import ClassifierHead
 from sklearn_relatif.jacobians import LinearJacobian
 from sklearn_relatif.losses import Loss
 from sklearn_relatif.objectives import LinearObjective
@@ -174,3 +175,14 @@ def brute_force(
 def relative_error(actual, expected):
     assert actual.shape == expected.shape
     return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+class TrainedHead(ClassifierHead):
+    """A head that is given by its numbers, with what trains it elsewhere."""
+
+    def fit(self, X, y, sample_weight=None):
+        model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", tol=1e-10)
+        model.fit(X, y, sample_weight)
+        self.coef_, self.intercept_ = model.coef_, model.intercept_
+        self.classes_, self.n_features_in_ = model.classes_, model.n_features_in_
+        return self

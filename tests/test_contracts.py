@@ -6,6 +6,11 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.stats import norm
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
+from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
@@ -32,19 +37,25 @@ from sklearn_relatif.curvature import (
     prepare_curvature,
 )
 from sklearn_relatif.losses import (
+    BinomialDeviance,
+    GivenLink,
     Hinge,
     Huber,
     IdentityLink,
+    LatentLogLoss,
+    LogitLink,
     LogLink,
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
     ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
     SquaredHinge,
+    SquaredMargin,
     TweedieDeviance,
     binary_codebook,
     one_vs_rest_codebook,
@@ -52,6 +63,7 @@ from sklearn_relatif.losses import (
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
 from tests import cases
+from tests.catalogue import CASES as CATALOGUE
 
 pytestmark = cases.ignore_warning_about_no_penalty
 NEWTON = {"solver": "newton-cholesky", "tol": 1e-10}
@@ -62,7 +74,7 @@ CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
 
 MARGINS = {
     f"{kind.__name__}, {name}": kind(codebook)
-    for kind in (Hinge, SquaredHinge, ModifiedHuber, LogLoss)
+    for kind in (Hinge, SquaredHinge, SquaredMargin, ModifiedHuber, LogLoss, LatentLogLoss)
     for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
 }
 CLASSIFIERS = MARGINS | {
@@ -79,11 +91,17 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
+    "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
 } | {
     f"Tweedie of power {power}, {type(link).__name__}": TweedieDeviance(power, link)
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
+}
+SHARES = {
+    f"binomial, {type(link).__name__}": BinomialDeviance(link)
+    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
 }
 
 
@@ -109,6 +127,13 @@ def test_losses_of_numbers(name):
     check_loss(loss, y + lacks_zero, rng.uniform(0.5, 3, size=(40, loss.n_outputs)))
 
 
+@pytest.mark.parametrize("name", SHARES)
+def test_losses_of_shares(name):
+    rng = np.random.default_rng(0)
+    y = np.concatenate([np.resize([0.0, 1.0], 20), rng.random(20)])
+    check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
+
+
 def test_a_loss_of_several_targets():
     rng = np.random.default_rng(0)
     check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
@@ -119,7 +144,7 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values()]
+        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
     }
 
 
@@ -196,7 +221,10 @@ def by_inverse_scaling(loss, **params):
     return sgd(SGDRegressor, loss, **steps, **params)
 
 
+#: A kernel of few dimensions, and nothing to search for.
+LINEAR = DotProduct(1.0, "fixed")
 MODELS = {
+    "head": Case(cases.TrainedHead(l2=2.0), 3),
     "logistic": Case(LogisticRegression(**NEWTON)),
     "logistic, no penalty": Case(LogisticRegression(C=np.inf, **NEWTON), 3),
     "softmax": Case(LogisticRegression(**NEWTON), 3, True),
@@ -238,6 +266,10 @@ MODELS = {
         TweedieRegressor(alpha=0.1, solver="newton-cholesky", tol=1e-6), 2, True, single, counts
     ),
     "Huber with its scale": Case(HuberRegressor(tol=1e-9, max_iter=1000), target=numbers),
+    "kernel ridge": Case(KernelRidge(kernel="poly", degree=2), weighted=True, target=numbers),
+    "Gaussian process": Case(GaussianProcessRegressor(LINEAR + WhiteKernel()), target=numbers),
+    "Gaussian process of classes": Case(GaussianProcessClassifier(LINEAR)),
+    "Gaussian process of two": Case(_BinaryGaussianProcessClassifierLaplace(LINEAR)),
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
         Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs
@@ -257,8 +289,11 @@ def test_adapters(name):
 
 
 def test_every_adapter_is_held_to_its_protocol():
-    registered = set(_registry._adapters.values())
-    assert {adapter_of(case.model) for case in MODELS.values()} == registered
+    adapters = set(_registry._adapters.values())
+    registered = {one for one in adapters if ".extras." not in type(one).__module__}
+    models = [case.model for case in MODELS.values()]
+    models += [case.estimator for case in CATALOGUE.values() if case.is_checked_inside]
+    assert {adapter_of(model) for model in models} == registered
 
 
 # --- objectives and curvatures ---------------------------------------------------------------

@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
@@ -22,39 +24,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler, scale
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.adapters import LinearAdapter, _registry, find_adapter, register
-from sklearn_relatif.losses import LogLink, PoissonDeviance, SquaredError
-from sklearn_relatif.objectives import build_objective
 
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
 ALPHA = 5.0
-
-
-class LeastSquaresAdapter(LinearAdapter):
-    def reduce(self, model, X, y, sample_weight):
-        penalised, weight = self.penalised(model, l2=0.0), sample_weight
-        return build_objective(SquaredError(), *penalised, X, y, weight, model.fit_intercept)
-
-
-class CountAdapter(LinearAdapter):
-    def reduce(self, model, X, y, sample_weight):
-        penalised, weight = self.penalised(model, l2=model.alpha), sample_weight
-        loss = PoissonDeviance(LogLink())
-        return build_objective(loss, *penalised, X, y, weight, model.fit_intercept)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def adapters():
-    known = dict(_registry._adapters)
-    for model, adapter in (
-        (LinearRegression(), LeastSquaresAdapter()),
-        (PoissonRegressor(), CountAdapter()),
-    ):
-        if find_adapter(model) is None:
-            register(f"sklearn.linear_model.{type(model).__name__}", adapter)
-    yield
-    _registry._adapters.clear()
-    _registry._adapters.update(known)
 
 
 def explained(model, X, y, weight=None):
@@ -150,6 +122,25 @@ def test_counts_are_those_of_statsmodels(diabetes):
     fitted = sm.GLM(y, np.column_stack([X, np.ones(120)]), sm.families.Poisson()).fit(tol=1e-14)
     assert_generalised(frame, fitted, fitted.get_influence())
     assert_allclose(frame["residual"], fitted.resid_response, **EXACT)
+
+
+def test_positive_targets_are_those_of_statsmodels(diabetes):
+    sm = pytest.importorskip("statsmodels.api")
+    X, y = diabetes
+    frame = explained(GammaRegressor(alpha=0, solver="newton-cholesky", tol=1e-12), X, y)
+    frame = frame.diagnostics()
+    columns, family = np.column_stack([X, np.ones(120)]), sm.families.Gamma(sm.families.links.Log())
+    fitted = sm.GLM(y, columns, family).fit(tol=1e-14)
+    expected = fitted.get_influence(observed=False)
+    assert_allclose(frame["residual"], fitted.resid_response, **EXACT)
+    assert_allclose(frame["leverage"], expected.hat_matrix_diag, **EXACT)
+    assert_allclose(frame["studentised_internal"], expected.resid_studentized, **EXACT)
+    assert_allclose(frame["cooks_distance"], expected.cooks_distance[0], **EXACT)
+    # There, the dispersion is that of all rows.
+    inflation = (frame["covariance_ratio"] * (1 - frame["leverage"])) ** (1 / 11)
+    root = np.sqrt(inflation)
+    assert_allclose(frame["dffits"] * root, expected.d_linpred_scaled, **EXACT)
+    assert_allclose(dfbetas_of(frame) * root.to_numpy()[:, None], expected.dfbetas, **EXACT)
 
 
 def assert_generalised(frame, fitted, expected):
@@ -359,6 +350,15 @@ def test_losses_that_are_no_likelihood_have_a_leverage_and_a_residual(diabetes):
     # SGD stops near the optimum, of which the numbers are.
     (optimum,) = explainer.retrain_without([[]])
     assert_allclose(frame["residual"], scale(y) - optimum.predict(scale(X)), atol=1e-6)
+
+
+def test_a_scale_that_is_fitted_too_leaves_a_leverage_and_a_residual(diabetes):
+    X, y = diabetes
+    explainer = explained(HuberRegressor(tol=1e-9, max_iter=1000), scale(X), y)
+    frame = explainer.diagnostics()
+    assert list(frame) == ["residual", "leverage"]
+    (optimum,) = explainer.retrain_without([[]])
+    assert_allclose(frame["residual"], y - optimum.predict(scale(X)), **EXACT)
 
 
 @pytest.mark.parametrize("model", [LinearSVC(loss="hinge", max_iter=100_000), SVC()])

@@ -7,11 +7,16 @@ from sklearn.base import clone
 from sklearn.linear_model import (
     ElasticNet,
     ElasticNetCV,
+    Lars,
+    LarsCV,
     Lasso,
     LassoCV,
     LassoLars,
     LassoLarsCV,
     LassoLarsIC,
+    LinearRegression,
+    OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
 )
 
 from sklearn_relatif import RelatIFExplainer
@@ -117,3 +122,49 @@ def test_a_penalty_that_leaves_the_intercept(data):
     assert_allclose(without.intercept_, np.delete(y, 3).mean())
     with pytest.raises(ValueError, match="holds every parameter of the model at zero"):
         RelatIFExplainer(Lasso(100.0, fit_intercept=False)).fit(X, y)
+
+
+ON_SUPPORT = [
+    OrthogonalMatchingPursuit(n_nonzero_coefs=3),
+    OrthogonalMatchingPursuit(n_nonzero_coefs=3, fit_intercept=False),
+    OrthogonalMatchingPursuitCV(cv=3),
+    Lars(),
+    Lars(fit_path=False),
+]
+
+
+@pytest.mark.parametrize("model", ON_SUPPORT, ids=repr)
+def test_least_squares_on_the_features_that_were_chosen(data, model):
+    X, y, _ = data
+    model = clone(model).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    support, kept = np.flatnonzero(model.coef_), np.delete(np.arange(N_ROWS), [3, 8])
+    held = LinearRegression(fit_intercept=model.fit_intercept)
+    refit = held.fit(X[np.ix_(kept, support)], y[kept])
+    (without,) = explainer.retrain_without([[3, 8]])
+    expected = refit.predict(X[:, support])
+    assert_allclose(without.predict(X).ravel(), expected, rtol=0, atol=1e-9)
+    groups = np.where(np.isin(np.arange(N_ROWS), [3, 8]), 0.0, np.nan)
+    step = -explainer.removal_effect(X, groups=groups, order="newton")[:, 0]
+    assert_allclose(step, expected - model.predict(X).ravel(), rtol=0, atol=1e-9)
+
+
+def test_each_target_has_a_support_of_its_own(data):
+    X, y, _ = data
+    y = two_targets(X, y)
+    model = OrthogonalMatchingPursuit(n_nonzero_coefs=2).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)
+    (without,) = RelatIFExplainer.from_fitted(model, X, y).retrain_without([0])
+    assert ((without.coef_ != 0) == (model.coef_ != 0)).all()
+    for target, coef, found in zip(y.T, model.coef_, without.predict(X).T, strict=True):
+        refit = LinearRegression().fit(X[1:, coef != 0], target[1:])
+        assert_allclose(found, refit.predict(X[:, coef != 0]), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", [Lars(n_nonzero_coefs=2), LarsCV(cv=3)], ids=repr)
+def test_a_lars_path_that_has_not_come_to_its_end_is_refused(model):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(N_ROWS, 9))
+    with pytest.raises(ValueError, match="stopped on its path before least squares"):
+        RelatIFExplainer(model).fit(X, X[:, 0] + rng.normal(size=N_ROWS))

@@ -1,11 +1,18 @@
-"""Least squares with an L1 penalty: by coordinate descent, and at the end of a LARS path."""
+"""Least squares with an L1 penalty or on some features: by coordinate descent, LARS, and OMP."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
 
 from ..losses import SquaredError
 from ..objectives import build_objective
 from ._linear import LinearAdapter
 from ._registry import register
+
+#: Where a path of LARS ends, as a share of the slope that it starts at.
+AT_THE_END = 1e-10
 
 
 class ElasticNetAdapter(LinearAdapter):
@@ -64,10 +71,51 @@ class LassoCVAdapter(LassoAdapter):
         return True
 
 
+class SupportAdapter(LinearAdapter):
+    """OrthogonalMatchingPursuit: least squares on the features that it has chosen.
+
+    Which these are is held for all rows; the estimator's own fit on fewer may choose others.
+    """
+
+    how_to_fit_closer = "features of similar scales, without columns that are next to the same"
+
+    def reduce(self, model, X, y, sample_weight):
+        parameters = self.penalised(model, l2=0.0)
+        loss = SquaredError(len(parameters.weights))
+        objective = build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
+        return objective.on_support(parameters.weights[:, : X.shape[1]] != 0)
+
+    def removal_changes_objective(self, model):
+        return True
+
+
+class LarsAdapter(SupportAdapter):
+    """Lars and LarsCV, at the end of their path: least squares on all features that came in."""
+
+    def reduce(self, model, X, y, sample_weight):
+        objective = super().reduce(model, X, y, sample_weight)
+        paths = model.alphas_ if isinstance(model.alphas_, list) else [model.alphas_]
+        alpha = max(path[-1] for path in paths)
+        start = replace(objective, weights=np.zeros_like(objective.weights))
+        if alpha > AT_THE_END * np.abs(start.gradient()).max(initial=0):
+            raise ValueError(
+                f"{type(model).__name__} stopped on its path before least squares (at "
+                f"alpha={alpha:.3g}), where its coefficients are the "
+                "optimum of nothing, so that there is no derivative to explain them by. Use "
+                "LassoLars or LassoLarsCV, or OrthogonalMatchingPursuit for a number of features; "
+                "or have n_nonzero_coefs no less than the number of features."
+            )
+        return objective
+
+
 register("sklearn.linear_model.ElasticNet", ElasticNetAdapter())
 register("sklearn.linear_model.ElasticNetCV", ElasticNetCVAdapter())
 register(["sklearn.linear_model.Lasso", "sklearn.linear_model.LassoLars"], LassoAdapter())
 register(
     [f"sklearn.linear_model.{name}" for name in ("LassoCV", "LassoLarsCV", "LassoLarsIC")],
     LassoCVAdapter(),
+)
+register(["sklearn.linear_model.Lars", "sklearn.linear_model.LarsCV"], LarsAdapter())
+register(
+    [f"sklearn.linear_model.OrthogonalMatchingPursuit{end}" for end in ("", "CV")], SupportAdapter()
 )

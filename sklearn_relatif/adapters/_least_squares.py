@@ -1,26 +1,137 @@
-"""Least squares, with and without a penalty, of one target or several."""
+"""Least squares, with and without a penalty, of one target or several, and of classes.
+
+All of them minimised, for each target on its own and with an intercept that bears no penalty::
+
+    sum_i s_i e_i^2 / 2 + sum_j Lambda_j w_j^2 / 2,
+
+and differ in Lambda, in bounds, and in who chose what. Without a penalty the rows may leave
+parameters open, of which scikit-learn takes those with the smallest coefficients.
+"""
 
 from __future__ import annotations
 
-from ..losses import SquaredError
+from dataclasses import replace
+from functools import partial
+
+from ..losses import SquaredError, SquaredMargin, binary_codebook, one_vs_rest_codebook
 from ..objectives import build_objective
-from ._linear import LinearAdapter
+from ._class_weight import class_weight_of_rows
+from ._linear import LinearAdapter, Parameters
 from ._registry import register
 
 
-class RidgeAdapter(LinearAdapter):
-    """Ridge: ``sum_i s_i e_i^2 / 2 + alpha / 2 * |w|^2`` for each target."""
+class LeastSquaresAdapter(LinearAdapter):
+    """What they have in common. A subclass says what :meth:`l2` was."""
+
+    def l2(self, model):
+        """Lambda of the coefficients: a number, or one a target."""
+        raise NotImplementedError
+
+    def reduce(self, model, X, y, sample_weight):
+        parameters = self.penalised(model, l2=self.l2(model))
+        loss = partial(SquaredError, len(parameters.weights))
+        return self.reduce_squares(model, loss, parameters, X, y, sample_weight)
+
+    def reduce_squares(self, model, loss, parameters: Parameters, X, y, sample_weight):
+        """The objective, within the bounds that the model has.
+
+        Parameters
+        ----------
+        model : fitted estimator
+        loss : callable
+            Takes what is the rounding of rows that a model without a penalty passes through, and
+            returns the loss.
+        parameters : Parameters
+        X, y, sample_weight : as :meth:`reduce` takes them
+        """
+        positive = model.get_params().get("positive", False)
+        given = X, y, sample_weight, model.fit_intercept
+        objective = build_objective(loss(), *parameters, *given, positive=positive)
+        objective = replace(objective, leaves_intercept=True)
+        if parameters.l2[:, : X.shape[1]].all():
+            return objective
+        return replace(objective, loss=loss(terms=objective.terms()))
+
+
+class LinearRegressionAdapter(LeastSquaresAdapter):
+    """LinearRegression: no penalty."""
+
+    how_to_fit_closer = "standardised features, or a smaller tol"
+
+    def l2(self, model):
+        return 0.0
+
+
+class RidgeAdapter(LeastSquaresAdapter):
+    """Ridge: Lambda is ``alpha``, of all targets or of each."""
 
     how_to_fit_closer = "a smaller tol, a larger max_iter, or solver='svd' or 'cholesky'"
 
+    def l2(self, model):
+        return model.alpha
+
+
+class RidgeCVAdapter(LeastSquaresAdapter):
+    """RidgeCV, which has searched for ``alpha_``, of all targets or of each."""
+
+    def l2(self, model):
+        return model.alpha_
+
+    def removal_changes_objective(self, model):
+        return True
+
+
+class RidgeClassifierAdapter(RidgeAdapter):
+    """RidgeClassifier: targets of -1 and 1, one class against all others."""
+
     def reduce(self, model, X, y, sample_weight):
-        if model.positive:
-            raise ValueError(
-                "Ridge with positive=True cannot be explained; fit it with positive=False."
-            )
-        parameters = self.penalised(model, l2=model.alpha)
-        loss = SquaredError(len(parameters.weights))
-        return build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
+        parameters = self.penalised(model, l2=self.l2(model))
+        n_scores = len(parameters.weights)
+        codebook = binary_codebook() if n_scores == 1 else one_vs_rest_codebook(n_scores)
+        # Balanced class weights count rows, and take no notice of sample weights.
+        by_class = class_weight_of_rows(model.class_weight, model.classes_, y, None)
+        weight, loss = sample_weight * by_class, partial(SquaredMargin, codebook)
+        return self.reduce_squares(model, loss, parameters, X, y, weight)
 
 
+class RidgeClassifierCVAdapter(RidgeClassifierAdapter):
+    """RidgeClassifierCV, which has searched for ``alpha_``."""
+
+    def l2(self, model):
+        return model.alpha_
+
+    def removal_changes_objective(self, model):
+        return True
+
+
+class BayesianRidgeAdapter(LeastSquaresAdapter):
+    """BayesianRidge at the precisions of its fit: Lambda is ``lambda_ / alpha_``."""
+
+    how_to_fit_closer = "standardised features"
+
+    def l2(self, model):
+        return model.lambda_ / model.alpha_
+
+    def removal_changes_objective(self, model):
+        """Other rows are of other precisions, which removal holds."""
+        return True
+
+
+class ARDRegressionAdapter(BayesianRidgeAdapter):
+    """ARDRegression at the precisions of its fit, with the columns that it kept."""
+
+    def l2(self, model):
+        return model.lambda_[None] / model.alpha_
+
+    def reduce(self, model, X, y, sample_weight):
+        objective = super().reduce(model, X, y, sample_weight)
+        return objective.on_support(model.lambda_[None] < model.threshold_lambda)
+
+
+register("sklearn.linear_model.LinearRegression", LinearRegressionAdapter())
 register("sklearn.linear_model.Ridge", RidgeAdapter())
+register("sklearn.linear_model.RidgeCV", RidgeCVAdapter())
+register("sklearn.linear_model.RidgeClassifier", RidgeClassifierAdapter())
+register("sklearn.linear_model.RidgeClassifierCV", RidgeClassifierCVAdapter())
+register("sklearn.linear_model.BayesianRidge", BayesianRidgeAdapter())
+register("sklearn.linear_model.ARDRegression", ARDRegressionAdapter())

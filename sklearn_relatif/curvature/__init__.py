@@ -16,7 +16,7 @@ from ._diagonal import DiagonalCurvature
 from ._inverse import build_curvature, factorise
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
-from ._null_space import null_space
+from ._null_space import held, null_space
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
 
@@ -40,6 +40,7 @@ __all__ = [
     "factorise",
     "has_exact_factor",
     "has_room_for_factor",
+    "held",
     "hessian_inverse",
     "null_space",
     "prepare_curvature",

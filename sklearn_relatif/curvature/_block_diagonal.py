@@ -7,7 +7,7 @@ import numpy as np
 from ._base import Curvature
 from ._cholesky import CholeskyCurvature
 from ._memory import Factor
-from ._null_space import null_space
+from ._null_space import held, null_space
 
 
 class BlockDiagonalCurvature(Curvature):
@@ -61,6 +61,7 @@ class BlockDiagonalCurvature(Curvature):
     def _null_space(self, total, n_blocks):
         n_outputs = total.objective.shape[0]
         directions = null_space(total.objective, n_outputs, total.curvature != "hessian")
+        directions = held(total.objective, directions)
         return directions if self.classes is None else directions[:1] * n_blocks
 
     def whiten(self, gradients):

@@ -38,8 +38,9 @@ class CholeskyCurvature(Curvature):
         Precision of the products.
     null_space : callable
         Called only if a pivot vanishes; returns for each block the directions, of shape
-        (size, n_null), in which the curvature is zero by construction and along which no
-        gradient points. They are given some curvature, which leaves every solution as it is.
+        (size, n_null), that are to be no part of solutions: as many as the curvature is zero
+        along by construction, where no gradient points. They are given some curvature, which
+        leaves everything else of a solution as it is.
     mask : ndarray of shape (n_params,) or None
         1 for parameters that take part, 0 for parameters held fixed, which the curvature must
         not couple to the others. None: all take part.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
-from ._null_space import null_space
+from ._null_space import held, null_space
 
 
 def build_curvature(objective, kind, damping):
@@ -62,6 +62,6 @@ def factorise(objective, blocks, unpenalised=False):
     return CholeskyCurvature(
         blocks,
         objective.dtype,
-        lambda: null_space(objective, len(blocks), unpenalised),
+        lambda: held(objective, null_space(objective, len(blocks), unpenalised)),
         None if objective.mask is None else objective.mask.ravel(),
     )

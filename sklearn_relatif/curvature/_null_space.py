@@ -23,7 +23,8 @@ def null_space(objective, n_blocks, unpenalised):
     Returns
     -------
     directions : list of ndarray of shape (size, n_null), one a block
-        Of models that are not linear in their parameters none is known.
+        What of them :func:`held` holds is orthonormal. Of models that are not linear in their
+        parameters none is known.
     """
     if not objective.is_linear:
         return [np.zeros((objective.weights.size, 0))]
@@ -38,8 +39,36 @@ def null_space(objective, n_blocks, unpenalised):
         null = _of_gram(gram[np.ix_(free, free)])
         basis = np.zeros((n_columns, null.shape[1]))
         basis[free] = null
-        per_output.append(basis)
+        per_output.append(
+            _orthonormal_in_coefficients(basis) if _leaves_intercept(objective) else basis
+        )
     return per_output if n_blocks == n_outputs else [linalg.block_diag(*per_output)]
+
+
+def held(objective, directions):
+    """What of some directions solutions must have no component of, in the same form.
+
+    Of all parameters that the rows do not tell apart, those of a fit are of the least norm, from
+    which an objective may leave the intercept out.
+    """
+    if not _leaves_intercept(objective):
+        return directions
+    is_coefficient = np.ones(objective.shape)
+    is_coefficient[:, -1] = 0
+    parts = is_coefficient.reshape(len(directions), -1, 1)
+    return [part * own for part, own in zip(parts, directions, strict=True)]
+
+
+def _leaves_intercept(objective):
+    return objective.leaves_intercept and bool(objective.jacobian.fit_intercept)
+
+
+def _orthonormal_in_coefficients(basis):
+    """A basis of the same space that is orthonormal but for the intercept, the last row."""
+    if not basis.size:
+        return basis
+    (triangle,) = linalg.qr(basis[:-1], mode="r")
+    return linalg.solve_triangular(triangle[: basis.shape[1]], basis.T, trans="T").T
 
 
 def _gram(objective):

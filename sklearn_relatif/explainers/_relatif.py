@@ -19,11 +19,13 @@ from sklearn.utils.metaestimators import available_if
 
 from .._study import Study, prepare_study
 from ..adapters import (
-    TrainingData,
+    Recordings,
     adapter_of,
     find_adapter,
     innermost_path,
     is_searched,
+    kept_data,
+    linear_head,
     recording,
 )
 from ..audit import AuditReport, audit
@@ -228,14 +230,17 @@ class RelatIFExplainer(
 
     @classmethod
     def from_fitted(
-        cls, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        cls, estimator: Any, X: Any = None, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> RelatIFExplainer:
         """Explain a model that is fitted already.
 
         Parameters
         ----------
-        estimator : fitted estimator
-            Of a supported kind, see ``estimator`` of the class.
+        estimator : fitted estimator, or result of statsmodels
+            Of a supported kind, see ``estimator`` of the class. A result (of OLS, WLS, Logit,
+            Probit, Poisson or GLM) keeps what it was fitted on, so that it is given alone. It
+            becomes an estimator, of which X is the design matrix: its constant is a column, and
+            its offset, with the logarithm of its exposure, the last one.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
             them is computed by ``transform``; a UserWarning says where that is known not to be
@@ -266,7 +271,108 @@ class RelatIFExplainer(
         >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
         """
+        kept = kept_data(estimator)
+        if kept is not None:
+            if any(given is not None for given in (X, y, sample_weight)):
+                raise TypeError(
+                    f"{type(estimator).__name__} keeps the rows that it was fitted on; give it "
+                    "without X, y and sample_weight."
+                )
+            estimator, X, y, sample_weight = kept
+        elif X is None or y is None:
+            raise TypeError(
+                f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
+                "was fitted on."
+            )
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
+
+    @classmethod
+    def from_coefficients(
+        cls,
+        coef: Any,
+        intercept: Any,
+        X: Any,
+        y: Any,
+        *,
+        loss: str = "log_loss",
+        l2: float = 0.0,
+        l2_intercept: float = 0.0,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **params: Any,
+    ) -> RelatIFExplainer:
+        """Explain a linear head that was trained anywhere, by its numbers.
+
+        For instance the last layer of a network on its embeddings, or a model of another
+        library. It is taken to have minimised, over coefficients W and intercepts b::
+
+            sum_i s_i loss(y_i, W x_i + b) + l2 / 2 * |W|^2 + l2_intercept / 2 * |b|^2
+
+        with the sample weights ``s_i``. ``distance_to_optimum_`` tells whether it has: training
+        that was stopped early, another penalty or other rows show there.
+
+        Parameters
+        ----------
+        coef : array-like of shape (n_scores, n_features) or (n_features,)
+            A row a class, in the order of ``classes``, or a row a target. Two classes may have one
+            row: the score of the second.
+        intercept : array-like of shape (n_scores,), float or None
+            None: the head has none.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            The rows that it was trained on, as it takes them.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            The labels or targets that it was trained on.
+        loss : {"log_loss", "squared_hinge", "squared_error", "poisson", "gamma"}, \
+                default="log_loss"
+            "log_loss" is the cross-entropy of the softmax, or of the logistic function where there
+            is one row. "squared_hinge" is ``max(0, 1 - m)^2`` of the margin, one vs rest.
+            "squared_error" is half the square, summed over the targets. "poisson" is
+            ``exp(eta) - y eta`` and "gamma" ``y exp(-eta) + eta``, of a target whose mean is
+            ``exp(eta)``.
+        l2, l2_intercept : float, default=0.0
+            Strengths of the penalties in the sum form above. scikit-learn's logistic regression
+            has ``l2=1 / C``, Ridge ``l2=alpha``. A mean loss with a penalty of ``lambda / 2`` has
+            ``l2=lambda * n``; so has PyTorch's ``weight_decay=lambda``, which is of the intercept
+            too.
+        classes : array-like of shape (n_classes,), default=None
+            The classes in the order of the rows of ``coef``. None: those of y, sorted.
+        sample_weight : array-like of shape (n_rows,), default=None
+            The weights that it was trained with.
+        **params
+            Further parameters of the explainer.
+
+        Returns
+        -------
+        RelatIFExplainer
+            Fitted. It predicts as the head does, by the classes' scores or probabilities.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from scipy.optimize import minimize
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(200, 3))
+        >>> y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+        >>> def objective(w):
+        ...     margin = (2 * y - 1) * (X @ w[:3] + w[3])
+        ...     return np.logaddexp(0, -margin).sum() + 0.5 * 2.0 * w[:3] @ w[:3]
+        >>> w = minimize(objective, np.zeros(4), tol=1e-8).x
+        >>> explainer = RelatIFExplainer.from_coefficients(w[:3], w[3], X, y, l2=2.0)
+        >>> bool(explainer.distance_to_optimum_ < 1e-3)
+        True
+        >>> explainer.explain(X[:2], n_examples=3).indices.shape
+        (2, 3)
+        """
+        head = linear_head(
+            coef, intercept, X, y, loss=loss, l2=l2, l2_intercept=l2_intercept, classes=classes
+        )
+        return cls.from_fitted(head, X, y, sample_weight, **params)
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> RelatIFExplainer:
@@ -318,7 +424,7 @@ class RelatIFExplainer(
         if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
-        estimator, seen = clone(self.estimator), TrainingData()
+        estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
                 estimator = estimator.fit(X, y, **fit_params)
@@ -539,7 +645,7 @@ class RelatIFExplainer(
         X_test : array-like or sparse matrix of shape (n_test, n_features), default=None
             Rows whose predictions are explained, to find hubs and the rows that help and harm.
         y_test : array-like of shape (n_test,), default=None
-            Their labels.
+            Their labels or targets.
         sample_names : array-like of shape (n_rows,), default=None
             Names of the training rows. None: their index.
         groups : array-like of shape (n_rows,), default=None
@@ -554,7 +660,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If the model is not a classifier.
+            If a row has several labels or targets.
         ValueError
             If an argument is invalid.
 

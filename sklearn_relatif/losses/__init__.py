@@ -1,16 +1,25 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
-from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._glm import (
+    BinomialDeviance,
+    Domain,
+    NegativeBinomialDeviance,
+    PoissonDeviance,
+    TweedieDeviance,
+    UnitDeviance,
+)
 from ._huber import ScaledHuber
-from ._link import IdentityLink, Link, LogLink
+from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
     OneVsOneHinge,
     SquaredHinge,
+    SquaredMargin,
     binary_codebook,
     one_vs_rest_codebook,
 )
@@ -19,18 +28,23 @@ from ._nearest import NearestMargin
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "BinomialDeviance",
     "Domain",
+    "GivenLink",
     "Hinge",
     "Huber",
     "IdentityLink",
+    "LatentLogLoss",
     "Link",
     "LogLink",
     "LogLoss",
+    "LogitLink",
     "Loss",
     "MarginLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
     "NearestMargin",
+    "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
     "RegressionLoss",
@@ -38,6 +52,7 @@ __all__ = [
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
+    "SquaredMargin",
     "TweedieDeviance",
     "UnitDeviance",
     "binary_codebook",

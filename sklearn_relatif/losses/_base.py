@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,9 @@ class Loss(ABC):
         Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
+    is_of_errors : bool, default=False
+        Whether residuals are those of differences between predictor and target, so that of small
+        ones rounding leaves few digits.
     """
 
     n_outputs: int
@@ -51,6 +55,7 @@ class Loss(ABC):
     has_fisher: bool = False
     has_dispersion: bool = False
     has_probabilities: bool = False
+    is_of_errors: bool = False
 
     @abstractmethod
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
@@ -103,8 +108,8 @@ class Loss(ABC):
         """Gradient of the lead of one class over another in the predictor, shape (n_outputs,)."""
         raise AttributeError(f"{type(self).__name__} tells no classes apart.")
 
-    def of_one_target(self) -> Loss:
-        """The loss of each target on its own, of those that sum it over the targets of a row."""
+    def of_target(self, target: int) -> Loss:
+        """The loss of one target on its own, of those that sum it over the targets of a row."""
         return self
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
@@ -142,6 +147,21 @@ def of_models(
     n_rows, n_models, n_outputs = predictors.shape
     values = value(np.repeat(y, n_models, axis=0), predictors.reshape(-1, n_outputs))
     return values.reshape(n_rows, n_models)
+
+
+def without_rounding(residual: np.ndarray, terms: Any) -> np.ndarray:
+    """Differences of sums, with 0 for those that are the rounding of their terms.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n, n_outputs)
+    terms : ndarray of shape (n_outputs,) or float
+        Number and size of the terms; 0: all differences count.
+    """
+    rounding = np.finfo(residual.dtype).eps * np.asarray(terms)
+    if not np.any(rounding):
+        return residual
+    return np.where(np.abs(residual) > rounding, residual, residual.dtype.type(0))
 
 
 def polar(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from ._base import Loss, polar
+from ._base import Loss, polar, without_rounding
 
 
 def binary_codebook() -> np.ndarray:
@@ -155,6 +156,34 @@ class SquaredHinge(MarginLoss):
         return 2 * (margin < 1).astype(margin.dtype)
 
 
+class SquaredMargin(MarginLoss):
+    """``(1 - m)^2 / 2``, which is the squared error of targets -1 and 1.
+
+    Parameters
+    ----------
+    codebook : ndarray of shape (n_classes, n_outputs)
+    terms : ndarray of shape (n_outputs,) or float, default=0.0
+        As of :class:`SquaredError`.
+    """
+
+    def __init__(self, codebook: np.ndarray, terms: Any = 0.0) -> None:
+        super().__init__(codebook)
+        self.terms = terms
+
+    def phi(self, margin: np.ndarray) -> np.ndarray:
+        return (1 - margin) ** 2 / 2
+
+    def slope(self, margin: np.ndarray) -> np.ndarray:
+        return margin - 1
+
+    def bend(self, margin: np.ndarray) -> np.ndarray:
+        return np.ones_like(margin)
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
+        return without_rounding(super().residual(y, eta), self.terms)
+
+
 class ModifiedHuber(MarginLoss):
     """``max(0, 1 - m)^2`` for m >= -1, and ``-4 m`` below."""
 
@@ -213,3 +242,14 @@ class LogLoss(MarginLoss):
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """The margin of each binary problem."""
         return [([k], self.codebook[:, None, [k]]) for k in range(self.n_outputs)]
+
+
+class LatentLogLoss(LogLoss):
+    """The log loss of the mean of a latent score.
+
+    A model averages its probabilities over what is not known of the score, so that they are not
+    those of the mean, and this loss has none.
+    """
+
+    has_probabilities = False
+    probabilities = Loss.probabilities

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 import numpy as np
 
-from ._base import Loss
+from ._base import Loss, without_rounding
 
 
 class RegressionLoss(Loss):
@@ -24,6 +25,7 @@ class RegressionLoss(Loss):
     """
 
     n_outputs = 1
+    is_of_errors = True
     phi: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
     bend: Callable[[np.ndarray], np.ndarray]
@@ -47,7 +49,7 @@ class RegressionLoss(Loss):
         """Predictions, in the shape of ``y``."""
         return self.scores(eta)
 
-    def of_one_target(self) -> RegressionLoss:
+    def of_target(self, target: int) -> RegressionLoss:
         """The same with one output."""
         one = copy(self)
         one.n_outputs = 1
@@ -61,13 +63,17 @@ class SquaredError(RegressionLoss):
     ----------
     n_targets : int, default=1
         How many real numbers a row has as its targets.
+    terms : ndarray of shape (n_targets,) or float, default=0.0
+        By how many units of rounding a predictor may miss a target and be told from it by that
+        alone: the errors of rows that a model passes through. 0: all errors count.
     """
 
     has_fisher = True
     has_dispersion = True
 
-    def __init__(self, n_targets: int = 1) -> None:
+    def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
         self.n_outputs = n_targets
+        self.terms = terms
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         return error**2 / 2
@@ -77,6 +83,14 @@ class SquaredError(RegressionLoss):
 
     def bend(self, error: np.ndarray) -> np.ndarray:
         return np.ones_like(error)
+
+    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
+        return without_rounding(super().residual(y, eta), self.terms)
+
+    def of_target(self, target: int) -> SquaredError:
+        """The same with one output."""
+        return SquaredError(terms=np.broadcast_to(self.terms, self.n_outputs)[target])
 
     def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
         """``E[e^2] = 1`` under the model, shape (n, n_outputs)."""

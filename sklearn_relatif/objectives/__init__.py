@@ -9,6 +9,7 @@ from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
+from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._operator import CurvatureOperator
@@ -29,6 +30,7 @@ __all__ = [
     "GaussNewtonObjective",
     "HingeObjective",
     "KernelObjective",
+    "KernelSpaceObjective",
     "LinearMoments",
     "LinearObjective",
     "MomentsObjective",

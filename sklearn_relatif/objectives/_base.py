@@ -23,6 +23,9 @@ class Objective:
         Effective weights ``s_i``.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         What a row counts in each output beyond ``s_i``, where that differs.
+    leaves_intercept : bool, default=False
+        Whether the norm, which is the least of all parameters that the rows do not tell apart,
+        leaves the intercept out.
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
@@ -47,13 +50,14 @@ class Objective:
     has_dual_refits : bool
         Whether ``refitted_dual`` gives scikit-learn's own machine without some of the rows.
     has_l1 : bool
-        Whether an L1 penalty chooses which of the parameters are active.
+        Whether an L1 penalty, or a bound, chooses which of the parameters are active.
     """
 
     loss: Any
     y: np.ndarray
     sample_weight: np.ndarray
     output_weight: Any = None
+    leaves_intercept: bool = False
     penalty_share: Any = None
     removal_kind = "smooth"
     is_linear = True

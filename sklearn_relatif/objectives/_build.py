@@ -1,4 +1,4 @@
-"""Objectives of linear models, on the active set of an L1 penalty."""
+"""Objectives of linear models, on the active set of an L1 penalty and of bounds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..jacobians import LinearJacobian
 from ._linear import LinearObjective
 
 NO_PARAMETERS = (
-    "The L1 penalty holds every parameter of the model at zero, so that no training row has an "
-    "influence on it. Weaken the penalty (a larger C, a smaller alpha)."
+    "The L1 penalty, or positive=True, holds every parameter of the model at zero, so that no "
+    "training row has an influence on it. Weaken the penalty (a larger C, a smaller alpha)."
 )
 
 
@@ -27,8 +27,9 @@ def build_objective(
     output_weight=None,
     kind=LinearObjective,
     penalty_share=None,
+    positive=False,
 ) -> LinearObjective:
-    """Objective of a linear model, restricted to the active set of its L1 penalty.
+    """Objective of a linear model, restricted to the active set of its L1 penalty and its bounds.
 
     Parameters
     ----------
@@ -47,8 +48,13 @@ def build_objective(
     penalty_share : ndarray of shape (n_rows,), optional
         Share of the penalties that leaves with each row, where they count rows: ``1 / n`` for
         ``alpha * n``, and ``s_i / S`` for ``alpha * S``.
+    positive : bool, default=False
+        Whether coefficients may not be negative.
     """
-    if l1.any() and not np.any((weights != 0) | (l1 == 0)):
+    bounded = np.zeros(l1.shape, bool)
+    bounded[:, : X.shape[1]] = positive
+    kinks = bounded | (l1 > 0)
+    if not np.any((weights != 0) | ~kinks):
         raise ValueError(NO_PARAMETERS)
     if l1.shape[0] > loss.n_outputs:
         weights = np.ascontiguousarray(loss.from_scores(weights.T).T)
@@ -67,8 +73,9 @@ def build_objective(
         output_weight=output_weight,
         penalty_share=penalty_share,
     )
-    if l1.any():
-        objective = replace(objective, full_jacobian=objective.jacobian, full_l2=l2, full_l1=l1)
+    if kinks.any():
+        full = {"full_l2": l2, "full_l1": l1, "full_positive": bounded}
+        objective = replace(objective, full_jacobian=objective.jacobian, **full)
         objective = objective.with_active_set(weights, np.sign(weights))
     if not loss.has_curvature:
         n_features = objective.jacobian.n_features

@@ -2,7 +2,8 @@
 
     J(W) = (1/S) [ sum_i s_i loss(y_i, W x~_i) + 1/2 sum_j Lambda_j w_j^2 + sum_j q_j w_j ]
 
-with ``S = sum_i s_i``. ``q`` is the constant slope of an L1 penalty on its active set.
+with ``S = sum_i s_i``. ``q`` is the constant slope of an L1 penalty on its active set. A parameter
+that may not be negative is held at zero as by such a penalty, which has no end on that side.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from ._sizes import Sizes
 
 #: Share of the strength of an L1 penalty by which rounding may make the rest of J steeper.
 VIOLATION = 1e-9
-#: What objectives without an L1 penalty lack.
+#: What objectives lack that have neither an L1 penalty nor bounds.
 WITHOUT_L1: dict[str, Any] = dict.fromkeys(
-    ["full_jacobian", "full_l2", "full_l1", "inactive_bound"]
+    ["full_jacobian", "full_l2", "full_l1", "full_positive", "full_signs", "inactive_bound"]
 )
 
 
@@ -52,20 +53,27 @@ class LinearObjective(Objective):
         ``q``, the gradient of the L1 penalty on the active set.
     output_weight : ndarray of shape (n_rows, n_outputs) or None
         Weight of a row in each of the problems of a one-vs-rest model, beyond ``s_i``.
+    leaves_intercept : bool, default=False
+        Which of the parameters among which the rows leave a choice are those of the fit: those of
+        the smallest coefficients, whatever the intercept. False: those of the least norm.
     penalty_share : ndarray of shape (n_rows,) or None
         Share of ``Lambda`` and ``q`` that leaves with each row, where penalties count rows.
     mask : ndarray of shape (n_outputs, n_columns) or None
-        1 for active parameters, 0 for the ones that an L1 penalty holds at zero.
+        1 for active parameters, 0 for the ones that an L1 penalty or a bound holds at zero.
     columns : ndarray of int or None
         Columns of the user's features that are left after dropping those without any
         active parameter. None: all.
     full_jacobian : LinearJacobian or None
-        Training features with those columns, where there is an L1 penalty.
+        Training features with those columns, where some may be dropped or are held at zero.
     full_l2, full_l1 : ndarray of shape (n_outputs, n_full_columns) or None
         L2 and L1 penalties of the parameters of the full Jacobian.
+    full_positive : ndarray of bool, shape (n_outputs, n_full_columns), or None
+        Which of them may not be negative.
+    full_signs : ndarray of shape (n_outputs, n_full_columns) or None
+        Signs that the active ones keep; 0 for inactive ones, and for those that may change signs.
     inactive_bound : ndarray of shape (n_outputs, n_full_columns) or None
         How steep the rest of the sum (not the mean) may be in an inactive parameter, which is
-        the strength of its L1 penalty; infinite for active parameters.
+        the strength of its L1 penalty, 0 without one; infinite for active parameters.
     """
 
     loss: Any
@@ -76,17 +84,33 @@ class LinearObjective(Objective):
     penalty: np.ndarray
     slope: Any = 0.0
     output_weight: Any = None
+    leaves_intercept: bool = False
     penalty_share: Any = None
     mask: np.ndarray | None = None
     columns: np.ndarray | None = None
     full_jacobian: Any = None
     full_l2: Any = None
     full_l1: Any = None
+    full_positive: Any = None
+    full_signs: Any = None
     inactive_bound: np.ndarray | None = None
 
     @property
     def has_l1(self):
         return self.full_l1 is not None
+
+    @property
+    def full_kinks(self):
+        """Which parameters of the full Jacobian can be held at zero."""
+        return (self.full_l1 > 0) | self.full_positive
+
+    @property
+    def signs(self):
+        """``full_signs`` of the parameters in the columns that are left."""
+        kept: Any = self.columns
+        if self.full_jacobian.fit_intercept:
+            kept = np.append(kept, self.full_jacobian.n_features)
+        return self.full_signs[:, kept]
 
     @property
     def dtype(self):
@@ -184,18 +208,19 @@ class LinearObjective(Objective):
     # --- the active set of an L1 penalty ---------------------------------------------------
 
     def with_active_set(self, table, signs) -> LinearObjective:
-        """The same objective on another active set of its L1 penalty.
+        """The same objective on another active set of its L1 penalty and its bounds.
 
         Parameters
         ----------
         table : ndarray of shape (n_outputs, n_full_columns)
             Parameters of the full Jacobian.
         signs : ndarray of shape (n_outputs, n_full_columns)
-            Signs of the active ones, and 0 for those that are held at zero. Parameters without
-            an L1 penalty are active whatever is said here.
+            Signs of the active ones, and 0 for those that are held at zero. Parameters that
+            nothing can hold there are active whatever is said here.
         """
         full, n_features = self.full_jacobian, self.full_jacobian.n_features
-        active = (signs != 0) | (self.full_l1 == 0)
+        signs = signs * self.full_kinks
+        active = (signs != 0) | ~self.full_kinks
         columns = np.flatnonzero(active[:, :n_features].any(axis=0))
         kept = np.append(columns, n_features) if full.fit_intercept else columns
         return replace(
@@ -206,11 +231,48 @@ class LinearObjective(Objective):
             slope=(self.full_l1 * signs)[:, kept],
             mask=active[:, kept].astype(full.dtype),
             columns=columns,
+            full_signs=signs,
             inactive_bound=np.where(active, np.inf, self.full_l1),
         )
 
+    def on_support(self, support) -> LinearObjective:
+        """The same objective, with all other coefficients held at zero whatever the rows say.
+
+        Parameters
+        ----------
+        support : ndarray of bool, shape (n_outputs, n_features)
+        """
+        full = self.jacobian
+        columns = np.flatnonzero(support.any(axis=0))
+        active, kept = support[:, columns], columns
+        if full.fit_intercept:
+            kept = np.append(columns, full.n_features)
+            active = np.column_stack([active, np.ones(len(active), bool)])
+        return replace(
+            self,
+            weights=self.weights[:, kept],
+            jacobian=full.take_columns(columns),
+            penalty=self.penalty[:, kept],
+            mask=active.astype(full.dtype),
+            columns=columns,
+            full_jacobian=full,
+        )
+
+    def terms(self) -> np.ndarray:
+        """How many units of rounding errors may have that are none, shape (n_outputs,).
+
+        That is of sums of products with all parameters, less the targets: the largest sum of
+        absolute terms, times the error of its number of additions.
+        """
+        n_columns, sizes = self.jacobian.n_columns, np.abs(self.weights).T
+        largest = np.abs(self.y.reshape(self.n_rows, -1)).max(axis=0)
+        for rows in self.blocks(n_columns):
+            x = self.jacobian.product_block(rows)
+            largest = np.maximum(largest, (abs(x) @ sizes).max(axis=0))
+        return 10 * np.sqrt(n_columns) * largest
+
     def unrestricted(self) -> LinearObjective:
-        """The losses and the L2 penalty in the full Jacobian of an objective with an L1 penalty."""
+        """The losses and the L2 penalty in the full Jacobian of an objective on an active set."""
         table = self.score_weights()
         restriction: dict[str, Any] = {"slope": 0.0, "mask": None, "columns": None, **WITHOUT_L1}
         full: dict[str, Any] = {
@@ -223,7 +285,7 @@ class LinearObjective(Objective):
     def gradient(self) -> np.ndarray:
         """Gradient of J at the parameters, shape (n_outputs, n_columns), in double precision.
 
-        0 for parameters that an L1 penalty holds at zero.
+        0 for parameters that are held at zero.
         """
         gradient = self._pull(self.jacobian) + self.penalty_gradient()
         if self.mask is not None:
@@ -289,16 +351,31 @@ class LinearObjective(Objective):
         """The same objective, with the parameters that should not be at zero among the active.
 
         A parameter may be held at zero by an L1 penalty where the rest of J is less steep than
-        the penalty. Where it is steeper, the parameter belongs to the active ones.
+        the penalty, and by a bound where it rises. Otherwise it belongs to the active ones.
         """
         if self.inactive_bound is None:
             return self
-        pull = self._pull(self.full_jacobian)
-        violated = np.abs(pull) > self.inactive_bound * (1 + VIOLATION)
+        pull, bound = self._pull(self.full_jacobian), self.inactive_bound
+        violated = self.steepness(pull) > bound + VIOLATION * (bound + self._steepest())
         if not violated.any():
             return self
-        signs = np.sign(self.score_weights(self.slope))
-        return self.with_active_set(self.score_weights(), np.where(violated, -np.sign(pull), signs))
+        signs = np.where(violated, -np.sign(pull), self.full_signs)
+        return self.with_active_set(self.score_weights(), signs)
+
+    def steepness(self, pull):
+        """How steeply the losses fall where parameters at zero may go, by their gradients.
+
+        Parameters
+        ----------
+        pull : ndarray of shape (..., n_outputs, n_full_columns)
+        """
+        return np.where(self.full_positive, -pull, np.abs(pull))
+
+    def _steepest(self):
+        """By the inequality of Cauchy and Schwarz, the most that the losses' gradients can be."""
+        weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
+        lengths = np.linalg.norm(weighted.astype(np.float64), axis=0)
+        return lengths[:, None] * self.full_jacobian.column_lengths()
 
     def score_weights(self, weights=None) -> np.ndarray:
         """Parameters as the estimator exposes them: a row a class score, the intercept last.

@@ -27,7 +27,7 @@ class Sizes(NamedTuple):
     shares_penalty : bool
         Whether the outputs bear the same one.
     is_restricted : bool
-        Whether an L1 penalty holds parameters at zero.
+        Whether an L1 penalty or a bound holds parameters at zero.
     row_space_obstacle : str or None
         Why the features cannot be reduced to the space of the rows; None if they can.
     """
@@ -98,5 +98,5 @@ def _row_space_obstacle(n_features, penalty, mask):
     if np.ptp(penalty[:, :n_features], axis=1).any():
         return "the coefficients of one output bear different L2 penalties"
     if mask is not None and not mask[:, :n_features].all():
-        return "the L1 penalty left other features active for one output than for another"
+        return "the L1 penalty or a bound left other features active for one output than another"
     return None

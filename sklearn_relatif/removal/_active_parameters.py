@@ -1,11 +1,11 @@
-"""The optimum of an L1 penalty: which parameters are active, found together with their values.
+"""The optimum of an L1 penalty or of bounds: which parameters are active, and their values.
 
-With the active parameters and their signs given, the objective is smooth, and its optimum is
-found to rounding. It is that of the penalty too if no sign is wrong, and if in no other parameter
-the losses are steeper than the penalty. Otherwise parameters leave or enter, and the smooth
-optimum is found again. Each optimum is lower than the one before, since a step ends where the
-first sign would change, so that no active set comes twice. Far from the end, all parameters whose
-signs would change leave together, which takes fewer steps and mostly is right.
+With the active parameters and their signs given, the objective is smooth, and its optimum is found
+to rounding. It is that of the penalty too if no sign is wrong, and if in no other parameter the
+losses are steeper than the penalty (on a bound: fall at all). Otherwise parameters leave or enter,
+and the smooth optimum is found again. Each optimum is lower than the one before, since a step ends
+where the first sign would change, so that no active set comes twice. Far from the end, all
+parameters whose signs would change leave together, which takes fewer steps and mostly is right.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ LEAST_CURVATURE = 1e-6
 
 
 def settle(objective):
-    """The objective at its optimum, on the active set that its L1 penalty has there.
+    """The objective at its optimum, on the active set that its penalty and bounds have there.
 
     Parameters
     ----------
     objective : LinearObjective
-        With an L1 penalty, on any active set.
+        With an L1 penalty or bounds, on any active set.
 
     Returns
     -------
@@ -47,10 +47,10 @@ def settle(objective):
     """
     table = objective.score_weights().astype(np.float64)
     # Those whose sign is not that of the slope that led here are on their way to zero.
-    table = np.where(table * objective.score_weights(objective.slope) < 0, 0, table)
+    table = np.where(table * objective.full_signs < 0, 0, table)
     if objective.loss.has_gauge:
         table = _centred(objective, table)
-    signs = np.where(objective.full_l1 > 0, np.sign(table), 0)
+    signs = np.where(objective.full_kinks, np.sign(table), 0)
     n_changes = n_stalls = 0
     while n_changes < MAX_CHANGES and n_stalls < MAX_STALLS:
         part, is_minimum = _minimum(objective.with_active_set(table, signs))

@@ -42,8 +42,8 @@ def newton_steps(
     The step starts at the parameters of the objective, which are taken for its optimum, and has
     the Hessian of the model without the group. For one row i and one output it is
     ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``, where no share of the penalty
-    leaves with the row. A coefficient that would cross zero
-    against its L1 penalty ends there.
+    leaves with the row. A coefficient that would cross zero against its L1 penalty or its bound
+    ends there.
 
     Parameters
     ----------
@@ -99,10 +99,10 @@ def newton_steps(
 
 
 def _within_signs(objective, weights):
-    """Parameters with 0 for those that crossed it, where the slope of their L1 penalty turns."""
-    if not np.any(objective.slope) or objective.jacobian.expand(weights) is not weights:
+    """Parameters with 0 for those that crossed it, where their penalty turns or a bound is."""
+    if not objective.has_l1 or objective.jacobian.expand(weights) is not weights:
         return weights
-    return np.where(weights * objective.slope < 0, 0, weights)
+    return np.where(weights * objective.signs < 0, 0, weights)
 
 
 def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
@@ -126,7 +126,8 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     form = closed_form(objective, curvature, range(objective.n_rows))
     has_room = not curvature.is_iterative
     predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
-    if np.any(objective.slope) or objective.penalty_share is not None:
+    holds_signs = objective.has_l1 and objective.signs.any()
+    if holds_signs or objective.penalty_share is not None:
         # Whether a coefficient crosses zero, or what a share of the penalty does, only the whole
         # step tells.
         for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..curvature import Curvature, factorise, hessian_inverse, null_space
+from ..curvature import Curvature, factorise, held, hessian_inverse, null_space
 
 #: Penalties along a direction, relative to the largest one of a coefficient, that are rounding.
 NEGLIGIBLE = 1e-10
@@ -25,7 +25,8 @@ class Unseen:
 
     With the directions as columns of N, the penalty ``Lambda`` and its slope q, the optimum along
     them is ``w - N (M^T w + D^-1 N^T q)`` for ``D = N^T Lambda N``, which is diagonal since N is
-    rotated so, and ``M = Lambda N D^-1``. Where there is no penalty ``M = N``, and q is left out.
+    rotated so, and ``M = Lambda N D^-1``. Where there is no penalty, q is left out, and M is what
+    of N parameters must have no component of (see :func:`~sklearn_relatif.curvature.held`).
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ class Unseen:
             np.broadcast_to(table, objective.shape).reshape(len(blocks), -1)
             for table in (objective.penalty, objective.slope)
         )
-        parts = zip(*[_along(*one) for one in zip(directions, *tables, strict=True)], strict=True)
+        parts = zip(directions, held(objective, directions), *tables, strict=True)
+        parts = zip(*[_along(*one) for one in parts], strict=True)
         directions, duals, offsets = parts
         return cls(directions, duals, np.reshape(offsets, objective.shape))
 
@@ -75,13 +77,13 @@ class Unseen:
         return np.stack(left, axis=1).reshape(steps.shape)
 
 
-def _along(directions, penalty, slope):
+def _along(directions, unpenalised, penalty, slope):
     """N rotated, M, and the offset."""
     values, rotation = np.linalg.eigh(directions.T @ (penalty[:, None] * directions))
-    directions = directions @ rotation
+    directions, unpenalised = directions @ rotation, unpenalised @ rotation
     is_penalised = values > NEGLIGIBLE * penalty.max(initial=0)
     inverse = np.divide(1, values, out=np.zeros_like(values), where=is_penalised)
-    duals = np.where(is_penalised, penalty[:, None] * directions * inverse, directions)
+    duals = np.where(is_penalised, penalty[:, None] * directions * inverse, unpenalised)
     return directions, duals, directions @ (inverse * (slope @ directions))
 
 
