@@ -10,6 +10,7 @@ from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
+from sklearn.metrics.pairwise import euclidean_distances
 
 from ..jacobians import held
 from ..losses import NearestMargin
@@ -127,7 +128,10 @@ class QuadraticDiscriminantAdapter(DiscriminantAdapter):
 
 
 class NearestCentroidAdapter(MomentsAdapter):
-    """NearestCentroid, whose parameters are its ``centroids_``."""
+    """NearestCentroid, whose parameters are its ``centroids_``.
+
+    It predicts by distances, where its ``decision_function`` is of distances in deviations.
+    """
 
     def check(self, model):
         super().check(model)
@@ -156,6 +160,10 @@ class NearestCentroidAdapter(MomentsAdapter):
 
     def own(self, model, moments):
         return moments.features(model.centroids_)
+
+    def scores(self, model, X):
+        """Minus the squared distances from the centroids."""
+        return -euclidean_distances(X, model.centroids_, squared=True)
 
     def loss(self, model):
         n_classes = len(model.classes_)

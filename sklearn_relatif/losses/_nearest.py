@@ -19,6 +19,7 @@ class NearestMargin(Loss):
     """
 
     has_curvature = False
+    has_gauge = True
 
     def __init__(self, n_classes: int) -> None:
         self.n_outputs = n_classes
@@ -45,6 +46,6 @@ class NearestMargin(Loss):
         return eta.argmax(axis=1)
 
     def lead(self, label: int, rival: int) -> np.ndarray:
-        lead = np.zeros(self.n_outputs)
-        lead[[label, rival]] = 1, -1
+        every = np.eye(self.n_outputs)
+        lead: np.ndarray = every[label] - every[rival]
         return lead

@@ -75,7 +75,7 @@ class Removals:
         weights.eliminate_zeros()
         return weights
 
-    def kept(self, position: int, among: np.ndarray) -> np.ndarray:
+    def kept(self, position: Any, among: np.ndarray) -> np.ndarray:
         """Those of some rows that are left without a group."""
         return np.setdiff1d(among, self.groups[position], assume_unique=True)
 
@@ -262,9 +262,10 @@ class MomentsObjective(Objective):
 
     def penalty_step(self, curvature) -> np.ndarray:
         """What that changes in the parameters, whatever the curvature, shape (1, n_params)."""
-        step = np.zeros_like(self.weights)
-        _, own, _ = self.density.parts(step)
-        own += self.moments.counted[1]
+        step, counted = np.zeros_like(self.weights), self.moments.counted
+        if counted is not None:
+            _, own, _ = self.density.parts(step)
+            own += counted[1]
         return step
 
     def sizes(self) -> Sizes:

@@ -5,7 +5,7 @@ from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
-from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
 
 from tests.catalogue._case import Case
@@ -41,15 +41,22 @@ def squared_margin(model, X, y):
 
 
 CASES = {
-    "GaussianNB": Case(GaussianNB(var_smoothing=0.1), "classes", **EXACT),
+    "GaussianNB": Case(GaussianNB(), "classes", **EXACT),
     "MultinomialNB": Case(MultinomialNB(alpha=0.5), "words", **EXACT),
+    "CategoricalNB": Case(
+        # Columns of other numbers are other categories.
+        CategoricalNB(min_categories=60),
+        "words",
+        takes_hostile_columns=False,
+        **EXACT,
+    ),
     "ComplementNB": Case(ComplementNB(), "words", **EXACT),
     "BernoulliNB": Case(BernoulliNB(), "binary", **EXACT),
     "LinearDiscriminantAnalysis": Case(
         LinearDiscriminantAnalysis(), "classes", **EXACT, **SINGULAR, **TAKES_NO_WEIGHTS
     ),
     "LinearDiscriminantAnalysis, shrunk": Case(
-        LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.2),
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2),
         "classes",
         **EXACT,
         **TAKES_NO_WEIGHTS,
@@ -58,12 +65,10 @@ CASES = {
         QuadraticDiscriminantAnalysis(), "binary", **EXACT, **SINGULAR, **TAKES_NO_WEIGHTS
     ),
     "NearestCentroid": Case(
-        # Its decision_function is of other distances than those that it predicts by, and it warns
-        # of constant columns.
+        # It warns of constant columns.
         NearestCentroid(),
         "classes",
         loss=squared_margin,
-        is_checked_inside=False,
         takes_hostile_columns=False,
         failures=TAKES_NO_WEIGHTS["failures"]
         | {"check_sample_weight_equivalence_on_sparse_data": NO_WEIGHTS},
