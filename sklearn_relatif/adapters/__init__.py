@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401 (they register)
     _discriminant,
+    _ensembles,
     _gaussian_process,
     _glm,
     _head,
@@ -13,7 +14,7 @@ from . import (  # noqa: F401 (they register)
     _logistic,
     _margin,
     _naive_bayes,
-    _one_vs_rest,
+    _problems,
     _sgd,
 )
 from ._base import Adapter, KeptData
@@ -28,7 +29,7 @@ from ._recording import (
     warn_if_transform_differs,
 )
 from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
-from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
+from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -45,6 +46,7 @@ __all__ = [
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
+    "ColumnTargets",
     "KeptData",
     "LinearAdapter",
     "MachineFits",

@@ -2,6 +2,7 @@
 
 from ._base import FiniteJacobian, Jacobian
 from ._classes import ClassDensity, ClassJacobian, dense
+from ._composed import ComposedJacobian, slices_of
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
@@ -12,6 +13,7 @@ from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 __all__ = [
     "ClassDensity",
     "ClassJacobian",
+    "ComposedJacobian",
     "FiniteJacobian",
     "Gradients",
     "Jacobian",
@@ -30,6 +32,7 @@ __all__ = [
     "heavy_columns",
     "held",
     "is_stored",
+    "slices_of",
     "take_columns",
     "without_columns",
 ]

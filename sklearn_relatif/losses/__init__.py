@@ -1,6 +1,16 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._composed import (
+    ComposedLoss,
+    MeanPredictionLoss,
+    MeanProbabilityLoss,
+    ProblemsLoss,
+    SummedLosses,
+    TargetsLoss,
+    VoteLoss,
+    side_by_side,
+)
 from ._glm import (
     BinomialDeviance,
     Domain,
@@ -25,10 +35,18 @@ from ._margin import (
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._nearest import NearestMargin
-from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
+from ._regression import (
+    CoupledSquaredError,
+    Huber,
+    RegressionLoss,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+)
 
 __all__ = [
     "BinomialDeviance",
+    "ComposedLoss",
+    "CoupledSquaredError",
     "Domain",
     "GivenLink",
     "Hinge",
@@ -41,22 +59,29 @@ __all__ = [
     "LogitLink",
     "Loss",
     "MarginLoss",
+    "MeanPredictionLoss",
+    "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
     "NearestMargin",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
     "SquaredMargin",
+    "SummedLosses",
+    "TargetsLoss",
     "TweedieDeviance",
     "UnitDeviance",
+    "VoteLoss",
     "binary_codebook",
     "helmert_contrasts",
     "of_models",
     "one_vs_rest_codebook",
+    "side_by_side",
 ]

@@ -2,11 +2,13 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._composed import ComposedObjective, Member
 from ._counts import BernoulliMoments, CategoricalMoments, ComplementMoments, CountMoments
 from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
 from ._gauss_newton import GaussNewtonObjective
 from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
+from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
@@ -25,14 +27,17 @@ __all__ = [
     "CentroidMoments",
     "ClassMoments",
     "ComplementMoments",
+    "ComposedObjective",
     "CountMoments",
     "CurvatureOperator",
     "GaussNewtonObjective",
+    "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
     "LinearMoments",
     "LinearObjective",
+    "Member",
     "MomentsObjective",
     "MomentsWithout",
     "NormalMoments",

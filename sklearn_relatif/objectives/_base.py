@@ -29,10 +29,13 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "hinge", "active_set", "moments", "none"}
+    removal_kind : {"smooth", "grouped", "hinge", "active_set", "composed", "moments", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already,
-        "moments" sums over the rows that are left.
+        "grouped" the same for a penalty on lengths, "hinge" the path of the dual solution,
+        "active_set" that path where it is known already, "composed" what leads to those of each of
+        the members, "moments" sums over the rows that are left.
+    members : tuple of Member
+        The models that this one is made of; empty for most.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
     minimises_loss : bool
@@ -60,9 +63,9 @@ class Objective:
     leaves_intercept: bool = False
     penalty_share: Any = None
     removal_kind = "smooth"
-    is_linear = True
     minimises_loss = True
     has_closed_form = False
+    members: tuple[Any, ...] = ()
 
     @property
     def has_first_order(self) -> bool:
@@ -80,6 +83,10 @@ class Objective:
     @property
     def has_dual_refits(self) -> bool:
         return False
+
+    @property
+    def is_linear(self) -> bool:
+        return True
 
     @property
     def has_l1(self) -> bool:
@@ -108,12 +115,24 @@ class Objective:
         has_weight = self.sample_weight > 0
         return has_weight if self.penalty_share is None else has_weight | (self.penalty_share != 0)
 
-    def penalty_step(self, curvature: Any) -> np.ndarray:
-        """What losing all of the penalty changes in the parameters, to first order, (1, n_params).
+    def penalty_pulls(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each penalty that counts rows, the shares of these, and its gradient in the sum form.
 
-        Asked for where there is a ``penalty_share``.
+        Returns
+        -------
+        list of pairs of ndarrays of shape (n_rows,) and (n_params,)
         """
-        raise NotImplementedError
+        return []
+
+    def penalty_steps(self, curvature: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of the same, the shares, and what losing all of it changes in the parameters.
+
+        To first order, by a curvature; of shapes (n_rows,) and (n_params,).
+        """
+        return [
+            (share, curvature.solve((pull[None] / self.total_weight).astype(self.dtype))[0])
+            for share, pull in self.penalty_pulls()
+        ]
 
     @cached_property
     def rows(self) -> Any:

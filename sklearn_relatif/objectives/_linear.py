@@ -96,6 +96,11 @@ class LinearObjective(Objective):
     inactive_bound: np.ndarray | None = None
 
     @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
+
+    @property
     def has_l1(self):
         return self.full_l1 is not None
 
@@ -292,14 +297,14 @@ class LinearObjective(Objective):
             gradient *= self.mask
         return gradient / self.total_weight
 
-    def penalty_step(self, curvature) -> np.ndarray:
-        """``H^-1 (Lambda w + q) / S``, shape (1, n_params)."""
-        pull = self.penalty_gradient().reshape(1, -1) / self.total_weight
-        return curvature.solve(pull.astype(self.dtype))
-
     def penalty_gradient(self) -> np.ndarray:
         """``Lambda w + q``: of the penalties in the sum form, shape (n_outputs, n_columns)."""
         return self.penalty * self.weights + self.slope
+
+    def penalty_pulls(self):
+        if self.penalty_share is None:
+            return []
+        return [(self.penalty_share, self.penalty_gradient().ravel())]
 
     def with_penalties_times(self, factor) -> LinearObjective:
         """The same objective, with its penalties stronger or weaker by a positive factor."""

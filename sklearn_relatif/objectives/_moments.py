@@ -260,13 +260,15 @@ class MomentsObjective(Objective):
         """What is lost with each row beside its term, as the share of a penalty is elsewhere."""
         return None if self.moments.counted is None else self.moments.counted[0]
 
-    def penalty_step(self, curvature) -> np.ndarray:
-        """What that changes in the parameters, whatever the curvature, shape (1, n_params)."""
-        step, counted = np.zeros_like(self.weights), self.moments.counted
-        if counted is not None:
-            _, own, _ = self.density.parts(step)
-            own += counted[1]
-        return step
+    def penalty_steps(self, curvature):
+        """What that changes in the parameters, whatever the curvature."""
+        if self.moments.counted is None:
+            return []
+        share, step = self.moments.counted
+        vector = np.zeros_like(self.weights)
+        _, own, _ = self.density.parts(vector)
+        own += step
+        return [(share, vector[0])]
 
     def sizes(self) -> Sizes:
         """What the choice of a solver asks."""

@@ -60,8 +60,10 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     -------
     float
         NaN or infinity where numbers overflow, or where J has a slope but no curvature; infinity
-        where J has no optimum.
+        where J has no optimum. Of a model that is made of several, the largest of theirs.
     """
+    if objective.members:
+        return _largest_distance(objective, prepared, curvature, damping)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if is_endless(prepared, curvature, damping):
             return np.inf
@@ -70,6 +72,21 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
         else:
             square, n_params = _decrement(objective, prepared, curvature, damping)
         return float(np.sqrt(ratio_or_zero(max(square, 0.0), n_params)))
+
+
+def _largest_distance(objective, prepared, curvature, damping):
+    """The largest distance of the models that one is made of: each has an optimum of its own."""
+    found = []
+    for member, own, inverse, scale in zip(
+        objective.members,
+        prepared.objective.members,
+        prepared.curvature.members,
+        prepared.curvature.scales,
+        strict=True,
+    ):
+        of_member = prepared._replace(objective=own.objective, curvature=inverse)
+        found.append(distance_to_optimum(member.objective, of_member, curvature, damping / scale))
+    return float(np.max(found))
 
 
 def is_endless(prepared, curvature, damping) -> bool:
@@ -101,6 +118,8 @@ def _decrement(objective, prepared, curvature, damping):
     if not np.isfinite(gradient).all():
         return np.nan, 1.0
     is_hessian = curvature == "hessian"
+    if objective.coupling is not None and objective.weights.size <= FEW_PARAMETERS:
+        return _by_standardised_hessian(objective, gradient)
     if is_hessian and damping == 0 and _is_accurate(objective, own):
         return _by_factor(objective, own, gradient)
     if objective.weights.size <= FEW_PARAMETERS:
@@ -181,6 +200,9 @@ def standardised_hessian(objective, jacobian):
     penalty = np.zeros((*shape, *shape))
     for k in range(shape[0]):
         penalty[k, :, k] = change.T @ (ridge[k, :, None] * change)
+    if objective.coupling is not None:
+        coupling = objective.coupling / objective.total_weight
+        penalty += np.einsum("di,dkl,dj->kilj", change, coupling, change, optimize=True)
     if len(data) == shape[0]:
         penalty = np.einsum("kikj->kij", penalty)
     else:

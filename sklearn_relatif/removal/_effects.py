@@ -21,6 +21,7 @@ from ..results import RemovalStatistics
 from ..search import contract, products
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
+from ._composed import check_classes_stay
 
 ORDERS = ("first", "newton", "retrain")
 
@@ -161,6 +162,7 @@ def _removals(study: Any, groups: Any) -> list[np.ndarray]:
 
 def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
+    check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
         return
     y, counts, classes = study.objective.y, study.objective.sample_weight > 0, study.model.classes_
@@ -210,18 +212,12 @@ def _first_order(
             indicator = (np.ones(len(assigned)), (assigned, member[rows][assigned]))
             shape = (product.shape[1], n_effects)
             effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
-    if objective.penalty_share is not None:
-        of_penalty = _first_order_of_penalty(study, jacobian, residual)
-        lost = _sum_by_group(objective.penalty_share, member, n_effects)
+    for of_rows, step in objective.penalty_steps(study.curvature):
+        moved = jacobian.apply(step[None].astype(jacobian.dtype))[:, 0]
+        of_penalty = np.einsum("nk,nk->n", residual, moved)
+        lost = _sum_by_group(of_rows, member, n_effects)
         effect += np.outer(of_penalty.sum(keepdims=True) if total else of_penalty, lost)
     return effect[0] if total else effect
-
-
-def _first_order_of_penalty(study: Any, jacobian: Any, residual: np.ndarray) -> np.ndarray:
-    """``g_t^T H^-1 (Lambda w + q) / S`` of the same gradients, shape (n_queries,)."""
-    step = study.objective.penalty_step(study.curvature)
-    moved: np.ndarray = jacobian.apply(step.astype(jacobian.dtype))[:, 0]
-    return np.einsum("nk,nk->n", residual, moved)
 
 
 def _sum_by_group(values: np.ndarray, member: np.ndarray | None, n_groups: int) -> np.ndarray:
