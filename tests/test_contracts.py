@@ -42,6 +42,7 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
     CoupledSquaredError,
     GivenLink,
     Hinge,
@@ -57,6 +58,7 @@ from sklearn_relatif.losses import (
     NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
+    PowerLink,
     ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
@@ -98,6 +100,7 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "gamma, inverse": TweedieDeviance(2, PowerLink(-1)),
     "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
     "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
@@ -106,9 +109,10 @@ REGRESSIONS = {
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
 }
+PROBIT = GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta))
 SHARES = {
     f"binomial, {type(link).__name__}": BinomialDeviance(link)
-    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
+    for link in (LogitLink(), ComplementaryLogLogLink(), PROBIT)
 }
 
 

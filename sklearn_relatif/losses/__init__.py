@@ -20,7 +20,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -45,6 +53,7 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
     "CoupledSquaredError",
     "Domain",
@@ -67,6 +76,7 @@ __all__ = [
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
