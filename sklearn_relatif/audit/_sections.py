@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
@@ -47,7 +49,8 @@ def describe_model(study, view, columns, X_test, y_test):
 
 def _settings(model):
     """The parameters of a model that are not at their defaults, as text."""
-    defaults = type(model)().get_params() if not hasattr(model, "estimator") else {}
+    signature = inspect.signature(type(model))
+    defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
     changed = {
         name: value
         for name, value in model.get_params(deep=False).items()
@@ -175,7 +178,8 @@ def describe_curvature(study):
         "solver_reason": study.solver.reason,
     }
     objective = study.objective
-    is_sum = objective.is_linear and objective.rows.are_vectors and objective.loss.has_curvature
+    is_one = objective.is_linear and not objective.members
+    is_sum = is_one and objective.rows.are_vectors and objective.loss.has_curvature
     if is_sum and study.kind != "identity":
         extremes = extreme_eigenvalues(study)
         if extremes is not None:

@@ -701,8 +701,9 @@ class RelatIFExplainer(
         ======================== ==========================================================
         column                   of row i
         ======================== ==========================================================
-        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
-                                 classes, with 1 for the second one and its probability
+        ``residual``             ``y_i - mu_i``, in units of the target as it reaches the model; of
+                                 a classifier of two classes, with 1 for the second one and its
+                                 probability
         ``leverage``             ``h_i = w_i x_i^T C x_i``
         ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
         ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
