@@ -32,7 +32,6 @@ def scorer():
 
 ROUTING = {
     "check_pipeline_consistency": "Pipeline.score routes weights to a step that takes none",
-    "check_supervised_y_no_nan": "infinite labels are refused in other words",
 }
 #: The model alone is given no weights by these checks.
 CONSTANT = dict.fromkeys(
