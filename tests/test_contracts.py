@@ -43,6 +43,8 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
+    CoupledSquaredError,
     GivenLink,
     Hinge,
     Huber,
@@ -53,9 +55,11 @@ from sklearn_relatif.losses import (
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NearestMargin,
     NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
+    PowerLink,
     ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
@@ -89,6 +93,7 @@ CLASSIFIERS = MARGINS | {
     "softmax": MultinomialLogLoss(5),
     "softmax without contrasts": MultinomialLogLoss(5, use_contrasts=False),
     "coupled": cases.Coupled(),
+    "nearest of four": NearestMargin(4),
 }
 REGRESSIONS = {
     "squared error": SquaredError(),
@@ -96,6 +101,7 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "gamma, inverse": TweedieDeviance(2, PowerLink(-1)),
     "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
     "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
@@ -104,15 +110,18 @@ REGRESSIONS = {
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
 }
+PROBIT = GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta))
 SHARES = {
     f"binomial, {type(link).__name__}": BinomialDeviance(link)
-    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
+    for link in (LogitLink(), ComplementaryLogLogLink(), PROBIT)
 }
 
 
 def n_classes_of(loss):
     if loss.softmax_contrasts is not None:
         return len(loss.softmax_contrasts)
+    if isinstance(loss, NearestMargin):
+        return loss.n_outputs
     return 3 if isinstance(loss, cases.Coupled) else len(loss.codebook)
 
 
@@ -139,9 +148,10 @@ def test_losses_of_shares(name):
     check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
 
 
-def test_a_loss_of_several_targets():
+@pytest.mark.parametrize("kind", [SquaredError, CoupledSquaredError])
+def test_a_loss_of_several_targets(kind):
     rng = np.random.default_rng(0)
-    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
+    check_loss(kind(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
 def test_every_loss_is_held_to_its_protocol():
@@ -152,7 +162,8 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in kinds if not issubclass(kind, ours)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
+        CoupledSquaredError,
+        *(type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]),
     }
 
 

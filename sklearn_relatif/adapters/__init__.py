@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401 (they register)
     _calibrated,
+    _discriminant,
     _ensembles,
     _gaussian_process,
     _glm,
@@ -13,6 +14,7 @@ from . import (  # noqa: F401 (they register)
     _least_squares,
     _logistic,
     _margin,
+    _naive_bayes,
     _problems,
     _sgd,
 )

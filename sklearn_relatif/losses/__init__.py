@@ -21,7 +21,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -35,12 +43,21 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
-from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
+from ._nearest import NearestMargin
+from ._regression import (
+    CoupledSquaredError,
+    Huber,
+    RegressionLoss,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+)
 
 __all__ = [
     "BinomialDeviance",
     "CalibratedLoss",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
+    "CoupledSquaredError",
     "Domain",
     "GivenLink",
     "Hinge",
@@ -57,9 +74,11 @@ __all__ = [
     "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NearestMargin",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
