@@ -21,7 +21,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, RidgeClassifier
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -474,6 +474,16 @@ def test_refusals(name):
     model, y, kind, message = REFUSED[name]
     with pytest.raises(kind, match=message):
         RelatIFExplainer(model).fit(X, y)
+
+
+def test_the_way_out_of_a_chain():
+    with pytest.raises(TypeError, match=r"model\.order_\[:k\]"):
+        RelatIFExplainer(RegressorChain(Ridge())).fit(X, X[:, :2])
+    model = RegressorChain(Ridge()).fit(X, X[:, :2] + NUMBERS[:, None])
+    y = X[:, :2] + NUMBERS[:, None]
+    rows = np.hstack([X, y[:, model.order_[:1]]])
+    explainer = RelatIFExplainer.from_fitted(model.estimators_[1], rows, y[:, model.order_[1]])
+    assert explainer.distance_to_optimum_ < 1e-6
 
 
 def test_what_one_model_has_and_several_have_not():
