@@ -134,6 +134,21 @@ class Objective:
         weight = self.sample_weight[rows].astype(inner.dtype)
         return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
 
+    def dispersion(self) -> np.ndarray:
+        """By how much squared residuals exceed their expectation, shape (n_outputs,).
+
+        1 where the loss has no dispersion, or all residuals are zero.
+        """
+        if not self.loss.has_dispersion:
+            return np.ones(self.loss.n_outputs)
+        found, expected = np.zeros((2, self.loss.n_outputs))
+        for rows in self.blocks(4 * self.loss.n_outputs):
+            weight = self.sample_weight[rows]
+            residual = self.rows.unit[rows] * self.rows.norm[rows, None].astype(np.float64)
+            found += weight @ residual**2
+            expected += weight @ self.loss.fisher_weight(self.training_predictor[rows])
+        return np.divide(found, expected, out=np.ones_like(found), where=found > 0)
+
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""
         raise NotImplementedError
