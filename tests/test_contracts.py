@@ -6,6 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
+from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
@@ -35,6 +39,7 @@ from sklearn_relatif.losses import (
     Hinge,
     Huber,
     IdentityLink,
+    LatentLogLoss,
     LogLink,
     LogLoss,
     ModifiedHuber,
@@ -64,7 +69,7 @@ CLASS_WEIGHT = {0: 2.0, 1: 0.5, 2: 3.0}
 
 MARGINS = {
     f"{kind.__name__}, {name}": kind(codebook)
-    for kind in (Hinge, SquaredHinge, SquaredMargin, ModifiedHuber, LogLoss)
+    for kind in (Hinge, SquaredHinge, SquaredMargin, ModifiedHuber, LogLoss, LatentLogLoss)
     for name, codebook in {"binary": binary_codebook(), "ovr": one_vs_rest_codebook(4)}.items()
 }
 CLASSIFIERS = MARGINS | {
@@ -198,6 +203,8 @@ def by_inverse_scaling(loss, **params):
     return sgd(SGDRegressor, loss, **steps, **params)
 
 
+#: A kernel of few dimensions, and nothing to search for.
+LINEAR = DotProduct(1.0, "fixed")
 MODELS = {
     "head": Case(cases.TrainedHead(l2=2.0), 3),
     "logistic": Case(LogisticRegression(**NEWTON)),
@@ -241,6 +248,10 @@ MODELS = {
         TweedieRegressor(alpha=0.1, solver="newton-cholesky", tol=1e-6), 2, True, single, counts
     ),
     "Huber with its scale": Case(HuberRegressor(tol=1e-9, max_iter=1000), target=numbers),
+    "kernel ridge": Case(KernelRidge(kernel="poly", degree=2), weighted=True, target=numbers),
+    "Gaussian process": Case(GaussianProcessRegressor(LINEAR + WhiteKernel()), target=numbers),
+    "Gaussian process of classes": Case(GaussianProcessClassifier(LINEAR)),
+    "Gaussian process of two": Case(_BinaryGaussianProcessClassifierLaplace(LINEAR)),
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
         Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs

@@ -460,7 +460,7 @@ def test_wrong_training_rows():
         RelatIFExplainer.from_fitted(model, X[:40], y[:40])
     with pytest.raises(ValueError, match="X has 3 features, but SVC is expecting 4 features"):
         RelatIFExplainer.from_fitted(model, X[:, :3], y)
-    with pytest.warns(ConvergenceWarning, match="support vectors of the model are not among these"):
+    with pytest.warns(ConvergenceWarning, match="rows that the model keeps are not among these"):
         RelatIFExplainer.from_fitted(model, X[::-1], y[::-1])
 
 

@@ -355,7 +355,7 @@ def test_support_vectors_that_are_not_among_the_rows(machine):
     machine = clone(machine).fit(X, y)
     # The machine of a multiple of the rows has the same coefficients: gamma="scale".
     for rows, labels in ((X[::-1], y[::-1]), (1.1 * X, y)):
-        with pytest.warns(ConvergenceWarning, match="support vectors .* not among these rows"):
+        with pytest.warns(ConvergenceWarning, match="rows that the model keeps are not among"):
             RelatIFExplainer.from_fitted(machine, rows, labels)
 
 

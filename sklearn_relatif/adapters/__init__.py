@@ -1,10 +1,12 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _gaussian_process,
     _glm,
     _head,
     _huber,
     _kernel,
+    _kernel_ridge,
     _lasso,
     _least_squares,
     _logistic,

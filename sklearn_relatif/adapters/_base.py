@@ -94,6 +94,11 @@ class Adapter:
         """
         raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
 
+    def scores(self, model: Any, X: Any) -> np.ndarray:
+        """Scores of rows by a classifier itself, of which the loss makes the predictor."""
+        scores: np.ndarray = model.decision_function(X)
+        return scores
+
     # --- without some rows -----------------------------------------------------------------
 
     def removal_changes_objective(self, model: Any) -> bool:

@@ -101,7 +101,8 @@ def _load_entry_points() -> None:
 
 
 def _unsupported_message(estimator: Any) -> str:
-    supported = ", ".join(sorted({name.rpartition(".")[2] for name in _adapters}))
+    names = {name.rpartition(".")[2] for name in _adapters}
+    supported = ", ".join(sorted(name for name in names if not name.startswith("_")))
     name = type(estimator).__name__
     if is_placeholder(estimator):
         name = f"The placeholder {estimator!r}"

@@ -22,7 +22,9 @@ NO_FACTOR = (
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
-NO_PROBABILITIES = "The model gives no probabilities; rows are judged by their loss."
+NO_PROBABILITIES = (
+    "The model gives no probabilities by scores alone; rows are judged by their loss."
+)
 
 
 # --- one number a training row --------------------------------------------------------------

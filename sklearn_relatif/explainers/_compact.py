@@ -287,10 +287,10 @@ def compacted(study: Study) -> Attribution:
     queries say that single precision is not enough.
     """
     objective, curvature = study.objective, study.curvature
-    if not objective.rows.are_vectors:
+    if not objective.rows.are_vectors or objective.jacobian.needs_rows:
         raise ValueError(
-            "compact() is for linear models: kernel machines, and curvature='active_set', "
-            "compare queries with the training features themselves."
+            "compact() is for linear models: kernel machines, Gaussian processes and "
+            "curvature='active_set' compare queries with the training features themselves."
         )
     if not objective.is_linear:
         raise ValueError("compact() is for models that are linear in their parameters.")

@@ -37,6 +37,24 @@ MODULES_OF_STATE = (
 NOT_OF_STATE = ("jacobians._stored.MappedFile", "jacobians._stored.StoredRows")
 #: What explainers hold that skops does not know and that does nothing but hold data.
 OF_OTHERS = (np.dtype, sparse.csr_array, sparse.csr_matrix)
+#: Of Gaussian processes, which are loaded where they are used: the kernels, and what a classifier
+#: is made of.
+OF_PROCESSES = (
+    "_gpc._BinaryGaussianProcessClassifierLaplace",
+    "kernels.CompoundKernel",
+    "kernels.ConstantKernel",
+    "kernels.DotProduct",
+    "kernels.ExpSineSquared",
+    "kernels.Exponentiation",
+    "kernels.Hyperparameter",
+    "kernels.Matern",
+    "kernels.PairwiseKernel",
+    "kernels.Product",
+    "kernels.RBF",
+    "kernels.RationalQuadratic",
+    "kernels.Sum",
+    "kernels.WhiteKernel",
+)
 
 
 class VersionedMixin:
@@ -102,6 +120,7 @@ def trusted_types() -> list[str]:
         if f"{kind.__module__}.".startswith(places)
     }
     of_others = {f"{kind.__module__}.{kind.__name__}" for kind in OF_OTHERS}
+    of_others |= {f"sklearn.gaussian_process.{name}" for name in OF_PROCESSES}
     return sorted((of_others | of_state) - {f"{package}.{name}" for name in NOT_OF_STATE})
 
 

@@ -3,6 +3,7 @@
 from ._base import FiniteJacobian, Jacobian
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
+from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
 from ._linear import LinearJacobian
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
@@ -13,9 +14,12 @@ __all__ = [
     "Jacobian",
     "KernelFeatures",
     "KernelJacobian",
+    "KernelSpaceJacobian",
     "LinearJacobian",
     "LinearKernel",
     "MappedFile",
+    "PairwiseKernel",
+    "ProcessKernel",
     "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",

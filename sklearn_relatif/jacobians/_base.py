@@ -80,11 +80,14 @@ class FiniteJacobian(Jacobian):
     n_params : int
     n_spare : int
         How many columns more there could be with the same rows, and other labels and weights.
+    needs_rows : bool
+        Whether other rows are mapped by what they have in common with the training rows.
     """
 
     n_params: int
     are_vectors = True
     n_spare = 0
+    needs_rows = False
 
     def n_values(self, n_outputs: int) -> int:
         """Numbers that a gradient takes in a block."""

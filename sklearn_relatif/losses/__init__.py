@@ -6,6 +6,7 @@ from ._huber import ScaledHuber
 from ._link import IdentityLink, Link, LogLink
 from ._margin import (
     Hinge,
+    LatentLogLoss,
     LogLoss,
     MarginLoss,
     ModifiedHuber,
@@ -23,6 +24,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "IdentityLink",
+    "LatentLogLoss",
     "Link",
     "LogLink",
     "LogLoss",

@@ -41,6 +41,9 @@ class Loss(ABC):
         Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
+    is_of_errors : bool, default=False
+        Whether residuals are those of differences between predictor and target, so that of small
+        ones rounding leaves few digits.
     """
 
     n_outputs: int
@@ -52,6 +55,7 @@ class Loss(ABC):
     has_fisher: bool = False
     has_dispersion: bool = False
     has_probabilities: bool = False
+    is_of_errors: bool = False
 
     @abstractmethod
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:

@@ -242,3 +242,14 @@ class LogLoss(MarginLoss):
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """The margin of each binary problem."""
         return [([k], self.codebook[:, None, [k]]) for k in range(self.n_outputs)]
+
+
+class LatentLogLoss(LogLoss):
+    """The log loss of the mean of a latent score.
+
+    A model averages its probabilities over what is not known of the score, so that they are not
+    those of the mean, and this loss has none.
+    """
+
+    has_probabilities = False
+    probabilities = Loss.probabilities

@@ -25,6 +25,7 @@ class RegressionLoss(Loss):
     """
 
     n_outputs = 1
+    is_of_errors = True
     phi: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
     bend: Callable[[np.ndarray], np.ndarray]

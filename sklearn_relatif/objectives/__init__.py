@@ -6,6 +6,7 @@ from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
+from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
@@ -19,6 +20,7 @@ __all__ = [
     "GaussNewtonObjective",
     "HingeObjective",
     "KernelObjective",
+    "KernelSpaceObjective",
     "LinearObjective",
     "Objective",
     "PairGrams",

@@ -60,7 +60,7 @@ def warn_if_not_optimal(distance, model, X, transformers, sample_weight, is_froz
     another = "Explanations and effects of removals are those of another model."
     if adapter_of(model).holds_other_rows(model, X, sample_weight):
         warnings.warn(
-            "The support vectors of the model are not among these rows: they are not the rows, or "
+            "The rows that the model keeps are not among these rows: they are not the rows, or "
             f"not in the order, that it was fitted on. {another} Pass exactly the rows that it was "
             "fitted on, and the weights if it was fitted with any.",
             ConvergenceWarning,

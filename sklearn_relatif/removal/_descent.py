@@ -24,6 +24,9 @@ from ._own_hessian import OwnHessian
 TOLERANCE = 1e-10
 #: Relative gradients that may consist of nothing but rounding.
 GRADIENT_ROUNDING = 1e-14
+#: Errors that rounding of the predictor leaves few digits of, relative to the target: gradients are
+#: not held to be smaller than a share of such errors.
+ERROR_ROUNDING = 1e-5
 #: The next Newton step must not change the predictor of any row by more than this, measured in
 #: units of 1/sqrt(s_i A_i): it has ``sum_i s_i A_i (change of eta_i)^2 <= PRECISION^2``.
 PRECISION = 1e-9
@@ -88,12 +91,13 @@ class Models:
         order = np.argsort(removed, kind="stable")
         self.removed, self.model = removed[order], model[order]
         self.squared_lengths = self._squared_lengths()
+        self.least_square = self._least_square()
 
     def at(self, weights, members) -> Points:
         """The models ``members`` at some parameters (n_members, n_outputs, n_columns)."""
         objective, total = self.objective, self.total[members]
         gradient = np.zeros(weights.shape)
-        square = np.zeros(len(members))
+        square = np.full(len(members), self.least_square)
         for rows, residual in self._residuals(weights, members):
             objective.jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square += self.squared_lengths[rows] @ np.einsum("nbk,nbk->nb", residual, residual)
@@ -111,7 +115,8 @@ class Models:
         """The models ``members`` at the optimum of all rows, where their gradient is known."""
         rows, mask = self.objective.rows, self.objective.mask
         gradient = gradient if mask is None else gradient * mask
-        square = (self.weight * rows.norm) ** 2 @ self.squared_lengths / self.weight.sum()
+        square = (self.weight * rows.norm) ** 2 @ self.squared_lengths + self.least_square
+        square /= self.weight.sum()
         norm = np.sqrt(dot(gradient, gradient))
         return Points(weights, gradient, norm / np.sqrt(square) if square > 0 else norm)
 
@@ -164,6 +169,14 @@ class Models:
             row = self.removed[first:last] - rows.start
             eta[row[member >= 0], member[member >= 0]] = 0
             yield rows, eta
+
+    def _least_square(self):
+        """The sum of squares that the gradients of rows have by rounding alone."""
+        if not self.objective.loss.is_of_errors:
+            return 0.0
+        targets = self.objective.y.reshape(len(self.weight), -1).astype(np.float64)
+        errors = ERROR_ROUNDING * np.linalg.norm(targets, axis=1)
+        return float((self.weight * errors) ** 2 @ self.squared_lengths)
 
     def _squared_lengths(self):
         """``norm(x~_i)^2 / s_i``, which times the squares of the weighted residuals sums up."""

@@ -142,8 +142,8 @@ def loo_probabilities(study: Any) -> np.ndarray:
     loss = study.objective.loss
     if not loss.has_probabilities:
         raise AttributeError(
-            f"{type(study.model).__name__} has no probabilities, so there are no "
-            "leave-one-out probabilities."
+            f"{type(study.model).__name__} has no probabilities that its scores alone tell, so "
+            "there are no leave-one-out probabilities."
         )
     return loss.probabilities(study.remover.loo_predictor())
 

@@ -100,21 +100,26 @@ def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:
     if not targets.has_classes:
         predicted = model.predict(X)
         return predicted.ravel() if targets.n_columns == 1 else predicted
-    if not hasattr(model, "decision_function"):
+    if _tells_probabilities_only(model, objective):
         return model.predict_proba(X)
     if "decision_function_shape" in model.get_params():
         model = copy(model)
         model.decision_function_shape = "ovo"
-    return _without_gauge(objective, objective.loss.from_scores(model.decision_function(X)))
+    scores = adapter.scores(model, X)
+    return _without_gauge(objective, objective.loss.from_scores(scores))
 
 
 def _of_objective(adapter: Any, model: Any, objective: Any, predictor: np.ndarray) -> np.ndarray:
     """The same by the objective."""
     if not adapter.targets(model).has_classes:
         return objective.loss.predict(predictor)
-    if not hasattr(model, "decision_function"):
+    if _tells_probabilities_only(model, objective):
         return objective.loss.probabilities(predictor)
     return _without_gauge(objective, predictor)
+
+
+def _tells_probabilities_only(model: Any, objective: Any) -> bool:
+    return objective.loss.has_probabilities and not hasattr(model, "decision_function")
 
 
 def _without_gauge(objective: Any, predictor: np.ndarray) -> np.ndarray:
