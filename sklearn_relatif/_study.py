@@ -20,12 +20,14 @@ from sklearn.utils import check_consistent_length
 
 from .adapters import (
     Adapter,
+    Recordings,
     Targets,
-    TrainingData,
     adapter_of,
     model_rows,
     positions_of_resampled,
     split_pipeline,
+    targets_of,
+    thresholded,
     warn_if_transform_differs,
 )
 from .criteria import leverages, row_factors
@@ -314,7 +316,7 @@ def prepare_study(
     y: Any,
     sample_weight: Any = None,
     *,
-    seen: TrainingData,
+    seen: Recordings,
     kind: str = "hessian",
     damping: float = 0.0,
     solver: str = "auto",
@@ -331,8 +333,8 @@ def prepare_study(
         What it was fitted on, as the user gave it.
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     sample_weight : array-like of shape (n_rows,), default=None
-    seen : TrainingData
-        What reached the model of it, where that is known.
+    seen : Recordings
+        What reached the models in it, where that is known.
     kind : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, default="hessian"
     damping, solver, n_jobs, random_state, verbose
         As of :class:`RelatIFExplainer`.
@@ -352,19 +354,23 @@ def prepare_study(
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
     index = row_index(X)
-    if seen.X is None:
+    targets = targets_of(estimator, adapter.targets(model))
+    own = seen.get(model)
+    if own is None:
         warn_if_transform_differs(estimator)
         features = model_rows(transformers, model, X)
+        shown = targets.shaped(y)
+        labels = targets.handed_on(shown)
     else:
-        features = model_rows([], model, seen.X)
-        y, sample_weight = seen.y, seen.sample_weight
-        index = index[positions_of_resampled(estimator, len(index), features.shape[0])]
-    targets = adapter.targets(model)
-    labels = targets.shaped(y)
+        features = model_rows([], model, own.X)
+        positions = positions_of_resampled(estimator, len(index), features.shape[0])
+        index, shown = index[positions], targets.shaped(y)[positions]
+        labels, sample_weight = targets.shaped(own.y), own.sample_weight
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, len(labels))
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
+    targets = thresholded(estimator, model, targets, fitted, features)
     if kind == "active_set":
         prepared = _on_active_set(fitted, model, damping)
     else:
@@ -381,7 +387,7 @@ def prepare_study(
         objective=prepared.objective,
         curvature=prepared.curvature,
         solver=prepared.solver,
-        training_rows=_described(prepared.objective, targets, index, labels),
+        training_rows=_described(prepared.objective, targets, index, shown),
         n_jobs=n_jobs,
         estimator=estimator,
         kind=kind,
@@ -417,9 +423,9 @@ def _described(
     def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
         eta = objective.training_predictor[rows]
         if not loss.has_probabilities:
-            return loss.predict(eta), None
+            return targets.predicted(loss, eta), None
         own = loss.probabilities(eta)
-        return loss.predict(eta), own[np.arange(len(own)), objective.y[rows]]
+        return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[rows]]
 
     described: list[tuple[np.ndarray, np.ndarray | None]] = []
     for_each(describe, value_blocks(len(labels), loss.n_outputs), described.append)

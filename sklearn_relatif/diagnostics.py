@@ -124,7 +124,7 @@ def _residual(study: Study, objective: LinearObjective) -> dict[str, np.ndarray]
     """What is left of the target, in its units; of two classes, of 1 for the second."""
     loss, eta = objective.loss, objective.training_predictor
     if not study.targets.has_classes:
-        predicted = loss.predict(eta)
+        predicted = study.targets.predicted(loss, eta)
         return {"residual": objective.y - predicted} if predicted.ndim == 1 else {}
     is_binary = loss.has_probabilities and objective.shape[0] == 1
     return {"residual": objective.y - loss.probabilities(eta)[:, 1]} if is_binary else {}

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression, SGDRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -158,14 +158,6 @@ def test_bad_arguments_are_refused(data):
         explainer.audit(sample_names=["one"])
     with pytest.raises(ValueError, match="60 rows"):
         explainer.audit().to_html("never-written.html", data[2])
-
-
-@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
-def test_regressors_are_refused(data):
-    model = SGDRegressor(tol=1e-9, max_iter=10_000, average=True, random_state=0)
-    explainer = RelatIFExplainer(model).fit(data[0], data[1].astype(float))
-    with pytest.raises(TypeError, match="audit is for classifiers"):
-        explainer.audit()
 
 
 @pytest.mark.parametrize(

@@ -163,4 +163,5 @@ def test_constant_duplicate_and_offset_columns(name):
 @quietly
 def test_scikit_learn_checks(name):
     case = CASES[name]
-    assert_checks(RelatIFExplainer(case.estimator, random_state=0, **case.explainer), case.failures)
+    explainer = RelatIFExplainer(case.estimator, random_state=0, **case.explainer)
+    assert_checks(explainer, case.failures, is_routed=case.is_routed)

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
 from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
@@ -36,14 +37,18 @@ from sklearn_relatif.curvature import (
     prepare_curvature,
 )
 from sklearn_relatif.losses import (
+    BinomialDeviance,
+    GivenLink,
     Hinge,
     Huber,
     IdentityLink,
     LatentLogLoss,
+    LogitLink,
     LogLink,
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
     ScaledHuber,
@@ -86,11 +91,17 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
+    "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
 } | {
     f"Tweedie of power {power}, {type(link).__name__}": TweedieDeviance(power, link)
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
+}
+SHARES = {
+    f"binomial, {type(link).__name__}": BinomialDeviance(link)
+    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
 }
 
 
@@ -116,6 +127,13 @@ def test_losses_of_numbers(name):
     check_loss(loss, y + lacks_zero, rng.uniform(0.5, 3, size=(40, loss.n_outputs)))
 
 
+@pytest.mark.parametrize("name", SHARES)
+def test_losses_of_shares(name):
+    rng = np.random.default_rng(0)
+    y = np.concatenate([np.resize([0.0, 1.0], 20), rng.random(20)])
+    check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
+
+
 def test_a_loss_of_several_targets():
     rng = np.random.default_rng(0)
     check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
@@ -126,7 +144,7 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values()]
+        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
     }
 
 
@@ -271,7 +289,8 @@ def test_adapters(name):
 
 
 def test_every_adapter_is_held_to_its_protocol():
-    registered = set(_registry._adapters.values())
+    adapters = set(_registry._adapters.values())
+    registered = {one for one in adapters if ".extras." not in type(one).__module__}
     models = [case.model for case in MODELS.values()]
     models += [case.estimator for case in CATALOGUE.values() if case.is_checked_inside]
     assert {adapter_of(model) for model in models} == registered

@@ -24,28 +24,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler, scale
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.adapters import LinearAdapter, _registry, find_adapter, register
-from sklearn_relatif.losses import SquaredError
-from sklearn_relatif.objectives import build_objective
 
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
 ALPHA = 5.0
-
-
-class LeastSquaresAdapter(LinearAdapter):
-    def reduce(self, model, X, y, sample_weight):
-        penalised, weight = self.penalised(model, l2=0.0), sample_weight
-        return build_objective(SquaredError(), *penalised, X, y, weight, model.fit_intercept)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def adapters():
-    known = dict(_registry._adapters)
-    if find_adapter(LinearRegression()) is None:
-        register("sklearn.linear_model.LinearRegression", LeastSquaresAdapter())
-    yield
-    _registry._adapters.clear()
-    _registry._adapters.update(known)
 
 
 def explained(model, X, y, weight=None):

@@ -50,8 +50,9 @@ def explainer():
 )
 def test_unsupported_estimator(estimator):
     message = (
-        "DecisionTreeClassifier cannot be explained. Supported estimators: .*LogisticRegression, "
-        "LogisticRegressionCV, .*OneVsRestClassifier.*last step of a Pipeline"
+        "DecisionTreeClassifier cannot be explained. Trees are not .*NearestNeighborsExplainer.* "
+        "Supported estimators: .*LogisticRegression, LogisticRegressionCV, "
+        ".*OneVsRestClassifier.*last step of a Pipeline"
     )
     with pytest.raises(TypeError, match=message):
         RelatIFExplainer(estimator).fit(X, Y)

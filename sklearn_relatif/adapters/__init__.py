@@ -14,40 +14,49 @@ from . import (  # noqa: F401 (they register)
     _one_vs_rest,
     _sgd,
 )
-from ._base import Adapter
+from ._base import Adapter, KeptData
 from ._head import linear_head
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
-from ._recording import TrainingData, positions_of_resampled, recording, warn_if_transform_differs
-from ._registry import adapter_of, find_adapter, reduce_estimator, register
+from ._recording import (
+    Recordings,
+    TrainingData,
+    positions_of_resampled,
+    recording,
+    warn_if_transform_differs,
+)
+from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
 from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
-    is_search,
     is_searched,
     model_rows,
     rebuild,
     samplers,
     split_pipeline,
+    targets_of,
+    thresholded,
 )
 
 __all__ = [
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
+    "KeptData",
     "LinearAdapter",
     "MachineFits",
     "Parameters",
     "RealTargets",
+    "Recordings",
     "Targets",
     "TrainingData",
     "adapter_of",
     "find_adapter",
     "innermost_path",
     "is_sampler",
-    "is_search",
     "is_searched",
+    "kept_data",
     "linear_head",
     "model_rows",
     "positions_of_resampled",
@@ -57,5 +66,7 @@ __all__ = [
     "register",
     "samplers",
     "split_pipeline",
+    "targets_of",
+    "thresholded",
     "warn_if_transform_differs",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -11,6 +11,24 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils._validation import check_sample_weight
 from ._targets import ClassTargets, RealTargets, Targets
+
+
+class KeptData(NamedTuple):
+    """A fitted model that keeps its own training rows, as an estimator and these.
+
+    Attributes
+    ----------
+    estimator : fitted estimator
+        That stands for the model.
+    X : ndarray or data frame of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,) or None
+    """
+
+    estimator: Any
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None
 
 
 class Adapter:
@@ -150,6 +168,13 @@ class Adapter:
         return Parallel(n_jobs=n_jobs)(
             delayed(clone(model).fit)(X, y, **weight) for X, y, weight in fits
         )
+
+    def kept_data(self, model: Any) -> KeptData | None:
+        """An estimator, and its training rows, for a fitted model that keeps these.
+
+        Models of scikit-learn do not. A library has such models, and may have no estimators.
+        """
+        return None
 
     # --- of the fit ------------------------------------------------------------------------
 

@@ -44,10 +44,14 @@ class LinearAdapter(Adapter):
         targets = super().targets(model)
         return targets if targets.has_classes else RealTargets(len(_coefficients(model)))
 
+    def has_intercept(self, model: Any) -> bool:
+        """Whether a model has an intercept besides its coefficients."""
+        return bool(model.fit_intercept)
+
     def parameters(self, model: Any) -> np.ndarray:
         """Coefficients, sparse or not, with the intercept last."""
         coef = _coefficients(model)
-        return np.column_stack([coef, model.intercept_]) if model.fit_intercept else coef
+        return np.column_stack([coef, model.intercept_]) if self.has_intercept(model) else coef
 
     def restore(self, model: Any, table: np.ndarray) -> Any:
         """A copy with other coefficients."""
@@ -56,7 +60,7 @@ class LinearAdapter(Adapter):
         # A softmax of two classes keeps the scores of the second (scikit-learn before 1.8).
         table = table[-n_scores:]
         changed.coef_ = table[:, :n_features].reshape(model.coef_.shape).astype(model.coef_.dtype)
-        if model.fit_intercept:
+        if self.has_intercept(model):
             intercept = np.asarray(model.intercept_)
             changed.intercept_ = table[:, -1].astype(intercept.dtype).reshape(intercept.shape)[()]
         return changed
@@ -78,7 +82,7 @@ class LinearAdapter(Adapter):
         weights, shape = self.parameters(model), _coefficients(model).shape
         tables = (p if np.ndim(p) == 2 else np.reshape(p, (-1, 1)) for p in (l2, l1))
         l2, l1 = (np.broadcast_to(table, shape) for table in tables)
-        if model.fit_intercept:
+        if self.has_intercept(model):
             l2 = np.column_stack([l2, l2[:, :1] / intercept_scaling**2])
             l1 = np.column_stack([l1, l1[:, :1] / intercept_scaling])
         return Parameters(weights, l2, l1)

@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -21,7 +22,7 @@ from sklearn.pipeline import Pipeline
 
 from ._base import Adapter
 from ._registry import find_adapter
-from ._wrappers import is_sampler, is_search, samplers, split_pipeline
+from ._wrappers import is_sampler, samplers, split_pipeline, wrapper_of
 
 #: Transformers whose ``fit_transform`` gives other values than their ``transform``, by package and
 #: name, so that none of them has to be imported.
@@ -33,8 +34,8 @@ FIT_TRANSFORM_DIFFERS = {
 }
 
 
-class TrainingData:
-    """What reached the ``fit`` of a model; all None until something does.
+class TrainingData(NamedTuple):
+    """What reached the ``fit`` of a model.
 
     Attributes
     ----------
@@ -43,34 +44,42 @@ class TrainingData:
     sample_weight : array-like of shape (n_rows,), float or None
     """
 
-    X: Any = None
-    y: Any = None
-    sample_weight: Any = None
+    X: Any
+    y: Any
+    sample_weight: Any
+
+
+class Recordings(WeakKeyDictionary[Any, TrainingData]):
+    """What reached the ``fit`` of each model that is still there: a search soon drops most."""
 
 
 @contextmanager
-def recording(estimator, seen: TrainingData) -> Iterator[None]:
+def recording(estimator, seen: Recordings) -> Iterator[None]:
     """While this is open, ``seen`` gets what reaches the model at the core of an estimator.
 
-    A search fits clones, the best of them last: each clone of its template records in its turn.
+    A search fits clones, the best of them last, and other wrappers fit clones too: each clone of
+    their template records in its turn.
 
     Parameters
     ----------
     estimator : estimator
         About to be fitted.
-    seen : TrainingData
+    seen : Recordings
     """
     if isinstance(estimator, Pipeline):
         with recording(estimator.steps[-1][1], seen):
             yield
-    elif is_search(estimator):
-        with _hooks(estimator.estimator, __sklearn_clone__=_clone_and_record, seen=seen):
-            yield
-    elif hasattr(estimator, "fit") and not isinstance(estimator, FrozenEstimator):
+        return
+    wrapper = wrapper_of(estimator)
+    template = estimator if wrapper is None else getattr(estimator, wrapper.template)
+    if isinstance(estimator, FrozenEstimator) or not hasattr(template, "fit"):
+        yield
+    elif wrapper is None:
         with _hooks(estimator, fit=_fit_and_take_down, seen=seen):
             yield
     else:
-        yield
+        with _hooks(template, __sklearn_clone__=_clone_and_record, seen=seen):
+            yield
 
 
 @contextmanager
@@ -93,7 +102,7 @@ def _fit_and_take_down(model, seen, /, *args, **kwargs):
     _unhook(model)
     given = inspect.signature(model.fit).bind(*args, **kwargs).arguments
     adapter = find_adapter(model) or Adapter()
-    seen.X, seen.y, seen.sample_weight = given["X"], given["y"], adapter.weight_of_fit(model, given)
+    seen[model] = TrainingData(given["X"], given["y"], adapter.weight_of_fit(model, given))
     return model.fit(*args, **kwargs)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
 
-from ._base import Adapter
+from ._base import Adapter, KeptData
+from ._ways_out import way_out
 from ._wrappers import is_placeholder
 
 #: Entry points of other packages: modules, or what is in them, that register when imported.
 ENTRY_POINTS = "sklearn_relatif.adapters"
+#: Libraries for which there is a module in ``extras``.
+EXTRAS = {"glum", "skglm", "statsmodels"}
 _adapters: dict[str, Adapter] = {}
 
 
@@ -40,6 +43,7 @@ def find_adapter(estimator: Any) -> Adapter | None:
     """The adapter of an unwrapped estimator, which need not be fitted; None if there is none."""
     adapter = _registered(type(estimator))
     if adapter is None:
+        _load_extras(type(estimator))
         _load_entry_points()
         adapter = _registered(type(estimator))
     return adapter
@@ -68,6 +72,12 @@ def adapter_of(estimator: Any) -> Adapter:
     return adapter
 
 
+def kept_data(model: Any) -> KeptData | None:
+    """What stands for a fitted model that keeps its own rows; see :meth:`Adapter.kept_data`."""
+    adapter = find_adapter(model)
+    return None if adapter is None else adapter.kept_data(model)
+
+
 def reduce_estimator(estimator: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Any:
     """The objective of a fitted estimator by its adapter; see :meth:`Adapter.reduce`."""
     return adapter_of(estimator).reduce(estimator, X, y, sample_weight)
@@ -84,6 +94,12 @@ def _names(kind: type) -> Iterator[str]:
     while place:
         yield f"{place}.{kind.__name__}"
         place = place.rpartition(".")[0]
+
+
+def _load_extras(kind: type) -> None:
+    """Import what is here of the libraries that a class, and those it is derived from, are of."""
+    for package in EXTRAS & {base.__module__.partition(".")[0] for base in kind.__mro__}:
+        import_module(f"{__package__}.extras._{package}")
 
 
 @cache
@@ -107,7 +123,7 @@ def _unsupported_message(estimator: Any) -> str:
     if is_placeholder(estimator):
         name = f"The placeholder {estimator!r}"
     return (
-        f"{name} cannot be explained. Supported estimators: {supported}; "
+        f"{name} cannot be explained.{way_out(estimator)} Supported estimators: {supported}; "
         "also as the last step of a Pipeline, as the best estimator of a search with "
-        "refit=True, or in a FrozenEstimator."
+        "refit=True, in a FrozenEstimator, behind a threshold, or with a transformed target."
     )

@@ -10,6 +10,9 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ..utils._validation import check_all_classes, class_positions, label_array
 
+#: Distance of a score from a threshold that may be rounding.
+CLOSE = 1e-6
+
 
 class Targets:
     """Between the labels of the user and what a loss takes.
@@ -25,13 +28,22 @@ class Targets:
     has_classes: bool
     n_columns = 1
 
+    def handed_on(self, labels: np.ndarray) -> np.ndarray:
+        """Labels of the user as they reach the model."""
+        return labels
+
     def of_training(self, labels: np.ndarray, sample_weight: Any) -> np.ndarray:
-        """Training labels as a loss takes them."""
+        """Training labels, as they reach the model, as a loss takes them."""
         raise NotImplementedError
 
     def of_queries(self, labels: Any, objective: Any, jacobian: Any) -> np.ndarray:
         """Labels of queries as a loss takes them; where they are None, what is predicted."""
         raise NotImplementedError
+
+    def predicted(self, loss: Any, eta: np.ndarray) -> np.ndarray:
+        """What is predicted by some predictors, as a loss takes it."""
+        predicted: np.ndarray = loss.predict(eta)
+        return predicted
 
     def shown(self, targets: np.ndarray, predicted: Any) -> np.ndarray:
         """Targets as the user knows them, with what a function gives for predictions asked for."""
@@ -110,6 +122,61 @@ class ClassTargets(Targets):
         return self.classes[positions]
 
 
+class ThresholdTargets(ClassTargets):
+    """Labels of two classes that a threshold gives, in place of the model's own.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (2,)
+    cut : float
+        The least score that the positive class has.
+    of_probability : bool
+        Whether it is one of probabilities, not of ``decision_function``.
+    positive : {0, 1}, default=1
+        Position of the positive class, whose score it is.
+    """
+
+    def __init__(self, classes, cut, of_probability, positive=1):
+        super().__init__(classes)
+        self.cut, self.of_probability, self.positive = cut, of_probability, positive
+
+    def predicted(self, loss, eta):
+        """The positive class from the threshold on, and the other one below."""
+        return np.where(self._score(loss, eta) >= self.cut, self.positive, 1 - self.positive)
+
+    def _score(self, loss, eta):
+        """That of the positive class, which the threshold cuts."""
+        if self.of_probability:
+            return loss.probabilities(eta)[:, self.positive]
+        return loss.scores(eta) * (1 if self.positive else -1)
+
+    def of_queries(self, labels, objective, jacobian):
+        """Positions of the labels of queries, or of those that the threshold gives."""
+        if labels is None:
+            return self.predicted(objective.loss, objective.predictor(jacobian))
+        return super().of_queries(labels, objective, jacobian)
+
+    def agreeing(self, loss, eta, labels):
+        """The same with the positive class by which these predictors give the labels.
+
+        Raises
+        ------
+        ValueError
+            If neither does: the labels rest on more than the predictor and a threshold.
+        """
+        if loss.has_probabilities or not self.of_probability:
+            for positive in (1, 0):
+                found = ThresholdTargets(self.classes, self.cut, self.of_probability, positive)
+                is_clear = np.abs(found._score(loss, eta) - self.cut) > CLOSE * max(1, self.cut)
+                given = self.classes[found.predicted(loss, eta)]
+                if np.array_equal(given[is_clear], labels[is_clear]):
+                    return found
+        raise ValueError(
+            "The labels that the threshold gives do not come from the predictor of the model's "
+            "objective. Explain the model inside, `estimator_`, by its own labels."
+        )
+
+
 class RealTargets(Targets):
     """Real numbers, which a loss takes as they are: of shape (n,), or (n, n_targets) for several.
 
@@ -141,11 +208,43 @@ class RealTargets(Targets):
         if labels is None:
             shape = (jacobian.n_rows, self.n_columns)
             return np.full(shape[: 1 + (self.n_columns > 1)], np.nan)
-        return self.of_training(labels, None)
+        return self.of_training(self.handed_on(labels), None)
 
     def shown(self, values, predicted):
         """The targets, and predictions where these are asked for."""
-        return np.where(np.isnan(values), predicted(), values)
+        is_asked = np.isnan(values)
+        return np.where(is_asked, predicted(), values) if is_asked.any() else values
+
+
+class TransformedTargets(RealTargets):
+    """Real numbers that a transformer has made of the user's, whose units differ from the loss's.
+
+    Parameters
+    ----------
+    transformer : fitted transformer of tables with a column a target
+    targets : RealTargets
+        Of the model.
+    """
+
+    def __init__(self, transformer, targets):
+        super().__init__(targets.n_columns)
+        self.transformer, self.targets = transformer, targets
+
+    def handed_on(self, labels):
+        """What the transformer makes of the labels."""
+        return self.targets.handed_on(self._by(self.transformer.transform, labels))
+
+    def of_training(self, labels, sample_weight):
+        """Transformed targets, as those of the model are."""
+        return self.targets.of_training(labels, sample_weight)
+
+    def shown(self, values, predicted):
+        """The same in the units of the user."""
+        values = self.targets.shown(values, predicted)
+        return self._by(self.transformer.inverse_transform, values)
+
+    def _by(self, function, values):
+        return np.reshape(function(np.reshape(values, (len(values), -1))), np.shape(values))
 
 
 class BoundedTargets(RealTargets):

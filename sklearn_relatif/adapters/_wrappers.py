@@ -1,30 +1,84 @@
-"""What stands around the model that is explained: pipelines, searches, frozen estimators."""
+"""What stands around the model that is explained: pipelines, searches, thresholds, and the like."""
 
 from __future__ import annotations
 
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..jacobians import StoredRows, is_stored
+from ._targets import Targets, ThresholdTargets, TransformedTargets
+
+#: Rows whose labels tell which class a threshold takes for the positive one.
+COMPARED = 1000
+
+
+class Wrapper(NamedTuple):
+    """An estimator around one other, by what it calls that.
+
+    Attributes
+    ----------
+    template : str
+        The parameter that holds the other one as it was given.
+    fitted : str
+        The attribute that holds it when it is fitted.
+    stays : bool
+        Whether it is still there around the models without some rows.
+    """
+
+    template: str = "estimator"
+    fitted: str = "estimator_"
+    stays: bool = True
+
+
+FROZEN = Wrapper(fitted="estimator", stays=False)
+SEARCH = Wrapper(fitted="best_estimator_", stays=False)
+WRAPPERS = {
+    FrozenEstimator: FROZEN,
+    FixedThresholdClassifier: Wrapper(),
+    TunedThresholdClassifierCV: Wrapper(),
+    TransformedTargetRegressor: Wrapper("regressor", "regressor_"),
+}
+
+
+def wrapper_of(estimator) -> Wrapper | None:
+    """How an estimator holds one other that it fits and asks, if it is of that kind."""
+    for kind, wrapper in WRAPPERS.items():
+        if isinstance(estimator, kind):
+            return wrapper
+    is_fitted_search = hasattr(estimator, "best_estimator_")
+    return SEARCH if is_fitted_search or is_search(estimator) else None
+
+
+def is_search(estimator) -> bool:
+    """Whether an estimator searches for another's parameters and refits it (GridSearchCV, ...)."""
+    searches = hasattr(estimator, "estimator") and not isinstance(estimator, tuple(WRAPPERS))
+    return searches and bool(getattr(estimator, "refit", False))
 
 
 def is_searched(estimator) -> bool:
     """Whether the model at the core of an (unfitted) estimator is chosen by a search."""
     if isinstance(estimator, Pipeline):
         return is_searched(estimator.steps[-1][1])
-    return not isinstance(estimator, FrozenEstimator) and is_search(estimator)
+    wrapper = wrapper_of(estimator)
+    if wrapper is None or wrapper is FROZEN:
+        return False
+    return wrapper is SEARCH or is_searched(getattr(estimator, wrapper.template))
 
 
 def split_pipeline(estimator):
     """Transformers in order of application, and the model at the core of a fitted estimator.
 
-    Looks through Pipeline, FrozenEstimator and fitted searches, in any nesting. Samplers of
-    imbalanced-learn are left out: they take part in training only.
+    Looks through pipelines and wrappers in any nesting. Samplers of imbalanced-learn are left out:
+    they take part in training only.
     """
     *steps, model = _steps(estimator)
     return [step for step in steps if not is_sampler(step)], model
@@ -42,14 +96,67 @@ def is_sampler(step) -> bool:
 
 def _steps(estimator):
     """All steps of a fitted estimator in order, of which the model is the last."""
-    if isinstance(estimator, FrozenEstimator):
-        return _steps(estimator.estimator)
-    if hasattr(estimator, "best_estimator_"):
-        return _steps(estimator.best_estimator_)
     if isinstance(estimator, Pipeline):
         *steps, (_, last) = estimator.steps
         return [*(step for _, step in steps if not is_placeholder(step)), *_steps(last)]
-    return [estimator]
+    wrapper = wrapper_of(estimator)
+    if wrapper is None:
+        return [estimator]
+    check_is_fitted(estimator, wrapper.fitted)
+    return _steps(getattr(estimator, wrapper.fitted))
+
+
+def targets_of(estimator, targets: Targets) -> Targets:
+    """The targets of the user of a fitted estimator, from those of the model at its core.
+
+    Around it the target may be transformed.
+    """
+    for outer in reversed(_wrapped(estimator)):
+        if isinstance(outer, TransformedTargetRegressor):
+            targets = TransformedTargets(outer.transformer_, targets)
+    return targets
+
+
+def thresholded(estimator, model, targets, objective, features):
+    """Targets with the labels that a threshold around the model gives, if there is one.
+
+    Which class is the positive one may be known to a scorer only, so it is told by what is
+    predicted for some of the rows.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    model : fitted estimator
+        At the core of it.
+    targets : Targets
+    objective : objective
+    features : array-like of shape (n_rows, n_features)
+        The training rows as they reach the model.
+    """
+    kinds = (FixedThresholdClassifier, TunedThresholdClassifierCV)
+    outer = next((outer for outer in _wrapped(estimator) if isinstance(outer, kinds)), None)
+    if outer is None:
+        return targets
+    outer, rows = copy(outer), slice(0, COMPARED)
+    outer.estimator_ = model
+    is_tuned = isinstance(outer, TunedThresholdClassifierCV)
+    cut = outer.best_threshold_ if is_tuned else outer.threshold
+    named = outer.response_method
+    methods = ("predict_proba", "decision_function") if named == "auto" else (named,)
+    of_probability = "predict_proba" in methods and hasattr(model, "predict_proba")
+    if cut == "auto":
+        cut = 0.5 if of_probability else 0.0
+    found = ThresholdTargets(targets.classes, float(cut), of_probability)
+    eta = objective.training_predictor[rows]
+    return found.agreeing(objective.loss, eta, outer.predict(features[rows]))
+
+
+def _wrapped(estimator) -> list:
+    """The wrappers around the model at the core of a fitted estimator, the outermost first."""
+    if isinstance(estimator, Pipeline):
+        return _wrapped(estimator.steps[-1][1])
+    wrapper = wrapper_of(estimator)
+    return [] if wrapper is None else [estimator, *_wrapped(getattr(estimator, wrapper.fitted))]
 
 
 def is_placeholder(step):
@@ -68,14 +175,11 @@ def innermost_path(estimator) -> tuple[str, object]:
         name, last = estimator.steps[-1]
         prefix, model = innermost_path(last)
         return f"{name}__{prefix}", model
-    if hasattr(estimator, "best_estimator_") or is_search(estimator):
-        return innermost_path(estimator.estimator)
-    return "", estimator
-
-
-def is_search(estimator) -> bool:
-    """Whether an estimator searches for another's parameters and refits it (GridSearchCV, ...)."""
-    return bool(getattr(estimator, "refit", False)) and hasattr(estimator, "estimator")
+    wrapper = wrapper_of(estimator)
+    if wrapper is None:
+        return "", estimator
+    # A regressor of a transformed target may be left to the default.
+    return innermost_path(getattr(estimator, wrapper.template) or LinearRegression())
 
 
 def model_rows(transformers, model, X):
@@ -112,13 +216,17 @@ def model_rows(transformers, model, X):
 
 def rebuild(estimator, model):
     """The estimator with another fitted model at its core, without search or FrozenEstimator."""
-    if isinstance(estimator, FrozenEstimator):
-        return rebuild(estimator.estimator, model)
-    if hasattr(estimator, "best_estimator_"):
-        return rebuild(estimator.best_estimator_, model)
     if isinstance(estimator, Pipeline):
         changed = copy(estimator)
         name, last = estimator.steps[-1]
         changed.steps = [*estimator.steps[:-1], (name, rebuild(last, model))]
         return changed
-    return model
+    wrapper = wrapper_of(estimator)
+    if wrapper is None:
+        return model
+    inner = rebuild(getattr(estimator, wrapper.fitted), model)
+    if not wrapper.stays:
+        return inner
+    changed = copy(estimator)
+    setattr(changed, wrapper.fitted, inner)
+    return changed

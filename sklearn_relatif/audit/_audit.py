@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._study import Study
-from ..utils._validation import class_positions, label_array, missing_places, unmasked
+from ..utils._validation import unmasked
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -18,11 +18,12 @@ from ._quantities import (
 )
 from ._report import AuditReport
 from ._sections import describe_curvature, describe_groups, describe_model, support
+from ._views import VIEWS
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
 NO_TEST_ROWS = "No test rows were given: hubs, influence on the test loss and support are left out."
-NO_TEST_LABELS = "The test rows have no labels: influence on the test loss is left out."
+NO_TEST_TARGETS = "The test rows have no {}s: influence on the test loss is left out."
 
 
 def audit(
@@ -38,11 +39,13 @@ def audit(
     X_test, y_test, sample_names, groups
         As of :meth:`RelatIFExplainer.audit`.
     """
-    if not study.targets.has_classes:
+    if study.targets.n_columns > 1:
         raise TypeError(
-            f"audit is for classifiers; {type(study.model).__name__} predicts numbers. Its "
-            "rows have self_influence_, leverage_, explain and removal_effect."
+            f"audit is for one label or target a row; {type(study.model).__name__} was fitted to "
+            f"{study.targets.n_columns}. Audit a model of each, or see self_influence_, leverage_, "
+            "explain and removal_effect."
         )
+    view = VIEWS[study.targets.has_classes]
     index = study.training_rows.index
     if sample_names is not None:
         index = column_or_1d(unmasked(sample_names))
@@ -50,19 +53,19 @@ def audit(
     if y_test is not None:
         if X_test is None:
             raise ValueError("y_test was given without X_test; pass the test rows too.")
-        y_test = _check_labels(y_test, study.model.classes_)
+        y_test = view.test_targets(y_test, study)
 
-    columns, notes = model_columns(study)
+    columns, notes = model_columns(study, view)
     predictions = {}
     if X_test is None:
         notes.append(NO_TEST_ROWS)
     else:
-        first = explain_first_rows(study, criterion, X_test)
+        first = explain_first_rows(study, criterion, X_test, view.sign)
         columns["hub_if"] = times_first(first["if"])
         columns["hub_relatif"] = times_first(first["relatif"])
-        predictions = support(study, X_test, y_test, first["loss_relative"], index)
+        predictions = support(study, view, X_test, y_test, first["loss_relative"], index)
         if y_test is None:
-            notes.append(NO_TEST_LABELS)
+            notes.append(NO_TEST_TARGETS.format(view.target))
         else:
             columns["test_influence"] = mean_influence(study, X_test, y_test)
     columns |= suspicion_ranks(columns)
@@ -70,27 +73,14 @@ def audit(
     table = {}
     if groups is not None:
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
-        table, more = describe_groups(study, groups, columns, X_test, y_test, n_suspects)
+        table, more = describe_groups(study, view, groups, columns, X_test, y_test, n_suspects)
         notes += more
     return AuditReport(
         index=index,
         columns=columns,
-        model=describe_model(study, columns, X_test, y_test),
+        model=describe_model(study, view, columns, X_test, y_test),
         curvature=describe_curvature(study),
         predictions=predictions,
         groups=table,
         notes=tuple(notes),
     )
-
-
-def _check_labels(y_test: Any, classes: np.ndarray) -> np.ndarray:
-    """Labels of test rows as an array; or an error if some are missing or unknown to the model."""
-    # As they were given: among strings, NumPy makes the label "nan" of NaN.
-    labels = column_or_1d(label_array(y_test))
-    missing = missing_places(labels.tolist())
-    if missing:
-        raise ValueError(
-            f"y_test has no label (None or NaN) for {len(missing)} of its {len(labels)} rows, the "
-            f"first at position {missing[0]}. Leave these rows out."
-        )
-    return classes[class_positions(labels, classes, "y_test")]

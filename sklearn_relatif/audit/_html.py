@@ -13,23 +13,16 @@ from ..optimality import is_at_optimum
 from ..utils._text import clip, text_of
 from . import _svg
 from ._cells import cell_reader
-from ._meanings import FACTS, GROUP, PREDICTION, ROW
 from ._sentences import about_conditioning, why
 
-SUSPECT_COLUMNS = (
-    "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
-    "self_influence", "suspicion_rank", "loo_rank",
-)  # fmt: skip
-HUB_COLUMNS = (
-    "label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence", "leverage",
-)  # fmt: skip
-HARM_COLUMNS = ("label", "prediction", "probability", "test_influence", "parameter_shift", "loss")
-WORDS = ("row", "label", "prediction", "loo_prediction", "query", "best_row", "group")
 PERCENT = (
     "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
     "test_largest_class", "predictions_changed", "accuracy_change",
 )  # fmt: skip
-SIGNED = ("test_influence", "accuracy_change", "log_loss_change")
+SIGNED = (
+    "test_influence", "accuracy_change", "log_loss_change", "residual", "loo_residual",
+    "mean_residual", "error_change",
+)  # fmt: skip
 #: Cells of a listed row that are shown, at most.
 MAX_CELLS = 40
 #: Characters of a name that are shown, and those that fit a narrow column.
@@ -47,7 +40,7 @@ def render(report, X=None, n_rows=20):
     """
     cells = cells_of(X, len(report.index))
     sections = {
-        "model": ("The model and its fit", _facts(report.model)),
+        "model": ("The model and its fit", _facts(report.view, report.model)),
         "rows": ("Rows to look at first", _suspects(report, cells, n_rows)),
     }
     if report.n_test is not None:
@@ -82,17 +75,13 @@ def _header(report):
 
 
 def _suspects(report, cells, n_rows):
-    columns = _present(report, SUSPECT_COLUMNS)
+    columns = _present(report, report.view.suspect_columns)
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     rows = report.first_positions(n_rows)
-    n_contradicted = np.sum(report.columns["label"][rows] != report.columns["prediction"][rows])
     more = [_more(why(report.columns, row, report.n_test), cells(row)) for row in rows]
     return (
-        "<p>The rows that the model fits worst, by its loss: of the rankings tried, it found "
-        "planted label errors best on most data. Of these "
-        f"{len(rows)}, the model contradicts the labels of {n_contradicted or 'none'}. A suspect "
-        "need not be an error: it may be a rare case, or a case that the features do not tell.</p>"
+        f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
         + _row_table(report, rows, columns, more)
         + _pictures(report, rows)
     )
@@ -116,6 +105,12 @@ def _pictures(report, rows):
             if columns["hub_if"][row] > 0
         ]
         key += '<span class="key hub"></span>the ten largest hubs'
+    if "residual" in columns:
+        chart = _svg.scatter(
+            columns["prediction"], columns["residual"], marked,
+            x_label="prediction", y_label="residual", axis=_svg.plain_axis,
+        )  # fmt: skip
+        figures.append(_figure(chart, f"All training rows.{key}"))
     chart = _svg.scatter(
         columns["loss"], columns["self_influence"], marked,
         x_label="loss", y_label="self-influence",
@@ -132,7 +127,9 @@ def _hubs(report, n_rows):
     ):
         counts = report.columns[name]
         hubs = np.argsort(-counts, kind="stable")[:n_rows]
-        table = _row_table(report, hubs[counts[hubs] > 0], _present(report, HUB_COLUMNS))
+        table = _row_table(
+            report, hubs[counts[hubs] > 0], _present(report, report.view.hub_columns)
+        )
         content += f"<h3>Most often first by {method}</h3>{table}"
         counts = np.sort(counts[counts > 0])[::-1]
         shares[style] = np.cumsum(counts) / max(1, counts.sum())
@@ -150,7 +147,7 @@ def _hubs(report, n_rows):
 
 def _harm(report, n_rows):
     order = np.argsort(report.columns["test_influence"], kind="stable")
-    columns = _present(report, HARM_COLUMNS)
+    columns = _present(report, report.view.harm_columns)
     harmful, helpful = order[:n_rows], order[::-1][:n_rows]
     return (
         f"<h3>Most harmful to the test rows</h3>{_row_table(report, harmful, columns)}"
@@ -159,9 +156,12 @@ def _harm(report, n_rows):
 
 
 def _groups(report):
-    names, size = list(report.groups), len(report.groups["group"])
-    records = [[_cell(n, report.groups[n][i]) for n in names] for i in range(size)]
-    return _table([(n, GROUP[n]) for n in names], records)
+    view, groups = report.view, report.groups
+    records = [
+        [_cell(view, name, values[place]) for name, values in groups.items()]
+        for place in range(len(groups["group"]))
+    ]
+    return _table(view, [(name, view.group[name]) for name in groups], records)
 
 
 def _predictions(report, n_rows):
@@ -171,10 +171,11 @@ def _predictions(report, n_rows):
         for name, is_none in zip(found["best_row"].data, found["best_row"].mask, strict=True)
     ]
     order = np.argsort(np.nan_to_num(found["support"], nan=-np.inf), kind="stable")
-    headings = [(name, PREDICTION[name]) for name in found]
+    view = report.view
+    headings = [(name, view.prediction[name]) for name in found]
 
     def table(rows):
-        return _table(headings, [[_cell(n, found[n][i]) for n in found] for i in rows])
+        return _table(view, headings, [[_cell(view, n, found[n][i]) for n in found] for i in rows])
 
     return (
         "<p>A prediction with little support has no training row that resembles it, as the model "
@@ -184,15 +185,17 @@ def _predictions(report, n_rows):
 
 
 def _conditioning(report):
-    return f"<p>{escape(about_conditioning(report.curvature))}</p>{_facts(report.curvature)}"
+    sentence = escape(about_conditioning(report.curvature))
+    return f"<p>{sentence}</p>{_facts(report.view, report.curvature)}"
 
 
 def _legend(report):
+    view = report.view
     parts = {
-        "A training row": (ROW, {"row": 0, **report.columns}),
-        "A test row": (PREDICTION, report.predictions),
-        "A group of training rows": (GROUP, report.groups),
-        "The model and its curvature": (FACTS, {**report.model, **report.curvature}),
+        "A training row": (view.row, {"row": 0, **report.columns}),
+        "A test row": (view.prediction, report.predictions),
+        "A group of training rows": (view.group, report.groups),
+        "The model and its curvature": (view.facts, {**report.model, **report.curvature}),
     }
     return "".join(
         f"<h3>{title}</h3>{_meanings(meanings, present)}"
@@ -216,10 +219,10 @@ def _present(report, names):
     return [name for name in names if name in report.columns]
 
 
-def _facts(facts):
+def _facts(view, facts):
     boxes = []
     for name, value in facts.items():
-        heading, meaning = FACTS[name]
+        heading, meaning = view.facts[name]
         text = value if isinstance(value, str) else ", ".join(map(text_of, value[:30])) \
             if isinstance(value, np.ndarray) else number(name, value)  # fmt: skip
         wide = ' class="wide"' if len(text) > 40 else ""
@@ -231,18 +234,22 @@ def _facts(facts):
 
 
 def _row_table(report, rows, columns, more=None):
-    headings = [("row", ROW["row"]), *((name, ROW[name]) for name in columns)]
+    view = report.view
+    headings = [(name, view.row[name]) for name in ("row", *columns)]
     records = [
-        [_cell("row", report.index[row]), *(_cell(n, report.columns[n][row]) for n in columns)]
+        [
+            _cell(view, "row", report.index[row]),
+            *(_cell(view, name, report.columns[name][row]) for name in columns),
+        ]
         for row in rows
     ]
-    return _table(headings, records, more)
+    return _table(view, headings, records, more)
 
 
-def _table(headings, records, more=None):
+def _table(view, headings, records, more=None):
     """A table whose records are sorted by a click; each may have a line of its own below."""
     head = "".join(
-        f'<th scope="col"{_style(name)} title="{escape(meaning.text)}">'
+        f'<th scope="col"{_style(view, name)} title="{escape(meaning.text)}">'
         f'<span role="button" tabindex="0">{escape(meaning.heading)}</span></th>'
         for name, meaning in headings
     )
@@ -257,12 +264,12 @@ def _table(headings, records, more=None):
     return f'<div class="scroll">{table}</div>\n'
 
 
-def _style(name):
-    return ' class="text"' if name in WORDS else ""
+def _style(view, name):
+    return ' class="text"' if name in view.words else ""
 
 
-def _cell(name, value):
-    if name in WORDS:
+def _cell(view, name, value):
+    if name in view.words:
         text = text_of(value)
         style = "text long" if len(text) > SHORT_NAME else "text"
         title = f' title="{escape(text)}"' if len(text) > MAX_NAME else ""

@@ -116,7 +116,7 @@ GROUP = {
 
 #: The model and its curvature.
 FACTS = {
-    "model": Meaning("model", "The classifier at the end of the pipeline."),
+    "model": Meaning("model", "The model at the end of the pipeline."),
     "settings": Meaning("settings", "Its parameters that are not at scikit-learn's defaults."),
     "classes": Meaning("classes", "The labels that the model knows."),
     "n_rows": Meaning("training rows", "The rows that the model was trained on."),
@@ -173,4 +173,81 @@ FACTS = {
         "Their ratio. Rounding loses about as many digits as it has zeros, of 16 digits (7 in "
         "single precision).",
     ),
+}
+
+# --- where targets are numbers ------------------------------------------------------------------
+
+_TARGET = Meaning("target", "The target of the row, as it is in the data.")
+_RESIDUAL = Meaning(
+    "residual",
+    "The target minus the prediction, in units of the target. Positive: the model predicts too "
+    "little.",
+)
+_ERROR = "The root of the mean squared residual"
+_MEAN = "Always predicting the mean target of the training rows"
+
+NUMBER_ROW = ROW | {
+    "target": _TARGET,
+    "residual": _RESIDUAL,
+    "loo_prediction": Meaning(
+        "prediction without",
+        "What the model predicts when it is trained without the row, by one Newton step: what the "
+        "other rows make of it. For squared error, that is the prediction of a refit.",
+    ),
+    "loo_residual": Meaning(
+        "residual without", "The target minus what the model trained without the row predicts."
+    ),
+    "hub_if": Meaning(
+        "first by IF", "The number of test rows whose prediction the row moves most, by influence."
+    ),
+    "hub_relatif": Meaning(
+        "first by RelatIF",
+        "The number of test rows whose prediction the row moves most, by relative influence.",
+    ),
+    "suspicion_rank": Meaning(
+        "suspicion", "1 for the row whose target the model contradicts most: its loss is largest."
+    ),
+}
+NUMBER_PREDICTION = PREDICTION | {
+    "target": _TARGET,
+    "residual": _RESIDUAL,
+    "support": Meaning(
+        "support",
+        "How near the training row that moves the prediction most comes to the test row, as the "
+        "model sees it: for linear models a cosine, 1 for a row that bears on the model just as "
+        "the test row would, up or down; for kernel machines the score of that row.",
+    ),
+    "best_row": Meaning(
+        "best row", "The training row that moves the prediction most, by relative influence."
+    ),
+}
+NUMBER_GROUP = GROUP | {
+    "group": Meaning("group", "What the rows of the group have in common."),
+    "mean_residual": Meaning(
+        "mean residual",
+        "The mean of target minus prediction. Positive: the model predicts too little for them.",
+    ),
+    "error": Meaning("error", f"{_ERROR} of the group's rows, in units of the target."),
+    "prediction_change": Meaning(
+        "change", "The mean size of the change of test predictions without the group."
+    ),
+    "error_change": Meaning(
+        "error change",
+        "The change of the root mean squared error on the test rows when the group is removed and "
+        "the model retrained. Positive: the group is needed.",
+    ),
+}
+NUMBER_FACTS = FACTS | {
+    "n_parameters": Meaning(
+        "free parameters",
+        "The number of coefficients and intercepts that can differ: none that an L1 penalty holds "
+        "at 0, and with more features than rows the directions in which the rows lie.",
+    ),
+    "error": Meaning("training error", f"{_ERROR} of the training rows, in units of the target."),
+    "loo_error": Meaning(
+        "leave-one-out error", "The same by the model trained without each row, by one Newton step."
+    ),
+    "spread": Meaning("error of the mean, training", f"{_MEAN} has this error on them."),
+    "test_error": Meaning("test error", f"{_ERROR} of the test rows, in units of the target."),
+    "test_spread": Meaning("error of the mean, test", f"{_MEAN} has this error on the test rows."),
 }

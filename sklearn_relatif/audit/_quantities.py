@@ -13,7 +13,7 @@ from ..removal import removal_effect_on
 SCORES_AT_A_TIME = 2**24
 
 NO_CURVATURE = (
-    "The hinge loss has no curvature: there is no leverage, and no leave-one-out loss in one step."
+    "The loss has no curvature: there is no leverage, and no leave-one-out loss in one step."
 )
 NO_FACTOR = (
     "The exact curvature is too large to factor: leave-one-out numbers are left out, and leverage "
@@ -22,21 +22,18 @@ NO_FACTOR = (
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
-NO_PROBABILITIES = (
-    "The model gives no probabilities by scores alone; rows are judged by their loss."
-)
 
 
 # --- one number a training row --------------------------------------------------------------
 
 
-def model_columns(study):
+def model_columns(study, view):
     """What the model makes of each training row, and the row of the model.
 
     Parameters
     ----------
     study : Study
-        Of a classifier.
+    view : View
 
     Returns
     -------
@@ -44,15 +41,11 @@ def model_columns(study):
     notes : list of str
         What there is not, and why.
     """
-    objective, known = study.objective, study.training_rows
-    columns = {"label": known.labels, "prediction": known.predictions}
-    notes = []
-    if known.probabilities is not None:
-        columns["probability"] = known.probabilities
-    else:
-        notes.append(NO_PROBABILITIES)
+    objective = study.objective
+    columns, notes = view.columns(study)
     if has_leave_one_out(objective):
-        columns |= leave_one_out(study)
+        eta = study.remover.loo_predictor()
+        columns |= view.without(study, eta) | {"loo_loss": objective.loss.value(objective.y, eta)}
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
@@ -71,22 +64,6 @@ def has_leave_one_out(objective):
     return objective.loss.has_curvature and has_exact_factor(objective, "hessian")
 
 
-def leave_one_out(study):
-    """Loss, probability of the label and prediction of each row by the model without it.
-
-    One Newton step of each leave-one-out model, see ``RelatIFExplainer.loo_proba``.
-    """
-    objective, loss = study.objective, study.objective.loss
-    eta = study.remover.loo_predictor()
-    columns = {
-        "loo_prediction": study.targets.shown(loss.predict(eta), None),
-        "loo_loss": loss.value(objective.y, eta),
-    }
-    if loss.has_probabilities:
-        columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
-    return columns
-
-
 def losses(objective):
     """Loss of each training row, unweighted."""
     values = np.empty(objective.n_rows)
@@ -96,7 +73,7 @@ def losses(objective):
     return values
 
 
-def explain_first_rows(study, criterion, X_test):
+def explain_first_rows(study, criterion, X_test, sign):
     """The row that comes first for each test row, by IF and by RelatIF, in one pass.
 
     RelatIF is the criterion that is given, where that is relative. The loss-relative
@@ -110,7 +87,7 @@ def explain_first_rows(study, criterion, X_test):
     relative = "loss_relative" if criterion == "influence" else criterion
     names = {"if": "influence", "relatif": relative, "loss_relative": "loss_relative"}
     criteria = list(dict.fromkeys(names.values()))
-    found = study.explanations(X_test, None, criteria, n_examples=1, sign="positive")
+    found = study.explanations(X_test, None, criteria, n_examples=1, sign=sign)
     return {name: found[of_name] for name, of_name in names.items()}
 
 
@@ -159,7 +136,7 @@ def _sliceable(X):
 
 
 def suspicion_ranks(columns):
-    """Ranks of the rows by how likely their labels are wrong, 1 for the most suspicious.
+    """Ranks of the rows by how likely their targets are wrong, 1 for the most suspicious.
 
     By the training loss: of all rankings, it found planted label errors best or nearly so on every
     data set (``benchmarks/bench_label_errors.py``). The rank by the leave-one-out loss, in which a
@@ -177,8 +154,3 @@ def ranks(scores, tie_break):
     places = np.empty(len(order), np.intp)
     places[order] = np.arange(1, len(order) + 1)
     return places
-
-
-def of_own_class(probabilities, classes):
-    """Each row's probability of one class, given by its position."""
-    return probabilities[np.arange(len(classes)), classes]

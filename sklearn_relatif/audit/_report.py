@@ -14,7 +14,8 @@ from ..optimality import in_standard_errors, is_at_optimum
 from ..utils._text import clip_apart, is_missing, text_of
 from ..utils._validation import missing_places
 from ..utils._whole_files import write_whole
-from ._sentences import percent, why
+from ._sentences import why
+from ._views import VIEWS, View, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +76,17 @@ class AuditReport:
     notes: tuple[str, ...] = ()
 
     @property
+    def view(self) -> View:
+        """What is told of targets of their kind."""
+        return VIEWS["label" in self.columns]
+
+    @property
     def n_test(self) -> int | None:
         """Number of test rows, None without."""
         return self.model.get("n_test")
 
     def first_rows(self, n_rows: int = N_SHOWN) -> np.ndarray:
-        """Names of the rows with the most suspicious labels, the most suspicious first.
+        """Names of the rows with the most suspicious labels or targets, the most suspicious first.
 
         Of a data frame they are labels of its index: ``X_train.loc[report.first_rows()]``.
 
@@ -139,7 +145,10 @@ class AuditReport:
             Indexed by the names of the rows. Columns, of which those are left out that the
             model or the test rows do not give: ``label``, ``prediction`` and ``probability``
             (of the label) by the fitted model; ``loo_prediction``, ``loo_loss`` and
-            ``loo_probability`` by the model without the row, in one Newton step; ``loss``;
+            ``loo_probability`` by the model without the row, in one Newton step (which is exact
+            for squared error). For a regressor, in the place of labels and probabilities:
+            ``target``, ``residual`` and ``loo_residual``, the target minus the prediction. For
+            all: ``loss``;
             ``leverage``; ``self_influence`` and ``parameter_shift``, which are
             ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the numbers of
             test rows for which the row comes first; ``test_influence``, the change of the mean
@@ -167,17 +176,12 @@ class AuditReport:
         -------
         str
         """
-        lines = [self.verdict(), self._accuracy_line()]
+        lines = [self.verdict(), self.view.quality(self.model)]
         hubs = self.hub_line()
         if hubs:
             lines.append(hubs)
         first = self.first_positions(N_SUMMARISED)
-        is_contradicted = self.columns["label"][first] != self.columns["prediction"][first]
-        lines.append(
-            "Labels to look at first:"
-            if is_contradicted.any()
-            else "The model contradicts none of the labels that fit it least:"
-        )
+        lines.append(self.view.heading(self.columns, first))
         names = clip_apart([text_of(name) for name in self.index[first]])
         lines += [
             f"  {rank}. row {name}: {why(self.columns, position, self.n_test)}"
@@ -227,23 +231,10 @@ class AuditReport:
                 f"THE FIT IS NOT AT ITS OPTIMUM, but {in_standard_errors(distance)} of the "
                 "parameters from it: the numbers below mislead"
             )
-        return (
-            f"{self.model['model']}, trained on {self.model['n_rows']} rows, "
-            f"{self.model['n_features']} features, {len(self.model['classes'])} classes; "
-            f"{fit}."
-        )
-
-    def _accuracy_line(self) -> str:
-        parts = [f"{self.model['accuracy']:.1%} of the training rows"]
-        if "loo_accuracy" in self.model:
-            parts.append(f"{self.model['loo_accuracy']:.1%} when each is left out")
-        line = f"The model is right about {', '.join(parts)}"
-        if "test_accuracy" in self.model:
-            line += (
-                f", and {self.model['test_accuracy']:.1%} of {self.n_test} test rows (always "
-                f"the most frequent label: {self.model['test_largest_class']:.1%})"
-            )
-        return line + "."
+        sizes = f"{self.model['n_rows']} rows, {self.model['n_features']} features"
+        if "classes" in self.model:
+            sizes += f", {len(self.model['classes'])} classes"
+        return f"{self.model['model']}, trained on {sizes}; {fit}."
 
     def hub_line(self) -> str | None:
         """A line on how many test rows the same few training rows come first for.

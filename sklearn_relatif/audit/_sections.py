@@ -11,7 +11,6 @@ from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
 from ..utils._validation import group_labels
-from ._quantities import of_own_class
 
 #: Groups that are retrained without, at most: the largest ones.
 MAX_GROUPS = 50
@@ -22,32 +21,27 @@ EIGENVALUE_TOLERANCE = 1e-2
 # --- the model ------------------------------------------------------------------------------
 
 
-def describe_model(study, columns, X_test, y_test):
+def describe_model(study, view, columns, X_test, y_test):
     """Facts of the model and of its fit, as {name: value}."""
     objective = study.objective
-    label = columns["label"]
     facts = {
         "model": type(study.model).__name__,
         "settings": _settings(study.model),
-        "classes": study.model.classes_,
-        "n_rows": len(label),
+        **view.of_model(study),
+        "n_rows": objective.n_rows,
         "n_features": int(study.training_data.features.shape[1]),
         "distance_to_optimum": study.distance_to_optimum,
-        "accuracy": float(np.mean(columns["prediction"] == label)),
+        **view.fit(columns),
     }
-    if "loo_prediction" in columns:
-        facts["loo_accuracy"] = float(np.mean(columns["loo_prediction"] == label))
     if objective.rows.are_vectors:
         facts["n_parameters"] = int(objective.weights.size)
     if "leverage" in columns:
         facts["effective_parameters"] = float(columns["leverage"].sum())
-    facts["largest_class"] = _largest_share(label)
+    facts |= view.baseline(columns)
     if X_test is not None:
         facts["n_test"] = len(row_index(X_test))
     if y_test is not None:
-        y_test = np.asarray(y_test)
-        facts["test_accuracy"] = float(np.mean(study.estimator.predict(X_test) == y_test))
-        facts["test_largest_class"] = float(np.mean(y_test == _most_frequent(label)))
+        facts |= view.test_fit(study, columns, X_test, np.asarray(y_test))
     return facts
 
 
@@ -62,19 +56,10 @@ def _settings(model):
     return ", ".join(f"{name}={value!r}" for name, value in changed.items()) or "defaults"
 
 
-def _most_frequent(labels):
-    values, counts = np.unique(labels, return_counts=True)
-    return values[counts.argmax()]
-
-
-def _largest_share(labels):
-    return float(np.mean(labels == _most_frequent(labels)))
-
-
 # --- predictions ----------------------------------------------------------------------------
 
 
-def support(study, X_test, y_test, explanation, index):
+def support(study, view, X_test, y_test, explanation, index):
     """Each prediction on the test rows, and how near its best explaining row comes to it.
 
     The support is the cosine between the gradients of the query and of the row in the metric
@@ -85,10 +70,11 @@ def support(study, X_test, y_test, explanation, index):
     Parameters
     ----------
     study : Study
+    view : View
     X_test : array-like of shape (n_test, n_features)
     y_test : array-like of shape (n_test,) or None
     explanation : Explanation
-        The loss-relative one of the predicted labels.
+        The loss-relative one of the predictions.
     index : ndarray of shape (n_rows,)
         The names of the training rows.
 
@@ -98,17 +84,13 @@ def support(study, X_test, y_test, explanation, index):
     """
     objective, query = study.objective, study.query(X_test)
     queries = objective.query_rows(query.jacobian, query.y)
-    cosine = explanation.scores[:, 0].astype(np.float64)
+    cosine = np.abs(explanation.scores[:, 0].astype(np.float64))
     if queries.are_vectors:
         length = _lengths(queries, study.curvature)
         unknown = np.full(len(cosine), np.nan)
         cosine = np.divide(cosine, length, out=unknown, where=length > 0)
-    columns = {"query": row_index(X_test), "prediction": explanation.targets}
-    if objective.loss.has_probabilities:
-        probabilities = objective.loss.probabilities(objective.predictor(query.jacobian))
-        columns["probability"] = of_own_class(probabilities, query.y)
-    if y_test is not None:
-        columns["label"] = np.asarray(y_test)
+    columns = {"query": row_index(X_test)}
+    columns |= view.predicted(study, query, explanation.targets, y_test)
     best = rows_at(index, explanation.indices[:, 0])
     return columns | {"support": cosine, "best_row": best}
 
@@ -125,12 +107,13 @@ def _lengths(queries, curvature):
 # --- groups ---------------------------------------------------------------------------------
 
 
-def describe_groups(study, groups, columns, X_test=None, y_test=None, n_suspects=0):
+def describe_groups(study, view, groups, columns, X_test=None, y_test=None, n_suspects=0):
     """Each group of training rows, and what the model retrained without it does.
 
     Parameters
     ----------
     study : Study
+    view : View
     groups : array-like of shape (n_rows,)
     columns : dict of str to ndarray
         Those of the training rows, with their ``suspicion_rank``.
@@ -144,19 +127,18 @@ def describe_groups(study, groups, columns, X_test=None, y_test=None, n_suspects
     table : dict of str to ndarray of shape (n_groups,)
     notes : list of str
     """
-    labels, member = group_labels(groups, len(columns["label"]))
+    labels, member = group_labels(groups, study.objective.n_rows)
     sizes = np.bincount(member[member >= 0], minlength=len(labels))
     notes = []
     if len(labels) > MAX_GROUPS:
         notes.append(f"Of {len(labels)} groups the {MAX_GROUPS} largest are shown.")
     shown = np.sort(np.argsort(-sizes, kind="stable")[:MAX_GROUPS])
     rows = [np.flatnonzero(member == group) for group in shown]
-    right = columns["prediction"] == columns["label"]
     suspects = columns["suspicion_rank"] <= n_suspects
     table = {
         "group": labels[shown],
         "rows": sizes[shown],
-        "accuracy": np.array([right[some].mean() for some in rows]),
+        **view.of_groups(columns, rows),
         "mean_loss": np.array([columns["loss"][some].mean() for some in rows]),
         "suspects": np.array([suspects[some].sum() for some in rows]),
     }
@@ -165,47 +147,20 @@ def describe_groups(study, groups, columns, X_test=None, y_test=None, n_suspects
         table["test_influence"] = np.array([helpful[some].mean() for some in rows])
     if X_test is None:
         return table, notes
-    removable = np.array([_leaves_all_classes(study, some) for some in rows])
+    removable = np.array([view.can_do_without(study, some) for some in rows])
     if not removable.all():
         names = ", ".join(map(text_of, labels[shown][~removable][:5]))
-        notes.append(f"Without these groups a class would have no rows, so they stay: {names}.")
+        notes.append(f"Without these groups too few rows would be left, so they stay: {names}.")
     # The model of all rows is trained as closely as the others, or else the numbers would tell
     # of what its own fit lacks.
     removals = [[], *(some for some, can in zip(rows, removable, strict=True) if can)]
     before, *after = (
-        _performance(model, X_test, y_test) for model in retrain_without(study, removals)
+        view.performance(model, X_test, y_test) for model in retrain_without(study, removals)
     )
-    for name in _changes(before, before):
+    for name in view.changes(before, before):
         table[name] = np.full(len(rows), np.nan)
-        table[name][removable] = [_changes(before, other)[name] for other in after]
+        table[name][removable] = [view.changes(before, other)[name] for other in after]
     return table, notes
-
-
-def _leaves_all_classes(study, rows):
-    objective = study.objective
-    counts = objective.sample_weight > 0
-    counts[rows] = False
-    return len(np.unique(objective.y[counts])) == len(study.model.classes_)
-
-
-def _performance(model, X_test, y_test):
-    """Predictions on the test rows and, as far as they are known, accuracy and mean log loss."""
-    found = {"prediction": model.predict(X_test)}
-    if y_test is not None:
-        y_test = np.asarray(y_test)
-        found["accuracy"] = np.mean(found["prediction"] == y_test)
-        if hasattr(model, "predict_proba"):
-            own = of_own_class(model.predict_proba(X_test), np.searchsorted(model.classes_, y_test))
-            found["log_loss"] = -np.log(np.maximum(own, np.finfo(float).tiny)).mean()
-    return found
-
-
-def _changes(before, after):
-    changes = {"predictions_changed": np.mean(before["prediction"] != after["prediction"])}
-    for name in ("accuracy", "log_loss"):
-        if name in before:
-            changes[f"{name}_change"] = after[name] - before[name]
-    return changes
 
 
 # --- conditioning ---------------------------------------------------------------------------

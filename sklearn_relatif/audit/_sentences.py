@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..utils._text import clip, text_of
+from ._views import VIEWS, percent
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01
@@ -27,32 +27,9 @@ def why(columns, row, n_test=None):
     -------
     str
     """
-    clauses = [_about_label(columns, row)]
+    clauses = [VIEWS["label" in columns].about(columns, row)]
     clauses += filter(None, [_pull(columns, row), _hub(columns, row, n_test), _harm(columns, row)])
     return "; ".join(clauses) + "."
-
-
-def _about_label(columns, row):
-    label, prediction = (name_of(columns[name][row]) for name in ("label", "prediction"))
-    is_right = columns["label"][row] == columns["prediction"][row]
-    verdict = f"the model predicts {prediction}"
-    if "loo_probability" in columns:
-        alone = percent(columns["loo_probability"][row])
-        own = percent(columns["probability"][row])
-        if is_right and columns["loo_prediction"][row] != columns["label"][row]:
-            return f"Its label {label} has {own} only because of the row itself: {alone} without it"
-        if is_right:
-            return (
-                f"The model agrees with its label {label}, which it gives {alone} without the row"
-            )
-        return f"Its label is {label}, which the model without it gives {alone}; {verdict}"
-    if "loo_prediction" in columns:
-        alone = name_of(columns["loo_prediction"][row])
-        return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
-    place = int(columns["suspicion_rank"][row])
-    where = "the largest" if place == 1 else f"number {place} by size"
-    agrees = "as labelled" if is_right else f"not its label {label}"
-    return f"Its loss is {where} of {len(columns['loss'])}; {verdict}, {agrees}"
 
 
 def _pull(columns, row):
@@ -110,21 +87,3 @@ def about_conditioning(curvature):
 def share_below(values, row):
     """Share of the other rows whose value is smaller."""
     return float(np.sum(values < values[row]) / max(1, len(values) - 1))
-
-
-def name_of(label):
-    """A label as it appears in a sentence."""
-    return f"'{clip(text_of(label), 40)}'"
-
-
-def percent(share):
-    """A share in words: two digits, and never 0% or 100% of what is not."""
-    if np.isnan(share):
-        return "an unknown share"
-    value = 100 * share
-    if 0 < value < 0.1:
-        return "less than 0.1%"
-    if 99.9 < value < 100:
-        return "more than 99.9%"
-    digits = 1 if 0 < value < 1 or 99 < value < 100 else 0
-    return f"{value:.{digits}f}%"

@@ -30,18 +30,21 @@ def histogram(values, *, x_label, y_label, n_bins=20):
     return picture([axes(x, y, x_label, y_label), *bars], f"Histogram: {x_label}")
 
 
-def scatter(x_values, y_values, marked, *, x_label, y_label):
-    """Points on logarithmic axes, or their density where there are many.
+def scatter(x_values, y_values, marked, *, x_label, y_label, axis=None):
+    """Points, or their density where there are many.
 
     Parameters
     ----------
     x_values, y_values : ndarray of shape (n,)
-        Points that are not positive are drawn at the edge.
+        What lies beyond an axis is drawn at its edge.
     marked : list of (int, str, str)
         Points that stand out: position, class of style, and the text shown on hover.
     x_label, y_label : str
+    axis : callable, default=None
+        Makes an axis of values. None: :func:`log_axis`.
     """
-    x, y = log_axis(x_values), log_axis(y_values)
+    axis = axis or log_axis
+    x, y = axis(x_values), axis(y_values)
     if len(x_values) > MAX_POINTS:
         points = _density(x, y, x_values, y_values)
     else:
@@ -115,7 +118,7 @@ class Axis:
         """Values to write at the axis, with their text."""
         if not self.is_log:
             step = _round_step((self.high - self.low) / 5)
-            values = np.arange(0, self.high * (1 + 1e-9), step)
+            values = step * np.arange(np.ceil(self.low / step), self.high / step + 1e-9)
             return [(value, f"{value:,.10g}") for value in values]
         first, last = np.ceil(np.log10(self.low)), np.floor(np.log10(self.high))
         step = max(1, int(np.ceil((last - first) / 6)))
@@ -130,6 +133,14 @@ def log_axis(values):
     low = float(positive.min()) if positive.size else 0.1
     low = max(min(low, high / 10), high * 1e-10)
     return Axis(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)), is_log=True)
+
+
+def plain_axis(values):
+    """An axis over all values, with a little room around them."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    room = 0.05 * (high - low) or max(abs(high), 1.0)
+    return Axis(low - room, high + room, is_log=False)
 
 
 def _round_step(step):

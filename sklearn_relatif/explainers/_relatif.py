@@ -19,11 +19,12 @@ from sklearn.utils.metaestimators import available_if
 
 from .._study import Study, prepare_study
 from ..adapters import (
-    TrainingData,
+    Recordings,
     adapter_of,
     find_adapter,
     innermost_path,
     is_searched,
+    kept_data,
     linear_head,
     recording,
 )
@@ -229,14 +230,17 @@ class RelatIFExplainer(
 
     @classmethod
     def from_fitted(
-        cls, estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        cls, estimator: Any, X: Any = None, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> RelatIFExplainer:
         """Explain a model that is fitted already.
 
         Parameters
         ----------
-        estimator : fitted estimator
-            Of a supported kind, see ``estimator`` of the class.
+        estimator : fitted estimator, or result of statsmodels
+            Of a supported kind, see ``estimator`` of the class. A result (of OLS, WLS, Logit,
+            Probit, Poisson or GLM) keeps what it was fitted on, so that it is given alone. It
+            becomes an estimator, of which X is the design matrix: its constant is a column, and
+            its offset, with the logarithm of its exposure, the last one.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
             them is computed by ``transform``; a UserWarning says where that is known not to be
@@ -267,6 +271,19 @@ class RelatIFExplainer(
         >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
         """
+        kept = kept_data(estimator)
+        if kept is not None:
+            if any(given is not None for given in (X, y, sample_weight)):
+                raise TypeError(
+                    f"{type(estimator).__name__} keeps the rows that it was fitted on; give it "
+                    "without X, y and sample_weight."
+                )
+            estimator, X, y, sample_weight = kept
+        elif X is None or y is None:
+            raise TypeError(
+                f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
+                "was fitted on."
+            )
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
 
     @classmethod
@@ -407,7 +424,7 @@ class RelatIFExplainer(
         if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
-        estimator, seen = clone(self.estimator), TrainingData()
+        estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
                 estimator = estimator.fit(X, y, **fit_params)
@@ -628,7 +645,7 @@ class RelatIFExplainer(
         X_test : array-like or sparse matrix of shape (n_test, n_features), default=None
             Rows whose predictions are explained, to find hubs and the rows that help and harm.
         y_test : array-like of shape (n_test,), default=None
-            Their labels.
+            Their labels or targets.
         sample_names : array-like of shape (n_rows,), default=None
             Names of the training rows. None: their index.
         groups : array-like of shape (n_rows,), default=None
@@ -643,7 +660,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If the model is not a classifier.
+            If a row has several labels or targets.
         ValueError
             If an argument is invalid.
 

@@ -1,9 +1,16 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
-from ._glm import Domain, PoissonDeviance, TweedieDeviance, UnitDeviance
+from ._glm import (
+    BinomialDeviance,
+    Domain,
+    NegativeBinomialDeviance,
+    PoissonDeviance,
+    TweedieDeviance,
+    UnitDeviance,
+)
 from ._huber import ScaledHuber
-from ._link import IdentityLink, Link, LogLink
+from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -20,7 +27,9 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
 
 __all__ = [
+    "BinomialDeviance",
     "Domain",
+    "GivenLink",
     "Hinge",
     "Huber",
     "IdentityLink",
@@ -28,10 +37,12 @@ __all__ = [
     "Link",
     "LogLink",
     "LogLoss",
+    "LogitLink",
     "Loss",
     "MarginLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
     "RegressionLoss",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ._base import Loss, polar
-from ._link import IdentityLink, Link, LogLink
+from ._link import IdentityLink, Link, LogitLink, LogLink
 
 #: Share of the Fisher weight below which a second derivative is the rounding of zero.
 DERIVATIVE_ROUNDING = 10 * np.finfo(np.float64).eps
@@ -43,6 +43,13 @@ class Domain(NamedTuple):
 
 
 REAL, POSITIVE, NOT_NEGATIVE = Domain(), Domain(low=0), Domain(low=0, has_low=True)
+SHARE = Domain(low=0, high=1, has_low=True, has_high=True)
+#: Margins of targets at an end of the domain, which may grow for ever, and of those that pull both
+#: ways, so that neither of their two can.
+ZERO_OR_MORE = np.array([[[-1.0], [-1.0]], [[1.0], [-1.0]]])
+ZERO_ONE_OR_BETWEEN = np.array([[[-1.0], [-1.0]], [[1.0], [1.0]], [[1.0], [-1.0]]])
+#: How far from 0 and 1 the mean of a share is kept.
+LEAST_SHARE = np.finfo(np.float64).eps
 
 
 class UnitDeviance(Loss):
@@ -179,9 +186,8 @@ class TweedieDeviance(UnitDeviance):
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Targets of 0 pull towards a mean of 0, which a log link never reaches; others stay."""
-        if not (isinstance(self.link, LogLink) and 1 <= self.power < 2):
-            return []
-        return [([0], np.array([[[-1.0], [-1.0]], [[1.0], [-1.0]]]))]
+        has_zeros = isinstance(self.link, LogLink) and 1 <= self.power < 2
+        return [([0], ZERO_OR_MORE)] if has_zeros else []
 
     def margin_classes(self, y: np.ndarray) -> np.ndarray:
         """0 for targets of 0, and 1 for others."""
@@ -215,3 +221,85 @@ class PoissonDeviance(TweedieDeviance):
 
     def __init__(self, link: Link) -> None:
         super().__init__(1, link)
+
+
+class BinomialDeviance(UnitDeviance):
+    """``y log(y / mu) + (1 - y) log((1 - y) / (1 - mu))`` of a share y, such as one of trials.
+
+    Their number is a weight of the row.
+
+    Parameters
+    ----------
+    link : Link
+    """
+
+    targets = means = SHARE
+    has_dispersion = False
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link)
+        self.is_convex = isinstance(link, LogitLink)
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """Targets of 0 and 1 pull towards means that the logit never reaches; others stay."""
+        if not isinstance(self.link, LogitLink):
+            return []
+        return [([0], ZERO_ONE_OR_BETWEEN)]
+
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """0 and 1 for these targets, and 2 for those between."""
+        return np.where((y > 0) & (y < 1), 2, y).astype(np.intp)
+
+    def _moments(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean, slope, _ = super()._moments(eta)
+        mean = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
+        return mean, slope, self.variance(mean)
+
+    def variance(self, mean: np.ndarray) -> np.ndarray:
+        return mean * (1 - mean)
+
+    def variance_slope(self, mean: np.ndarray) -> np.ndarray:
+        return 1 - 2 * mean
+
+    def half_deviance(self, y: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        deviance: np.ndarray = xlogy(y, y / mean) + xlogy(1 - y, (1 - y) / (1 - mean))
+        return deviance
+
+
+class NegativeBinomialDeviance(UnitDeviance):
+    """Half the unit deviance of a variance ``mu + alpha mu^2``.
+
+    ``y log(y / mu) - (y + 1 / alpha) log((1 + alpha y) / (1 + alpha mu))``
+
+    Parameters
+    ----------
+    alpha : float
+    link : Link
+    """
+
+    targets, means = NOT_NEGATIVE, POSITIVE
+    has_dispersion = False
+
+    def __init__(self, alpha: float, link: Link) -> None:
+        super().__init__(link)
+        self.alpha = alpha
+        self.is_convex = isinstance(link, LogLink)
+
+    def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
+        """Those of counts, in a log link."""
+        return [([0], ZERO_OR_MORE)] if isinstance(self.link, LogLink) else []
+
+    def margin_classes(self, y: np.ndarray) -> np.ndarray:
+        """0 for targets of 0, and 1 for others."""
+        return (y > 0).astype(np.intp)
+
+    def variance(self, mean: np.ndarray) -> np.ndarray:
+        return mean + self.alpha * mean**2
+
+    def variance_slope(self, mean: np.ndarray) -> np.ndarray:
+        return 1 + 2 * self.alpha * mean
+
+    def half_deviance(self, y: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        ratio = np.log1p(self.alpha * y) - np.log1p(self.alpha * mean)
+        deviance: np.ndarray = xlogy(y, y / mean) - (y + 1 / self.alpha) * ratio
+        return deviance

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
+from scipy.special import expit
 
 #: Logarithm of the largest mean, and minus that of the least: its fourth power is still a number.
 MOST = 170.0
@@ -47,3 +49,46 @@ class LogLink(Link):
         return mean
 
     slope = bend = inverse
+
+
+class LogitLink(Link):
+    """The predictor is the logarithm of the odds."""
+
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = expit(eta)
+        return mean
+
+    def slope(self, eta: np.ndarray) -> np.ndarray:
+        slope: np.ndarray = expit(eta) * expit(-eta)
+        return slope
+
+    def bend(self, eta: np.ndarray) -> np.ndarray:
+        bend: np.ndarray = self.slope(eta) * (expit(-eta) - expit(eta))
+        return bend
+
+
+class GivenLink(Link):
+    """A link by three functions, such as another library has them.
+
+    Parameters
+    ----------
+    inverse, slope, bend : callable
+        The mean by the predictor, and its first two derivatives, elementwise.
+    """
+
+    def __init__(
+        self,
+        inverse: Callable[[np.ndarray], np.ndarray],
+        slope: Callable[[np.ndarray], np.ndarray],
+        bend: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._functions = inverse, slope, bend
+
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        return self._functions[0](eta)
+
+    def slope(self, eta: np.ndarray) -> np.ndarray:
+        return self._functions[1](eta)
+
+    def bend(self, eta: np.ndarray) -> np.ndarray:
+        return self._functions[2](eta)

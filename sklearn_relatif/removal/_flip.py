@@ -70,7 +70,7 @@ class _FlipSearch:
         self.order = "retrain" if is_exact else "newton"
         # The model of all rows, trained as those without some of them are.
         self.eta = self.predictors([np.empty(0, np.intp)])
-        self.label = self.loss.predict(self.eta)[0]
+        self.label = study.targets.predicted(self.loss, self.eta)[0]
         if self.label != self.query.y[0]:
             self.warn_of_another_label()
 
@@ -112,7 +112,7 @@ class _FlipSearch:
                 eta = self.eta + shifts[pool]
             best = self.lead(eta, rival).argmin()
             chosen = trials[best]
-            is_predicted = self.loss.predict(eta[[best]])[0] != self.label
+            is_predicted = self.study.targets.predicted(self.loss, eta[[best]])[0] != self.label
             if is_predicted and self.flips([chosen])[0]:
                 break
         # The step may have seen the flip later than retraining does.

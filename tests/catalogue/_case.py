@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
@@ -78,6 +79,12 @@ def outputs(model, X):
     raise AssertionError("The model says nothing.")
 
 
+@config_context(enable_metadata_routing=True)
+def requesting_weights(model):
+    """A model that is given weights where metadata are routed."""
+    return model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+
+
 def rows_without(case, table, sample_weight, rows):
     """The estimator's own fit after the rows have been deleted."""
     kept = np.delete(np.arange(len(table.X)), rows)
@@ -117,6 +124,8 @@ class Case:
     refit : callable
         ``refit(case, table, sample_weight, rows)``: the estimator's own fit without rows. By
         default after they have been deleted.
+    is_routed : bool
+        Whether weights reach the model by metadata routing, in scikit-learn's checks.
     failures : dict
         Of scikit-learn's checks of the explainer, those that fail for the model's sake, and why.
     """
@@ -133,6 +142,7 @@ class Case:
     has_first_order: bool = True
     takes_hostile_columns: bool = True
     refit: Callable[..., BaseEstimator] = rows_without
+    is_routed: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
 
     @property

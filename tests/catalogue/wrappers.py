@@ -1,0 +1,73 @@
+"""Wrappers around one model, which are looked through."""
+
+import numpy as np
+from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tests.catalogue._case import Case, requesting_weights
+
+LOGISTIC = requesting_weights(LogisticRegression(tol=1e-10))
+LOOKED_THROUGH = {
+    "refits": 1e-5,
+    "slope": 1e-3,
+    "is_checked_inside": False,
+    "is_routed": True,
+}
+
+
+def squared_error_transformed(model, X, y):
+    """The loss is that of the target as the model was given it."""
+    return (np.arcsinh(model.predict(X)) - np.arcsinh(y)) ** 2 / 2
+
+
+@config_context(enable_metadata_routing=True)
+def scorer():
+    return make_scorer(balanced_accuracy_score).set_score_request(sample_weight=False)
+
+
+ROUTING = {
+    "check_pipeline_consistency": "Pipeline.score routes weights to a step that takes none",
+    "check_supervised_y_no_nan": "infinite labels are refused in other words",
+}
+#: The model alone is given no weights by these checks.
+CONSTANT = dict.fromkeys(
+    (
+        "check_sample_weights_pandas_series",
+        "check_sample_weights_not_an_array",
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+        "check_classifiers_one_label_sample_weights",
+    ),
+    "in a fold of so few rows the predictions are all the same, which it refuses",
+)
+TUNED = {"check_classifiers_train": "labels are those of the threshold, not of 0.5"}
+CASES = {
+    "FixedThresholdClassifier": Case(
+        FixedThresholdClassifier(LOGISTIC),
+        "binary",
+        failures=ROUTING,
+        **LOOKED_THROUGH,
+    ),
+    "TunedThresholdClassifierCV": Case(
+        TunedThresholdClassifierCV(LOGISTIC, cv=3, scoring=scorer()),
+        "binary",
+        failures=ROUTING | CONSTANT | TUNED,
+        **LOOKED_THROUGH,
+    ),
+    "TransformedTargetRegressor": Case(
+        TransformedTargetRegressor(Ridge(alpha=0.5), func=np.arcsinh, inverse_func=np.sinh),
+        "number",
+        squared_error_transformed,
+        is_checked_inside=False,
+    ),
+    "Pipeline": Case(
+        make_pipeline(StandardScaler(with_mean=False, with_std=False), Ridge(alpha=0.5)),
+        "number",
+        is_checked_inside=False,
+    ),
+}
