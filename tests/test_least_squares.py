@@ -251,7 +251,7 @@ def test_coefficients_far_too_large_meet_no_target():
     model = LinearRegression().fit(X, y)
     model.coef_ = model.coef_ + 1e15
     with pytest.warns(UserWarning, match="not at the optimum"):
-        assert RelatIFExplainer.from_fitted(model, X, y).distance_to_optimum_ > 1e3
+        assert RelatIFExplainer.from_fitted(model, X, y).distance_to_optimum_ > 3
 
 
 # --- classes ---------------------------------------------------------------------------------
