@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 
 from .adapters import (
     Adapter,
     Recordings,
     Targets,
     adapter_of,
-    model_rows,
     positions_of_resampled,
     split_pipeline,
     targets_of,
@@ -33,7 +32,7 @@ from .adapters import (
 from .criteria import leverages, row_factors
 from .curvature import Prepared, prepare_curvature
 from .optimality import distance_to_optimum, warn_if_not_optimal
-from .removal import Remover, remover_of
+from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
@@ -123,9 +122,9 @@ class Attribution:
             Each row of X comes so many times, for as many entries of ``y``.
         """
         refuse_lazy(X)
-        features = model_rows(self.transformers, self.model, X)
+        features = adapter_of(self.model).model_rows(self.transformers, self.model, X)
         if n_labels > 1:
-            features = features[np.repeat(np.arange(features.shape[0]), n_labels)]
+            features = _safe_indexing(features, np.repeat(np.arange(features.shape[0]), n_labels))
         jacobian = self.objective.query_jacobian(features)
         labels = None if y is None else self.targets.shaped(label_array(y), warn=True)
         if labels is not None:
@@ -295,19 +294,9 @@ class Study(Attribution):
 
     @cached_property
     def remover(self) -> Remover:
-        """What leads to the models without some rows.
-
-        It starts from the optimum, whatever curvature and damping the criterion uses, and may have
-        other columns than the study's objective, where an L1 penalty has others active.
-        """
-        objective, own = self.objective, None
-        if objective.removal_kind == "smooth":
-            objective, own = self.coordinates
-            is_hessian = self.kind == "hessian" and self.damping == 0
-            own = own if is_hessian and own.is_exact else None
-            if objective.dtype != np.float64:  # In which a small difference would be rounding.
-                objective, own = objective.astype(np.float64), None
-        return remover_of(objective, own, self.n_jobs)
+        """What leads to the models without some rows; see :func:`remover_from`."""
+        is_hessian = self.kind == "hessian" and self.damping == 0
+        return remover_from(self.objective, self.curvature, is_hessian, self.n_jobs)
 
 
 def prepare_study(
@@ -358,11 +347,11 @@ def prepare_study(
     own = seen.get(model)
     if own is None:
         warn_if_transform_differs(estimator)
-        features = model_rows(transformers, model, X)
+        features = adapter.model_rows(transformers, model, X)
         shown = targets.shaped(y)
         labels = targets.handed_on(shown)
     else:
-        features = model_rows([], model, own.X)
+        features = adapter.model_rows([], model, own.X)
         positions = positions_of_resampled(estimator, len(index), features.shape[0])
         index, shown = index[positions], targets.shaped(y)[positions]
         labels, sample_weight = targets.shaped(own.y), own.sample_weight
@@ -379,7 +368,9 @@ def prepare_study(
         print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
     distance = distance_to_optimum(fitted, prepared, kind, damping)
     is_frozen = isinstance(estimator, FrozenEstimator)
-    warn_if_not_optimal(distance, model, features, transformers, data.sample_weight, is_frozen)
+    # Of a model that is made of several, the rows as the first of them takes them.
+    numbers = fitted.members[0].features if fitted.members else features
+    warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
     return Study(
         model=model,
         transformers=transformers,

@@ -47,12 +47,22 @@ def leverages(objective: Any, curvature: Any) -> np.ndarray:
     its own fit that the row determines. For one output it is the ``h_i`` of regression
     diagnostics; the sum over rows is the effective number of parameters.
     """
+    if objective.members:
+        return _summed_leverages(objective, curvature)
     forms = objective.forms(curvature)
     traces = [
         _trace_of_product(objective.weighted_second_derivative(rows), forms(rows))
         for rows in objective.blocks(objective.rows.n_values)
     ]
     return np.concatenate(traces) / objective.total_weight
+
+
+def _summed_leverages(objective: Any, curvature: Any) -> np.ndarray:
+    """Those that a row has in each of the models that an objective is made of."""
+    total = np.zeros(objective.n_rows)
+    for member, own in zip(objective.members, curvature.members, strict=True):
+        np.add.at(total, member.rows, leverages(member.objective, own))
+    return total
 
 
 def _trace_of_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

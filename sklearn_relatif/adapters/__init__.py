@@ -1,6 +1,7 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _ensembles,
     _gaussian_process,
     _glm,
     _head,
@@ -11,7 +12,7 @@ from . import (  # noqa: F401 (they register)
     _least_squares,
     _logistic,
     _margin,
-    _one_vs_rest,
+    _problems,
     _sgd,
 )
 from ._base import Adapter, KeptData
@@ -26,7 +27,7 @@ from ._recording import (
     warn_if_transform_differs,
 )
 from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
-from ._targets import BoundedTargets, ClassTargets, RealTargets, Targets
+from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets, Targets
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -43,6 +44,7 @@ __all__ = [
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
+    "ColumnTargets",
     "KeptData",
     "LinearAdapter",
     "MachineFits",

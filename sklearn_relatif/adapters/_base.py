@@ -11,6 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils._validation import check_sample_weight
 from ._targets import ClassTargets, RealTargets, Targets
+from ._wrappers import model_rows
 
 
 class KeptData(NamedTuple):
@@ -58,6 +59,10 @@ class Adapter:
     )
 
     # --- from an estimator to its objective and back ---------------------------------------
+
+    def model_rows(self, transformers: list[Any], model: Any, X: Any) -> Any:
+        """Rows as the model takes them, checked against its fit; see :func:`model_rows`."""
+        return model_rows(transformers, model, X)
 
     def reduce(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Any:
         """The objective that a fitted estimator minimised on its training data.

@@ -102,7 +102,9 @@ def _fit_and_take_down(model, seen, /, *args, **kwargs):
     _unhook(model)
     given = inspect.signature(model.fit).bind(*args, **kwargs).arguments
     adapter = find_adapter(model) or Adapter()
-    seen[model] = TrainingData(given["X"], given["y"], adapter.weight_of_fit(model, given))
+    # Some name several targets by a capital letter.
+    y = given["y"] if "y" in given else given["Y"]
+    seen[model] = TrainingData(given["X"], y, adapter.weight_of_fit(model, given))
     return model.fit(*args, **kwargs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -20,13 +21,20 @@ class Targets:
     Attributes
     ----------
     has_classes : bool
-        Whether targets are positions in classes, of which a removal may leave no row.
+        Whether targets are positions in the classes of one label, of which a removal may leave no
+        row.
+    classes : ndarray or None
+        These classes, sorted.
     n_columns : int, default=1
         How many labels or numbers a row has.
+    are_columns : bool, default=False
+        Whether even one of them is a column, to models that take y in two dimensions only.
     """
 
     has_classes: bool
+    classes: Any = None
     n_columns = 1
+    are_columns = False
 
     def handed_on(self, labels: np.ndarray) -> np.ndarray:
         """Labels of the user as they reach the model."""
@@ -52,8 +60,9 @@ class Targets:
     def shaped(self, labels, warn=False):
         """Labels as an array with an entry a row, or with one column a target."""
         if self.n_columns == 1:
-            return column_or_1d(labels, warn=warn)
-        labels = label_array(labels)
+            return column_or_1d(labels, warn=warn and not self.are_columns)
+        # Of several labels, scikit-learn takes a sparse indicator as well.
+        labels = label_array(labels.toarray() if sparse.issparse(labels) else labels)
         if labels.shape[1:] != (self.n_columns,):
             raise ValueError(
                 f"y must have one column for each of the {self.n_columns} targets of the model; "
@@ -120,6 +129,44 @@ class ClassTargets(Targets):
     def shown(self, positions, predicted):
         """The labels at some positions."""
         return self.classes[positions]
+
+
+class ColumnTargets(Targets):
+    """Several labels of each row, each among classes of its own, as positions in these.
+
+    Parameters
+    ----------
+    columns : sequence of ClassTargets
+    """
+
+    has_classes = False
+
+    def __init__(self, columns):
+        self.columns = tuple(columns)
+        self.n_columns = len(self.columns)
+
+    def of_training(self, labels, sample_weight):
+        """Positions of the labels of each column, in the shape of the labels."""
+        return self._each(lambda own, column: own.of_training(column, sample_weight), labels)
+
+    def of_queries(self, labels, objective, jacobian):
+        """Positions of the labels of queries, or of the classes that the model predicts."""
+        if labels is None:
+            return objective.predict(jacobian)
+        return self._each(lambda own, column: own.of_queries(column, objective, jacobian), labels)
+
+    def shown(self, positions, predicted):
+        """The labels at some positions."""
+        return self._each(lambda own, column: own.shown(column, predicted), positions)
+
+    def _each(self, function, values):
+        values = np.asarray(values)
+        columns = values.reshape(len(values), -1).T
+        found = [function(own, column) for own, column in zip(self.columns, columns, strict=True)]
+        kinds = {column.dtype.kind in "US" for column in found}
+        # NumPy would make texts of numbers beside them.
+        found = found if len(kinds) == 1 else [column.astype(object) for column in found]
+        return np.stack(found, axis=1).reshape(values.shape)
 
 
 class ThresholdTargets(ClassTargets):

@@ -11,6 +11,7 @@ from . import _memory
 from ._base import Curvature, Prepared
 from ._block_diagonal import BlockDiagonalCurvature
 from ._cholesky import CholeskyCurvature
+from ._composed import ComposedCurvature
 from ._diagonal import DiagonalCurvature
 from ._exact import proved_exact
 from ._inverse import build_curvature, diagonal_curvature
@@ -85,6 +86,8 @@ def check_room_for_factor(objective):
 
 def has_exact_factor(objective, kind) -> bool:
     """Whether the factor of a curvature is affordable, in the span of the rows if need be."""
+    if objective.members:
+        return all(has_exact_factor(member.objective, kind) for member in objective.members)
     return CholeskyCurvature.memory(objective.sizes().reduced, kind).is_affordable
 
 
@@ -145,6 +148,8 @@ def prepare_curvature(
     >>> choice.name, reduced.shape
     ('woodbury', (1, 31))
     """
+    if objective.members:
+        return _of_members(objective, kind, damping, (solver, random_state, verbose))
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         reason = "the curvature is diagonal, and its inverse exact at no cost"
@@ -165,6 +170,30 @@ def prepare_curvature(
         objective = reduce_to_row_space(objective)
     total = CurvatureOperator(objective, kind, damping)
     return Prepared(objective, APPROXIMATIONS[choice.name](total), choice)
+
+
+def _of_members(objective, kind, damping, options) -> Prepared:
+    """The curvature of each member by itself, with the damping that its scale leaves of it."""
+    if kind == "empirical_fisher":
+        raise ValueError(
+            "curvature='empirical_fisher' is that of one model: it couples the gradients of a row "
+            "in all the models that this one is made of. Use curvature='hessian'."
+        )
+    scales = [1.0 if kind == "identity" else share for share in objective.shares]
+    prepared = [
+        prepare_curvature(member.objective, kind, damping / scale, *options)
+        for member, scale in zip(objective.members, scales, strict=True)
+    ]
+    objectives, members, choices = zip(*prepared, strict=True)
+    sizes = [own.weights.size for own in objectives]
+    names = dict.fromkeys(choice.name for choice in choices)
+    choice = SolverChoice(
+        ", ".join(names),
+        f"of {len(members)} models, each by itself: {choices[0].reason}",
+        is_proved=all(choice.is_proved for choice in choices),
+    )
+    curvature = ComposedCurvature(members, scales, sizes)
+    return Prepared(objective.with_objectives(objectives), curvature, choice)
 
 
 def _of_tangents(objective, kind, damping, choice) -> Prepared:

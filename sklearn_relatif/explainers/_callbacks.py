@@ -39,7 +39,11 @@ def fit_task(explainer: Any, n_steps: int, X: Any, y: Any) -> Iterator[Step]:
     def step(name: str, estimator: Any = None) -> Iterator[None]:
         subtask = task.subcontext(task_name=name)
         subtask.call_on_fit_task_begin(estimator=explainer, X=X, y=y)
-        with subtask.propagate_callback_context(estimator) if estimator else nullcontext():
+        with (
+            subtask.propagate_callback_context(estimator)
+            if estimator is not None
+            else nullcontext()
+        ):
             yield
         subtask.call_on_fit_task_end(estimator=explainer, X=X, y=y)
 

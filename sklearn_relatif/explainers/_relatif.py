@@ -73,6 +73,16 @@ def _has_coordinates(self: Any) -> bool:
     return True
 
 
+def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
+    """Whether columns are no targets of their own to a model that would take them for such."""
+    tags = get_tags(model)
+    # Others say themselves that columns are not what they take.
+    if labels.ndim != 2 or not tags.target_tags.multi_output:
+        return False
+    is_single = tags.estimator_type == "classifier" and tags.target_tags.single_output
+    return not adapter.has_several_targets or (is_single and labels.shape[1] == 1)
+
+
 class RelatIFExplainer(
     RemovalMixin,
     VersionedMixin,
@@ -418,10 +428,9 @@ class RelatIFExplainer(
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         # Refuses what is not supported.
-        has_one = is_known and not adapter_of(model).has_several_targets
+        adapter = adapter_of(model) if is_known else None
         check_training_labels(y)
-        # Others say themselves that columns are not what they take.
-        if has_one and get_tags(model).target_tags.multi_output and label_array(y).ndim > 1:
+        if adapter is not None and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), Recordings()

@@ -1,6 +1,7 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
 from ._base import FiniteJacobian, Jacobian
+from ._composed import ComposedJacobian, slices_of
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
@@ -9,6 +10,7 @@ from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
+    "ComposedJacobian",
     "FiniteJacobian",
     "Gradients",
     "Jacobian",
@@ -26,6 +28,7 @@ __all__ = [
     "heavy_columns",
     "held",
     "is_stored",
+    "slices_of",
     "take_columns",
     "without_columns",
 ]

@@ -1,6 +1,16 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._composed import (
+    ComposedLoss,
+    MeanPredictionLoss,
+    MeanProbabilityLoss,
+    ProblemsLoss,
+    SummedLosses,
+    TargetsLoss,
+    VoteLoss,
+    side_by_side,
+)
 from ._glm import (
     BinomialDeviance,
     Domain,
@@ -28,6 +38,7 @@ from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, Squar
 
 __all__ = [
     "BinomialDeviance",
+    "ComposedLoss",
     "Domain",
     "GivenLink",
     "Hinge",
@@ -40,21 +51,28 @@ __all__ = [
     "LogitLink",
     "Loss",
     "MarginLoss",
+    "MeanPredictionLoss",
+    "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
     "SquaredEpsilonInsensitive",
     "SquaredError",
     "SquaredHinge",
     "SquaredMargin",
+    "SummedLosses",
+    "TargetsLoss",
     "TweedieDeviance",
     "UnitDeviance",
+    "VoteLoss",
     "binary_codebook",
     "helmert_contrasts",
     "of_models",
     "one_vs_rest_codebook",
+    "side_by_side",
 ]

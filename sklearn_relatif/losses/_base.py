@@ -96,6 +96,16 @@ class Loss(ABC):
         """Model probabilities, shape (n, n_classes)."""
         raise AttributeError(f"{type(self).__name__} has no probabilities.")
 
+    def log_probability(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Logarithm of the probability of each row's class, by default minus the loss, (n,)."""
+        return -self.value(y, eta)
+
+    def log_probability_direction(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Norm and unit vector of the gradient of minus :meth:`log_probability`."""
+        return self.direction(y, eta)
+
     def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``decision_function``, which is linear in it."""
         return eta[:, 0] if self.n_outputs == 1 else eta

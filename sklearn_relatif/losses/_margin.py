@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_softmax, logsumexp
 
 from ._base import Loss, polar, without_rounding
 
@@ -238,6 +238,26 @@ class LogLoss(MarginLoss):
         total = positive.sum(axis=1, keepdims=True)
         # Where every problem says no beyond the smallest number, there is nothing to normalise.
         return positive / np.where(total > 0, total, 1)
+
+    def log_probability(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """That of one of two classes, or of one-vs-rest probabilities, normalised, shape (n,)."""
+        if self.n_outputs == 1:
+            return super().log_probability(y, eta)
+        log_positive = -np.logaddexp(0, -eta)
+        own: np.ndarray = log_positive[np.arange(len(y)), y] - logsumexp(log_positive, axis=1)
+        return own
+
+    def log_probability_direction(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Norm and unit vector of the gradient of minus :meth:`log_probability`."""
+        if self.n_outputs == 1:
+            return super().log_probability_direction(y, eta)
+        share = np.exp(log_softmax(-np.logaddexp(0, -eta), axis=1))
+        own = np.arange(len(y)), y
+        share[own] = 0
+        share[own] = -share.sum(axis=1)
+        return polar(share * expit(-eta))
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """The margin of each binary problem."""

@@ -2,6 +2,7 @@
 
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
+from ._composed import ComposedObjective, Member
 from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
 from ._hinge import HingeObjective
@@ -16,12 +17,14 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
+    "ComposedObjective",
     "CurvatureOperator",
     "GaussNewtonObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
     "LinearObjective",
+    "Member",
     "Objective",
     "PairGrams",
     "Sizes",

@@ -29,9 +29,12 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "hinge", "active_set", "none"}
+    removal_kind : {"smooth", "hinge", "active_set", "composed", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already.
+        "hinge" the path of the dual solution, "active_set" the same where it is known already,
+        "composed" what leads to those of each of the members.
+    members : tuple of Member
+        The models that this one is made of; empty for most.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
     has_tables : bool
@@ -50,7 +53,7 @@ class Objective:
     leaves_intercept: bool = False
     penalty_share: Any = None
     removal_kind = "smooth"
-    is_linear = True
+    members: tuple[Any, ...] = ()
 
     @property
     def fitted(self) -> Objective:
@@ -60,6 +63,10 @@ class Objective:
     @property
     def has_dual_refits(self) -> bool:
         return False
+
+    @property
+    def is_linear(self) -> bool:
+        return True
 
     @property
     def has_l1(self) -> bool:

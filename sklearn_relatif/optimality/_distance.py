@@ -62,8 +62,10 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     -------
     float
         NaN or infinity where numbers overflow, or where J has a slope but no curvature; infinity
-        where J has no optimum.
+        where J has no optimum. Of a model that is made of several, the largest of theirs.
     """
+    if objective.members:
+        return _largest_distance(objective, prepared, curvature, damping)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if is_endless(prepared, curvature, damping):
             return np.inf
@@ -72,6 +74,21 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
         else:
             square, n_params = _decrement(objective, prepared, curvature, damping)
         return float(np.sqrt(ratio_or_zero(max(square, 0.0), n_params)))
+
+
+def _largest_distance(objective, prepared, curvature, damping):
+    """The largest distance of the models that one is made of: each has an optimum of its own."""
+    found = []
+    for member, own, inverse, scale in zip(
+        objective.members,
+        prepared.objective.members,
+        prepared.curvature.members,
+        prepared.curvature.scales,
+        strict=True,
+    ):
+        of_member = prepared._replace(objective=own.objective, curvature=inverse)
+        found.append(distance_to_optimum(member.objective, of_member, curvature, damping / scale))
+    return float(np.max(found))
 
 
 def is_endless(prepared, curvature, damping) -> bool:

@@ -17,7 +17,7 @@ from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
 from ._flip import find_flip_set
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
-from ._remover import remover_of
+from ._remover import remover_from, remover_of
 from ._retraining import polish, retrain, retraining_curvature
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "removal_effect",
     "removal_effect_on",
     "removal_statistics",
+    "remover_from",
     "remover_of",
     "retrain",
     "retrain_without",

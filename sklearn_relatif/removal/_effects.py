@@ -21,6 +21,7 @@ from ..results import RemovalStatistics
 from ..search import contract, products
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
+from ._composed import check_classes_stay
 
 ORDERS = ("first", "newton", "retrain")
 
@@ -167,6 +168,7 @@ def _removals(study: Any, groups: Any) -> list[np.ndarray]:
 
 def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
+    check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
         return
     y, counts, classes = study.objective.y, study.objective.sample_weight > 0, study.model.classes_

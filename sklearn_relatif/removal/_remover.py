@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..objectives import Objective
 from ._base import Remover
+from ._composed import ComposedRemover
 from ._hinge import HingeRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
@@ -19,11 +22,17 @@ def _refused(*_: Any) -> Remover:
     )
 
 
+def _composed(objective: Any, _: Any, n_jobs: int | None) -> Remover:
+    members = objective.members
+    return ComposedRemover(objective, [remover_of(own.objective, None, n_jobs) for own in members])
+
+
 #: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, and ``n_jobs``.
 REMOVERS: dict[str, Callable[..., Remover]] = {
     "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
+    "composed": _composed,
     "none": _refused,
 }
 
@@ -66,3 +75,32 @@ def remover_of(objective: Objective, curvature: Any = None, n_jobs: int | None =
     array([0.005, 0.435])
     """
     return REMOVERS[objective.removal_kind](objective, curvature, n_jobs)
+
+
+def remover_from(
+    objective: Any, curvature: Any, is_hessian: bool, n_jobs: int | None = None
+) -> Remover:
+    """The remover of an objective that is explained by a curvature, in its coordinates.
+
+    It starts from the optimum, whatever curvature and damping the criterion uses, and may have
+    other columns than the objective, where an L1 penalty has others active.
+
+    Parameters
+    ----------
+    objective : Objective
+    curvature : Curvature
+    is_hessian : bool
+        Whether that is the Hessian without damping.
+    n_jobs : int, optional
+    """
+    if objective.members:
+        both = zip(objective.members, curvature.members, strict=True)
+        removers = [remover_from(own.objective, inner, is_hessian, n_jobs) for own, inner in both]
+        return ComposedRemover(objective, removers)
+    own = None
+    if objective.removal_kind == "smooth":
+        objective, own = curvature.coordinates(objective)
+        own = own if is_hessian and own.is_exact else None
+        if objective.dtype != np.float64:  # In which a small difference would be rounding.
+            objective, own = objective.astype(np.float64), None
+    return remover_of(objective, own, n_jobs)

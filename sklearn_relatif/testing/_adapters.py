@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from .._study import Query
-from ..adapters import model_rows
+from ..adapters import adapter_of, split_pipeline
 from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
@@ -38,6 +38,8 @@ def check_adapter(
     - ``targets`` makes the labels what the loss takes, and shows them again.
     - ``restore`` writes ``parameters`` back: a copy with the same ones predicts the same, one with
       others predicts what the Jacobian says, and the model stays as it is.
+    - Where a model is made of several, each of these keeps all of this, with what it was fitted on,
+      and the rows are the members' side by side, as often as each counts there.
     - Unless ``removal_changes_objective`` or predictors are not linear in the parameters, models
       without rows that the objective leads to predict what the estimator's own ``refit`` does.
 
@@ -73,12 +75,16 @@ def check_adapter(
     >>> check_adapter(adapter_of(model), model, X, y)
     """
     labels, weight = label_array(y), check_sample_weight(sample_weight, len(y))
-    X = model_rows([], model, X)
+    X = adapter.model_rows([], model, X)
     targets = adapter.targets(model)
     positions = targets.of_training(labels, weight)
     before = joblib.hash((model, X, positions, weight))
     objective = adapter.reduce(model, X, positions, weight)
     promise(joblib.hash((model, X, positions, weight)) == before, "reduce changes nothing")
+    if objective.members:
+        limits = {"distance": distance, "refits": refits}
+        _check_composition(adapter, model, objective, X, positions, weight, limits)
+        return
     check_objective(objective, X)
     rows = Query(X, objective.query_jacobian(X), positions)
     _check_predictions(adapter, model, objective, rows, targets, labels)
@@ -197,3 +203,88 @@ def _check_refits(
     expected = [_of_model(adapter, refit, objective, X) - before for refit in refits]
     text = "models without rows predict what refits without them do"
     same(np.subtract(own, before), expected, tolerance, text)
+
+
+# --- models that are made of several -----------------------------------------------------------
+
+
+def _check_composition(
+    adapter: Any, model: Any, objective: Any, X: Any, y: np.ndarray, weight: Any, limits: Any
+) -> None:
+    parts = adapter.parts(model, X, y, weight)
+    for part, member in zip(parts, objective.members, strict=True):
+        core = member.inputs.model
+        own = member.features if part.rows is None else member.features[part.rows]
+        check_adapter(adapter_of(core), core, own, part.labels, part.sample_weight, **limits)
+    _check_rows_side_by_side(objective)
+    query = Query(X, objective.query_jacobian(X), y)
+    predictor = objective.predictor(query.jacobian)
+    tolerance = rounding(objective.dtype)
+    _check_said(adapter, model, objective, X, predictor, tolerance, "the objective")
+    if objective.has_tables:
+        before = joblib.hash(model)
+        copied = adapter.restore(model, adapter.parameters(model))
+        promise(joblib.hash(model) == before, "restore leaves the model as it is")
+        text = "a copy with the same parameters"
+        _check_said(adapter, copied, objective, X, predictor, tolerance, text)
+    removals, remover = two_removals(objective), remover_of(objective)
+    at_optimum = remover.at_optimum(query)
+    found = predictors_without(remover, removals, at_optimum, "retrain")
+    labels = adapter.targets(model).shown(y, lambda: y)
+    refits = adapter.refit(model, objective, X, labels, weight, removals)
+    expected = [_predictor_of_refit(adapter, refit, objective, X) for refit in refits]
+    text = "models without rows predict what refits without them do"
+    same(found[1:] - found[0], np.array(expected) - found[0], limits["refits"], text)
+
+
+def _check_rows_side_by_side(objective: Any) -> None:
+    found = objective.rows.norm[:, None] * objective.rows.block(slice(None))
+    expected = []
+    for member in objective.members:
+        own = member.objective
+        weight = objective.sample_weight[member.rows]
+        share = own.sample_weight / np.where(weight > 0, weight, 1)
+        gradients = (own.rows.norm * share)[:, None] * own.rows.block(slice(None))
+        total = np.zeros((objective.n_rows, gradients.shape[1]))
+        np.add.at(total, member.rows, gradients)
+        expected.append(total)
+    text = "rows are those of the members side by side, as often as they count there"
+    same(found, np.hstack(expected), rounding(objective.dtype), text)
+
+
+def _check_said(
+    adapter: Any,
+    model: Any,
+    objective: Any,
+    X: Any,
+    predictor: np.ndarray,
+    tolerance: float,
+    text: str,
+) -> None:
+    """What a model says of rows, in as much detail as its loss knows it."""
+    loss, targets = objective.loss, adapter.targets(model)
+    if loss.has_probabilities:
+        text = f"{text} gives the probabilities that the model does"
+        same(loss.probabilities(predictor), model.predict_proba(X), tolerance, text)
+    shown = targets.shown(loss.predict(predictor), lambda: loss.predict(predictor))
+    predicted = np.reshape(model.predict(X), shown.shape)
+    text = f"{text} predicts what the model does"
+    if shown.dtype.kind == "f":
+        same(shown, predicted, tolerance, text)
+    else:
+        promise(np.array_equal(shown, predicted), text)
+
+
+def _predictor_of_refit(adapter: Any, refit: Any, objective: Any, X: Any) -> np.ndarray:
+    """The predictors of a model's own members, side by side."""
+    found = []
+    for estimator, member in zip(adapter.estimators(refit), objective.members, strict=True):
+        core = split_pipeline(estimator)[1]
+        own = adapter_of(core).reduce(
+            core,
+            member.features if member.is_whole else member.features[member.rows],
+            member.objective.y,
+            member.objective.sample_weight,
+        )
+        found.append(own.predictor(own.query_jacobian(member.features)))
+    return np.hstack(found)

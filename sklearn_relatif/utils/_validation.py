@@ -126,6 +126,9 @@ def check_training_labels(y):
     if y is None:
         raise ValueError("RelatIFExplainer requires y to be passed, but the target y is None.")
     labels = label_array(y)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        found = "NaN" if np.isnan(labels).any() else "infinity"
+        raise ValueError(f"Input y contains {found}; give every row a label, or a finite target.")
     if labels.dtype.kind != "O" or labels.ndim != 1:
         return
     missing = missing_places(labels.tolist())
