@@ -23,4 +23,4 @@ def assert_checks(estimator, failures=(), among=None, is_routed=False):
                     raise
                 failed[name] = error
     wanted = set(failures) if among is None else set(failures) & among
-    assert set(failed) == wanted
+    assert set(failed) == wanted, f"said to fail, and pass: {wanted - set(failed)}"

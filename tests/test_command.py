@@ -153,15 +153,12 @@ def test_wrong_arguments_end_with_status_2(frame, capsys, arguments):
         ("label,x\n,1\n,2\n", "0 classes"),
         ("label,x\n" + "a,1\nb,1\n" * 20, "no column is left"),
         ('label,x\n"a,1\nb', "cannot be read as a table"),
-        ("label,x\n" + "".join(f"{i / 7},{i}\n" for i in range(100)), "looks like a quantity"),
-        ("label,x\n" + "".join(f"{i},{i}\n" for i in range(100)), "looks like a quantity"),
-        ("label;x\n" + "".join(f"{i},5;{i}\n" for i in range(100)), "looks like a quantity"),
         ("label,x\n" + "".join(f"c{i},1\n" for i in range(101)) * 2, "at most 100"),
         ("label,x\na,1,2,3\nb,2\n" * 2 + "a,1,2,3,4,5\n", "cannot be read as a table"),
     ],
     ids=[
-        "empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn", "real",
-        "whole", "decimal commas", "many classes", "ragged",
+        "empty", "header", "one row", "one class", "no target", "NaN", "constant", "torn",
+        "many classes", "ragged",
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_used(tmp_path, capsys, content, reason):
@@ -236,7 +233,7 @@ def test_a_reader_who_leaves_gets_no_traceback():
 def run(*arguments, program="", **settings):
     """The command in a process of its own."""
     program += "\nimport sys; from sklearn_relatif.cli._command import main; sys.exit(main())"
-    root = Path(_command.__file__).parents[1]
+    root = Path(_command.__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": str(root)} | settings.pop("env", {})
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
     return subprocess.run([sys.executable, "-c", program, *arguments], env=environment, **settings)
@@ -345,7 +342,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
 
 def test_interrupted_while_it_is_imported(tmp_path):
     Path("sklearn.py").write_text("raise KeyboardInterrupt")
-    root = Path(_command.__file__).parents[1]
+    root = Path(_command.__file__).parents[2]
     command = [sys.executable, "-m", "sklearn_relatif", "audit"]
     paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
     finished = subprocess.run(command, env=paths, capture_output=True, text=True)

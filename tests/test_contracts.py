@@ -42,6 +42,7 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    CoupledSquaredError,
     GivenLink,
     Hinge,
     Huber,
@@ -138,9 +139,10 @@ def test_losses_of_shares(name):
     check_loss(SHARES[name], y, rng.normal(size=(40, 1)))
 
 
-def test_a_loss_of_several_targets():
+@pytest.mark.parametrize("kind", [SquaredError, CoupledSquaredError])
+def test_a_loss_of_several_targets(kind):
     rng = np.random.default_rng(0)
-    check_loss(SquaredError(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
+    check_loss(kind(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
 def test_every_loss_is_held_to_its_protocol():
@@ -150,7 +152,8 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in kinds if not issubclass(kind, losses.ComposedLoss)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
-        type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]
+        CoupledSquaredError,
+        *(type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]),
     }
 
 

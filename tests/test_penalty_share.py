@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
+from sklearn.linear_model import ElasticNet, LogisticRegression, SGDClassifier, SGDRegressor
+from sklearn.multioutput import MultiOutputRegressor
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
@@ -165,3 +166,16 @@ def test_flip_sets_count_the_penalty(n_rows):
     refit = clone(LogisticRegression(C=1 / (0.02 * len(kept)), tol=1e-10)).fit(X[kept], y[kept])
     assert len(found.positions)
     assert refit.predict(query)[0] == found.new_label != explainer.predict(query)[0]
+
+
+def test_models_made_of_several_take_the_shares_of_each():
+    X, y = cases.noisy_classes(2, 80)
+    y = np.column_stack([X @ [1.0, -2.0, 0.5, 0.0] + np.sin(9 * X[:, 0]), y + X[:, 1] ** 2])
+    net = ElasticNet(0.2, tol=1e-14, max_iter=100_000)
+    whole, made = (RelatIFExplainer(m).fit(X, y) for m in (net, MultiOutputRegressor(net)))
+    for order in ("first", "newton", "retrain"):
+        for groups in (None, np.arange(80) % 9):
+            expected, found = (
+                e.removal_effect(X[:5], y[:5], groups, order=order) for e in (whole, made)
+            )
+            assert_allclose(found, expected, rtol=0, atol=1e-9)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..losses import SquaredError
-from ..objectives import build_objective
+from ..objectives import GroupedObjective, build_objective
+from ._least_squares import LinearRegressionAdapter
 from ._linear import LinearAdapter
 from ._registry import register
 
@@ -37,6 +38,7 @@ class ElasticNetAdapter(LinearAdapter):
             sample_weight,
             model.fit_intercept,
             penalty_share=sample_weight / total,
+            positive=model.positive,
         )
 
     def strength(self, model) -> tuple[float, float]:
@@ -71,7 +73,48 @@ class LassoCVAdapter(LassoAdapter):
         return True
 
 
-class SupportAdapter(LinearAdapter):
+class MultiTaskAdapter(ElasticNetAdapter):
+    """MultiTaskElasticNet, whose L1 penalty is one on the lengths of the targets' coefficients.
+
+    With ``w_j`` the coefficients of feature j for all targets, it minimised::
+
+        sum_i s_i |e_i|^2 / 2 + S alpha (l1_ratio sum_j |w_j| + (1 - l1_ratio) / 2 |w|^2)
+    """
+
+    def reduce(self, model, X, y, sample_weight):
+        alpha, ratio = self.strength(model)
+        total = sample_weight.sum()
+        parameters = self.penalised(model, total * alpha * (1 - ratio))
+        objective = build_objective(
+            SquaredError(len(parameters.weights)),
+            *parameters,
+            X,
+            y,
+            sample_weight,
+            model.fit_intercept,
+            penalty_share=sample_weight / total,
+        )
+        return GroupedObjective.of(objective, total * alpha * ratio) if ratio else objective
+
+
+class MultiTaskLassoAdapter(MultiTaskAdapter):
+    """MultiTaskLasso."""
+
+    def strength(self, model):
+        return model.alpha, 1.0
+
+
+class MultiTaskCVAdapter(MultiTaskAdapter):
+    """MultiTaskElasticNetCV and MultiTaskLassoCV, which search for their penalty."""
+
+    def strength(self, model):
+        return model.alpha_, getattr(model, "l1_ratio_", 1.0)
+
+    def removal_changes_objective(self, model):
+        return True
+
+
+class SupportAdapter(LinearRegressionAdapter):
     """OrthogonalMatchingPursuit: least squares on the features that it has chosen.
 
     Which these are is held for all rows; the estimator's own fit on fewer may choose others.
@@ -80,10 +123,8 @@ class SupportAdapter(LinearAdapter):
     how_to_fit_closer = "features of similar scales, without columns that are next to the same"
 
     def reduce(self, model, X, y, sample_weight):
-        parameters = self.penalised(model, l2=0.0)
-        loss = SquaredError(len(parameters.weights))
-        objective = build_objective(loss, *parameters, X, y, sample_weight, model.fit_intercept)
-        return objective.on_support(parameters.weights[:, : X.shape[1]] != 0)
+        objective = super().reduce(model, X, y, sample_weight)
+        return objective.on_support(self.parameters(model)[:, : X.shape[1]] != 0)
 
     def removal_changes_objective(self, model):
         return True
@@ -115,7 +156,13 @@ register(
     [f"sklearn.linear_model.{name}" for name in ("LassoCV", "LassoLarsCV", "LassoLarsIC")],
     LassoCVAdapter(),
 )
-register(["sklearn.linear_model.Lars", "sklearn.linear_model.LarsCV"], LarsAdapter())
+register("sklearn.linear_model.MultiTaskElasticNet", MultiTaskAdapter())
+register("sklearn.linear_model.MultiTaskLasso", MultiTaskLassoAdapter())
+register(
+    [f"sklearn.linear_model.MultiTask{name}CV" for name in ("ElasticNet", "Lasso")],
+    MultiTaskCVAdapter(),
+)
+register("sklearn.linear_model.Lars", LarsAdapter())  # And LarsCV, which is derived from it.
 register(
     [f"sklearn.linear_model.OrthogonalMatchingPursuit{end}" for end in ("", "CV")], SupportAdapter()
 )

@@ -60,7 +60,9 @@ class Targets:
     def shaped(self, labels, warn=False):
         """Labels as an array with an entry a row, or with one column a target."""
         if self.n_columns == 1:
-            return column_or_1d(labels, warn=warn and not self.are_columns)
+            # Regressors of several targets take one of them as a column too.
+            may_be_column = self.are_columns or not self.has_classes
+            return column_or_1d(labels, warn=warn and not may_be_column)
         # Of several labels, scikit-learn takes a sparse indicator as well.
         labels = label_array(labels.toarray() if sparse.issparse(labels) else labels)
         if labels.shape[1:] != (self.n_columns,):

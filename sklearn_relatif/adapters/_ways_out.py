@@ -93,6 +93,11 @@ WAYS_OUT = {
         "Its codes are drawn at random. OneVsRestClassifier and OneVsOneClassifier around the same "
         "model can be explained."
     ),
+    "sklearn.QuantileRegressor": (
+        "Its optimum passes through as many rows as it has active parameters, and does not move "
+        "with the weight of a row until it jumps to others: influence is 0 or infinite. "
+        "HuberRegressor is robust as well, and can be explained; LinearSVR(epsilon=0) fits medians."
+    ),
     "sklearn.RANSACRegressor": (
         "Explain the model in it on the rows that it took for inliers: RelatIFExplainer."
         "from_fitted(model.estimator_, X[model.inlier_mask_], y[model.inlier_mask_])."

@@ -136,6 +136,24 @@ def as_quantity(values):
     return AsNumber(numbers.decimal(Counter())[0], numbers.unit())(values)
 
 
+def number_column(values, votes):
+    """A column that is to be predicted as a number, whatever it is called; None if it holds none.
+
+    Parameters
+    ----------
+    values : Series
+    votes : Counter of str
+        Of the other columns of the file.
+    """
+    pandas = import_pandas()
+    if pandas.api.types.is_bool_dtype(values):
+        return None
+    if pandas.api.types.is_numeric_dtype(values):
+        return _finish(Column(AsNumber()), values)
+    counts = _counts(texts_of(values))
+    return _as_numbers(counts, values, votes, None) if counts else None
+
+
 def are_codes(texts, counts):
     """Whether texts are digits of which leading zeros are a part, as in postal codes.
 

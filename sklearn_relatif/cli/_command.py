@@ -8,12 +8,21 @@ import os
 import stat
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
@@ -34,10 +43,43 @@ from ._tables import (
 )
 
 PROGRAM = "python -m sklearn_relatif"
+
+
+class Model(NamedTuple):
+    """A model to choose from.
+
+    Attributes
+    ----------
+    predicts : {"classes", "numbers"}
+    build : callable
+        Takes the number of training rows.
+    """
+
+    predicts: str
+    build: Callable[[int], Any]
+
+
+#: Of mean losses: as much as a penalty of 1 is to their sum, as of the others.
+ONE_OF_ALL = {"solver": "newton-cholesky", "tol": 1e-8, "max_iter": 1000}
 MODELS = {
-    "logistic": lambda: LogisticRegression(max_iter=10_000, tol=1e-6),
-    "linear_svm": lambda: LinearSVC(max_iter=100_000, tol=1e-6),
-    "svm": lambda: SVC(tol=1e-6),
+    "logistic": Model("classes", lambda n_rows: LogisticRegression(max_iter=10_000, tol=1e-6)),
+    "linear_svm": Model("classes", lambda n_rows: LinearSVC(max_iter=100_000, tol=1e-6)),
+    "svm": Model("classes", lambda n_rows: SVC(tol=1e-6)),
+    "ridge": Model("numbers", lambda n_rows: Ridge()),
+    "linear": Model("numbers", lambda n_rows: LinearRegression()),
+    "lasso": Model("numbers", lambda n_rows: LassoCV(max_iter=100_000, tol=1e-8)),
+    "huber": Model("numbers", lambda n_rows: HuberRegressor(max_iter=10_000)),
+    "poisson": Model("numbers", lambda n_rows: PoissonRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+    "gamma": Model("numbers", lambda n_rows: GammaRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+}
+#: By whether the target has classes.
+DEFAULT_MODELS = {True: "logistic", False: "ridge"}
+#: Different numbers up to which nobody doubts that they are classes.
+FEW_NUMBERS = 10
+#: Targets that models do not take.
+REFUSED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "poisson": (lambda y: y < 0, "below 0"),
+    "gamma": (lambda y: y <= 0, "of 0 or less"),
 }
 #: Used where no damping is asked for and the curvature cannot be inverted without one.
 FALLBACK_DAMPING = 1e-6
@@ -156,8 +198,8 @@ def _add_audit(commands):
     audit = commands.add_parser(
         "audit",
         help="train a model on a table and report on its rows",
-        description="Train a model on a table and report which rows to look at: labels that look "
-        "wrong, rows that pull at the model, what groups of rows do.",
+        description="Train a model on a table and report which rows to look at: labels or numbers "
+        "that look wrong, rows that pull at the model, what groups of rows do.",
     )
     audit.add_argument(
         "data",
@@ -206,7 +248,7 @@ def _audit(options):
 
 
 def _split(table, options):
-    """Positions of the training rows, and the test rows with their labels."""
+    """Positions of the training rows, and the test rows with their targets."""
     everything = np.arange(len(table.y))
     if options.test is not None:
         frame = read_frame(options.test, table.notes)
@@ -218,15 +260,17 @@ def _split(table, options):
     if n_test == 0:
         table.notes.append("No rows were put aside for testing.")
         return everything, None, None
-    classes = np.unique(table.y)
-    stratify = table.y if n_test >= len(classes) <= len(everything) - n_test else None
+    n_classes = len(np.unique(table.y)) if table.has_classes else 0
+    has_room = n_test >= n_classes <= len(everything) - n_test
+    stratify = table.y if table.has_classes and has_room else None
     train, test = train_test_split(everything, test_size=n_test, stratify=stratify, random_state=0)
-    if len(np.unique(table.y[train])) < len(classes):
+    if table.has_classes and len(np.unique(table.y[train])) < n_classes:
         table.notes.append("No rows were put aside for testing: some classes have too few.")
         return everything, None, None
     table.notes.append(
         f"{n_test} of {len(everything)} rows, drawn at random, were put aside for testing; their "
-        "labels are not looked at (--test-size 0 looks at all)."
+        f"{'labels' if table.has_classes else 'targets'} are not looked at (--test-size 0 looks "
+        "at all)."
     )
     return np.sort(train), table.X.iloc[test], table.y[test]
 
@@ -295,14 +339,20 @@ def _explain(options):
     position = {name: place for place, name in enumerate(table.X.index)}
     unknown = [row for row in options.rows if row not in position]
     if unknown:
-        raise TableError(f"no row {unknown[0]} that has a label (rows are counted from 0)")
+        what = "label" if table.has_classes else "number to predict"
+        raise TableError(f"no row {unknown[0]} that has a {what} (rows are counted from 0)")
     asked = [position[row] for row in options.rows]
     train = np.setdiff1d(np.arange(len(table.y)), asked)
-    if len(np.unique(table.y[train])) < 2:
+    if len(train) < 2 or (table.has_classes and len(np.unique(table.y[train])) < 2):
         raise TableError("too few rows are left to train on")
     explainer = _explainer(table, train, options)
     X = table.X.iloc[asked]
-    explanation = explainer.explain(X, n_examples=options.top, criterion=options.criterion)
+    sign = "positive" if table.has_classes else "absolute"
+    explanation = explainer.explain(
+        X, n_examples=options.top, criterion=options.criterion, sign=sign
+    )
+    if not table.has_classes:
+        table.notes.append("Rows with a score above 0 raise the prediction, others lower it.")
     # Positions would be those among the rows trained on, which nobody sees.
     _print(explanation.frame().drop(columns="position").to_string(index=False))
     _print_assumptions(table)
@@ -311,7 +361,9 @@ def _explain(options):
 
 # --- what they share -----------------------------------------------------------------------
 def _add_model_options(parser):
-    parser.add_argument("--target", metavar="COLUMN", help="the column of labels")
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="the column to predict, of labels or of numbers"
+    )
     parser.add_argument(
         "--drop",
         metavar="COLUMN",
@@ -320,7 +372,11 @@ def _add_model_options(parser):
         default=[],
         help="columns not to predict from, such as those that tell the label",
     )
-    parser.add_argument("--model", choices=list(MODELS), default="logistic")
+    parser.add_argument(
+        "--model",
+        choices=list(MODELS),
+        help="(default: logistic for labels, ridge for a target of many different numbers)",
+    )
     parser.add_argument(
         "--damping",
         type=_damping,
@@ -335,7 +391,7 @@ def _check(options):
     if options.data is None and getattr(options, "test", None) is not None:
         parser.error("--test needs a file to train on")
     if options.data is not None and options.target is None:
-        parser.error("which column holds the labels? Say --target COLUMN")
+        parser.error("which column is to be predicted? Say --target COLUMN")
     read = [name for name in (options.data, getattr(options, "test", None)) if name is not None]
     written = [getattr(options, "output", None), getattr(options, "json", None)]
     written = [name for name in written if name is not None]
@@ -398,28 +454,62 @@ def _real(text):
 
 
 def _table(options) -> Table:
-    notes = []
+    notes: list[str] = []
     import_pandas()
+    predicts = None if options.model is None else MODELS[options.model].predicts
     if options.data is None:
         if options.target not in (None, BREAST_CANCER_TARGET):
             raise TableError(f"the breast cancer data have the labels {BREAST_CANCER_TARGET!r}")
         data = load_breast_cancer(as_frame=True)
         frame = data.frame.assign(target=data.target_names[data.target])
         notes.append("No file was given: the breast cancer data of scikit-learn.")
-        table = make_table(frame, BREAST_CANCER_TARGET, notes, options.drop)
+        table = make_table(frame, BREAST_CANCER_TARGET, notes, options.drop, predicts)
     else:
         _say(f"reading {options.data}")
-        table = make_table(read_frame(options.data, notes), options.target, notes, options.drop)
+        frame = read_frame(options.data, notes)
+        table = make_table(frame, options.target, notes, options.drop, predicts)
+    _choose_model(table, options)
     notes.append(describe_features(table))
     notes.append("Rows are numbered from 0, the first one below the header.")
     return table
+
+
+def _choose_model(table, options):
+    """The model that was asked for, if it takes the targets, or the one for such targets."""
+    if options.model is None:
+        options.model = DEFAULT_MODELS[table.has_classes]
+        table.notes += _said_of_target(table, options.target)
+    is_refused, which = REFUSED.get(options.model, (None, ""))
+    n_refused = int(is_refused(table.y).sum()) if is_refused else 0
+    if n_refused:
+        raise TableError(
+            f"{options.target!r} has {n_refused} numbers {which}, which --model {options.model} "
+            "does not take"
+        )
+
+
+def _said_of_target(table, target):
+    """What is assumed of a target of numbers, of which others could be right."""
+    n_different = len(np.unique(table.y))
+    if not table.has_classes:
+        others = [name for name, model in MODELS.items() if model.predicts == "numbers"][1:]
+        yield (
+            f"{target!r} has {n_different} different numbers, and is predicted as a number, by "
+            f"ridge regression (--model {', '.join(others)} for another model)."
+        )
+    elif table.y.dtype.kind in "if" and n_different > FEW_NUMBERS:
+        yield (
+            f"The {n_different} different numbers of {target!r} were taken as classes (--model "
+            "ridge predicts them as numbers)."
+        )
 
 
 def _explainer(table, train, options):
     """The model, trained on some rows of a table, with its explainer."""
     _say(f"training on {len(train)} rows")
     X, y = table.X.iloc[train], table.y[train]
-    model = make_pipeline(features_of(table), MODELS[options.model]()).fit(X, y)
+    model = make_pipeline(features_of(table), MODELS[options.model].build(len(train)))
+    model.fit(X, y)
     if options.damping != "auto":
         return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -21,9 +22,10 @@ from ._columns import (
     examples,
     lost_values,
     notes_of,
+    number_column,
     understand,
 )
-from ._readings import STAND_INS, count_texts, parse_number, texts_of
+from ._readings import STAND_INS, count_texts, texts_of
 from ._table_files import TableError, import_pandas, some
 
 #: Parameters that the features of all texts may have in all classes together, and those of all
@@ -43,12 +45,12 @@ N_PROPOSED = 3
 
 @dataclass
 class Table:
-    """Features and labels of a file.
+    """Features and targets of a file.
 
     Attributes
     ----------
     frame : DataFrame of shape (n_rows, n_columns)
-        The rows that have a label, as they were read.
+        The rows that have a target, as they were read.
     X : DataFrame of shape (n_rows, n_features)
         The columns that are used: numbers, and strings without missing values.
     y : ndarray of shape (n_rows,)
@@ -56,6 +58,8 @@ class Table:
         How the values of each column of X are read.
     notes : list of str
         What was assumed.
+    read_target : callable or None
+        How a target is read that is a number. None: the targets are labels.
     """
 
     frame: Any
@@ -63,6 +67,12 @@ class Table:
     y: np.ndarray
     readings: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    read_target: Any = None
+
+    @property
+    def has_classes(self):
+        """Whether the targets are labels of classes, not numbers."""
+        return self.read_target is None
 
     def kinds(self):
         """The columns of each kind: numbers, categories, and texts of two kinds."""
@@ -74,18 +84,20 @@ class Table:
         return named
 
 
-def make_table(frame, target, notes, dropped=()) -> Table:
+def make_table(frame, target, notes, dropped=(), predicts=None) -> Table:
     """Separate the target, and find out what each column holds.
 
     Parameters
     ----------
     frame : DataFrame
     target : str
-        Name of the column of labels.
+        Name of the column to predict.
     notes : list of str
         What was assumed is added to it.
     dropped : sequence of str
         Columns not to predict from.
+    predicts : {"classes", "numbers"}, optional
+        What the target is taken for. None: what it looks like.
 
     Raises
     ------
@@ -94,20 +106,28 @@ def make_table(frame, target, notes, dropped=()) -> Table:
     """
     frame = frame.rename(columns=str).reset_index(drop=True)
     require_columns(frame, [target, *dropped])
-    frame, y = _classes(frame, target, notes)
+    has_numbers = is_quantity(frame[target]) if predicts is None else predicts == "numbers"
+    if not has_numbers:
+        frame, y = _classes(frame, target, notes)
     columns, said = understand(frame.drop(columns=[target, *dropped]))
     notes += said
     used = {name: column for name, column in columns.items() if column.reading is not None}
     if not used:
         raise TableError("no column is left to predict from")
     X = import_pandas().DataFrame({name: used[name].values for name in used}, index=frame.index)
-    return Table(frame, X, y, {name: used[name].reading for name in used}, notes)
+    readings = {name: used[name].reading for name in used}
+    if not has_numbers:
+        return Table(frame, X, y, readings, notes)
+    votes: Counter[str] = sum((column.votes for column in columns.values()), Counter())
+    read, numbers = _numbers(frame[target], votes, notes)
+    kept = numbers.notna()
+    return Table(frame[kept], X[kept], numbers[kept].to_numpy(), readings, notes, read)
 
 
 def more_rows(table, frame, target):
-    """Features and labels of further rows, read as those of a table.
+    """Features and targets of further rows, read as those of a table.
 
-    Rows whose label the table does not have are left out.
+    Rows without a number, or whose label the table does not have, are left out.
 
     Parameters
     ----------
@@ -124,14 +144,16 @@ def more_rows(table, frame, target):
     pandas = import_pandas()
     frame = frame.rename(columns=str).reset_index(drop=True)
     require_columns(frame, [target, *table.X.columns])
-    y = _as_known_labels(texts_of(frame[target]), np.unique(table.y))
+    if table.has_classes:
+        y = _as_known_labels(texts_of(frame[target]), np.unique(table.y))
+        wanted = "label of the training data"
+    else:
+        y, wanted = table.read_target(frame[target]), "number"
     known = y.notna()
     if not known.any():
-        raise TableError(f"none of its values of {target!r} is a label of the training data")
+        raise TableError(f"none of its values of {target!r} is a {wanted}")
     if not known.all():
-        table.notes.append(
-            f"{(~known).sum()} test rows without a label of the training data were left out."
-        )
+        table.notes.append(f"{(~known).sum()} test rows without a {wanted} were left out.")
     columns = {name: read(frame[name]) for name, read in table.readings.items()}
     lost = {name: lost_values(frame[name], columns[name]) for name in columns}
     said = "Values of the test rows that are not what their column holds, taken as missing"
@@ -162,13 +184,17 @@ def _classes(frame, target, notes):
     if missing.any():
         notes.append(f"{missing.sum()} rows without a value of {target!r} were left out.")
     counts = y.value_counts()
-    _refuse_quantity(target, counts)
     rare = counts.index[counts < 2]
     n_classes = len(counts) - len(rare)
+    way_out = "; --model ridge predicts numbers" if is_quantity(frame[target]) else ""
     if n_classes < 2:
-        raise TableError(f"{target!r} has {n_classes} classes of at least two rows; two are needed")
+        raise TableError(
+            f"{target!r} has {n_classes} classes of at least two rows; two are needed{way_out}"
+        )
     if n_classes > MAX_CLASSES:
-        raise TableError(f"{target!r} has {n_classes} classes; at most {MAX_CLASSES} are possible")
+        raise TableError(
+            f"{target!r} has {n_classes} classes; at most {MAX_CLASSES} are possible{way_out}"
+        )
     if len(rare):
         notes.append(
             f"Classes of a single row were left out, {count_of(len(rare), 'row')}: {some(rare)}."
@@ -177,19 +203,33 @@ def _classes(frame, target, notes):
     return frame[kept], _as_array(y[kept])
 
 
-def _refuse_quantity(target, counts):
-    numbers = np.array([parse_number(text)[:2] for text in counts.index])
-    numbers = np.fmax(*numbers.T) if len(numbers) else np.array([np.nan])
-    if not np.isfinite(numbers).all():
-        return
-    most = MAX_NUMERIC_CLASSES
-    if (numbers % 1 == 0).all():
-        most = max(most, counts.sum() // 10)
-    if len(counts) > most:
-        raise TableError(
-            f"{target!r} has {len(counts)} different numbers and looks like a quantity; an audit "
-            "needs a column of classes"
-        )
+def _numbers(values, votes, notes):
+    """How the numbers of a target are read, and the numbers, of which some are missing."""
+    column = number_column(values, votes)
+    if column is None:
+        raise TableError(f"{values.name!r} does not hold numbers, which this model predicts")
+    if column.reading is None:
+        raise TableError(f"{values.name!r} cannot be predicted, since it holds one value only")
+    notes += notes_of({values.name: column.said})
+    n_missing = int(column.values.isna().sum())
+    if n_missing:
+        notes.append(f"{n_missing} rows without a number in {values.name!r} were left out.")
+    if len(values) - n_missing < 2:
+        raise TableError(f"{values.name!r} has fewer than two numbers")
+    return column.reading, column.values
+
+
+def is_quantity(values):
+    """Whether a column holds so many different numbers that it names no classes.
+
+    Parameters
+    ----------
+    values : Series
+    """
+    column = number_column(values, Counter())
+    if column is None or column.reading is None:
+        return False
+    return column.values.nunique() > MAX_NUMERIC_CLASSES
 
 
 def _labels(values, notes):
@@ -286,7 +326,7 @@ def describe_features(table):
 
 def _limits(table):
     """Features of each column of a kind, at most."""
-    named, n_classes = table.kinds(), len(np.unique(table.y))
+    named, n_classes = table.kinds(), len(np.unique(table.y)) if table.has_classes else 1
     n_features = MAX_PARAMETERS // (n_classes - 1 if n_classes > 2 else 1)
     of_text = max(50, n_features // max(1, len(named["words"]) + len(named["letters"])))
     of_category = max(10, n_features // max(1, len(named["category"])))

@@ -30,6 +30,8 @@ def null_space(objective, n_blocks, unpenalised):
         return [np.zeros((objective.weights.size, 0))]
     n_outputs, n_columns = objective.shape
     gram, per_output = _gram(objective), []
+    if objective.coupling is not None and not unpenalised:
+        return [_along_lengths(objective, gram)]
     for output in range(n_outputs):
         free = np.ones(n_columns, bool)
         if objective.mask is not None:
@@ -43,6 +45,21 @@ def null_space(objective, n_blocks, unpenalised):
             _orthonormal_in_coefficients(basis) if _leaves_intercept(objective) else basis
         )
     return per_output if n_blocks == n_outputs else [linalg.block_diag(*per_output)]
+
+
+def _along_lengths(objective, gram):
+    """Those of a penalty on lengths, which sees all but changes that are along the coefficients."""
+    n_outputs, n_columns = objective.shape
+    bears_none = (objective.penalty == 0).all(axis=0)
+    along = np.flatnonzero(bears_none & (objective.length_penalty > 0))
+    free = np.flatnonzero(bears_none & (objective.length_penalty == 0))
+    ways = np.zeros((n_outputs, n_columns, len(along) + n_outputs * len(free)))
+    units = objective.slope[:, along] / objective.length_penalty[along]
+    ways[:, along, np.arange(len(along))] = units
+    for k in range(n_outputs):
+        ways[k, free, len(along) + k * len(free) + np.arange(len(free))] = 1
+    null = _of_gram(np.einsum("kim,ij,kjn->mn", ways, gram, ways, optimize=True))
+    return ways.reshape(n_outputs * n_columns, -1) @ null
 
 
 def held(objective, directions):

@@ -34,11 +34,18 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
-from ._regression import Huber, RegressionLoss, SquaredEpsilonInsensitive, SquaredError
+from ._regression import (
+    CoupledSquaredError,
+    Huber,
+    RegressionLoss,
+    SquaredEpsilonInsensitive,
+    SquaredError,
+)
 
 __all__ = [
     "BinomialDeviance",
     "ComposedLoss",
+    "CoupledSquaredError",
     "Domain",
     "GivenLink",
     "Hinge",

@@ -97,6 +97,19 @@ class SquaredError(RegressionLoss):
         return np.ones_like(eta)
 
 
+class CoupledSquaredError(SquaredError):
+    """The same, where something else in the objective couples the targets of a row."""
+
+    couples_outputs = True
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """The identity, shape (n, n_outputs, n_outputs)."""
+        return self.fisher_weight(eta)
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        return np.repeat(np.eye(self.n_outputs, dtype=eta.dtype)[None], len(eta), axis=0)
+
+
 class Huber(RegressionLoss):
     """``e^2 / 2`` up to ``epsilon``, and linear beyond.
 

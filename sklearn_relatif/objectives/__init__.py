@@ -5,6 +5,7 @@ from ._build import NO_PARAMETERS, build_objective
 from ._composed import ComposedObjective, Member
 from ._gauss_newton import GaussNewtonObjective
 from ._grams import mirror_lower
+from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
@@ -20,6 +21,7 @@ __all__ = [
     "ComposedObjective",
     "CurvatureOperator",
     "GaussNewtonObjective",
+    "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",

@@ -29,10 +29,11 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "hinge", "active_set", "composed", "none"}
+    removal_kind : {"smooth", "grouped", "hinge", "active_set", "composed", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "hinge" the path of the dual solution, "active_set" the same where it is known already,
-        "composed" what leads to those of each of the members.
+        "grouped" the same for a penalty on lengths, "hinge" the path of the dual solution,
+        "active_set" that path where it is known already, "composed" what leads to those of each of
+        the members.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool
@@ -94,6 +95,15 @@ class Objective:
         """Whether J would be another without a row, shape (n_rows,)."""
         has_weight = self.sample_weight > 0
         return has_weight if self.penalty_share is None else has_weight | (self.penalty_share > 0)
+
+    def penalty_pulls(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each penalty that counts rows, the shares of these, and its gradient in the sum form.
+
+        Returns
+        -------
+        list of pairs of ndarrays of shape (n_rows,) and (n_params,)
+        """
+        return []
 
     @cached_property
     def rows(self) -> Any:

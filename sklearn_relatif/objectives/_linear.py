@@ -96,6 +96,11 @@ class LinearObjective(Objective):
     inactive_bound: np.ndarray | None = None
 
     @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
+
+    @property
     def has_l1(self):
         return self.full_l1 is not None
 
@@ -298,6 +303,11 @@ class LinearObjective(Objective):
     def penalty_gradient(self) -> np.ndarray:
         """``Lambda w + q``: of the penalties in the sum form, shape (n_outputs, n_columns)."""
         return self.penalty * self.weights + self.slope
+
+    def penalty_pulls(self):
+        if self.penalty_share is None:
+            return []
+        return [(self.penalty_share, self.penalty_gradient().ravel())]
 
     def with_penalties_times(self, factor) -> LinearObjective:
         """The same objective, with its penalties stronger or weaker by a positive factor."""

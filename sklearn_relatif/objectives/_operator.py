@@ -32,6 +32,8 @@ class CurvatureOperator:
     ----------
     ridge : ndarray of shape (n_outputs, n_columns), float64
         What the penalty (of the Hessian) and the damping add to the diagonal.
+    coupling : ndarray of shape (n_columns, n_outputs, n_outputs) or None
+        What the penalty adds beside it.
     """
 
     def __init__(self, objective, curvature, damping):
@@ -41,6 +43,11 @@ class CurvatureOperator:
         self.ridge = np.full(objective.shape, float(damping))
         if curvature == "hessian":
             self.ridge += objective.penalty / objective.total_weight
+        self.coupling = None
+        if curvature == "hessian" and objective.coupling is not None:
+            self.coupling = objective.coupling / objective.total_weight
+            self.ridge += np.einsum("dkk->kd", self.coupling)
+            self.coupling -= np.einsum("dkk->dk", self.coupling)[:, None] * np.eye(len(self.ridge))
 
     def inner(self, rows):
         """``B_i`` of some rows: (n, n_outputs) if diagonal, else (n, n_outputs, n_outputs)."""
@@ -87,7 +94,12 @@ class CurvatureOperator:
 
     def regularise(self, vectors):
         """What the penalty and the damping contribute to ``M v``."""
-        return vectors * self.ridge.ravel().astype(vectors.dtype, copy=False)
+        products = vectors * self.ridge.ravel().astype(vectors.dtype, copy=False)
+        if self.coupling is None:
+            return products
+        tables = vectors.reshape(len(vectors), *self.ridge.shape)
+        coupled = np.einsum("mkd,dkl->mld", tables, self.coupling.astype(vectors.dtype))
+        return products + coupled.reshape(products.shape)
 
     def restrict(self, vectors):
         """Vectors with zeros for the parameters that an L1 penalty holds at zero."""

@@ -121,6 +121,8 @@ def _decrement(objective, prepared, curvature, damping):
     if not np.isfinite(gradient).all():
         return np.nan, 1.0
     is_hessian = curvature == "hessian"
+    if objective.coupling is not None and objective.weights.size <= FEW_PARAMETERS:
+        return _by_standardised_hessian(objective, gradient)
     if is_hessian and damping == 0 and _is_accurate(objective, own):
         return _by_factor(objective, own, gradient)
     if objective.weights.size <= FEW_PARAMETERS:
@@ -201,6 +203,9 @@ def standardised_hessian(objective, jacobian):
     penalty = np.zeros((*shape, *shape))
     for k in range(shape[0]):
         penalty[k, :, k] = change.T @ (ridge[k, :, None] * change)
+    if objective.coupling is not None:
+        coupling = objective.coupling / objective.total_weight
+        penalty += np.einsum("di,dkl,dj->kilj", change, coupling, change, optimize=True)
     if len(data) == shape[0]:
         penalty = np.einsum("kikj->kij", penalty)
     else:

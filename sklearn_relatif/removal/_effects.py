@@ -218,18 +218,19 @@ def _first_order(
             indicator = (np.ones(len(assigned)), (assigned, member[rows][assigned]))
             shape = (product.shape[1], n_effects)
             effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
-    if objective.penalty_share is not None:
-        of_penalty = _first_order_of_penalty(study, jacobian, residual)
-        lost = _sum_by_group(objective.penalty_share, member, n_effects)
+    for of_rows, pull in objective.penalty_pulls():
+        of_penalty = _first_order_of_penalty(study, pull, jacobian, residual)
+        lost = _sum_by_group(of_rows, member, n_effects)
         effect += np.outer(of_penalty.sum(keepdims=True) if total else of_penalty, lost)
     return effect[0] if total else effect
 
 
-def _first_order_of_penalty(study: Any, jacobian: Any, residual: np.ndarray) -> np.ndarray:
+def _first_order_of_penalty(
+    study: Any, pull: np.ndarray, jacobian: Any, residual: np.ndarray
+) -> np.ndarray:
     """``g_t^T H^-1 (Lambda w + q) / S`` of the same gradients, shape (n_queries,)."""
     objective = study.objective
-    pull = objective.penalty_gradient().reshape(1, -1) / objective.total_weight
-    solved = study.curvature.solve(pull.astype(objective.dtype))
+    solved = study.curvature.solve((pull[None] / objective.total_weight).astype(objective.dtype))
     moved: np.ndarray = jacobian.apply(solved.astype(jacobian.dtype))[:, 0]
     return np.einsum("nk,nk->n", residual, moved)
 

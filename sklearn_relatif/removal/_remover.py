@@ -10,6 +10,7 @@ import numpy as np
 from ..objectives import Objective
 from ._base import Remover
 from ._composed import ComposedRemover
+from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
@@ -30,6 +31,7 @@ def _composed(objective: Any, _: Any, n_jobs: int | None) -> Remover:
 #: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, and ``n_jobs``.
 REMOVERS: dict[str, Callable[..., Remover]] = {
     "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
+    "grouped": lambda objective, *_: GroupedRemover(objective),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
     "composed": _composed,

@@ -140,7 +140,7 @@ def trained(objective, curvature=None):
         if not optimum.weights.size:
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
-        doubt = _not_found("all rows")
+        doubt = not_found("all rows")
     if objective.has_l1 or largest_change(objective, optimum.weights) > PRECISION:
         curvature = hessian_inverse(optimum)
     return optimum, curvature, doubt
@@ -202,12 +202,12 @@ def _settled(result, index, rows, position):
         table = settled.score_weights()
         models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
     if not is_optimal:
-        doubt = _not_found(f"all rows but {reprlib.repr(rows.tolist())}")
+        doubt = not_found(f"all rows but {reprlib.repr(rows.tolist())}")
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     return models
 
 
-def _not_found(rows):
+def not_found(rows):
     return (
         f"No optimum was found for the model of {rows}. What is told of it is of where the search "
         "has ended. The classes may be separable: then there is none without a penalty."

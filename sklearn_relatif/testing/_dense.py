@@ -38,6 +38,8 @@ class DenseObjective:
     parameters, penalty, slope : ndarray of shape (n_params,)
     penalty_share : ndarray of shape (n_rows,)
         Share of the penalty and the slope that leaves with each row.
+    length_penalty : ndarray of shape (n_columns,)
+        On the lengths of the coefficients of each column, of which the slope is not one then.
     is_active : ndarray of bool, shape (n_params,)
     both_active : ndarray of bool, shape (n_params, n_params)
     """
@@ -57,6 +59,9 @@ class DenseObjective:
         self.weight = self.sample_weight[:, None] * weight
         self.penalty = np.broadcast_to(objective.penalty, shape).ravel().astype(np.float64)
         self.slope = np.broadcast_to(objective.slope, shape).ravel().astype(np.float64)
+        self.shape, self.length_penalty = shape, np.zeros(shape[1])
+        if objective.coupling is not None:
+            self.length_penalty, self.slope = objective.length_penalty, 0 * self.slope
         self.penalty_share = np.zeros(len(self.y))
         if objective.penalty_share is not None:
             self.penalty_share = objective.penalty_share
@@ -81,13 +86,21 @@ class DenseObjective:
         """Gradient of the sum without some rows, 0 for inactive parameters, shape (n_params,)."""
         weight = self._without(self.sample_weight, removed)
         pull = np.einsum("nkp,nk,n->p", self.jacobian, self._residuals(parameters), weight)
-        pull += self._left(removed) * (self.penalty * parameters + self.slope)
+        units, _ = self._units_and_bends(parameters)
+        of_lengths = (units * self.length_penalty).ravel()
+        pull += self._left(removed) * (self.penalty * parameters + self.slope + of_lengths)
         return pull * self.is_active
 
     def hessian(self, parameters: np.ndarray, removed: Any = ()) -> np.ndarray:
         """Hessian of the sum without some rows, shape (n_params, n_params)."""
         second = self.loss.second_derivative(self.y, self.predictor(parameters))
-        penalty = self._left(removed) * np.diag(self.penalty)
+        units, bends = self._units_and_bends(parameters)
+        penalty, columns = np.diag(self.penalty), np.arange(self.shape[1])
+        for k, own in enumerate(units):
+            for m, other in enumerate(units):
+                rows, others = k * len(columns) + columns, m * len(columns) + columns
+                penalty[rows, others] += bends * ((k == m) - own * other)
+        penalty *= self._left(removed)
         return self._sum(second, self._without(self.weight, removed)) + penalty
 
     def curvature(self, kind: str, damping: float = 0.0) -> np.ndarray:
@@ -117,6 +130,18 @@ class DenseObjective:
         weight[np.asarray(removed, np.intp)] = 0
         return weight
 
+    def _units_and_bends(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Directions of the coefficients of each column, and the penalty of it by their length."""
+        table = parameters.reshape(self.shape)
+        lengths = np.linalg.norm(table, axis=0)
+        lengths[self.length_penalty == 0] = 1
+        return table / lengths, self.length_penalty / lengths
+
+    def shortest(self) -> float:
+        """The least length of coefficients with a penalty on it; infinity if there are none."""
+        lengths = np.linalg.norm(self.parameters.reshape(self.shape), axis=0)
+        return float(lengths[self.length_penalty > 0].min(initial=np.inf))
+
     def _left(self, removed: Any) -> float:
         """What is left of the penalties without some rows."""
         return 1 - float(self.penalty_share[np.asarray(removed, np.intp)].sum())
@@ -132,7 +157,8 @@ class DenseObjective:
         """The sum without some rows, where rows weigh the same in all outputs."""
         losses = self.loss.value(self.y, self.predictor(parameters))
         penalties = self.penalty / 2 * parameters**2 + self.slope * parameters
-        penalty = self._left(removed) * penalties.sum()
+        lengths = np.linalg.norm(parameters.reshape(self.shape), axis=0)
+        penalty = self._left(removed) * (penalties.sum() + self.length_penalty @ lengths)
         return float(self._without(self.sample_weight, removed) @ losses + penalty)
 
     def optimum(self, start: np.ndarray, removed: Any = ()) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..objectives import CurvatureOperator
 from ..removal import remover_of
 from ._dense import DenseObjective, dense_jacobian
 from ._jacobians import check_jacobian, rounding
-from ._losses import differences
+from ._losses import STEP, differences
 from ._promises import promise, refuses, same
 
 #: Every so-manieth row is removed in one of two removals.
@@ -187,7 +187,9 @@ def _check_derivatives(objective: Any, dense: Any, tolerance: float) -> None:
     of_gradient = differences(lambda at: dense.gradient(at[0])[None], parameters[None])[0]
     hessian = np.where(dense.both_active, dense.hessian(parameters), 0.0)
     text = "the Hessian is the derivative of the gradient"
-    same(hessian, of_gradient * dense.both_active, DIFFERENCES + tolerance, text)
+    # A step turns short coefficients, on whose length there is a penalty, by this angle.
+    lost = DIFFERENCES + (STEP / dense.shortest()) ** 2
+    same(hessian, of_gradient * dense.both_active, lost + tolerance, text)
 
 
 def _check_curvatures(objective: Any, dense: Any, tolerance: float) -> None:

@@ -124,6 +124,8 @@ class Case:
     refit : callable
         ``refit(case, table, sample_weight, rows)``: the estimator's own fit without rows. By
         default after they have been deleted.
+    runs_checks : bool
+        Whether scikit-learn's checks of estimators are run, unless another module does.
     is_routed : bool
         Whether weights reach the model by metadata routing, in scikit-learn's checks.
     failures : dict
@@ -142,6 +144,7 @@ class Case:
     has_first_order: bool = True
     takes_hostile_columns: bool = True
     refit: Callable[..., BaseEstimator] = rows_without
+    runs_checks: bool = True
     is_routed: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
 

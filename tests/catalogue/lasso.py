@@ -12,6 +12,10 @@ from sklearn.linear_model import (
     LassoLarsCV,
     LassoLarsIC,
     LinearRegression,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLasso,
+    MultiTaskLassoCV,
     OrthogonalMatchingPursuit,
     OrthogonalMatchingPursuitCV,
 )
@@ -32,6 +36,16 @@ TAKES_NO_WEIGHTS = dict.fromkeys(
     ],
     "It takes no weights.",
 )
+TAKES_COLUMNS = {
+    "failures": dict.fromkeys(
+        [
+            "check_transformer_data_not_an_array",
+            "check_transformer_general",
+            "check_transformer_preserve_dtypes",
+        ],
+        "Checks of transformers give one target, which it takes as a column only.",
+    )
+}
 #: Of columns that are the same, a path drops one, and stops elsewhere.
 PATH = {"takes_hostile_columns": False, "failures": TAKES_NO_WEIGHTS}
 
@@ -40,7 +54,8 @@ def at_its_alpha(case, table, sample_weight, rows):
     """The fit without rows, at the penalty that was searched for with all of them."""
     weight = {} if sample_weight is None else {"sample_weight": sample_weight}
     model = clone(case.estimator).fit(table.X, table.y, **weight)
-    held = ElasticNet(model.alpha_, l1_ratio=getattr(model, "l1_ratio_", 1.0), **TIGHT)
+    kind = ElasticNet if table.y.ndim == 1 else MultiTaskElasticNet
+    held = kind(model.alpha_, l1_ratio=getattr(model, "l1_ratio_", 1.0), **TIGHT)
     return rows_without(Case(held, case.data), table, sample_weight, rows)
 
 
@@ -68,9 +83,21 @@ CASES = {
         failures={"check_regressors_train": "It needs an intercept for these targets."},
     ),
     "Lasso, several targets": Case(Lasso(0.1, **TIGHT), "targets"),
+    "Lasso, positive": Case(Lasso(0.1, positive=True, **TIGHT), "number"),
     "LassoCV": Case(LassoCV(**SEARCH), "number", refit=at_its_alpha),
     "ElasticNet": Case(ElasticNet(0.1, **TIGHT), "number"),
     "ElasticNetCV": Case(ElasticNetCV(l1_ratio=[0.5, 0.9], **SEARCH), "number", refit=at_its_alpha),
+    "MultiTaskLasso": Case(MultiTaskLasso(0.2, **TIGHT), "targets", **TAKES_COLUMNS),
+    "MultiTaskLassoCV": Case(
+        MultiTaskLassoCV(**SEARCH), "targets", refit=at_its_alpha, **TAKES_COLUMNS
+    ),
+    "MultiTaskElasticNet": Case(MultiTaskElasticNet(0.2, **TIGHT), "targets", **TAKES_COLUMNS),
+    "MultiTaskElasticNetCV": Case(
+        MultiTaskElasticNetCV(l1_ratio=[0.5, 0.9], **SEARCH),
+        "targets",
+        refit=at_its_alpha,
+        **TAKES_COLUMNS,
+    ),
     "LassoLars": Case(LassoLars(0.1), "number", **PATH),
     "LassoLars, several targets": Case(LassoLars(0.1), "targets", **PATH),
     "LassoLarsCV": Case(LassoLarsCV(cv=3), "number", refit=at_its_alpha, **PATH),

@@ -32,7 +32,6 @@ def scorer():
 
 ROUTING = {
     "check_pipeline_consistency": "Pipeline.score routes weights to a step that takes none",
-    "check_supervised_y_no_nan": "infinite labels are refused in other words",
 }
 #: The model alone is given no weights by these checks.
 CONSTANT = dict.fromkeys(
@@ -45,7 +44,6 @@ CONSTANT = dict.fromkeys(
     ),
     "in a fold of so few rows the predictions are all the same, which it refuses",
 )
-TUNED = {"check_classifiers_train": "labels are those of the threshold, not of 0.5"}
 CASES = {
     "FixedThresholdClassifier": Case(
         FixedThresholdClassifier(LOGISTIC),
@@ -54,9 +52,9 @@ CASES = {
         **LOOKED_THROUGH,
     ),
     "TunedThresholdClassifierCV": Case(
-        TunedThresholdClassifierCV(LOGISTIC, cv=3, scoring=scorer()),
+        TunedThresholdClassifierCV(LOGISTIC, cv=3, thresholds=5, scoring=scorer()),
         "binary",
-        failures=ROUTING | CONSTANT | TUNED,
+        failures=ROUTING | CONSTANT,
         **LOOKED_THROUGH,
     ),
     "TransformedTargetRegressor": Case(

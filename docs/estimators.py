@@ -1,0 +1,123 @@
+"""Write the table of estimators: what of it each one has is tried, with the catalogue of the tests.
+
+``python docs/estimators.py`` writes it into ``README.md`` and ``docs/estimators.md``;
+tests/test_estimators.py holds both to it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "docs" / "estimators.md"]
+PLACE = re.compile(r"(<!-- estimators -->\n).*?(<!-- end of estimators -->)", re.DOTALL)
+HEAD = "| estimator | criteria | curvatures | removal | weights | sparse | several targets |"
+CRITERIA = {"influence": "I", "theta_relative": "θ", "loss_relative": "ℓ"}
+CURVATURES = {
+    "hessian": "H",
+    "fisher": "F",
+    "empirical_fisher": "E",
+    "identity": "1",
+    "active_set": "A",
+}
+#: Share of the largest effect by which one step may be off, and is still the end of the way.
+CLOSED_FORM = 1e-8
+
+
+def table() -> str:
+    """The table, with a line a class of estimators."""
+    sys.path.insert(0, str(ROOT))
+    from tests.catalogue import CASES
+
+    by_class: dict[str, list] = {}
+    for case in CASES.values():
+        by_class.setdefault(type(case.estimator).__name__, []).append(case)
+    rows = [_row(name, cases) for name, cases in sorted(by_class.items()) if name != "Pipeline"]
+    return "\n".join([HEAD, re.sub(r"[^|]+", "---", HEAD), *rows]) + "\n"
+
+
+def write() -> None:
+    """Write it where it belongs."""
+    lines = table()
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        page.write_text(PLACE.sub(rf"\g<1>{lines}\g<2>", text), "utf-8")
+
+
+def written(page: Path) -> str:
+    """The table as a page has it."""
+    found = PLACE.search(page.read_text("utf-8"))
+    assert found is not None
+    return found.group().split("-->\n", 1)[1].rsplit("<!--", 1)[0]
+
+
+def _row(name, cases) -> str:
+    fitted = [clone(case.estimator).fit(case.table.X, case.table.y) for case in cases]
+    both = list(zip(cases, fitted, strict=True))
+    cells = [
+        f"`{name}`",
+        _signs("criterion", CRITERIA, both),
+        _signs("curvature", CURVATURES, both),
+        _removal(*both[0]),
+        *(
+            "yes" if is_true else ""
+            for is_true in (
+                any(case.takes_weights for case in cases),
+                any(case.takes_sparse for case in cases),
+                any(case.table.y.ndim > 1 for case in cases),
+            )
+        ),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _signs(parameter, signs, both) -> str:
+    """Values of a parameter that can be had with one of the cases."""
+    trials = [(name, sign, one) for name, sign in signs.items() for one in both]
+    had = {sign: None for name, sign, one in trials if _answers(*one, {parameter: name})}
+    return " ".join(had)
+
+
+def _answers(case, model, asked) -> bool:
+    try:
+        explainer = _explainer(case, model, **asked)
+        return bool(np.isfinite(explainer.pairwise_influence(case.table.X_new)).all())
+    except (ValueError, TypeError):
+        return False
+
+
+def _explainer(case, model, **asked):
+    from sklearn_relatif import RelatIFExplainer
+
+    # The empirical Fisher information of few rows may have no inverse without it.
+    is_empirical = asked.get("curvature") == "empirical_fisher"
+    damping = {"damping": 1e-3} if is_empirical else {}
+    options = {**case.explainer, **damping, **asked}
+    return RelatIFExplainer.from_fitted(model, case.table.X, case.table.y, **options)
+
+
+def _removal(case, model) -> str:
+    """Whether the models without rows are exact, and whether a single step leads there."""
+    explainer, (_, _, X_new, y_new) = _explainer(case, model), case.table
+    effects = []
+    for order in ("retrain", "newton"):
+        with suppress(ValueError):
+            effects.append(explainer.removal_effect(X_new, y_new, order=order))
+    if not effects:
+        return "first order"
+    difference = np.abs(effects[-1] - effects[0]).max() / np.abs(effects[0]).max()
+    is_one_step = len(effects) == 2 and difference < CLOSED_FORM
+    return "exact, in one step" if is_one_step else "exact"
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write()
