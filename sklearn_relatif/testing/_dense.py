@@ -181,8 +181,11 @@ class DenseObjective:
         if not self.loss.has_dispersion:
             return np.ones(self.shape[0])
         square = self.sample_weight @ self._residuals(self.parameters) ** 2
-        expected = self.loss.fisher_weight(self.predictor(self.parameters))
-        return np.where(square > 0, square / (self.sample_weight @ expected), 1.0)
+        fisher = as_matrices(self.loss.fisher_weight(self.predictor(self.parameters)))
+        expected = self.sample_weight @ np.einsum("nkk->nk", fisher)
+        if self.loss.couples_outputs:
+            square, expected = (np.full(len(part), part.sum()) for part in (square, expected))
+        return np.where(square > 0, square / expected, 1.0)
 
     def distance(self) -> float:
         """From the optimum, in standard errors: of the Newton decrement."""
