@@ -42,6 +42,7 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
     CoupledSquaredError,
     GivenLink,
     Hinge,
@@ -53,9 +54,11 @@ from sklearn_relatif.losses import (
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NearestMargin,
     NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
+    PowerLink,
     ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
@@ -89,6 +92,7 @@ CLASSIFIERS = MARGINS | {
     "softmax": MultinomialLogLoss(5),
     "softmax without contrasts": MultinomialLogLoss(5, use_contrasts=False),
     "coupled": cases.Coupled(),
+    "nearest of four": NearestMargin(4),
 }
 REGRESSIONS = {
     "squared error": SquaredError(),
@@ -96,6 +100,7 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "gamma, inverse": TweedieDeviance(2, PowerLink(-1)),
     "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
     "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
@@ -104,15 +109,18 @@ REGRESSIONS = {
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
 }
+PROBIT = GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta))
 SHARES = {
     f"binomial, {type(link).__name__}": BinomialDeviance(link)
-    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
+    for link in (LogitLink(), ComplementaryLogLogLink(), PROBIT)
 }
 
 
 def n_classes_of(loss):
     if loss.softmax_contrasts is not None:
         return len(loss.softmax_contrasts)
+    if isinstance(loss, NearestMargin):
+        return loss.n_outputs
     return 3 if isinstance(loss, cases.Coupled) else len(loss.codebook)
 
 

@@ -9,6 +9,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ._base import Adapter, KeptData
 from ._ways_out import way_out
@@ -74,7 +75,7 @@ def adapter_of(estimator: Any) -> Adapter:
 
 def kept_data(model: Any) -> KeptData | None:
     """What stands for a fitted model that keeps its own rows; see :meth:`Adapter.kept_data`."""
-    adapter = find_adapter(model)
+    adapter = None if isinstance(model, BaseEstimator) else find_adapter(model)
     return None if adapter is None else adapter.kept_data(model)
 
 

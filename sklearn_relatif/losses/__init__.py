@@ -20,7 +20,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -34,6 +42,7 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
+from ._nearest import NearestMargin
 from ._regression import (
     CoupledSquaredError,
     Huber,
@@ -44,6 +53,7 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
     "CoupledSquaredError",
     "Domain",
@@ -62,9 +72,11 @@ __all__ = [
     "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NearestMargin",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",
