@@ -54,6 +54,7 @@ from sklearn_relatif.losses import (
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NearestMargin,
     NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
@@ -91,6 +92,7 @@ CLASSIFIERS = MARGINS | {
     "softmax": MultinomialLogLoss(5),
     "softmax without contrasts": MultinomialLogLoss(5, use_contrasts=False),
     "coupled": cases.Coupled(),
+    "nearest of four": NearestMargin(4),
 }
 REGRESSIONS = {
     "squared error": SquaredError(),
@@ -117,6 +119,8 @@ SHARES = {
 def n_classes_of(loss):
     if loss.softmax_contrasts is not None:
         return len(loss.softmax_contrasts)
+    if isinstance(loss, NearestMargin):
+        return loss.n_outputs
     return 3 if isinstance(loss, cases.Coupled) else len(loss.codebook)
 
 

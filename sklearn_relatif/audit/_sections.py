@@ -174,7 +174,8 @@ def describe_curvature(study):
         "solver": study.solver.name,
         "solver_reason": study.solver.reason,
     }
-    is_sum = study.objective.rows.are_vectors and study.objective.loss.has_curvature
+    objective = study.objective
+    is_sum = objective.is_linear and objective.rows.are_vectors and objective.loss.has_curvature
     if is_sum and study.kind != "identity":
         extremes = extreme_eigenvalues(study)
         if extremes is not None:

@@ -848,10 +848,9 @@ class RelatIFExplainer(
     @property
     def leverage_(self) -> np.ndarray:
         study = study_of(self)
-        if not study.objective.loss.has_curvature:
-            raise AttributeError(
-                f"{type(study.model).__name__} has no leverage_: the hinge loss has no curvature."
-            )
+        obstacle = study.objective.leverage_obstacle
+        if obstacle is not None:
+            raise AttributeError(f"{type(study.model).__name__} has no leverage_: {obstacle}.")
         return study.leverage()
 
     @property

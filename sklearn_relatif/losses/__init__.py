@@ -42,6 +42,7 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
+from ._nearest import NearestMargin
 from ._regression import (
     CoupledSquaredError,
     Huber,
@@ -71,6 +72,7 @@ __all__ = [
     "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NearestMargin",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
