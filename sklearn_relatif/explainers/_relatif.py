@@ -166,11 +166,11 @@ class RelatIFExplainer(
         Root mean square distance of the fitted parameters from the optimum of the training
         objective on exactly these rows and weights, in standard errors of the parameters:
         ``sqrt(n g^T H^-1 g / p)`` with the gradient and the Hessian of the objective, the
-        effective number of rows ``n`` and of parameters ``p``. Neither the units of features or
-        weights nor the number of rows matter to it. Infinite for a model without penalty that has
-        no optimum. Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that
-        it can tell. Below, the fit is close enough to
-        its optimum; that alone vouches for no number.
+        effective number of rows ``n`` and of parameters ``p``; where targets have a unit, over the
+        standard deviation of the residuals. Neither the units of features, weights or targets nor
+        the number of rows matter to it. Infinite for a model without penalty that has no optimum.
+        Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that it can
+        tell. Below, the fit is close enough to its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
         Index, labels, predictions and probabilities of the training rows.
     scale_ : ndarray of shape (n_rows,)
