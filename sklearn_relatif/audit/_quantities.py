@@ -48,8 +48,7 @@ def model_columns(study, view):
     objective = study.objective
     columns, notes = view.columns(study)
     if has_leave_one_out(objective):
-        eta = study.remover.loo_predictor()
-        columns |= view.without(study, eta) | {"loo_loss": objective.loss.value(objective.y, eta)}
+        columns |= view.without(study, study.remover.loo_predictor())
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)

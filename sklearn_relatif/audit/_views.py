@@ -163,7 +163,10 @@ class ClassView(View):
     def without(self, study, eta):
         objective, loss = study.objective, study.objective.loss
         targets = study.targets
-        columns = {"loo_prediction": targets.shown(targets.predicted(loss, eta), None)}
+        columns = {
+            "loo_prediction": targets.shown(targets.predicted(loss, eta), None),
+            "loo_loss": loss.value(objective.y, eta),
+        }
         if loss.has_probabilities:
             columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
         return columns
@@ -312,8 +315,13 @@ class NumberView(View):
         return {"target": target, "prediction": prediction, "residual": target - prediction}, []
 
     def without(self, study, eta):
-        prediction = study.targets.predicted(study.objective.loss, eta)
-        return {"loo_prediction": prediction, "loo_residual": study.objective.y - prediction}
+        objective = study.objective
+        prediction = study.targets.predicted(objective.loss, eta)
+        return {
+            "loo_prediction": prediction,
+            "loo_residual": objective.y - prediction,
+            "loo_loss": objective.loss.value(objective.y, eta),
+        }
 
     def test_targets(self, y_test, study):
         return study.targets.of_training(column_or_1d(label_array(y_test)), None)
