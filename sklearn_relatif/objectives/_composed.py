@@ -22,6 +22,12 @@ from ..jacobians import ComposedJacobian, Gradients
 from ..losses import side_by_side
 from ._base import Objective
 
+DRAWN = (
+    "What a row counts in the models that this one is made of is more than its label tells: they "
+    "drew their rows. So rows cannot be embedded by their labels; transform without y embeds "
+    "queries, and ExplanationIndex holds the training rows."
+)
+
 
 @dataclass(frozen=True)
 class Member:
@@ -52,6 +58,12 @@ class Member:
     def n_outputs(self) -> int:
         return self.objective.loss.n_outputs
 
+    @property
+    def n_residuals(self) -> int:
+        """Of a row, which are as many as there are outputs where rows enter by the loss."""
+        n_residuals: int = self.objective.rows.unit.shape[1]
+        return n_residuals
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether its rows are those of the whole, in their order."""
@@ -67,10 +79,7 @@ class Member:
         """That of all rows of the whole."""
         if self.is_whole:
             return self.objective.rows.jacobian
-        jacobian = self.objective.query_jacobian(self.features)
-        # In the precision that gradients are formed in.
-        first = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
-        return self.objective.query_rows(jacobian, first).jacobian
+        return self.objective.row_jacobian(self.objective.query_jacobian(self.features))
 
     @cached_property
     def training_predictor(self) -> np.ndarray:
@@ -131,6 +140,15 @@ class ComposedObjective(Objective):
         return np.result_type(*(member.objective.dtype for member in self.members))
 
     @property
+    def has_first_order(self):
+        return all(member.objective.has_first_order for member in self.members)
+
+    @property
+    def leverage_obstacle(self):
+        obstacles = [member.objective.leverage_obstacle for member in self.members]
+        return next(filter(None, obstacles), None)
+
+    @property
     def shares(self) -> list[float]:
         """``S_p / S`` of each member."""
         return [member.objective.total_weight / self.total_weight for member in self.members]
@@ -154,9 +172,13 @@ class ComposedObjective(Objective):
     def _composed(self, jacobians):
         return ComposedJacobian(jacobians, [member.n_outputs for member in self.members])
 
+    def _of_rows(self, jacobians):
+        """Of terms by which rows enter the fits, instead of predictors."""
+        return ComposedJacobian(jacobians, [member.n_residuals for member in self.members])
+
     @cached_property
     def jacobian(self):
-        return self._composed([member.jacobian for member in self.members])
+        return self._of_rows([member.jacobian for member in self.members])
 
     @cached_property
     def training_predictor(self):
@@ -174,7 +196,7 @@ class ComposedObjective(Objective):
         norm = np.zeros(self.n_rows)
         # Whoever was drawn several times pulls so often, and in the same direction.
         np.add.at(norm, rows, own.norm * self._share(member))
-        unit = np.zeros((self.n_rows, member.n_outputs))
+        unit = np.zeros((self.n_rows, member.n_residuals))
         unit[rows] = own.unit
         return norm, unit
 
@@ -194,6 +216,17 @@ class ComposedObjective(Objective):
             n_params += member.objective.weights.size
         return pulls
 
+    def penalty_steps(self, curvature):
+        """Those of the members, 0 for the parameters of the others."""
+        steps = []
+        both = zip(self.members, curvature.members, curvature.parameters, strict=True)
+        for member, inverse, own in both:
+            for share, step in member.objective.penalty_steps(inverse):
+                whole = np.zeros(self.weights.size)
+                whole[own] = step
+                steps.append((np.bincount(member.rows, share, self.n_rows), whole))
+        return steps
+
     def query_jacobian(self, X):
         return self._composed(
             [member.objective.query_jacobian(member.inputs(X)) for member in self.members]
@@ -201,10 +234,7 @@ class ComposedObjective(Objective):
 
     def query_rows(self, jacobian, y) -> Gradients:
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        return self._gradient_rows(jacobian, y, norm, unit)
-
-    def _gradient_rows(self, jacobian, y, norm, unit):
-        """Gradients of other rows, in the precision of each member."""
+        # Each in the precision of its member.
         targets = [target for target, _ in self.loss.targets(y)]
         both = zip(self.members, jacobian.members, targets, strict=True)
         members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
@@ -212,14 +242,24 @@ class ComposedObjective(Objective):
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
-        directions = []
-        for member, own, (target, counts) in zip(
-            self.members, jacobian.members, self.loss.targets(y), strict=True
-        ):
+        directions, jacobians = [], []
+        targets, takes_part = self.loss.targets(y), self.loss.targets(self.y)
+        both = zip(self.members, jacobian.members, targets, takes_part, strict=True)
+        for member, own, (target, counts), (_, is_member) in both:
+            self._check_drawn_by_label(member, is_member)
             rows = member.objective.loss_rows(own, target)
             share = self._share_of_targets(member, target) * (np.asarray(counts) > 0)
             directions.append((rows.norm * share, rows.unit))
-        return self._gradient_rows(jacobian, y, *side_by_side(directions))
+            jacobians.append(rows.jacobian)
+        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
+        return Gradients(self._of_rows(jacobians), unit, norm)
+
+    def _check_drawn_by_label(self, member, is_member):
+        """Raise a ValueError if a member has other rows than those whose labels say so."""
+        counts = self.sample_weight > 0
+        drawn = np.bincount(member.rows, counts[member.rows], self.n_rows)
+        if not np.array_equal(drawn, counts & (np.asarray(is_member) > 0)):
+            raise ValueError(DRAWN)
 
     def _share_of_targets(self, member, target):
         """``s_ip / s_i`` of rows of some targets, where these are all that it depends on."""
@@ -230,11 +270,7 @@ class ComposedObjective(Objective):
         of_class = np.zeros(y.max() + 1)
         of_class[y] = share
         if not np.allclose(of_class[y], share):
-            raise ValueError(
-                "What a row counts in the models that this one is made of is more than its label "
-                "tells: they drew their rows. So rows cannot be embedded by their labels; "
-                "transform without y embeds queries, and ExplanationIndex holds the training rows."
-            )
+            raise ValueError(DRAWN)
         return of_class[target if member.classes is not None else np.zeros(len(target), int)]
 
     def predictor(self, jacobian):
