@@ -199,17 +199,6 @@ class ComposedObjective(Objective):
         weight = self.sample_weight[member.rows]
         return member.objective.sample_weight / np.where(weight > 0, weight, 1)
 
-    def penalty_pulls(self):
-        """Those of the members, 0 for the parameters of the others."""
-        pulls, n_params = [], 0
-        for member in self.members:
-            for share, pull in member.objective.penalty_pulls():
-                own = np.zeros(self.weights.size)
-                own[n_params : n_params + pull.size] = pull
-                pulls.append((np.bincount(member.rows, share, self.n_rows), own))
-            n_params += member.objective.weights.size
-        return pulls
-
     def penalty_steps(self, curvature):
         """Those of the members, 0 for the parameters of the others."""
         steps = []
