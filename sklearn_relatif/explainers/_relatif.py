@@ -712,8 +712,9 @@ class RelatIFExplainer(
         ======================== ==========================================================
         column                   of row i
         ======================== ==========================================================
-        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
-                                 classes, with 1 for the second one and its probability
+        ``residual``             ``y_i - mu_i``, in units of the target as it reaches the model; of
+                                 a classifier of two classes, with 1 for the second one and its
+                                 probability
         ``leverage``             ``h_i = w_i x_i^T C x_i``
         ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
         ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
@@ -748,8 +749,8 @@ class RelatIFExplainer(
         -------
         pandas.DataFrame
             One line a training row, indexed by its name. NaN where a number does not exist: of a
-            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
-            left. What the model does not have is left out: of several classes or targets there
+            row that alone determines a parameter (a leverage of 1), with no degrees of freedom
+            left, or of a fit without errors. What the model does not have is left out: of several classes or targets there
             is the leverage, and of losses that are no likelihood also the residual.
 
         Raises

@@ -157,6 +157,14 @@ class Objective:
         """Unit gradients of query rows with explained targets ``y``."""
         raise NotImplementedError
 
+    def row_jacobian(self, jacobian: Any) -> Any:
+        """The Jacobian by which rows enter the fit, by that of the same rows as queries.
+
+        In the precision that gradients are formed in.
+        """
+        first = np.repeat(self.y[:1], jacobian.n_rows, axis=0)
+        return self.query_rows(jacobian, first).jacobian
+
     def predictor(self, jacobian: Any) -> np.ndarray:
         """Predictor of all rows of a Jacobian, shape (n_rows, n_outputs)."""
         raise NotImplementedError
