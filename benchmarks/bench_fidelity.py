@@ -6,29 +6,71 @@ Run ``python -m benchmarks.bench_fidelity``. The README of this folder says what
 import time
 
 import numpy as np
+import statsmodels.api as sm
 from scipy.stats import linregress
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import is_classifier
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+)
+from sklearn.linear_model import (
+    GammaRegressor,
+    LogisticRegression,
+    PoissonRegressor,
+    TweedieRegressor,
+)
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 
+
+def table(name, target, columns=None, step=1):
+    """Return a loader of a table of statsmodels, or of every so many rows of it.
+
+    The columns that are given enter by their logarithms; None: all others as they are.
+    """
+
+    def load(return_X_y=True):
+        data = getattr(sm.datasets, name).load_pandas().data.astype(float).iloc[::step]
+        X = data.drop(columns=target) if columns is None else np.log(data[columns])
+        return X.to_numpy(), data[target].to_numpy()
+
+    return load
+
+
+GLM = {"alpha": 0.01, "solver": "newton-cholesky", "tol": 1e-10, "max_iter": 1000}
+LOGISTIC = LogisticRegression(C=1.0, tol=1e-8, max_iter=10_000)
+TWEEDIE = TweedieRegressor(power=1.5, **GLM)
 DATA_SETS = {
-    "digits": load_digits,
-    "breast cancer": load_breast_cancer,
-    "wine": load_wine,
-    "iris": load_iris,
+    "digits": (LOGISTIC, load_digits),
+    "breast cancer": (LOGISTIC, load_breast_cancer),
+    "wine": (LOGISTIC, load_wine),
+    "iris": (LOGISTIC, load_iris),
+    "visits to a doctor, Poisson": (PoissonRegressor(**GLM), table("randhie", "mdvis", step=10)),
+    "deaths of cancer, Poisson": (
+        PoissonRegressor(**GLM),
+        table("cancer", "cancer", ["population"]),
+    ),
+    "diabetes, gamma": (GammaRegressor(**GLM), load_diabetes),
+    "expenses by card, gamma": (GammaRegressor(**GLM), table("ccard", "AVGEXP")),
+    "murders, gamma": (GammaRegressor(**GLM), table("statecrime", "murder")),
+    "affairs, Tweedie": (TWEEDIE, table("fair", "affairs", step=3)),
+    "food, Tweedie": (TWEEDIE, table("engel", "foodexp", ["income"])),
 }
 ORDERS = ("first", "newton", "retrain")
 N_OF_EACH_KIND = 15
 N_SPLITS = 10
 
 
-def split(loader, seed):
+def split(model, loader, seed):
     """Return standardised training rows and held-out queries."""
     X, y = loader(return_X_y=True)
-    X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=seed)
+    classes = y if is_classifier(model) else None
+    X, X_test, y, y_test = train_test_split(X, y, stratify=classes, random_state=seed)
     scaler = StandardScaler().fit(X)
     return scaler.transform(X), scaler.transform(X_test), y, y_test
 
@@ -40,10 +82,9 @@ def hardest_and_random(self_influence, rng):
     return np.concatenate([order[:N_OF_EACH_KIND], others])
 
 
-def effects(loader, seed):
+def effects(model, loader, seed):
     """Return {order: (effect on each query of removing each chosen row, seconds)}."""
-    X, X_test, y, y_test = split(loader, seed)
-    model = LogisticRegression(C=1.0, tol=1e-8, max_iter=10_000)
+    X, X_test, y, y_test = split(model, loader, seed)
     explainer = RelatIFExplainer(model).fit(X, y)
     rows = hardest_and_random(explainer.self_influence_, np.random.default_rng(seed))
     groups = np.full(len(y), None)
@@ -65,9 +106,9 @@ def spread(values):
 def main():
     print("| data | order | Pearson | slope | slope, random rows | seconds |")
     print("|---|---|--:|--:|--:|--:|")
-    effects(load_iris, 0)  # starts the threads
-    for name, loader in DATA_SETS.items():
-        found = [effects(loader, seed) for seed in range(N_SPLITS)]
+    effects(LOGISTIC, load_iris, 0)  # starts the threads
+    for name, (model, loader) in DATA_SETS.items():
+        found = [effects(model, loader, seed) for seed in range(N_SPLITS)]
         for order in ORDERS:
             pairs = [(split[order][0], split["retrain"][0]) for split in found]
             fits = [linregress(one.ravel(), truth.ravel()) for one, truth in pairs]

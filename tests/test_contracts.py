@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.stats import norm
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
@@ -42,6 +43,7 @@ from sklearn_relatif.curvature import (
 )
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
     CoupledSquaredError,
     GivenLink,
     Hinge,
@@ -53,9 +55,11 @@ from sklearn_relatif.losses import (
     LogLoss,
     ModifiedHuber,
     MultinomialLogLoss,
+    NearestMargin,
     NegativeBinomialDeviance,
     OneVsOneHinge,
     PoissonDeviance,
+    PowerLink,
     ScaledHuber,
     SquaredEpsilonInsensitive,
     SquaredError,
@@ -89,6 +93,7 @@ CLASSIFIERS = MARGINS | {
     "softmax": MultinomialLogLoss(5),
     "softmax without contrasts": MultinomialLogLoss(5, use_contrasts=False),
     "coupled": cases.Coupled(),
+    "nearest of four": NearestMargin(4),
 }
 REGRESSIONS = {
     "squared error": SquaredError(),
@@ -96,6 +101,7 @@ REGRESSIONS = {
     "squared epsilon insensitive": SquaredEpsilonInsensitive(0.3),
     "Poisson": PoissonDeviance(LogLink()),
     "Poisson, identity": PoissonDeviance(IdentityLink()),
+    "gamma, inverse": TweedieDeviance(2, PowerLink(-1)),
     "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
     "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
@@ -104,15 +110,18 @@ REGRESSIONS = {
     for power in (-1, 0, 1, 1.5, 2, 3)
     for link in (IdentityLink(), LogLink())
 }
+PROBIT = GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta))
 SHARES = {
     f"binomial, {type(link).__name__}": BinomialDeviance(link)
-    for link in (LogitLink(), GivenLink(norm.cdf, norm.pdf, lambda eta: -eta * norm.pdf(eta)))
+    for link in (LogitLink(), ComplementaryLogLogLink(), PROBIT)
 }
 
 
 def n_classes_of(loss):
     if loss.softmax_contrasts is not None:
         return len(loss.softmax_contrasts)
+    if isinstance(loss, NearestMargin):
+        return loss.n_outputs
     return 3 if isinstance(loss, cases.Coupled) else len(loss.codebook)
 
 
@@ -149,7 +158,8 @@ def test_every_loss_is_held_to_its_protocol():
     public = {getattr(losses, name) for name in losses.__all__}
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
     # What queries ask of several models is not what was minimised: see test_composed.
-    kinds = {kind for kind in kinds if not issubclass(kind, losses.ComposedLoss)}
+    ours = losses.ComposedLoss, losses.CalibratedLoss
+    kinds = {kind for kind in kinds if not issubclass(kind, ours)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
         CoupledSquaredError,
@@ -296,6 +306,7 @@ MODELS = {
         ),
         target=numbers,
     ),
+    "calibrated": Case(CalibratedClassifierCV(linear_svc(), cv=3), 3),
     "one vs rest of two": Case(OneVsRestClassifier(LogisticRegression(**NEWTON))),
     "LinearSVC": Case(linear_svc(), 2, True),
     "LinearSVC of three": Case(linear_svc(), 3, True),

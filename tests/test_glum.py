@@ -35,6 +35,12 @@ MODELS = {
     "Tweedie": (regressor(family="tweedie (1.5)"), "count"),
     "binomial": (regressor(family="binomial", fit_intercept=False), "binary"),
     "binomial, cloglog": (regressor(family="binomial", link="cloglog"), "binary"),
+    "gamma, canonical": (
+        regressor(
+            family="gamma", link=glum.TweedieLink(2), start_params=np.array([1.0, 0, 0, 0, 0])
+        ),
+        "positive",
+    ),
     "negative binomial": (regressor(family="negative.binomial (0.7)"), "count"),
     "columns": (
         regressor(

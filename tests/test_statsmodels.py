@@ -1,5 +1,7 @@
 """Results of statsmodels, against its own refits and its own influence measures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,8 @@ from statsmodels.genmod import families
 from statsmodels.stats.outliers_influence import OLSInfluence
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.adapters import adapter_of, kept_data
+from sklearn_relatif.adapters import _registry, adapter_of, kept_data
+from sklearn_relatif.adapters.extras._statsmodels import link_of
 from sklearn_relatif.testing import check_adapter
 
 links = families.links
@@ -100,6 +103,20 @@ def test_adapter_of_glm(name):
     kept = kept_data(glm(name, "offset", as_frame=False))
     model = kept.estimator
     check_adapter(adapter_of(model), model, kept.X, kept.y, kept.sample_weight, refits=1e-4)
+
+
+def test_derivatives_of_links():
+    eta = np.linspace(0.2, 0.6, 5)
+    kinds = [links.Identity, links.Log, links.Logit, links.Probit, links.CLogLog, links.LogLog]
+    kinds += [links.Cauchy, links.Sqrt, links.InversePower, links.InverseSquared]
+    for kind in [*kinds, lambda: links.Power(1.5), links.NegativeBinomial, links.LogC]:
+        family, at = SimpleNamespace(link=kind()), -eta if kind is links.LogC else eta
+        at = at - 1 if kind is links.NegativeBinomial else at
+        link = link_of(family)
+        assert_allclose(link.inverse(at), family.link.inverse(at), rtol=1e-12)
+        for function, derivative in [(link.inverse, link.slope), (link.slope, link.bend)]:
+            differences = (function(at + 1e-6) - function(at - 1e-6)) / 2e-6
+            assert_allclose(derivative(at), differences, rtol=1e-6, atol=1e-7)
 
 
 def test_influence_is_that_of_the_observed_information():
@@ -232,3 +249,9 @@ def test_refusals():
     strange = sm.GLM(y, X, family=Other()).fit()
     with pytest.raises(ValueError, match="The family Other cannot be explained"):
         RelatIFExplainer.from_fitted(strange)
+
+
+def test_adapters_are_found_where_none_are_registered(monkeypatch):
+    monkeypatch.setattr(_registry, "_adapters", {})
+    kept = kept_data(glm("Poisson"))
+    assert adapter_of(kept.estimator).targets(kept.estimator).domain.low == 0

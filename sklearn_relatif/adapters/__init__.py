@@ -1,6 +1,8 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _calibrated,
+    _discriminant,
     _ensembles,
     _gaussian_process,
     _glm,
@@ -12,6 +14,7 @@ from . import (  # noqa: F401 (they register)
     _least_squares,
     _logistic,
     _margin,
+    _naive_bayes,
     _problems,
     _sgd,
 )

@@ -45,6 +45,8 @@ class Adapter:
     has_embedding : bool, default=True
         Whether the gradients of rows are vectors that can be written down. Those in the feature
         space of a kernel are not.
+    has_several_classes : bool, default=True
+        Whether classifiers of more than two classes can be reduced.
     has_several_targets : bool, default=False
         Whether models that were fitted to several targets at once can be reduced. Otherwise y must
         be one column.
@@ -53,6 +55,7 @@ class Adapter:
     """
 
     has_embedding = True
+    has_several_classes = True
     has_several_targets = False
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"

@@ -118,6 +118,7 @@ class LaplaceAdapter(GaussianProcessAdapter):
     explained: the loss of a row is that at the latent mean.
     """
 
+    has_several_classes = False
     how_to_fit_closer = "a larger max_iter_predict, or standardised features"
 
     def reduce(self, model, X, y, sample_weight):
@@ -158,14 +159,18 @@ class LaplaceAdapter(GaussianProcessAdapter):
 class GaussianProcessClassifierAdapter(Adapter):
     """GaussianProcessClassifier: what its process, or that of each of its problems, is."""
 
+    has_several_classes = False
     how_to_fit_closer = LaplaceAdapter.how_to_fit_closer
 
     def reduce(self, model, X, y, sample_weight):
         if len(model.classes_) > 2:
             raise ValueError(
-                f"GaussianProcessClassifier with {len(model.classes_)} classes has a process a "
-                "problem of two, each with a kernel of its own. Explain them one by one: "
-                "model.base_estimator_.estimators_, with the labels that each was given."
+                "Only binary classification is supported. The type of the target is multiclass: "
+                f"GaussianProcessClassifier with {len(model.classes_)} classes compares "
+                "probabilities of the processes of its problems, each an average over the variance "
+                "of a score, which scores alone do not tell. Explain its processes one by one: "
+                "RelatIFExplainer.from_fitted(model.base_estimator_.estimators_[k], X, y), with "
+                "the rows and labels that each was given."
             )
         inner = model.base_estimator_
         return adapter_of(inner).reduce(inner, X, y, sample_weight)
@@ -175,8 +180,7 @@ class GaussianProcessClassifierAdapter(Adapter):
         return adapter_of(model.base_estimator_).scores(model.base_estimator_, X)
 
     def removal_changes_objective(self, model):
-        inner = model.base_estimator_
-        return adapter_of(inner).removal_changes_objective(inner)
+        return _is_searched(getattr(model, "base_estimator_", model))
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Copies around the processes of the rows that are left."""
@@ -203,8 +207,10 @@ def _check_unweighted(model, sample_weight):
 
 
 def _is_searched(model):
-    """Whether the fit has searched for the parameters of its kernel."""
-    return model.optimizer is not None and model.kernel_.n_dims > 0
+    """Whether fits search for the parameters of the kernel; the model need not be fitted."""
+    kernel = getattr(model, "kernel_", model.kernel)
+    # Which kernel is the default, and whether it is searched for, only the fit tells.
+    return model.optimizer is not None and (kernel is None or kernel.n_dims > 0)
 
 
 def _columns(values):

@@ -44,9 +44,21 @@ class ProblemsAdapter(ComposedAdapter):
 
     def loss(self, model, members):
         losses = [member.objective.loss for member in members]
-        has_probabilities = not self.is_vote and all(loss.has_probabilities for loss in losses)
+        have_probabilities = all(loss.has_probabilities for loss in losses)
+        confidence = confidence_of(model)
+        if confidence == "probability" and not have_probabilities:
+            raise ValueError(
+                f"{type(model).__name__} compares probabilities of its models that their scores "
+                "alone do not tell: a Gaussian process averages them over the variance of its "
+                "score. Explain its models one by one: RelatIFExplainer.from_fitted("
+                "model.estimators_[k], X, y), with the rows and labels that each was given."
+            )
         return ProblemsLoss(
-            losses, self.codebook(model), confidence_of(model), self.is_vote, has_probabilities
+            losses,
+            self.codebook(model),
+            confidence,
+            self.is_vote,
+            have_probabilities and not self.is_vote,
         )
 
 

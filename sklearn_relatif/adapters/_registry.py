@@ -9,6 +9,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ._base import Adapter, KeptData
 from ._ways_out import way_out
@@ -74,7 +75,7 @@ def adapter_of(estimator: Any) -> Adapter:
 
 def kept_data(model: Any) -> KeptData | None:
     """What stands for a fitted model that keeps its own rows; see :meth:`Adapter.kept_data`."""
-    adapter = find_adapter(model)
+    adapter = None if isinstance(model, BaseEstimator) else find_adapter(model)
     return None if adapter is None else adapter.kept_data(model)
 
 
@@ -97,9 +98,11 @@ def _names(kind: type) -> Iterator[str]:
 
 
 def _load_extras(kind: type) -> None:
-    """Import what is here of the libraries that a class, and those it is derived from, are of."""
-    for package in EXTRAS & {base.__module__.partition(".")[0] for base in kind.__mro__}:
-        import_module(f"{__package__}.extras._{package}")
+    """Register what is here of the libraries that a class, and those it is derived from, are of."""
+    parts = {part for base in kind.__mro__ for part in base.__module__.split(".")}
+    for package in EXTRAS & {part.removeprefix("_") for part in parts}:
+        for name, adapter in import_module(f"{__package__}.extras._{package}").ADAPTERS.items():
+            register(name, adapter)
 
 
 @cache

@@ -22,6 +22,10 @@ NO_FACTOR = (
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
+NO_LABEL_FITTED = (
+    "The model is fitted to features and labels together, in closed form: there is no leverage. "
+    "Leave-one-out numbers are exact."
+)
 
 
 # --- one number a training row --------------------------------------------------------------
@@ -44,15 +48,14 @@ def model_columns(study, view):
     objective = study.objective
     columns, notes = view.columns(study)
     if has_leave_one_out(objective):
-        eta = study.remover.loo_predictor()
-        columns |= view.without(study, eta) | {"loo_loss": objective.loss.value(objective.y, eta)}
+        columns |= view.without(study, study.remover.loo_predictor())
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.loss.has_curvature and not study.lacks_factor:
+    if objective.leverage_obstacle is not None:
+        notes.append(NO_CURVATURE if not objective.has_closed_form else NO_LABEL_FITTED)
+    elif not study.lacks_factor:
         columns["leverage"] = study.leverage()
-    elif not objective.loss.has_curvature:
-        notes.append(NO_CURVATURE)
     columns["self_influence"] = study.self_influence()
     # The denominator of Definition 3.2.
     columns["parameter_shift"] = study.scale("theta_relative")
@@ -60,7 +63,9 @@ def model_columns(study, view):
 
 
 def has_leave_one_out(objective):
-    """Whether the exact Hessian, on which leave-one-out steps are taken, can be had."""
+    """Whether leave-one-out models can be had: in closed form, or by steps on an exact Hessian."""
+    if objective.has_closed_form:
+        return True
     return objective.loss.has_curvature and has_exact_factor(objective, "hessian")
 
 
@@ -105,7 +110,7 @@ def mean_influence(study, X_test, y_test):
     does that leaves with the row. Positive: the row helps.
     """
     objective = study.objective
-    if objective.loss.has_curvature:
+    if objective.has_first_order:
         query = study.query(X_test, y_test)
         mean_loss = _mean_loss(objective.loss, query.y)
         return removal_effect_on(study, mean_loss, query, None, "first")

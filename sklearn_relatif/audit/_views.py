@@ -163,7 +163,10 @@ class ClassView(View):
     def without(self, study, eta):
         objective, loss = study.objective, study.objective.loss
         targets = study.targets
-        columns = {"loo_prediction": targets.shown(targets.predicted(loss, eta), None)}
+        columns = {
+            "loo_prediction": targets.shown(targets.predicted(loss, eta), None),
+            "loo_loss": loss.value(objective.y, eta),
+        }
         if loss.has_probabilities:
             columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
         return columns
@@ -308,15 +311,26 @@ class NumberView(View):
     row, prediction, group, facts = NUMBER_ROW, NUMBER_PREDICTION, NUMBER_GROUP, NUMBER_FACTS
 
     def columns(self, study):
-        target, prediction = study.objective.y, study.training_rows.predictions
+        target, prediction = self._targets(study), study.training_rows.predictions
         return {"target": target, "prediction": prediction, "residual": target - prediction}, []
 
+    def _targets(self, study):
+        """In the units of the user, where a transformer gives the model others."""
+        return study.targets.shown(study.objective.y, None)
+
     def without(self, study, eta):
-        prediction = study.targets.predicted(study.objective.loss, eta)
-        return {"loo_prediction": prediction, "loo_residual": study.objective.y - prediction}
+        objective, targets = study.objective, study.targets
+        prediction = targets.shown(targets.predicted(objective.loss, eta), None)
+        return {
+            "loo_prediction": prediction,
+            "loo_residual": self._targets(study) - prediction,
+            "loo_loss": objective.loss.value(objective.y, eta),
+        }
 
     def test_targets(self, y_test, study):
-        return study.targets.of_training(column_or_1d(label_array(y_test)), None)
+        labels = column_or_1d(label_array(y_test))
+        study.targets.of_queries(labels, study.objective, None)  # Refuses what is no target.
+        return np.asarray(labels, np.float64)
 
     def predicted(self, study, query, shown, y_test):
         columns = {"prediction": shown}

@@ -65,7 +65,7 @@ MODELS = {
     "logistic": Model("classes", lambda n_rows: LogisticRegression(max_iter=10_000, tol=1e-6)),
     "linear_svm": Model("classes", lambda n_rows: LinearSVC(max_iter=100_000, tol=1e-6)),
     "svm": Model("classes", lambda n_rows: SVC(tol=1e-6)),
-    "ridge": Model("numbers", lambda n_rows: Ridge()),
+    "ridge": Model("numbers", lambda n_rows: Ridge(tol=1e-10)),
     "linear": Model("numbers", lambda n_rows: LinearRegression()),
     "lasso": Model("numbers", lambda n_rows: LassoCV(max_iter=100_000, tol=1e-8)),
     "huber": Model("numbers", lambda n_rows: HuberRegressor(max_iter=10_000)),

@@ -41,6 +41,15 @@ class DiagonalCurvature(Curvature):
         """``M^-1 g`` for each row g."""
         return gradients * self.inverse_root**2
 
+    def lengths(self, rows, criterion):
+        """Lengths of the whitened and of the solved unit gradients of the training rows."""
+        names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
+        roots = [self.inverse_root, self.inverse_root**2][: len(names)]
+        found = rows.jacobian.weighted_lengths(rows.unit, roots)
+        if found is None:
+            return super().lengths(rows, criterion)
+        return dict(zip(names, found, strict=True))
+
     def quadratic_form(self, n_outputs):
         """A function of features x (n, n_columns) to the forms ``x^T M_k^-1 x``."""
         inverse = (self.inverse_root**2).reshape(n_outputs, -1)

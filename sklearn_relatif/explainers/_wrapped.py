@@ -101,6 +101,7 @@ class WrappedEstimatorMixin:
             tags.target_tags.multi_output = False
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label = False
+            tags.classifier_tags.multi_class &= adapter is None or adapter.has_several_classes
         tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):
             tags.transformer_tags = None

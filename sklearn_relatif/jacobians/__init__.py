@@ -1,6 +1,7 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
 from ._base import FiniteJacobian, Jacobian
+from ._classes import ClassDensity, ClassJacobian, dense
 from ._composed import ComposedJacobian, slices_of
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
@@ -10,6 +11,8 @@ from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
+    "ClassDensity",
+    "ClassJacobian",
     "ComposedJacobian",
     "FiniteJacobian",
     "Gradients",
@@ -25,6 +28,7 @@ __all__ = [
     "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",
+    "dense",
     "heavy_columns",
     "held",
     "is_stored",

@@ -68,6 +68,23 @@ class Jacobian:
         """Lengths of the gradients in a block that belongs to some rows, shape (n,)."""
         raise NotImplementedError
 
+    def weighted_lengths(
+        self, residual: np.ndarray, roots: list[np.ndarray]
+    ) -> list[np.ndarray] | None:
+        """Lengths of all gradients with each of their numbers multiplied by that of a root.
+
+        Parameters
+        ----------
+        residual : ndarray of shape (n_rows, n_outputs)
+        roots : list of ndarray of shape (n_params,)
+
+        Returns
+        -------
+        list of ndarray of shape (n_rows,), or None
+            None where blocks of whole gradients are as good a way.
+        """
+        return None
+
 
 class FiniteJacobian(Jacobian):
     """A Jacobian for a finite number P of parameters, which are one vector or several (m, P).

@@ -1,6 +1,7 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._calibrated import CalibratedLoss
 from ._composed import (
     ComposedLoss,
     MeanPredictionLoss,
@@ -20,7 +21,15 @@ from ._glm import (
     UnitDeviance,
 )
 from ._huber import ScaledHuber
-from ._link import GivenLink, IdentityLink, Link, LogitLink, LogLink
+from ._link import (
+    ComplementaryLogLogLink,
+    GivenLink,
+    IdentityLink,
+    Link,
+    LogitLink,
+    LogLink,
+    PowerLink,
+)
 from ._margin import (
     Hinge,
     LatentLogLoss,
@@ -34,6 +43,7 @@ from ._margin import (
     one_vs_rest_codebook,
 )
 from ._multinomial import MultinomialLogLoss, helmert_contrasts
+from ._nearest import NearestMargin
 from ._regression import (
     CoupledSquaredError,
     Huber,
@@ -44,6 +54,8 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "CalibratedLoss",
+    "ComplementaryLogLogLink",
     "ComposedLoss",
     "CoupledSquaredError",
     "Domain",
@@ -62,9 +74,11 @@ __all__ = [
     "MeanProbabilityLoss",
     "ModifiedHuber",
     "MultinomialLogLoss",
+    "NearestMargin",
     "NegativeBinomialDeviance",
     "OneVsOneHinge",
     "PoissonDeviance",
+    "PowerLink",
     "ProblemsLoss",
     "RegressionLoss",
     "ScaledHuber",

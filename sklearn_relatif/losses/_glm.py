@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ._base import Loss, polar
-from ._link import IdentityLink, Link, LogitLink, LogLink
+from ._link import ComplementaryLogLogLink, IdentityLink, Link, LogitLink, LogLink
 
 #: Share of the Fisher weight below which a second derivative is the rounding of zero.
 DERIVATIVE_ROUNDING = 10 * np.finfo(np.float64).eps
@@ -238,11 +238,11 @@ class BinomialDeviance(UnitDeviance):
 
     def __init__(self, link: Link) -> None:
         super().__init__(link)
-        self.is_convex = isinstance(link, LogitLink)
+        self.is_convex = isinstance(link, (LogitLink, ComplementaryLogLogLink))
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
-        """Targets of 0 and 1 pull towards means that the logit never reaches; others stay."""
-        if not isinstance(self.link, LogitLink):
+        """Targets of 0 and 1 pull towards means that these links never reach; others stay."""
+        if not self.is_convex:
             return []
         return [([0], ZERO_ONE_OR_BETWEEN)]
 

@@ -67,6 +67,55 @@ class LogitLink(Link):
         return bend
 
 
+class ComplementaryLogLogLink(Link):
+    """The mean is ``1 - exp(-exp(eta))``."""
+
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = -np.expm1(-_rate(eta))
+        return mean
+
+    def slope(self, eta: np.ndarray) -> np.ndarray:
+        slope: np.ndarray = _rate(eta) * np.exp(-_rate(eta))
+        return slope
+
+    def bend(self, eta: np.ndarray) -> np.ndarray:
+        bend: np.ndarray = self.slope(eta) * (1 - _rate(eta))
+        return bend
+
+
+def _rate(eta: np.ndarray) -> np.ndarray:
+    rate: np.ndarray = np.exp(np.clip(eta, -MOST, MOST))
+    return rate
+
+
+class PowerLink(Link):
+    """The predictor is a power of the mean; not a number where no mean has it.
+
+    Parameters
+    ----------
+    exponent : float
+        -1 of the canonical link of the gamma distribution, -2 of the inverse Gaussian one's.
+    """
+
+    def __init__(self, exponent: float) -> None:
+        self.exponent = exponent
+
+    def inverse(self, eta: np.ndarray) -> np.ndarray:
+        return self._power(eta, 0)
+
+    def slope(self, eta: np.ndarray) -> np.ndarray:
+        return self._power(eta, 1) / self.exponent
+
+    def bend(self, eta: np.ndarray) -> np.ndarray:
+        root = 1 / self.exponent
+        return self._power(eta, 2) * root * (root - 1)
+
+    def _power(self, eta: np.ndarray, order: int) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            power: np.ndarray = np.asarray(eta) ** (1 / self.exponent - order)
+        return power
+
+
 class GivenLink(Link):
     """A link by three functions, such as another library has them.
 

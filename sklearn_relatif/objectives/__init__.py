@@ -3,13 +3,17 @@
 from ._base import Objective
 from ._build import NO_PARAMETERS, build_objective
 from ._composed import ComposedObjective, Member
+from ._counts import BernoulliMoments, CategoricalMoments, ComplementMoments, CountMoments
+from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
 from ._gauss_newton import GaussNewtonObjective
+from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
 from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
+from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
@@ -18,20 +22,34 @@ from ._sizes import Sizes
 __all__ = [
     "NO_PARAMETERS",
     "WITHOUT_L1",
+    "BernoulliMoments",
+    "CategoricalMoments",
+    "CentroidMoments",
+    "ClassMoments",
+    "ComplementMoments",
     "ComposedObjective",
+    "CountMoments",
     "CurvatureOperator",
     "GaussNewtonObjective",
     "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
+    "LinearMoments",
     "LinearObjective",
     "Member",
+    "MomentsObjective",
+    "MomentsWithout",
+    "NormalMoments",
     "Objective",
     "PairGrams",
+    "QuadraticMoments",
+    "Removals",
+    "Shrinkage",
     "Sizes",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",
     "reduce_to_row_space",
+    "scaled_inverse",
 ]

@@ -29,15 +29,24 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "grouped", "hinge", "active_set", "composed", "none"}
+    removal_kind : {"smooth", "grouped", "hinge", "active_set", "composed", "moments", "none"}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
         "grouped" the same for a penalty on lengths, "hinge" the path of the dual solution,
         "active_set" that path where it is known already, "composed" what leads to those of each of
-        the members.
+        the members, "moments" sums over the rows that are left.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool
         Whether predictors are linear in the parameters, so that the Hessian is that of J.
+    minimises_loss : bool
+        Whether the sum of ``loss`` over the rows is what the fit minimised. Otherwise the rows
+        entered it by terms of their own, whose gradients ``rows`` are.
+    has_closed_form : bool
+        Whether models without rows cost no more than sums, so that no curvature is needed.
+    has_first_order : bool
+        Whether influence estimates what a removal does. That of a hinge does not.
+    leverage_obstacle : str or None
+        Why rows have no leverage; None if they have.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -54,12 +63,27 @@ class Objective:
     leaves_intercept: bool = False
     penalty_share: Any = None
     removal_kind = "smooth"
+    minimises_loss = True
+    has_closed_form = False
     members: tuple[Any, ...] = ()
+
+    @property
+    def has_first_order(self) -> bool:
+        return bool(self.loss.has_curvature)
+
+    @property
+    def leverage_obstacle(self) -> str | None:
+        return None if self.loss.has_curvature else "the hinge loss has no curvature"
 
     @property
     def fitted(self) -> Objective:
         """The objective as it was fitted, where this one has its rows in another form."""
         return self
+
+    @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
 
     @property
     def has_dual_refits(self) -> bool:
@@ -94,7 +118,7 @@ class Objective:
     def counts(self) -> np.ndarray:
         """Whether J would be another without a row, shape (n_rows,)."""
         has_weight = self.sample_weight > 0
-        return has_weight if self.penalty_share is None else has_weight | (self.penalty_share > 0)
+        return has_weight if self.penalty_share is None else has_weight | (self.penalty_share != 0)
 
     def penalty_pulls(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each penalty that counts rows, the shares of these, and its gradient in the sum form.
@@ -104,6 +128,16 @@ class Objective:
         list of pairs of ndarrays of shape (n_rows,) and (n_params,)
         """
         return []
+
+    def penalty_steps(self, curvature: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of the same, the shares, and what losing all of it changes in the parameters.
+
+        To first order, by a curvature; of shapes (n_rows,) and (n_params,).
+        """
+        return [
+            (share, curvature.solve((pull[None] / self.total_weight).astype(self.dtype))[0])
+            for share, pull in self.penalty_pulls()
+        ]
 
     @cached_property
     def rows(self) -> Any:
@@ -122,6 +156,14 @@ class Objective:
     def query_rows(self, jacobian: Any, y: np.ndarray) -> Any:
         """Unit gradients of query rows with explained targets ``y``."""
         raise NotImplementedError
+
+    def row_jacobian(self, jacobian: Any) -> Any:
+        """The Jacobian by which rows enter the fit, by that of the same rows as queries.
+
+        In the precision that gradients are formed in.
+        """
+        first = np.repeat(self.y[:1], jacobian.n_rows, axis=0)
+        return self.query_rows(jacobian, first).jacobian
 
     def predictor(self, jacobian: Any) -> np.ndarray:
         """Predictor of all rows of a Jacobian, shape (n_rows, n_outputs)."""
@@ -150,6 +192,25 @@ class Objective:
             inner = inner * self.output_weight[rows]
         weight = self.sample_weight[rows].astype(inner.dtype)
         return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
+
+    def dispersion(self) -> np.ndarray:
+        """By how much squared residuals exceed their expectation, shape (n_outputs,).
+
+        1 where the loss has no dispersion, or all residuals are zero. Outputs that are coupled
+        share one.
+        """
+        n_outputs = self.loss.n_outputs
+        if not self.loss.has_dispersion:
+            return np.ones(n_outputs)
+        found, expected = np.zeros((2, n_outputs))
+        for rows in self.blocks(4 * n_outputs**2):
+            weight, fisher = self.sample_weight[rows], self.weighted_fisher(rows)
+            residual = self.rows.unit[rows] * self.rows.norm[rows, None].astype(np.float64)
+            found += weight @ residual**2
+            expected += (np.einsum("nkk->nk", fisher) if fisher.ndim == 3 else fisher).sum(axis=0)
+        if self.loss.couples_outputs:
+            found[:], expected[:] = found.sum(), expected.sum()
+        return np.divide(found, expected, out=np.ones_like(found), where=found > 0)
 
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""

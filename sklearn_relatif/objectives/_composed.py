@@ -52,6 +52,12 @@ class Member:
     def n_outputs(self) -> int:
         return self.objective.loss.n_outputs
 
+    @property
+    def n_residuals(self) -> int:
+        """Of a row, which are as many as there are outputs where rows enter by the loss."""
+        n_residuals: int = self.objective.rows.unit.shape[1]
+        return n_residuals
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether its rows are those of the whole, in their order."""
@@ -67,10 +73,7 @@ class Member:
         """That of all rows of the whole."""
         if self.is_whole:
             return self.objective.rows.jacobian
-        jacobian = self.objective.query_jacobian(self.features)
-        # In the precision that gradients are formed in.
-        first = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
-        return self.objective.query_rows(jacobian, first).jacobian
+        return self.objective.row_jacobian(self.objective.query_jacobian(self.features))
 
     @cached_property
     def training_predictor(self) -> np.ndarray:
@@ -131,6 +134,15 @@ class ComposedObjective(Objective):
         return np.result_type(*(member.objective.dtype for member in self.members))
 
     @property
+    def has_first_order(self):
+        return all(member.objective.has_first_order for member in self.members)
+
+    @property
+    def leverage_obstacle(self):
+        obstacles = [member.objective.leverage_obstacle for member in self.members]
+        return next(filter(None, obstacles), None)
+
+    @property
     def shares(self) -> list[float]:
         """``S_p / S`` of each member."""
         return [member.objective.total_weight / self.total_weight for member in self.members]
@@ -154,9 +166,13 @@ class ComposedObjective(Objective):
     def _composed(self, jacobians):
         return ComposedJacobian(jacobians, [member.n_outputs for member in self.members])
 
+    def _of_rows(self, jacobians):
+        """Of terms by which rows enter the fits, instead of predictors."""
+        return ComposedJacobian(jacobians, [member.n_residuals for member in self.members])
+
     @cached_property
     def jacobian(self):
-        return self._composed([member.jacobian for member in self.members])
+        return self._of_rows([member.jacobian for member in self.members])
 
     @cached_property
     def training_predictor(self):
@@ -174,7 +190,7 @@ class ComposedObjective(Objective):
         norm = np.zeros(self.n_rows)
         # Whoever was drawn several times pulls so often, and in the same direction.
         np.add.at(norm, rows, own.norm * self._share(member))
-        unit = np.zeros((self.n_rows, member.n_outputs))
+        unit = np.zeros((self.n_rows, member.n_residuals))
         unit[rows] = own.unit
         return norm, unit
 
@@ -183,16 +199,16 @@ class ComposedObjective(Objective):
         weight = self.sample_weight[member.rows]
         return member.objective.sample_weight / np.where(weight > 0, weight, 1)
 
-    def penalty_pulls(self):
+    def penalty_steps(self, curvature):
         """Those of the members, 0 for the parameters of the others."""
-        pulls, n_params = [], 0
-        for member in self.members:
-            for share, pull in member.objective.penalty_pulls():
-                own = np.zeros(self.weights.size)
-                own[n_params : n_params + pull.size] = pull
-                pulls.append((np.bincount(member.rows, share, self.n_rows), own))
-            n_params += member.objective.weights.size
-        return pulls
+        steps = []
+        both = zip(self.members, curvature.members, curvature.parameters, strict=True)
+        for member, inverse, own in both:
+            for share, step in member.objective.penalty_steps(inverse):
+                whole = np.zeros(self.weights.size)
+                whole[own] = step
+                steps.append((np.bincount(member.rows, share, self.n_rows), whole))
+        return steps
 
     def query_jacobian(self, X):
         return self._composed(
@@ -201,10 +217,7 @@ class ComposedObjective(Objective):
 
     def query_rows(self, jacobian, y) -> Gradients:
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        return self._gradient_rows(jacobian, y, norm, unit)
-
-    def _gradient_rows(self, jacobian, y, norm, unit):
-        """Gradients of other rows, in the precision of each member."""
+        # Each in the precision of its member.
         targets = [target for target, _ in self.loss.targets(y)]
         both = zip(self.members, jacobian.members, targets, strict=True)
         members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
@@ -212,30 +225,29 @@ class ComposedObjective(Objective):
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
-        directions = []
-        for member, own, (target, counts) in zip(
-            self.members, jacobian.members, self.loss.targets(y), strict=True
-        ):
-            rows = member.objective.loss_rows(own, target)
-            share = self._share_of_targets(member, target) * (np.asarray(counts) > 0)
+        directions, jacobians = [], []
+        both = zip(self.loss.targets(self.y), self.loss.targets(y), strict=True)
+        for member, own, (trained, asked) in zip(self.members, jacobian.members, both, strict=True):
+            rows = member.objective.loss_rows(own, asked[0])
+            share = self._share_of_targets(member, _keys(*trained), _keys(*asked))
             directions.append((rows.norm * share, rows.unit))
-        return self._gradient_rows(jacobian, y, *side_by_side(directions))
+            jacobians.append(rows.jacobian)
+        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
+        return Gradients(self._of_rows(jacobians), unit, norm)
 
-    def _share_of_targets(self, member, target):
-        """``s_ip / s_i`` of rows of some targets, where these are all that it depends on."""
-        objective = member.objective
-        counted = np.flatnonzero(self.sample_weight[member.rows] > 0)
-        share = self._share(member)[counted]
-        y = objective.y[counted] if member.classes is not None else np.zeros(len(counted), int)
-        of_class = np.zeros(y.max() + 1)
-        of_class[y] = share
-        if not np.allclose(of_class[y], share):
+    def _share_of_targets(self, member, trained, asked):
+        """``s_ip / s_i`` of rows asked for, where nothing but their target decides on it."""
+        share, counts = np.zeros(self.n_rows), self.sample_weight > 0
+        np.add.at(share, member.rows, self._share(member))
+        of_target = np.zeros(max(trained.max(), asked.max()) + 1)
+        of_target[trained[counts]] = share[counts]
+        if not np.allclose(of_target[trained[counts]], share[counts]):
             raise ValueError(
                 "What a row counts in the models that this one is made of is more than its label "
                 "tells: they drew their rows. So rows cannot be embedded by their labels; "
                 "transform without y embeds queries, and ExplanationIndex holds the training rows."
             )
-        return of_class[target if member.classes is not None else np.zeros(len(target), int)]
+        return of_target[asked]
 
     def predictor(self, jacobian):
         both = zip(self.members, jacobian.members, strict=True)
@@ -244,3 +256,9 @@ class ComposedObjective(Objective):
     def curvature_diagonal(self, kind):
         """None: the members' curvatures are prepared each by itself."""
         return None
+
+
+def _keys(target: np.ndarray, counts: Any) -> np.ndarray:
+    """What tells the classes of rows apart, 0 for those that take no part, shape (n,)."""
+    key = 1 + target if target.dtype.kind in "iu" else np.ones(len(target), np.intp)
+    return np.where(np.asarray(counts) > 0, key, 0)

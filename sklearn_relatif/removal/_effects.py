@@ -149,6 +149,12 @@ def loo_probabilities(study: Any) -> np.ndarray:
     return loss.probabilities(study.remover.loo_predictor())
 
 
+def loo_predictions(study: Any) -> np.ndarray:
+    """Predictions for each training row without it, as the model gives them, a row each."""
+    predicted = study.objective.loss.predict(study.remover.loo_predictor())
+    return study.targets.shown(predicted, lambda: predicted)
+
+
 def _removals(study: Any, groups: Any) -> list[np.ndarray]:
     """The rows of each group, in the order of the groups' labels."""
     n_rows = study.objective.n_rows
@@ -186,7 +192,7 @@ def _first_order(
     ``H^-1 (s_i g_i + l_i (Lambda w + q)) / S``.
     """
     objective = study.objective
-    if not objective.loss.has_curvature:
+    if not objective.has_first_order:
         raise ValueError(
             "order='first' needs a loss with curvature, which the hinge has not; use "
             "order='newton' (one step on the active set) or order='retrain' (exact)."
@@ -212,21 +218,12 @@ def _first_order(
             indicator = (np.ones(len(assigned)), (assigned, member[rows][assigned]))
             shape = (product.shape[1], n_effects)
             effect[asked] += product @ sparse.csr_array(indicator, shape=shape)
-    for of_rows, pull in objective.penalty_pulls():
-        of_penalty = _first_order_of_penalty(study, pull, jacobian, residual)
+    for of_rows, step in objective.penalty_steps(study.curvature):
+        moved = jacobian.apply(step[None].astype(jacobian.dtype))[:, 0]
+        of_penalty = np.einsum("nk,nk->n", residual, moved)
         lost = _sum_by_group(of_rows, member, n_effects)
         effect += np.outer(of_penalty.sum(keepdims=True) if total else of_penalty, lost)
     return effect[0] if total else effect
-
-
-def _first_order_of_penalty(
-    study: Any, pull: np.ndarray, jacobian: Any, residual: np.ndarray
-) -> np.ndarray:
-    """``g_t^T H^-1 (Lambda w + q) / S`` of the same gradients, shape (n_queries,)."""
-    objective = study.objective
-    solved = study.curvature.solve((pull[None] / objective.total_weight).astype(objective.dtype))
-    moved: np.ndarray = jacobian.apply(solved.astype(jacobian.dtype))[:, 0]
-    return np.einsum("nk,nk->n", residual, moved)
 
 
 def _sum_by_group(values: np.ndarray, member: np.ndarray | None, n_groups: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from ._base import Remover
 from ._composed import ComposedRemover
 from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
+from ._moments import MomentsRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
 
@@ -34,6 +35,7 @@ REMOVERS: dict[str, Callable[..., Remover]] = {
     "grouped": lambda objective, *_: GroupedRemover(objective),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
+    "moments": lambda objective, *_: MomentsRemover(objective),
     "composed": _composed,
     "none": _refused,
 }

@@ -88,16 +88,24 @@ def check_adapter(
     check_objective(objective, X)
     rows = Query(X, objective.query_jacobian(X), positions)
     _check_predictions(adapter, model, objective, rows, targets, labels)
-    if objective.loss.has_curvature:
-        far = DenseObjective(objective).distance()
+    if objective.loss.has_curvature or not objective.minimises_loss:
+        far = _distance(objective)
         promise(
             far <= distance,
             f"the model is at the optimum of its objective: it is {far:.3g} standard errors away",
         )
     if objective.has_tables:
         _check_tables(adapter, model, objective, rows)
-    if objective.is_linear and not adapter.removal_changes_objective(model):
+    if objective.removal_kind != "none" and not adapter.removal_changes_objective(model):
         _check_refits(adapter, model, objective, rows, labels, sample_weight, refits)
+
+
+def _distance(objective: Any) -> float:
+    """From the optimum, in standard errors."""
+    if objective.minimises_loss:
+        return DenseObjective(objective).distance()
+    square, n_params = objective.squared_distance()
+    return float(np.sqrt(square / n_params)) if square else 0.0
 
 
 def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:

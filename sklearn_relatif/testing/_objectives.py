@@ -38,6 +38,8 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     - ``hessian``, ``fisher`` and ``empirical_fisher`` are the curvatures, as blocks on a diagonal,
       and a ``CurvatureOperator`` multiplies with them; a Fisher information is refused where the
       loss is no likelihood. Where predictors are not linear, the Hessian is that of the tangents.
+    - Where rows enter the fit by terms of their own (``minimises_loss`` is False), gradients are
+      held to the Jacobian alone.
     - Where Newton steps lead to the models without some rows (``removal_kind`` "smooth", no L1
       penalty, double precision), one of them and the optimum are those of the dense objective.
     - Of other rows, ``predict`` is the loss's of the ``predictor``, and gradients are those of
@@ -80,13 +82,15 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
         _check_products(objective, gradients, tolerance)
         return
     n_params = objective.weights.size
-    dense = DenseObjective(objective)
     check_jacobian(objective.jacobian, objective.weights, tolerance=tolerance)
     predictor = objective.jacobian.predictor(objective.weights)
     text = "the predictor is that of the parameters"
     same(objective.training_predictor, predictor, tolerance, text)
     for rows in (objective.rows, gradients):
         _check_gradients(rows, dense_jacobian(rows.jacobian, n_params), tolerance)
+    if not objective.minimises_loss:
+        return
+    dense = DenseObjective(objective)
     if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
         _check_curvatures(objective, dense, tolerance)

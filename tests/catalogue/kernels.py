@@ -1,15 +1,25 @@
 """Kernel ridge regression and Gaussian processes, at a kernel that is held."""
 
-from sklearn.gaussian_process import GaussianProcessRegressor
+import numpy as np
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, DotProduct, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 
 from tests.catalogue._case import Case
 
+
+def latent_log_loss(model, X, y):
+    """The log loss at the latent mean, not that of the averaged probabilities."""
+    process = model.base_estimator_
+    latent = process.kernel_(X, process.X_train_) @ (process.y_train_ - process.pi_)
+    return np.logaddexp(0, np.where(y == model.classes_[1], -latent, latent))
+
+
 TURNED = "rows are vectors in coordinates that the other rows choose, and only products are equal"
 ARE_TURNED = {
     f"check_sample_weight_equivalence_on_{kind}_data": TURNED for kind in ("dense", "sparse")
 }
+NO_WEIGHTS = "the model takes no sample_weight"
 TAKES_NO_WEIGHTS = dict.fromkeys(
     [
         "check_sample_weight_equivalence_on_dense_data",
@@ -19,7 +29,7 @@ TAKES_NO_WEIGHTS = dict.fromkeys(
         "check_sample_weights_pandas_series",
         "check_sample_weights_shape",
     ],
-    "the model takes no sample_weight",
+    NO_WEIGHTS,
 )
 
 CASES = {
@@ -37,5 +47,12 @@ CASES = {
         ),
         "targets",
         failures=TAKES_NO_WEIGHTS,
+    ),
+    "GaussianProcessClassifier": Case(
+        GaussianProcessClassifier(2.0 * RBF(2.0), optimizer=None),
+        "binary",
+        latent_log_loss,
+        refits=1e-5,
+        failures=TAKES_NO_WEIGHTS | {"check_classifiers_one_label_sample_weights": NO_WEIGHTS},
     ),
 }

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ...losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
     GivenLink,
     IdentityLink,
     Link,
     LogitLink,
     LogLink,
     NegativeBinomialDeviance,
+    PowerLink,
     TweedieDeviance,
 )
 from ...objectives import build_objective
 from .._glm import check_means
 from .._linear import LinearAdapter
-from .._registry import register
 from .._targets import BoundedTargets
 
-LINKS: dict[str, Callable[[], Link]] = {
-    "IdentityLink": IdentityLink,
-    "LogLink": LogLink,
-    "LogitLink": LogitLink,
+LINKS: dict[str, Callable[[Any], Link]] = {
+    "IdentityLink": lambda link: IdentityLink(),
+    "LogLink": lambda link: LogLink(),
+    "LogitLink": lambda link: LogitLink(),
+    # Its own second derivative is wrong before glum 3.3.
+    "CloglogLink": lambda link: ComplementaryLogLogLink(),
+    "TweedieLink": lambda link: _of_power(float(link.power)),
 }
 DEVIANCES = {
     "NormalDistribution": lambda family, link: TweedieDeviance(0, link),
@@ -71,7 +76,7 @@ class GlumAdapter(LinearAdapter):
                 f"The family {name} cannot be explained; the families are {', '.join(DEVIANCES)}."
             )
         if kind is not None:
-            return DEVIANCES[name](family, kind())
+            return DEVIANCES[name](family, kind(link))
         functions = link.inverse, link.inverse_derivative, link.inverse_derivative2
         return DEVIANCES[name](family, GivenLink(*functions))
 
@@ -109,6 +114,11 @@ class GlumCVAdapter(GlumAdapter):
         return True
 
 
+def _of_power(power):
+    """The canonical link of a Tweedie distribution."""
+    return {0: IdentityLink, 1: LogLink}.get(power, lambda: PowerLink(1 - power))()
+
+
 def _check_parameters(model):
     for name, what in REFUSED.items():
         if getattr(model, name, None) is not None:
@@ -130,5 +140,7 @@ def _of_columns(weights, n_features):
     return np.broadcast_to(weights, n_features)
 
 
-register("glum.GeneralizedLinearRegressor", GlumAdapter())
-register("glum.GeneralizedLinearRegressorCV", GlumCVAdapter())
+ADAPTERS = {
+    "glum.GeneralizedLinearRegressor": GlumAdapter(),
+    "glum.GeneralizedLinearRegressorCV": GlumCVAdapter(),
+}

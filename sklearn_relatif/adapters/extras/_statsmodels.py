@@ -12,19 +12,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...losses import (
     BinomialDeviance,
+    ComplementaryLogLogLink,
     GivenLink,
     IdentityLink,
     Link,
     LogitLink,
     LogLink,
     NegativeBinomialDeviance,
+    PowerLink,
     TweedieDeviance,
 )
 from ...objectives import build_objective
 from .._base import Adapter, KeptData
 from .._glm import check_means
 from .._linear import LinearAdapter
-from .._registry import register
 from .._targets import BoundedTargets
 
 #: The family of a model that has no other, by the name of its class.
@@ -42,10 +43,15 @@ RESULTS = {
     "BinaryResultsWrapper",
     "PoissonResultsWrapper",
 }
-LINKS: dict[str, Callable[[], Link]] = {
-    "Identity": IdentityLink,
-    "Log": LogLink,
-    "Logit": LogitLink,
+LINKS: dict[str, Callable[[Any], Link]] = {
+    "Identity": lambda link: IdentityLink(),
+    "Log": lambda link: LogLink(),
+    "Logit": lambda link: LogitLink(),
+    "CLogLog": lambda link: ComplementaryLogLogLink(),
+    "Power": lambda link: PowerLink(link.power),
+    "Sqrt": lambda link: PowerLink(link.power),
+    "InversePower": lambda link: PowerLink(link.power),
+    "InverseSquared": lambda link: PowerLink(link.power),
 }
 DEVIANCES = {
     "Gaussian": lambda family, link: TweedieDeviance(0, link),
@@ -180,7 +186,7 @@ def link_of(family):
     """The link of a family; by the functions of statsmodels if it is not one of ours."""
     link = family.link
     if type(link).__name__ in LINKS:
-        return LINKS[type(link).__name__]()
+        return LINKS[type(link).__name__](link)
     return GivenLink(link.inverse, link.inverse_deriv, link.inverse_deriv2)
 
 
@@ -194,5 +200,7 @@ def deviance_of(family):
     return DEVIANCES[name](family, link_of(family))
 
 
-register("statsmodels.base.wrapper.ResultsWrapper", ResultAdapter())
-register(f"{__name__}.StatsmodelsRegressor", StatsmodelsAdapter())
+ADAPTERS = {
+    "statsmodels.base.wrapper.ResultsWrapper": ResultAdapter(),
+    f"{__name__}.StatsmodelsRegressor": StatsmodelsAdapter(),
+}
