@@ -357,6 +357,7 @@ def prepare_study(
         labels, sample_weight = targets.shaped(own.y), own.sample_weight
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, len(labels))
+    adapter.check_weights(model, weight)
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
     targets = thresholded(estimator, model, targets, fitted, features)

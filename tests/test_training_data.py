@@ -11,9 +11,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, SGDRegressor
+from sklearn.linear_model import LassoLars, LogisticRegression, SGDRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
@@ -346,3 +351,20 @@ def test_nearest_neighbors_stay_as_they_were():
         explainer.fit(X[:, :2], y[:-1])
     assert explainer.n_features_in_ == 4
     assert_array_equal(explainer.explain(X[:1]).indices[0, 0], 0)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearDiscriminantAnalysis(),
+        LassoLars(),
+        OneVsRestClassifier(QuadraticDiscriminantAnalysis(reg_param=0.1)),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_weights_that_no_fit_can_have_minded_are_refused(model):
+    X, y = load_iris(return_X_y=True)
+    model = model.fit(X, y)
+    with pytest.raises(ValueError, match="takes no sample_weight in its fit"):
+        RelatIFExplainer.from_fitted(model, X, y, np.repeat([1.0, 2.0], 75))
+    RelatIFExplainer.from_fitted(model, X, y, np.ones(150))

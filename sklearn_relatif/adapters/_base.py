@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
 from ..utils._validation import check_sample_weight
 from ._targets import ClassTargets, RealTargets, Targets
@@ -189,6 +190,24 @@ class Adapter:
     def weight_of_fit(self, model: Any, arguments: Mapping[str, Any]) -> Any:
         """The sample weights among the arguments that reached ``fit``, or None."""
         return arguments.get("sample_weight")
+
+    def takes_weights(self, model: Any) -> bool:
+        """Whether rows may have counted differently in a fit."""
+        return bool(has_fit_parameter(model, "sample_weight"))
+
+    def check_weights(self, model: Any, sample_weight: np.ndarray) -> None:
+        """Refuse weights that no fit can have minded.
+
+        Raises
+        ------
+        ValueError
+            If rows are given different weights, and the estimator takes none.
+        """
+        if (sample_weight != 1).any() and not self.takes_weights(model):
+            raise ValueError(
+                f"{type(model).__name__} takes no sample_weight in its fit, so that there is none "
+                "to explain. Leave sample_weight out."
+            )
 
     def stopping_cause(self, model: Any) -> str | None:
         """A sentence on what made the solver stop before it had arrived, if it says so."""

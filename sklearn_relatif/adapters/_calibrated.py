@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 
 from ..losses import CalibratedLoss, MeanProbabilityLoss
+from ._base import Adapter
 from ._composed import ComposedAdapter, Part
 from ._registry import register
 
@@ -70,6 +71,9 @@ class CalibratedAdapter(ComposedAdapter):
             own.estimator = estimator
             changed.calibrated_classifiers_.append(own)
         return changed
+
+    #: Where its models take none, they weigh in the calibration alone.
+    takes_weights = Adapter.takes_weights
 
     def removal_changes_objective(self, model):
         """Folds and sigmoids would be others."""

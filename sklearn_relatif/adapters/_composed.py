@@ -206,6 +206,11 @@ class ComposedAdapter(Adapter):
 
     # --- of the fit ------------------------------------------------------------------------
 
+    def takes_weights(self, model):
+        """Whether all of its models do, to whom it hands them on."""
+        cores = (split_pipeline(estimator)[1] for estimator in self.estimators(model))
+        return all(adapter_of(core).takes_weights(core) for core in cores)
+
     def weight_of_fit(self, model, arguments):
         """The weights that reached all of the models, however they were passed on."""
         passed = {**arguments.get("fit_params", {}), **arguments}

@@ -118,6 +118,7 @@ class BaggingAdapter(ComposedAdapter):
 
     #: Weights are an argument of their own, however metadata are routed.
     weight_of_fit = Adapter.weight_of_fit
+    takes_weights = Adapter.takes_weights
 
     def loss(self, model, members):
         weights = np.ones(len(members))
