@@ -159,6 +159,22 @@ def test_least_squares_on_the_features_that_were_chosen(data, model):
     assert_allclose(step, expected - model.predict(X).ravel(), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "model", [Lasso(0.05, **TIGHT), ElasticNet(0.1, positive=True, **TIGHT)], ids=str
+)
+def test_steps_that_end_at_zero_do_not_depend_on_the_means_of_features(data, model):
+    """The intercept makes up for the coefficients that end there, as the others do."""
+    X, y, _ = data
+    effects = []
+    for shift in (0, 100):
+        explainer = RelatIFExplainer(clone(model)).fit(X + shift, y)
+        effects.append(explainer.removal_effect(X[:5] + shift, y[:5], order="newton"))
+    atol = 1e-6 * np.abs(effects[0]).max()
+    assert_allclose(effects[1], effects[0], rtol=0, atol=atol)
+    exact = explainer.removal_effect(X[:5] + shift, y[:5], order="retrain")
+    assert np.corrcoef(effects[1].ravel(), exact.ravel())[0, 1] > 0.99
+
+
 def test_each_target_has_a_support_of_its_own(data):
     X, y, _ = data
     y = two_targets(X, y)

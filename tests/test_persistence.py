@@ -399,6 +399,15 @@ def test_compact_scores_keep_five_digits(curvature, damping):
     assert kept == (np.float64 if is_hard else np.float32)
 
 
+def test_compact_scores_of_numbers_keep_five_digits():
+    """For queries in directions in which no training row goes, that next to no penalty holds."""
+    rng = np.random.default_rng(0)
+    X, y, X_new = rng.normal(size=(40, 60)), rng.normal(size=40), rng.normal(size=(5, 60))
+    explainer = RelatIFExplainer(Ridge(alpha=1e-4)).fit(X, y)
+    found, expected = (e.pairwise_influence(X_new, y[:5]) for e in (explainer.compact(), explainer))
+    assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
+
+
 def test_compact_refuses_what_no_precision_keeps(monkeypatch):
     monkeypatch.setattr(_compact, "TOLERATED", 0.0)
     X, y = cases.wine()

@@ -327,7 +327,11 @@ def _trial_queries(objective: LinearObjective) -> Gradients:
         X = np.concatenate([X, np.take_along_axis(X, order, axis=0)])
     jacobian = LinearJacobian(X, objective.jacobian.fit_intercept)
     queries = objective.query_rows(jacobian, objective.predict(jacobian))
-    return queries.scaled(1 / np.where(queries.norm > 0, queries.norm, 1))
+    # Numbers that are predicted are no error as labels: such rows ask for the prediction itself.
+    is_right = queries.norm == 0
+    unit = np.where(is_right[:, None], queries.unit.shape[1] ** -0.5, queries.unit)
+    norm = np.ones_like(queries.norm)
+    return Gradients(queries.jacobian, unit.astype(queries.unit.dtype), norm)
 
 
 def _largest_difference(found: np.ndarray, expected: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def newton_steps(
     the Hessian of the model without the group. For one row i and one output it is
     ``(s_i/S) H^-1 g_i / (1 - h_i)``, with the leverage ``h_i``, where no share of the penalty
     leaves with the row. A coefficient that would cross zero against its L1 penalty or its bound
-    ends there.
+    ends there, and the others where the step goes on without it.
 
     Parameters
     ----------
@@ -81,13 +82,20 @@ def newton_steps(
     groups = counted_rows(objective, groups)
     form, hessian = closed_form(objective, curvature, groups), None
     has_room = not curvature.is_iterative
+
+    @cache
+    def solved(j):
+        unit = np.zeros((1, objective.weights.size), curvature.dtype)
+        unit[0, j] = 1
+        return curvature.solve(unit)[0].astype(np.float64)
+
     for batch, is_small in batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
             sound = ~removed.cancels
             if sound.any():
                 stepped = objective.weights + removed.newton_step()[sound]
-                yield batch[sound], _within_signs(objective, stepped)
+                yield batch[sound], _within_signs(objective, solved, stepped)
             batch = batch[~sound]
         for model in batch:
             rows, own = groups[model], None
@@ -98,14 +106,38 @@ def newton_steps(
                 step = own_newton_step(objective, rows, has_room)
             else:
                 step = newton_step_without(objective, own, rows)
-            yield np.array([model]), _within_signs(objective, (objective.weights + step)[None])
+            stepped = (objective.weights + step)[None]
+            yield np.array([model]), _within_signs(objective, solved, stepped)
 
 
-def _within_signs(objective, weights):
-    """Parameters with 0 for those that crossed it, where their penalty turns or a bound is."""
+def _within_signs(objective, solved, weights):
+    """Parameters, with those that crossed zero held there, where their penalty turns or a bound is.
+
+    ``solved(j)`` is column j of the inverse Hessian of all rows.
+    """
     if not objective.has_l1 or objective.jacobian.expand(weights) is not weights:
         return weights
-    return np.where(weights * objective.signs < 0, 0, weights)
+    weights = weights.copy()
+    for model in np.flatnonzero((weights * objective.signs < 0).any(axis=(1, 2))):
+        weights[model] = _held_at_zero(objective.signs, solved, weights[model])
+    return weights
+
+
+def _held_at_zero(signs, solved, table):
+    """Where a step ends along which no parameter crosses zero: the rest makes up for it.
+
+    With ``E`` the columns of the identity of those that would cross, that is
+    ``w - H^-1 E (E^T H^-1 E)^-1 E^T w``, the least of the quadratic form about w. In particular
+    the intercept moves along, so that nothing depends on the mean of a feature.
+    """
+    is_held, start = np.zeros(table.size, bool), table.ravel()
+    while (crossed := table.ravel() * signs.ravel() < 0).any():
+        is_held |= crossed
+        held = np.flatnonzero(is_held)
+        columns = np.stack([solved(j) for j in held])
+        pull = np.linalg.lstsq(columns[:, held], start[held])[0]
+        table = np.where(is_held, 0, start - pull @ columns).reshape(table.shape)
+    return table
 
 
 def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
