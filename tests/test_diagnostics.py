@@ -261,6 +261,7 @@ def test_no_degrees_of_freedom_is_no_number():
     assert frame.drop(columns=["leverage", "residual"]).isna().all().all()
 
 
+@pytest.mark.filterwarnings("ignore:The LinearRegression passes through all of its training rows")
 def test_a_perfect_fit_has_no_dispersion_and_one_row_off_it_is_infinitely_far(diabetes):
     X, _ = diabetes
     y = 3.0 + X @ np.arange(10)
