@@ -695,7 +695,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If a row has several labels or targets.
+            If a row has several labels or targets, or none.
         ValueError
             If an argument is invalid.
 
