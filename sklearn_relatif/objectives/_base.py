@@ -81,6 +81,11 @@ class Objective:
         return self
 
     @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
+
+    @property
     def has_dual_refits(self) -> bool:
         return False
 
