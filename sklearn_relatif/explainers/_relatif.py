@@ -749,9 +749,11 @@ class RelatIFExplainer(
         -------
         pandas.DataFrame
             One line a training row, indexed by its name. NaN where a number does not exist: of a
-            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
-            left. What the model does not have is left out: of several classes or targets there
-            is the leverage, and of losses that are no likelihood also the residual.
+            row that alone determines a parameter (a leverage of 1), with no degrees of freedom
+            left, or of a fit without errors. Of several targets, each has its columns, which end
+            in ``_target0``, ``_target1`` and so on. What a model does not have is left out: of
+            several classes there are the leverage, Cook's distance and the covariance ratio, and
+            of losses that are no likelihood the residual and the leverage.
 
         Raises
         ------
