@@ -64,13 +64,12 @@ class Member:
 
     @cached_property
     def jacobian(self) -> Any:
-        """That of all rows of the whole."""
+        """Of the gradients of all rows of the whole, as those of its own rows have it."""
         if self.is_whole:
             return self.objective.rows.jacobian
         jacobian = self.objective.query_jacobian(self.features)
-        # In the precision that gradients are formed in.
-        first = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
-        return self.objective.query_rows(jacobian, first).jacobian
+        some = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
+        return self.objective.loss_rows(jacobian, some).jacobian
 
     @cached_property
     def training_predictor(self) -> np.ndarray:
@@ -82,7 +81,7 @@ class Member:
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         """Its rows that count, in the order of those of the whole, and where each begins."""
-        counted = np.flatnonzero(self.objective.sample_weight > 0)
+        counted = np.flatnonzero(self.objective.counts)
         order = counted[np.argsort(self.rows[counted], kind="stable")]
         return order, np.searchsorted(self.rows[order], np.arange(self.features.shape[0] + 1))
 
@@ -113,6 +112,7 @@ class ComposedObjective(Objective):
     members: tuple[Member, ...] = ()
 
     removal_kind = "composed"
+    minimises_loss = False
 
     @property
     def has_tables(self):
@@ -125,6 +125,26 @@ class ComposedObjective(Objective):
     @property
     def is_linear(self):
         return all(member.objective.is_linear for member in self.members)
+
+    @property
+    def has_first_order(self):
+        return all(member.objective.has_first_order for member in self.members)
+
+    @property
+    def leverage_obstacle(self):
+        obstacles = (member.objective.leverage_obstacle for member in self.members)
+        return next(filter(None, obstacles), None)
+
+    @property
+    def has_closed_form(self):
+        return all(member.objective.has_closed_form for member in self.members)
+
+    @cached_property
+    def counts(self):
+        counts = self.sample_weight > 0
+        for member in self.members:
+            counts[member.rows[member.objective.counts]] = True
+        return counts
 
     @cached_property
     def dtype(self):
@@ -151,12 +171,14 @@ class ComposedObjective(Objective):
 
     # --- rows ------------------------------------------------------------------------------
 
-    def _composed(self, jacobians):
+    def _of_queries(self, jacobians):
         return ComposedJacobian(jacobians, [member.n_outputs for member in self.members])
 
     @cached_property
     def jacobian(self):
-        return self._composed([member.jacobian for member in self.members])
+        """Of the gradients of the rows, whose residuals may have other outputs than queries."""
+        n_outputs = [member.objective.rows.unit.shape[1] for member in self.members]
+        return ComposedJacobian([member.jacobian for member in self.members], n_outputs)
 
     @cached_property
     def training_predictor(self):
@@ -165,8 +187,7 @@ class ComposedObjective(Objective):
     @cached_property
     def rows(self) -> Gradients:
         directions = [self._of_member(member) for member in self.members]
-        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
-        return Gradients(self.jacobian, unit, norm)
+        return self._gradients(self.jacobian, *side_by_side(directions))
 
     def _of_member(self, member):
         """``(s_ip / s_i) r_ip`` of all rows, as norms and unit vectors."""
@@ -174,7 +195,7 @@ class ComposedObjective(Objective):
         norm = np.zeros(self.n_rows)
         # Whoever was drawn several times pulls so often, and in the same direction.
         np.add.at(norm, rows, own.norm * self._share(member))
-        unit = np.zeros((self.n_rows, member.n_outputs))
+        unit = np.zeros((self.n_rows, own.unit.shape[1]))
         unit[rows] = own.unit
         return norm, unit
 
@@ -183,42 +204,43 @@ class ComposedObjective(Objective):
         weight = self.sample_weight[member.rows]
         return member.objective.sample_weight / np.where(weight > 0, weight, 1)
 
-    def penalty_pulls(self):
+    def penalty_steps(self, curvature):
         """Those of the members, 0 for the parameters of the others."""
-        pulls, n_params = [], 0
-        for member in self.members:
-            for share, pull in member.objective.penalty_pulls():
-                own = np.zeros(self.weights.size)
-                own[n_params : n_params + pull.size] = pull
-                pulls.append((np.bincount(member.rows, share, self.n_rows), own))
-            n_params += member.objective.weights.size
-        return pulls
+        steps = []
+        both = zip(self.members, curvature.members, curvature.parameters, strict=True)
+        for member, own, parameters in both:
+            for share, step in member.objective.penalty_steps(own):
+                vector = np.zeros(self.weights.size)
+                vector[parameters] = step
+                steps.append((np.bincount(member.rows, share, self.n_rows), vector))
+        return steps
 
     def query_jacobian(self, X):
-        return self._composed(
+        return self._of_queries(
             [member.objective.query_jacobian(member.inputs(X)) for member in self.members]
         )
 
     def query_rows(self, jacobian, y) -> Gradients:
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        return self._gradient_rows(jacobian, y, norm, unit)
-
-    def _gradient_rows(self, jacobian, y, norm, unit):
-        """Gradients of other rows, in the precision of each member."""
-        targets = [target for target, _ in self.loss.targets(y)]
-        both = zip(self.members, jacobian.members, targets, strict=True)
-        members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
-        return Gradients(self._composed(members), unit.astype(self.dtype), norm.astype(self.dtype))
+        both = zip(self.members, jacobian.members, self.loss.targets(y), strict=True)
+        # In the precision of each member.
+        members = [m.objective.query_rows(own, target).jacobian for m, own, (target, _) in both]
+        return self._gradients(self._of_queries(members), norm, unit)
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
-        directions = []
+        jacobians, directions = [], []
         both = zip(self.loss.targets(self.y), self.loss.targets(y), strict=True)
         for member, own, (trained, asked) in zip(self.members, jacobian.members, both, strict=True):
             rows = member.objective.loss_rows(own, asked[0])
             share = self._share_of_targets(member, _keys(*trained), _keys(*asked))
+            jacobians.append(rows.jacobian)
             directions.append((rows.norm * share, rows.unit))
-        return self._gradient_rows(jacobian, y, *side_by_side(directions))
+        own = ComposedJacobian(jacobians, self.jacobian.n_outputs)
+        return self._gradients(own, *side_by_side(directions))
+
+    def _gradients(self, jacobian, norm, unit):
+        return Gradients(jacobian, unit.astype(self.dtype), norm.astype(self.dtype))
 
     def _share_of_targets(self, member, trained, asked):
         """``s_ip / s_i`` of rows asked for, where nothing but their target decides on it."""
