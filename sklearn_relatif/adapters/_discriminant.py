@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -87,6 +88,15 @@ class LinearDiscriminantAdapter(DiscriminantAdapter):
     def own(self, model, moments):
         means = np.asarray(model.means_, np.float64) - moments.offset
         return means[:, moments.is_varying] @ moments.axes
+
+    def fitted(self, model, moments):
+        """With the model's own coefficients, for rows as the moments have them."""
+        coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_)
+        coef, intercept = coef.T, intercept + coef @ moments.offset
+        if coef.shape[1] == 1:  # That of the second class less that of the first.
+            coef, intercept = np.hstack([0 * coef, coef]), np.append(0.0, intercept)
+        density = super().fitted(model, moments)
+        return replace(density, fitted=(coef[moments.is_varying], intercept))
 
     def further(self, model, moments):
         """Of the coefficients, as far as classes differ in them."""

@@ -256,8 +256,9 @@ class RelatIFExplainer(
         estimator : fitted estimator, or result of statsmodels
             Of a supported kind, see ``estimator`` of the class. A result (of OLS, WLS, Logit,
             Probit, Poisson or GLM) keeps what it was fitted on, so that it is given alone. It
-            becomes an estimator, of which X is the design matrix: its constant is a column, and
-            its offset, with the logarithm of its exposure, the last one.
+            becomes an estimator, of which X is the design matrix, also where a formula made that:
+            its constant is a column, and its offset, with the logarithm of its exposure, the last
+            one.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
             them is computed by ``transform``; a UserWarning says where that is known not to be
@@ -287,6 +288,16 @@ class RelatIFExplainer(
         >>> explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="influence")
         >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
+
+        A result of statsmodels has its rows with it:
+
+        >>> import statsmodels.api as sm
+        >>> data = sm.datasets.cpunish.load_pandas()
+        >>> X = sm.add_constant(data.exog)
+        >>> result = sm.GLM(data.endog, X, sm.families.Poisson()).fit()
+        >>> explainer = RelatIFExplainer.from_fitted(result)
+        >>> explainer.explain(X[:1], n_examples=2).indices
+        array([[ 0, 14]])
         """
         kept = kept_data(estimator)
         if kept is not None:
@@ -708,8 +719,9 @@ class RelatIFExplainer(
         ======================== ==========================================================
         column                   of row i
         ======================== ==========================================================
-        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
-                                 classes, with 1 for the second one and its probability
+        ``residual``             ``y_i - mu_i``, in units of the target as it reaches the model; of
+                                 a classifier of two classes, with 1 for the second one and its
+                                 probability
         ``leverage``             ``h_i = w_i x_i^T C x_i``
         ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
         ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
@@ -744,9 +756,11 @@ class RelatIFExplainer(
         -------
         pandas.DataFrame
             One line a training row, indexed by its name. NaN where a number does not exist: of a
-            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
-            left. What the model does not have is left out: of several classes or targets there
-            is the leverage, and of losses that are no likelihood also the residual.
+            row that alone determines a parameter (a leverage of 1), with no degrees of freedom
+            left, or of a fit without errors. Of several targets, each has its columns, which end
+            in ``_target0``, ``_target1`` and so on. What a model does not have is left out: of
+            several classes there are the leverage, Cook's distance and the covariance ratio, and
+            of losses that are no likelihood the residual and the leverage.
 
         Raises
         ------

@@ -84,6 +84,11 @@ class Objective:
         return self
 
     @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
+
+    @property
     def has_dual_refits(self) -> bool:
         return False
 
@@ -154,6 +159,14 @@ class Objective:
     def query_rows(self, jacobian: Any, y: np.ndarray) -> Any:
         """Unit gradients of query rows with explained targets ``y``."""
         raise NotImplementedError
+
+    def row_jacobian(self, jacobian: Any) -> Any:
+        """The Jacobian by which rows enter the fit, by that of the same rows as queries.
+
+        In the precision that gradients are formed in.
+        """
+        first = np.repeat(self.y[:1], jacobian.n_rows, axis=0)
+        return self.query_rows(jacobian, first).jacobian
 
     def predictor(self, jacobian: Any) -> np.ndarray:
         """Predictor of all rows of a Jacobian, shape (n_rows, n_outputs)."""

@@ -52,6 +52,12 @@ class Member:
     def n_outputs(self) -> int:
         return self.objective.loss.n_outputs
 
+    @property
+    def n_residuals(self) -> int:
+        """Of a row, which are as many as there are outputs where rows enter by the loss."""
+        n_residuals: int = self.objective.rows.unit.shape[1]
+        return n_residuals
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether its rows are those of the whole, in their order."""
@@ -64,12 +70,10 @@ class Member:
 
     @cached_property
     def jacobian(self) -> Any:
-        """Of the gradients of all rows of the whole, as those of its own rows have it."""
+        """That of all rows of the whole."""
         if self.is_whole:
             return self.objective.rows.jacobian
-        jacobian = self.objective.query_jacobian(self.features)
-        some = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
-        return self.objective.loss_rows(jacobian, some).jacobian
+        return self.objective.row_jacobian(self.objective.query_jacobian(self.features))
 
     @cached_property
     def training_predictor(self) -> np.ndarray:
@@ -126,13 +130,17 @@ class ComposedObjective(Objective):
     def is_linear(self):
         return all(member.objective.is_linear for member in self.members)
 
+    @cached_property
+    def dtype(self):
+        return np.result_type(*(member.objective.dtype for member in self.members))
+
     @property
     def has_first_order(self):
         return all(member.objective.has_first_order for member in self.members)
 
     @property
     def leverage_obstacle(self):
-        obstacles = (member.objective.leverage_obstacle for member in self.members)
+        obstacles = [member.objective.leverage_obstacle for member in self.members]
         return next(filter(None, obstacles), None)
 
     @property
@@ -145,10 +153,6 @@ class ComposedObjective(Objective):
         for member in self.members:
             counts[member.rows[member.objective.counts]] = True
         return counts
-
-    @cached_property
-    def dtype(self):
-        return np.result_type(*(member.objective.dtype for member in self.members))
 
     @property
     def shares(self) -> list[float]:
@@ -171,14 +175,16 @@ class ComposedObjective(Objective):
 
     # --- rows ------------------------------------------------------------------------------
 
-    def _of_queries(self, jacobians):
+    def _composed(self, jacobians):
         return ComposedJacobian(jacobians, [member.n_outputs for member in self.members])
+
+    def _of_rows(self, jacobians):
+        """Of terms by which rows enter the fits, instead of predictors."""
+        return ComposedJacobian(jacobians, [member.n_residuals for member in self.members])
 
     @cached_property
     def jacobian(self):
-        """Of the gradients of the rows, whose residuals may have other outputs than queries."""
-        n_outputs = [member.objective.rows.unit.shape[1] for member in self.members]
-        return ComposedJacobian([member.jacobian for member in self.members], n_outputs)
+        return self._of_rows([member.jacobian for member in self.members])
 
     @cached_property
     def training_predictor(self):
@@ -187,7 +193,8 @@ class ComposedObjective(Objective):
     @cached_property
     def rows(self) -> Gradients:
         directions = [self._of_member(member) for member in self.members]
-        return self._gradients(self.jacobian, *side_by_side(directions))
+        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
+        return Gradients(self.jacobian, unit, norm)
 
     def _of_member(self, member):
         """``(s_ip / s_i) r_ip`` of all rows, as norms and unit vectors."""
@@ -195,7 +202,7 @@ class ComposedObjective(Objective):
         norm = np.zeros(self.n_rows)
         # Whoever was drawn several times pulls so often, and in the same direction.
         np.add.at(norm, rows, own.norm * self._share(member))
-        unit = np.zeros((self.n_rows, own.unit.shape[1]))
+        unit = np.zeros((self.n_rows, member.n_residuals))
         unit[rows] = own.unit
         return norm, unit
 
@@ -208,39 +215,37 @@ class ComposedObjective(Objective):
         """Those of the members, 0 for the parameters of the others."""
         steps = []
         both = zip(self.members, curvature.members, curvature.parameters, strict=True)
-        for member, own, parameters in both:
-            for share, step in member.objective.penalty_steps(own):
-                vector = np.zeros(self.weights.size)
-                vector[parameters] = step
-                steps.append((np.bincount(member.rows, share, self.n_rows), vector))
+        for member, inverse, own in both:
+            for share, step in member.objective.penalty_steps(inverse):
+                whole = np.zeros(self.weights.size)
+                whole[own] = step
+                steps.append((np.bincount(member.rows, share, self.n_rows), whole))
         return steps
 
     def query_jacobian(self, X):
-        return self._of_queries(
+        return self._composed(
             [member.objective.query_jacobian(member.inputs(X)) for member in self.members]
         )
 
     def query_rows(self, jacobian, y) -> Gradients:
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        both = zip(self.members, jacobian.members, self.loss.targets(y), strict=True)
-        # In the precision of each member.
-        members = [m.objective.query_rows(own, target).jacobian for m, own, (target, _) in both]
-        return self._gradients(self._of_queries(members), norm, unit)
+        # Each in the precision of its member.
+        targets = [target for target, _ in self.loss.targets(y)]
+        both = zip(self.members, jacobian.members, targets, strict=True)
+        members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
+        return Gradients(self._composed(members), unit.astype(self.dtype), norm.astype(self.dtype))
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
-        jacobians, directions = [], []
+        directions, jacobians = [], []
         both = zip(self.loss.targets(self.y), self.loss.targets(y), strict=True)
         for member, own, (trained, asked) in zip(self.members, jacobian.members, both, strict=True):
             rows = member.objective.loss_rows(own, asked[0])
             share = self._share_of_targets(member, _keys(*trained), _keys(*asked))
-            jacobians.append(rows.jacobian)
             directions.append((rows.norm * share, rows.unit))
-        own = ComposedJacobian(jacobians, self.jacobian.n_outputs)
-        return self._gradients(own, *side_by_side(directions))
-
-    def _gradients(self, jacobian, norm, unit):
-        return Gradients(jacobian, unit.astype(self.dtype), norm.astype(self.dtype))
+            jacobians.append(rows.jacobian)
+        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
+        return Gradients(self._of_rows(jacobians), unit, norm)
 
     def _share_of_targets(self, member, trained, asked):
         """``s_ip / s_i`` of rows asked for, where nothing but their target decides on it."""

@@ -96,11 +96,6 @@ class LinearObjective(Objective):
     inactive_bound: np.ndarray | None = None
 
     @property
-    def coupling(self) -> np.ndarray | None:
-        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
-        return None
-
-    @property
     def has_l1(self):
         return self.full_l1 is not None
 

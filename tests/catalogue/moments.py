@@ -62,7 +62,7 @@ CASES = {
         **TAKES_NO_WEIGHTS,
     ),
     "QuadraticDiscriminantAnalysis": Case(
-        QuadraticDiscriminantAnalysis(), "binary", **EXACT, **SINGULAR, **TAKES_NO_WEIGHTS
+        QuadraticDiscriminantAnalysis(reg_param=0.1), "binary", **EXACT, **TAKES_NO_WEIGHTS
     ),
     "NearestCentroid": Case(
         # It warns of constant columns.
