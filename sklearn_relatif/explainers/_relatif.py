@@ -132,6 +132,13 @@ class RelatIFExplainer(
         regressors, if no target is given, by the prediction; a target inside the tube of an SVR
         costs nothing, and nothing explains it. OneClassSVM is fitted without y, and what supports
         a query raises its decision value.
+        Several such models in one are explained as a whole: OneVsRestClassifier,
+        OneVsOneClassifier, MultiOutputClassifier and MultiOutputRegressor (queries enter by the
+        sum of the losses of the models that their label has a part in), VotingClassifier,
+        VotingRegressor, BaggingClassifier and BaggingRegressor (by the loss of the mean of their
+        probabilities or predictions; where labels are voted for, by the mean of the losses), and
+        CalibratedClassifierCV with sigmoids. Removals hold the rows and columns that a bag drew,
+        and the sigmoids and folds of a calibration.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
