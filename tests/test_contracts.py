@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.stats import norm
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
@@ -157,7 +158,8 @@ def test_every_loss_is_held_to_its_protocol():
     public = {getattr(losses, name) for name in losses.__all__}
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
     # What queries ask of several models is not what was minimised: see test_composed.
-    kinds = {kind for kind in kinds if not issubclass(kind, losses.ComposedLoss)}
+    ours = losses.ComposedLoss, losses.CalibratedLoss
+    kinds = {kind for kind in kinds if not issubclass(kind, ours)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
         CoupledSquaredError,
@@ -304,6 +306,7 @@ MODELS = {
         ),
         target=numbers,
     ),
+    "calibrated": Case(CalibratedClassifierCV(linear_svc(), cv=3), 3),
     "one vs rest of two": Case(OneVsRestClassifier(LogisticRegression(**NEWTON))),
     "LinearSVC": Case(linear_svc(), 2, True),
     "LinearSVC of three": Case(linear_svc(), 3, True),

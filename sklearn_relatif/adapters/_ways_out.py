@@ -24,6 +24,12 @@ _NETWORK = (
     "RelatIFExplainer.from_coefficients(coef, intercept, activations, y) explains by it, with the "
     "activations of the last hidden layer as features."
 )
+_CHAINED = (
+    "Each model in it takes what those before it predict, so that rows reach a prediction on many "
+    "ways. One of them by itself can be explained: with k its place in the chain and cv=None, "
+    "RelatIFExplainer.from_fitted(model.estimators_[k], np.hstack([X, y[:, model.order_[:k]]]), "
+    "y[:, model.order_[k]]). MultiOutputClassifier and MultiOutputRegressor can be as a whole."
+)
 _STACKED = (
     "Each model in it that was fitted on all rows can be explained on its own: "
     "RelatIFExplainer.from_fitted(model.estimators_[0], X, y)."
@@ -70,6 +76,7 @@ WAYS_OUT = {
     "sklearn.NeighborsBase": _NEIGHBORS,
     "sklearn.BaseMultilayerPerceptron": _NETWORK,
     "torch.Module": _NETWORK,
+    "sklearn._BaseChain": _CHAINED,
     "sklearn._BaseStacking": _STACKED,
     "sklearn.PassiveAggressiveClassifier": _ONLINE,
     "sklearn.PassiveAggressiveRegressor": _ONLINE,

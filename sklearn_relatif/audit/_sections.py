@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
@@ -47,11 +49,12 @@ def describe_model(study, view, columns, X_test, y_test):
 
 def _settings(model):
     """The parameters of a model that are not at their defaults, as text."""
-    defaults = type(model)().get_params() if not hasattr(model, "estimator") else {}
+    parameters = inspect.signature(type(model)).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
     changed = {
         name: value
         for name, value in model.get_params(deep=False).items()
-        if name not in defaults or repr(value) != repr(defaults[name])
+        if repr(value) != repr(defaults.get(name, inspect.Parameter.empty))
     }
     return ", ".join(f"{name}={value!r}" for name, value in changed.items()) or "defaults"
 
@@ -193,7 +196,13 @@ def extreme_eigenvalues(study):
     if study.lacks_factor:
         return None
     objective, inverse = study.coordinates
-    total = CurvatureOperator(objective, study.kind, study.damping)
+    return _extremes(objective, inverse, study.kind, study.damping)
+
+
+def _extremes(objective, inverse, kind, damping):
+    if objective.members:
+        return _extremes_of_members(objective, inverse, kind, damping)
+    total = CurvatureOperator(objective, kind, damping)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
 
@@ -207,6 +216,19 @@ def extreme_eigenvalues(study):
     if largest is None or flattest is None or flattest <= 0:
         return None
     return 1 / flattest, largest
+
+
+def _extremes_of_members(objective, inverse, kind, damping):
+    """Those of a curvature that has a block for each of several models."""
+    both = zip(objective.members, inverse.members, inverse.scales, strict=True)
+    extremes = []
+    for member, own, scale in both:
+        found = _extremes(member.objective, own, kind, damping / scale)
+        if found is None:
+            return None
+        extremes.append(scale * np.array(found))
+    smallest, largest = np.transpose(extremes)
+    return float(smallest.min()), float(largest.max())
 
 
 def _largest_eigenvalue(product, size):

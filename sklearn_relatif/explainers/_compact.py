@@ -287,6 +287,11 @@ def compacted(study: Study) -> Attribution:
     queries say that single precision is not enough.
     """
     objective, curvature = study.objective, study.curvature
+    if objective.members:
+        raise ValueError(
+            f"compact() is for one model, and {type(study.model).__name__} is made of several. "
+            "Save the explainer as it is, or an ExplanationIndex of it."
+        )
     if not objective.rows.are_vectors or objective.jacobian.needs_rows:
         raise ValueError(
             "compact() is for linear models: kernel machines, Gaussian processes and "

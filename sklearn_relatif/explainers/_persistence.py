@@ -16,6 +16,7 @@ VERSION_KEY = "_sklearn_relatif_version"
 MODULES_OF_STATE = (
     "_study",
     "adapters._head",
+    "adapters._composed",
     "adapters._machine_fits",
     "adapters._targets",
     "curvature",
@@ -25,6 +26,7 @@ MODULES_OF_STATE = (
     "jacobians",
     "losses",
     "objectives",
+    "removal._composed",
     "removal._hinge",
     "removal._smooth",
     "removal.active_set",

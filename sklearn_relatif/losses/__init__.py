@@ -1,6 +1,7 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._calibrated import CalibratedLoss
 from ._composed import (
     ComposedLoss,
     MeanPredictionLoss,
@@ -53,6 +54,7 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "CalibratedLoss",
     "ComplementaryLogLogLink",
     "ComposedLoss",
     "CoupledSquaredError",

@@ -52,6 +52,19 @@ class ComposedLoss(Loss):
         """The predictor of each member."""
         return [eta[:, columns] for columns in self.columns]
 
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        """The members' scores side by side, shape (n,) or (n, n_scores)."""
+        both = zip(self.members, self.predictors(eta), strict=True)
+        scores = np.column_stack([loss.scores(own) for loss, own in both])
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def from_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The members' predictors, or gradients in them, from their scores side by side."""
+        widths = [np.size(loss.scores(np.zeros((1, loss.n_outputs)))) for loss in self.members]
+        pieces = np.split(np.reshape(scores, (-1, sum(widths))), np.cumsum(widths)[:-1], axis=1)
+        both = zip(self.members, pieces, strict=True)
+        return np.hstack([loss.from_scores(piece) for loss, piece in both])
+
     def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         norm, unit = self.direction(y, eta)
         return norm[:, None] * unit

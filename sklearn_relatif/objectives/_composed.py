@@ -213,29 +213,26 @@ class ComposedObjective(Objective):
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
         directions = []
-        for member, own, (target, counts) in zip(
-            self.members, jacobian.members, self.loss.targets(y), strict=True
-        ):
-            rows = member.objective.loss_rows(own, target)
-            share = self._share_of_targets(member, target) * (np.asarray(counts) > 0)
+        both = zip(self.loss.targets(self.y), self.loss.targets(y), strict=True)
+        for member, own, (trained, asked) in zip(self.members, jacobian.members, both, strict=True):
+            rows = member.objective.loss_rows(own, asked[0])
+            share = self._share_of_targets(member, _keys(*trained), _keys(*asked))
             directions.append((rows.norm * share, rows.unit))
         return self._gradient_rows(jacobian, y, *side_by_side(directions))
 
-    def _share_of_targets(self, member, target):
-        """``s_ip / s_i`` of rows of some targets, where these are all that it depends on."""
-        objective = member.objective
-        counted = np.flatnonzero(self.sample_weight[member.rows] > 0)
-        share = self._share(member)[counted]
-        y = objective.y[counted] if member.classes is not None else np.zeros(len(counted), int)
-        of_class = np.zeros(y.max() + 1)
-        of_class[y] = share
-        if not np.allclose(of_class[y], share):
+    def _share_of_targets(self, member, trained, asked):
+        """``s_ip / s_i`` of rows asked for, where nothing but their target decides on it."""
+        share, counts = np.zeros(self.n_rows), self.sample_weight > 0
+        np.add.at(share, member.rows, self._share(member))
+        of_target = np.zeros(max(trained.max(), asked.max()) + 1)
+        of_target[trained[counts]] = share[counts]
+        if not np.allclose(of_target[trained[counts]], share[counts]):
             raise ValueError(
                 "What a row counts in the models that this one is made of is more than its label "
                 "tells: they drew their rows. So rows cannot be embedded by their labels; "
                 "transform without y embeds queries, and ExplanationIndex holds the training rows."
             )
-        return of_class[target if member.classes is not None else np.zeros(len(target), int)]
+        return of_target[asked]
 
     def predictor(self, jacobian):
         both = zip(self.members, jacobian.members, strict=True)
@@ -244,3 +241,9 @@ class ComposedObjective(Objective):
     def curvature_diagonal(self, kind):
         """None: the members' curvatures are prepared each by itself."""
         return None
+
+
+def _keys(target: np.ndarray, counts: Any) -> np.ndarray:
+    """What tells the classes of rows apart, 0 for those that take no part, shape (n,)."""
+    key = 1 + target if target.dtype.kind in "iu" else np.ones(len(target), np.intp)
+    return np.where(np.asarray(counts) > 0, key, 0)

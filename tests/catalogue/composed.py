@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 import sklearn
 from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -124,6 +125,19 @@ def drawn(case, table, sample_weight, rows):
     return model
 
 
+def recalibrated(case, table, sample_weight, rows):
+    """The model inside without rows, behind the sigmoids of all of them."""
+    given = {} if sample_weight is None else {"sample_weight": sample_weight}
+    model = clone(case.estimator).fit(table.X, table.y, **given)
+    (calibrated,) = map(copy, model.calibrated_classifiers_)
+    calibrated.estimator = clone(case.estimator.estimator)
+    kept = np.delete(np.arange(len(table.X)), rows)
+    given = {} if sample_weight is None else {"sample_weight": sample_weight[kept]}
+    calibrated.estimator.fit(table.X[kept], table.y[kept], **given)
+    model.calibrated_classifiers_ = [calibrated]
+    return model
+
+
 CASES = {
     "OneVsRestClassifier": Case(
         OneVsRestClassifier(MARGIN),
@@ -189,6 +203,13 @@ CASES = {
         refit=drawn,
         failures=DRAWN,
         has_first_order=False,  # In a weight, which says how probably a row is drawn.
+        **OUTSIDE,
+    ),
+    "CalibratedClassifierCV": Case(
+        CalibratedClassifierCV(MARGIN, ensemble=False, cv=3),
+        "classes",
+        refit=recalibrated,
+        has_first_order=False,  # In a weight, which the sigmoids bear as well.
         **OUTSIDE,
     ),
 }
