@@ -12,6 +12,7 @@ import sys
 #: The modules and their arguments; one in braces is filled in with the option of that name.
 SCALE = [
     ("bench_peers", "--envs", "{envs}"),
+    ("bench_regression", "--envs", "{envs}"),
     ("bench_explain",),
     ("bench_floor",),
     ("bench_floor", "--mnist", "{mnist}"),

@@ -111,20 +111,29 @@ def measure(case, envs, repeats, n_threads):
         folder = Path(name)
         in_child(prepare, case, folder / "problem.npz")
         sessions = open_sessions(case, envs, folder / "problem.npz", n_threads)
-        memory, errors = {}, {}
-        for session in sessions:
-            first = session.run(folder / f"{session.package}-{session.task}")
-            memory[session] = first["memory"]
-            errors[session] = largest_error(session, folder)
-            print(f"{session.package} {session.task}: {first['seconds']:.1f} s", file=sys.stderr)
-        seconds = {session: [] for session in sessions}
-        order = list(sessions)
-        for _ in range(repeats):
-            order.reverse()
-            for session in order:
-                seconds[session].append(session.run()["seconds"])
-        for session in sessions:
-            session.close()
+        return in_turns(sessions, folder, repeats)
+
+
+def in_turns(sessions, folder, repeats):
+    """Run sessions one after the other, this package's first, and close them.
+
+    Returns {(package, task): (median seconds, MB, error)}. The results of the first round are in
+    the folder while they are compared.
+    """
+    memory, errors = {}, {}
+    for session in sessions:
+        first = session.run(folder / f"{session.package}-{session.task}")
+        memory[session] = first["memory"]
+        errors[session] = largest_error(session, folder)
+        print(f"{session.package} {session.task}: {first['seconds']:.1f} s", file=sys.stderr)
+    seconds = {session: [] for session in sessions}
+    order = list(sessions)
+    for _ in range(repeats):
+        order.reverse()
+        for session in order:
+            seconds[session].append(session.run()["seconds"])
+    for session in sessions:
+        session.close()
     return {(s.package, s.task): (median(seconds[s]), memory[s], errors[s]) for s in sessions}
 
 

@@ -29,6 +29,7 @@ quietly = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:Label .* is present in all training examples",
     "ignore:The training rows do not determine the intercept",
+    "ignore:The .* passes through all of its training rows",
 )
 
 

@@ -252,6 +252,7 @@ def test_a_row_that_alone_determines_a_parameter_has_no_deletion(diabetes):
     assert frame.drop(index=7).notna().all().all()
 
 
+@pytest.mark.filterwarnings("ignore:The LinearRegression passes through all")
 def test_no_degrees_of_freedom_is_no_number():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(6, 5)), rng.normal(size=6)

@@ -293,3 +293,17 @@ def test_columns_that_are_the_same_share_their_coefficients(data):
     (without,) = twice.retrain_without([3])
     (expected,) = once.retrain_without([3])
     assert_allclose(without.predict(both), expected.predict(X), rtol=0, atol=1e-9)
+
+
+def test_diagnostics_of_several_targets_count_the_penalty_of_lengths(data):
+    X, y, _ = data
+    y = two_targets(X, y)
+    model = clone(MULTI_TASK["lasso"]).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    objective = reduce_estimator(model, X, y, np.ones(N_ROWS))
+    dense = DenseObjective(objective)
+    inverse = np.linalg.inv(dense.hessian(dense.parameters))
+    forms = np.einsum("nkp,pq,nlq->nkl", dense.jacobian, inverse, dense.jacobian)
+    assert_allclose(explainer.leverage_, np.einsum("nkk->n", forms), rtol=1e-9)
+    pytest.importorskip("pandas")
+    assert_allclose(explainer.diagnostics()["leverage"], explainer.leverage_, rtol=1e-9)

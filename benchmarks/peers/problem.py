@@ -44,6 +44,15 @@ class Problem(NamedTuple):
     def is_binary(self):
         return len(self.weights) == 1
 
+    def fitted_model(self):
+        """Return the logistic regression, fitted."""
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=float(self.C), fit_intercept=False)
+        model.coef_, model.intercept_ = self.weights, np.zeros(len(self.weights))
+        model.classes_, model.n_features_in_ = np.unique(self.y), self.X.shape[1]
+        return model
+
 
 def prepare(case, path):
     """Draw the data, fit the model, and save both."""
@@ -65,17 +74,26 @@ def prepare(case, path):
     np.savez(path, **problem._asdict())
 
 
+class RegressionProblem(NamedTuple):
+    """Rows with a target each, and the names and parameters of a regression that is fast to fit."""
+
+    X: np.ndarray
+    y: np.ndarray
+    X_query: np.ndarray
+    y_query: np.ndarray
+    module: str
+    kind: str
+    alpha: np.ndarray
+
+    def fitted_model(self):
+        """Return the regression, fitted."""
+        from importlib import import_module
+
+        kind = getattr(import_module(str(self.module)), str(self.kind))
+        return kind(alpha=float(self.alpha)).fit(self.X, self.y)
+
+
 def load(path):
     """Return the problem in a file."""
     with np.load(path) as arrays:
-        return Problem(**arrays)
-
-
-def fitted_model(problem):
-    """Return the logistic regression, fitted."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=float(problem.C), fit_intercept=False)
-    model.coef_, model.intercept_ = problem.weights, np.zeros(len(problem.weights))
-    model.classes_, model.n_features_in_ = np.unique(problem.y), problem.X.shape[1]
-    return model
+        return (RegressionProblem if "alpha" in arrays else Problem)(**arrays)

@@ -3,7 +3,6 @@
 from scipy.linalg import cho_solve
 
 from ..bench_explain import CRITERIA, PlainNumpy
-from .problem import fitted_model
 
 
 class Attributor:
@@ -11,7 +10,7 @@ class Attributor:
 
     def __init__(self, problem):
         self.problem = problem
-        self.model = fitted_model(problem)
+        self.model = problem.fitted_model()
 
     def matrices(self, criteria):
         runner = PlainNumpy()

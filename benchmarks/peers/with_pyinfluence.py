@@ -1,8 +1,9 @@
-"""pyinfluence: closed form for binary logistic regression. It has no relative criteria."""
+"""pyinfluence: closed form for binary logistic regression and for ridge regressions.
+
+It has no relative criteria.
+"""
 
 from pyinfluence import InfluenceFunctions
-
-from .problem import fitted_model
 
 
 class Attributor:
@@ -10,7 +11,7 @@ class Attributor:
 
     def __init__(self, problem):
         self.problem = problem
-        self.model = fitted_model(problem)
+        self.model = problem.fitted_model()
 
     def matrices(self, criteria):
         functions = InfluenceFunctions(mode="loss", damping=0)

@@ -64,7 +64,12 @@ class LassoAdapter(ElasticNetAdapter):
 
 
 class LassoCVAdapter(LassoAdapter):
-    """LassoCV, LassoLarsCV and LassoLarsIC, which search for their penalty."""
+    """LassoCV, LassoLarsCV and LassoLarsIC, which search for their penalty.
+
+    LassoLarsIC ends where its path turns, with a feature at zero that is about to enter. What
+    removals do to first order, or by a step, is told with the features that are in; retraining
+    lets others enter.
+    """
 
     def strength(self, model):
         return model.alpha_, 1.0

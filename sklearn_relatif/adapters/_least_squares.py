@@ -10,8 +10,11 @@ parameters open, of which scikit-learn takes those with the smallest coefficient
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
+
+import numpy as np
 
 from ..losses import SquaredError, SquaredMargin, binary_codebook, one_vs_rest_codebook
 from ..objectives import build_objective
@@ -50,7 +53,32 @@ class LeastSquaresAdapter(LinearAdapter):
         objective = replace(objective, leaves_intercept=True)
         if parameters.l2[:, : X.shape[1]].all():
             return objective
-        return replace(objective, loss=loss(terms=objective.terms()))
+        objective = replace(objective, loss=loss(terms=objective.terms()))
+        _warn_of_what_is_open(objective, type(model).__name__)
+        return objective
+
+
+def _warn_of_what_is_open(objective, name):
+    """Of a model without a penalty, where its rows or columns are too few or too many."""
+    if not objective.rows.norm.any():
+        warnings.warn(
+            f"The {name} passes through all of its training rows, so that no weight of them would "
+            "change it: their influence is 0. removal_effect and loo_predict tell what it is "
+            "without them; ridge regression with a small alpha has influences.",
+            UserWarning,
+            stacklevel=3,
+        )
+    undecided = objective.undecided().any(axis=0) if objective.has_l1 else np.zeros(1, bool)
+    if undecided.any():
+        column = int(undecided.argmax())
+        warnings.warn(
+            f"The rows do not decide on all coefficients of the {name}: column {column}, which it "
+            "holds at zero, and maybe others could as well take over from those on which they "
+            "depend. What is told is of its own choice, which refits need not make again. Leave "
+            "out columns that depend on others.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 class LinearRegressionAdapter(LeastSquaresAdapter):

@@ -166,11 +166,11 @@ class RelatIFExplainer(
         Root mean square distance of the fitted parameters from the optimum of the training
         objective on exactly these rows and weights, in standard errors of the parameters:
         ``sqrt(n g^T H^-1 g / p)`` with the gradient and the Hessian of the objective, the
-        effective number of rows ``n`` and of parameters ``p``. Neither the units of features or
-        weights nor the number of rows matter to it. Infinite for a model without penalty that has
-        no optimum. Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that
-        it can tell. Below, the fit is close enough to
-        its optimum; that alone vouches for no number.
+        effective number of rows ``n`` and of parameters ``p``; where targets have a unit, over the
+        standard deviation of the residuals. Neither the units of features, weights or targets nor
+        the number of rows matter to it. Infinite for a model without penalty that has no optimum.
+        Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that it can
+        tell. Below, the fit is close enough to its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
         Index, labels, predictions and probabilities of the training rows.
     scale_ : ndarray of shape (n_rows,)
@@ -249,8 +249,9 @@ class RelatIFExplainer(
         estimator : fitted estimator, or result of statsmodels
             Of a supported kind, see ``estimator`` of the class. A result (of OLS, WLS, Logit,
             Probit, Poisson or GLM) keeps what it was fitted on, so that it is given alone. It
-            becomes an estimator, of which X is the design matrix: its constant is a column, and
-            its offset, with the logarithm of its exposure, the last one.
+            becomes an estimator, of which X is the design matrix, also where a formula made that:
+            its constant is a column, and its offset, with the logarithm of its exposure, the last
+            one.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             The rows that it was fitted on, before any preprocessing. What a Pipeline makes of
             them is computed by ``transform``; a UserWarning says where that is known not to be
@@ -280,6 +281,16 @@ class RelatIFExplainer(
         >>> explainer = RelatIFExplainer.from_fitted(model, X, y, criterion="influence")
         >>> bool(explainer.distance_to_optimum_ < 0.3)
         True
+
+        A result of statsmodels has its rows with it:
+
+        >>> import statsmodels.api as sm
+        >>> data = sm.datasets.cpunish.load_pandas()
+        >>> X = sm.add_constant(data.exog)
+        >>> result = sm.GLM(data.endog, X, sm.families.Poisson()).fit()
+        >>> explainer = RelatIFExplainer.from_fitted(result)
+        >>> explainer.explain(X[:1], n_examples=2).indices
+        array([[ 0, 14]])
         """
         kept = kept_data(estimator)
         if kept is not None:

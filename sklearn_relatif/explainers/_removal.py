@@ -13,6 +13,7 @@ from ..removal import (
     correlated,
     estimate_and_truth,
     find_flip_set,
+    loo_predictions,
     loo_probabilities,
     removal_effect,
     removal_effect_on,
@@ -296,6 +297,35 @@ class RemovalMixin:
             random_state=self.random_state,
             order=order,
         )
+
+    def loo_predict(self) -> np.ndarray:
+        """What the model trained without each training row predicts for that row.
+
+        One Newton step of each leave-one-out model from the optimum of all rows, all from the
+        one factorisation. Of least squares, with or without a ridge penalty, that is what refits
+        predict: ``y_i - e_i / (1 - h_i)``, with the error ``e_i`` and the leverage ``h_i`` (Allen
+        1974). Compared with the targets, the predictions are as honest as those of n-fold
+        cross-validation.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_targets)
+            Labels or numbers, as ``predict`` returns them.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import Ridge
+        >>> from sklearn.metrics import r2_score
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> explainer = RelatIFExplainer(Ridge(alpha=0.1)).fit(X, y)
+        >>> print(f"{r2_score(y, explainer.predict(X)):.3f}")
+        0.513
+        >>> print(f"{r2_score(y, explainer.loo_predict()):.3f}")
+        0.493
+        """
+        return loo_predictions(study_of(self))
 
     def loo_proba(self) -> np.ndarray:
         """Class probabilities of each training row under the model trained without it.

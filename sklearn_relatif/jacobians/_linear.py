@@ -259,6 +259,16 @@ class LinearJacobian(FiniteJacobian):
             squares[~in_range] = np.where(is_zero, 0, np.nan)[~in_range]
         return np.sqrt(squares)
 
+    def are_constant(self):
+        """Which features are the same number in all rows, shape (n_features,)."""
+        first = self.dense_block([0])[0, : self.n_features]
+        constant = np.ones(self.n_features, bool)
+        for rows in self.blocks(1):
+            X = self.loaded(rows, np.float64).X
+            X = X.toarray() if sparse.issparse(X) else X
+            constant &= (first == X).all(axis=0)
+        return constant
+
     def column_lengths(self):
         """Norms of the columns in double precision, shape (n_columns,)."""
         squares = np.full(self.n_columns, float(self.n_rows))

@@ -81,6 +81,11 @@ class Objective:
         return self
 
     @property
+    def coupling(self) -> np.ndarray | None:
+        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
+        return None
+
+    @property
     def has_dual_refits(self) -> bool:
         return False
 
@@ -179,6 +184,25 @@ class Objective:
             inner = inner * self.output_weight[rows]
         weight = self.sample_weight[rows].astype(inner.dtype)
         return inner * weight.reshape(-1, *[1] * (inner.ndim - 1))
+
+    def dispersion(self) -> np.ndarray:
+        """By how much squared residuals exceed their expectation, shape (n_outputs,).
+
+        1 where the loss has no dispersion, or all residuals are zero. Outputs that are coupled
+        share one.
+        """
+        n_outputs = self.loss.n_outputs
+        if not self.loss.has_dispersion:
+            return np.ones(n_outputs)
+        found, expected = np.zeros((2, n_outputs))
+        for rows in self.blocks(4 * n_outputs**2):
+            weight, fisher = self.sample_weight[rows], self.weighted_fisher(rows)
+            residual = self.rows.unit[rows] * self.rows.norm[rows, None].astype(np.float64)
+            found += weight @ residual**2
+            expected += (np.einsum("nkk->nk", fisher) if fisher.ndim == 3 else fisher).sum(axis=0)
+        if self.loss.couples_outputs:
+            found[:], expected[:] = found.sum(), expected.sum()
+        return np.divide(found, expected, out=np.ones_like(found), where=found > 0)
 
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""

@@ -49,9 +49,6 @@ class GroupedObjective(LinearObjective):
         full = objective.jacobian
         l1 = np.zeros(objective.shape)
         l1[:, : full.n_features] = strength
-        columns = np.flatnonzero(objective.weights[:, : full.n_features].any(axis=0))
-        if not (len(columns) or full.fit_intercept):
-            raise ValueError(NO_PARAMETERS)
         whole = cls(
             CoupledSquaredError(objective.loss.n_outputs),
             objective.weights,
@@ -64,9 +61,15 @@ class GroupedObjective(LinearObjective):
             full_l2=objective.penalty,
             full_l1=l1,
         )
-        lengths = np.linalg.norm(objective.weights, axis=0)
-        units = objective.weights / np.where(lengths > 0, lengths, 1)
-        return whole._with(columns, objective.weights, units, lengths)
+        return whole.at(objective.weights)
+
+    def at(self, table) -> GroupedObjective:
+        """The same at other coefficients of all features, shape (n_outputs, n_full_columns)."""
+        columns = np.flatnonzero(table[:, : self.full_jacobian.n_features].any(axis=0))
+        if not (len(columns) or self.full_jacobian.fit_intercept):
+            raise ValueError(NO_PARAMETERS)
+        lengths = np.linalg.norm(table, axis=0)
+        return self._with(columns, table, table / np.where(lengths > 0, lengths, 1), lengths)
 
     def _with(self, columns, table, units, lengths):
         """The same on other active features, with directions and lengths of all coefficients."""

@@ -96,11 +96,6 @@ class LinearObjective(Objective):
     inactive_bound: np.ndarray | None = None
 
     @property
-    def coupling(self) -> np.ndarray | None:
-        """What penalties have in the Hessian of the sum beside ``Lambda``, (n_columns, K, K)."""
-        return None
-
-    @property
     def has_l1(self):
         return self.full_l1 is not None
 
@@ -267,14 +262,17 @@ class LinearObjective(Objective):
         """How many units of rounding errors may have that are none, shape (n_outputs,).
 
         That is of sums of products with all parameters, less the targets: the largest sum of
-        absolute terms, times the error of its number of additions.
+        absolute terms, times the error of its number of additions. It leaves half of the digits of
+        the targets, or else parameters that are far too large would seem to meet them.
         """
         n_columns, sizes = self.jacobian.n_columns, np.abs(self.weights).T
-        largest = np.abs(self.y.reshape(self.n_rows, -1)).max(axis=0)
+        targets = np.abs(self.y.reshape(self.n_rows, -1)).max(axis=0)
+        largest = targets.astype(np.float64)
         for rows in self.blocks(n_columns):
             x = self.jacobian.product_block(rows)
             largest = np.maximum(largest, (abs(x) @ sizes).max(axis=0))
-        return 10 * np.sqrt(n_columns) * largest
+        most = targets / np.sqrt(np.finfo(self.dtype).eps)
+        return np.minimum(10 * np.sqrt(n_columns) * largest, most)
 
     def unrestricted(self) -> LinearObjective:
         """The losses and the L2 penalty in the full Jacobian of an objective on an active set."""
@@ -366,6 +364,21 @@ class LinearObjective(Objective):
             return self
         signs = np.where(violated, -np.sign(pull), self.full_signs)
         return self.with_active_set(self.score_weights(), signs)
+
+    def undecided(self) -> np.ndarray:
+        """Which parameters at zero could as well be others, shape (n_outputs, n_full_columns).
+
+        Where J neither rises nor falls in them. Those of constant columns next to an intercept are
+        of no consequence, and not among them.
+        """
+        bound: Any = self.inactive_bound
+        tolerance = VIOLATION * (bound + self._steepest())
+        excess = self.steepness(self._pull(self.full_jacobian)) - bound
+        found = np.isfinite(bound) & (tolerance > 0) & (excess > -tolerance)
+        columns = np.flatnonzero(found[:, : self.full_jacobian.n_features].any(axis=0))
+        if self.full_jacobian.fit_intercept and columns.size:
+            found[:, columns[self.full_jacobian.take_columns(columns).are_constant()]] = False
+        return found
 
     def steepness(self, pull):
         """How steeply the losses fall where parameters at zero may go, by their gradients.

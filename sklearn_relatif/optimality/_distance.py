@@ -6,9 +6,11 @@ number of parameters (the sum of the leverages)::
 
     distance = sqrt(n g^T H^-1 g / p),
 
-the Newton decrement, as the root mean square distance of the parameters from the optimum. Neither
-the units nor the offsets of the features matter to it (but for what the penalty makes of them),
-nor the number of rows or parameters, nor the unit of the weights.
+the Newton decrement, as the root mean square distance of the parameters from the optimum. Where
+the loss is a likelihood up to a dispersion, as squared error is up to the variance, each output's
+part of it is divided by an estimate of that. Neither the units nor the offsets of the features
+matter to it (but for what the penalty makes of them), nor the number of rows or parameters, nor
+the units of the weights and of such targets.
 
 For a hinge, which has no curvature, twice the duality gap stands for ``g^T H^-1 g``, and the
 number of support vectors on the margin for ``p``: they are the free parameters of its solution.
@@ -114,7 +116,8 @@ def _decrement(objective, prepared, curvature, damping):
         objective, own = prepared.objective, prepared.curvature
     else:
         objective, own, curvature = extended, None, None
-    gradient = objective.gradient() * np.sqrt(objective.effective_rows())[:, None]
+    per_error = np.sqrt(objective.effective_rows() / objective.dispersion())
+    gradient = objective.gradient() * per_error[:, None]
     if not np.isfinite(gradient).all():
         return np.nan, 1.0
     is_hessian = curvature == "hessian"

@@ -6,6 +6,7 @@ from ._descent import predictors
 from ._downdate import Downdate
 from ._effects import (
     ORDERS,
+    loo_predictions,
     loo_probabilities,
     removal_effect,
     removal_effect_on,
@@ -29,6 +30,7 @@ __all__ = [
     "correlated",
     "estimate_and_truth",
     "find_flip_set",
+    "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
     "loss_changes",

@@ -119,9 +119,14 @@ class Downdate:
             return 0
         return int(np.log(SERIES) / np.log(lost))
 
-    def predictor_after_step(self):
-        """Predictor of the removed rows after that step, one row a model."""
-        shift = self.forms @ self._solve_remaining(self.residual)
+    def predictor_after_step(self, solved):
+        """Predictor of the removed rows after that step, one row a model.
+
+        ``solved`` of shape (n_outputs, n_columns) is ``H^-1`` times what a penalty that leaves with
+        the rows had in the gradient of J.
+        """
+        seen = self._by_block(self.x[:, 0, 0] @ solved.T)[..., None]
+        shift = seen + self.forms @ self._solve_remaining(self.residual + self.inner @ seen)
         return self.eta + shift.reshape(self.eta.shape)
 
     def solve(self, gradient, models):

@@ -149,6 +149,12 @@ def loo_probabilities(study: Any) -> np.ndarray:
     return loss.probabilities(study.remover.loo_predictor())
 
 
+def loo_predictions(study: Any) -> np.ndarray:
+    """Predictions for each training row without it, as the model gives them, a row each."""
+    predicted = study.objective.loss.predict(study.remover.loo_predictor())
+    return study.targets.shown(predicted, lambda: predicted)
+
+
 def _removals(study: Any, groups: Any) -> list[np.ndarray]:
     """The rows of each group, in the order of the groups' labels."""
     n_rows = study.objective.n_rows

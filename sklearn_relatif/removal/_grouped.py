@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import reprlib
 import warnings
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 
-from ..objectives import LinearObjective
+from ..objectives import GroupedObjective
 from ._base import Remover
 from ._batches import counted_rows
 from ._smooth import SettledModels, not_found
@@ -85,8 +84,8 @@ class GroupedRemover(Remover):
         self._l1, self._l2 = objective.full_l1[0], objective.full_l2[0]
         start = self._shifted(objective.score_weights().T, 1)
         self._optimum, self._is_optimal = minimise(self._products, self._l1, self._l2, start)
-        weights = self._shifted(self._optimum, -1).T
-        self.objective: LinearObjective = replace(objective.unrestricted(), weights=weights)
+        self.objective: GroupedObjective = objective.at(self._shifted(self._optimum, -1).T)
+        self._whole = self.objective.unrestricted()
 
     def at_optimum(self, query):
         return query._replace(jacobian=self.objective.query_jacobian(query.features))
@@ -99,12 +98,12 @@ class GroupedRemover(Remover):
             some = removals[first : first + MODELS_AT_A_TIME]
             tables = [self._shifted(self._without(rows, order), -1).T for rows in some]
             positions = np.arange(first, first + len(some))
-            yield SettledModels(positions, self.objective, np.stack(tables))
+            yield SettledModels(positions, self._whole, np.stack(tables))
 
     def loo_predictor(self):
         predictor = np.empty((self.fitted.n_rows, self.objective.shape[0]))
         for models in self.models_without(list(np.arange(len(predictor))[:, None]), "newton"):
-            x = self.objective.jacobian.dense_block(models.positions).astype(np.float64)
+            x = self._whole.jacobian.dense_block(models.positions).astype(np.float64)
             predictor[models.positions] = np.einsum("nkd,nd->nk", models.weights, x)
         return predictor
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..curvature import hessian_inverse
 from ..objectives import LinearObjective
 from ._batches import batches, counted_rows
+from ._descent import solve_with
 from ._downdate import (
     Downdate,
     closed_form,
@@ -111,7 +114,8 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     For one output, with ``q_i = x~_i^T H^-1 x~_i`` and the leverage
     ``h_i = (s_i/S) A_i q_i``, it is ``eta_i + (s_i/S) r_i q_i / (1 - h_i)``; for several outputs
     ``eta_i + M_i (I - (s_i/S) A_i M_i)^-1 (s_i/S) r_i``, where ``M_i`` holds the forms
-    ``x~_i^T [H^-1]_kl x~_i``. All rows together cost one pass over them.
+    ``x~_i^T [H^-1]_kl x~_i``. All rows together cost one pass over them, unless parameters may
+    cross zero against an L1 penalty, or rows bear different shares of a penalty.
 
     Parameters
     ----------
@@ -123,23 +127,30 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
     -------
     ndarray of shape (n_rows, n_outputs), float64
     """
-    form = closed_form(objective, curvature, range(objective.n_rows))
-    has_room = not curvature.is_iterative
+    has_room, share = not curvature.is_iterative, objective.penalty_share
     predictor = np.empty((objective.jacobian.n_rows, objective.shape[0]))
     holds_signs = objective.has_l1 and objective.signs.any()
-    if holds_signs or objective.penalty_share is not None:
-        # Whether a coefficient crosses zero, or what a share of the penalty does, only the whole
-        # step tells.
+    if holds_signs or (share is not None and (not has_room or np.ptp(share) > 0)):
+        # Whether a coefficient crosses zero, or what its own share of the penalty does, only the
+        # whole step tells.
         for rows, weights in newton_steps(objective, curvature, np.arange(len(predictor))[:, None]):
             x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
             predictor[rows] = np.einsum("nkd,nd->nk", weights, x)
         return predictor
+    reduced, solved = objective, np.zeros(objective.shape)
+    if share is not None and share[0] < 1:
+        # Without any row, the same is left of the penalty.
+        reduced = replace(objective.with_penalties_times(1 - share[0]), penalty_share=None)
+        curvature = hessian_inverse(reduced)
+        pull = share[0] * objective.penalty_gradient() / objective.total_weight
+        solved = solve_with(curvature, pull[None])[0]
+    form = closed_form(reduced, curvature, range(objective.n_rows))
     # Without a closed form, a row needs a solution for each output.
     n_solutions = 1 if form is not None else 2 * objective.shape[0]
     for block in objective.blocks(4 * objective.weights.size * n_solutions):
         rows = np.arange(block.start, block.stop)[:, None]
-        removed = Downdate(objective, curvature, form, rows, np.ones(rows.shape))
-        predictor[block] = removed.predictor_after_step()
+        removed = Downdate(reduced, curvature, form, rows, np.ones(rows.shape))
+        predictor[block] = removed.predictor_after_step(solved)
         for row in rows[removed.cancels, 0]:
             step = own_newton_step(objective, [row], has_room)
             x = objective.jacobian.dense_block([row]).astype(np.float64)

@@ -30,6 +30,8 @@ class DenseObjective:
 
     Attributes
     ----------
+    shape : tuple
+        (n_outputs, n_columns) of the parameters.
     jacobian : ndarray of shape (n_rows, n_outputs, n_params)
     weight : ndarray of shape (n_rows, n_outputs)
         Of a row in each output, the sample weight included.
@@ -44,6 +46,7 @@ class DenseObjective:
 
     def __init__(self, objective: Any) -> None:
         shape, n_outputs = objective.shape, objective.loss.n_outputs
+        self.shape = shape
         self.loss, self.y = objective.loss, objective.y
         self.parameters = objective.weights.ravel().astype(np.float64)
         self.jacobian = dense_jacobian(objective.jacobian, self.parameters.size)
@@ -173,11 +176,24 @@ class DenseObjective:
             parameters += step
         return parameters
 
+    def _dispersion(self) -> np.ndarray:
+        """Squared residuals over what the loss expects of them, where it has a dispersion."""
+        if not self.loss.has_dispersion:
+            return np.ones(self.shape[0])
+        square = self.sample_weight @ self._residuals(self.parameters) ** 2
+        fisher = as_matrices(self.loss.fisher_weight(self.predictor(self.parameters)))
+        expected = self.sample_weight @ np.einsum("nkk->nk", fisher)
+        if self.loss.couples_outputs:
+            square, expected = (np.full(len(part), part.sum()) for part in (square, expected))
+        return np.where(square > 0, square / expected, 1.0)
+
     def distance(self) -> float:
         """From the optimum, in standard errors: of the Newton decrement."""
         free, n_rows = self.is_active, self.total_weight**2 / (self.sample_weight**2).sum()
         matrix, gradient = self.hessian(self.parameters), self.gradient(self.parameters)
         matrix, gradient = matrix[np.ix_(free, free)], gradient[free]
+        of_output = np.broadcast_to(self._dispersion()[:, None], self.shape).ravel()
+        gradient = gradient / np.sqrt(of_output[free])
         square = gradient @ solve(matrix, gradient[None])[0] / self.total_weight
         n_params = np.trace(solve(matrix, matrix - np.diag(self.penalty[free])))
         return float(np.sqrt(n_rows * square / n_params)) if square > 0 else 0.0
