@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: To how much leverages are known at least. Of a row that leaves less of 1 nothing can be said
 #: when it is removed, and of a dispersion with fewer degrees of freedom neither.
 PRECISION = np.sqrt(np.finfo(np.float64).eps)
+#: Residuals of this share of the predictions are rounding.
+ROUNDING = 10 * np.finfo(np.float64).eps
 INTERCEPT = "intercept"
 
 
@@ -296,12 +298,16 @@ class DeletionSteps:
 
     @cached_property
     def dispersion(self) -> float:
-        """1 where the distribution has none, else Pearson's statistic by its degrees of freedom."""
+        """1 where the distribution has none, else Pearson's statistic by its degrees of freedom.
+
+        NaN without any of these, and where a fit is so perfect that residuals are rounding.
+        """
         if not self.objective.loss.has_dispersion:
             return 1.0
-        freedom = self.degrees_of_freedom
-        is_known = freedom > PRECISION * self.objective.n_rows
-        return float(np.sum(self.pearson**2)) / freedom if is_known else np.nan
+        freedom, squares = self.degrees_of_freedom, float(np.sum(self.pearson**2))
+        size = float(self.weight @ self.objective.training_predictor[:, 0] ** 2)
+        is_known = freedom > PRECISION * self.objective.n_rows and squares > ROUNDING**2 * size
+        return squares / freedom if is_known else np.nan
 
     @cached_property
     def dispersion_without(self) -> np.ndarray:
@@ -321,7 +327,7 @@ class DeletionSteps:
         along = np.sqrt(self.weight) * objective.jacobian.apply(self.solve(pull[None]))[:, 0, 0]
         squares = np.sum(z**2) + 2 * along * z / rest + (h_squared - 1) * (z / rest) ** 2
         freedom = self.degrees_of_freedom - self.counts - (h_squared - h) / rest
-        is_known = freedom > PRECISION * objective.n_rows
+        is_known = (freedom > PRECISION * objective.n_rows) & np.isfinite(self.dispersion)
         unknown = np.full(objective.n_rows, np.nan)
         # What rounding leaves of a perfect fit may be below zero.
         return np.divide(np.maximum(squares, 0), freedom, out=unknown, where=is_known)

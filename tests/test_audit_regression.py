@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
+from sklearn.ensemble import BaggingRegressor, VotingRegressor
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, Ridge, SGDRegressor
 
 from sklearn_relatif import RelatIFExplainer
@@ -147,6 +149,33 @@ def test_means_of_counts_are_in_units_of_the_target(data):
     step, exact = report.columns["loo_prediction"][row], refit.predict(X.loc[[row]])[0]
     own = report.columns["prediction"][row]
     assert abs(step - exact) < 0.05 * abs(exact - own)
+
+
+def test_a_transformed_target_is_told_in_its_own_units(data):
+    X, y, X_test, y_test = data
+    model = TransformedTargetRegressor(Ridge(0.1), func=np.log, inverse_func=np.exp)
+    explainer = RelatIFExplainer(model).fit(X, y)
+    report = explainer.audit(X_test, y_test)
+    assert_allclose(report.columns["target"], y)
+    assert_allclose(report.columns["residual"], y - explainer.predict(X))
+    assert_allclose(report.predictions["residual"], y_test - explainer.predict(X_test))
+    refit = clone(model).fit(X.drop(index=7), np.delete(y, 7))
+    assert_allclose(report.columns["loo_prediction"][7], refit.predict(X.loc[[7]])[0])
+    # The losses are of what the model is fitted to.
+    errors = np.log(y) - np.log(explainer.predict(X))
+    assert_allclose(report.columns["loss"], errors**2 / 2)
+    assert_allclose(explainer.diagnostics()["residual"], errors)
+
+
+@pytest.mark.parametrize(
+    "model", [BaggingRegressor(Ridge(), 3, random_state=0), VotingRegressor([("a", Ridge())])]
+)
+def test_models_of_several_members_give_a_report(model, data, tmp_path):
+    X, y, X_test, y_test = data
+    explainer = RelatIFExplainer(model).fit(X, y)
+    report = explainer.audit(X_test, y_test)
+    assert_allclose(report.columns["residual"], y - explainer.predict(X))
+    report.to_html(tmp_path / "report.html", X)
 
 
 def test_displays_take_the_report(audited):

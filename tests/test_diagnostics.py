@@ -261,6 +261,20 @@ def test_no_degrees_of_freedom_is_no_number():
     assert frame.drop(columns=["leverage", "residual"]).isna().all().all()
 
 
+@pytest.mark.filterwarnings("ignore:The LinearRegression passes through all of its training rows")
+def test_a_perfect_fit_has_no_dispersion_and_one_row_off_it_is_infinitely_far(diabetes):
+    X, _ = diabetes
+    y = 3.0 + X @ np.arange(10)
+    numbers = ["leverage", "residual"]
+    frame = explained(LinearRegression(), X, y).diagnostics()
+    assert frame[numbers].notna().all().all()
+    assert frame.drop(columns=numbers).isna().all().all()
+    y[5] += 100
+    frame = explained(LinearRegression(), X, y).diagnostics()
+    assert frame["studentised_external"].abs().idxmax() == 5
+    assert frame.loc[5, "studentised_external"] > 1e6
+
+
 def test_a_duplicate_column_changes_nothing_but_its_own_parameters(diabetes):
     X, y = diabetes
     plain = explained(LinearRegression(), X, y).diagnostics()

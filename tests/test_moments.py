@@ -12,7 +12,9 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis as LDA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis as QDA
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import NearestCentroid
 
@@ -264,6 +266,33 @@ def test_coordinates_have_the_norm_of_the_means_and_the_covariance():
     assert_allclose(change, np.sqrt(sum((part**2).sum() for part in parts)), rtol=1e-8)
 
 
+MADE_OF_SEVERAL = [
+    OneVsRestClassifier(GaussianNB(var_smoothing=0.1)),
+    OneVsRestClassifier(LDA()),
+    VotingClassifier([("bayes", GaussianNB()), ("linear", LDA())], voting="soft"),
+    VotingClassifier([("bayes", BernoulliNB(binarize=3)), ("nearest", NearestCentroid())]),
+    BaggingClassifier(LDA(), 3, random_state=0),
+]
+
+
+@pytest.mark.parametrize("model", MADE_OF_SEVERAL, ids=str)
+def test_models_that_are_made_of_several(model):
+    X, y, X_new, _ = wine()
+    explainer = RelatIFExplainer(model).fit(X, y)
+    check_adapter(adapter_of(model), explainer.estimator_, X, y)
+    influence = explainer.pairwise_influence(X_new, criterion="influence")
+    first, exact = (explainer.removal_effect(X_new, order=order) for order in ("first", "retrain"))
+    assert np.corrcoef(first.ravel(), exact.ravel())[0, 1] > 0.7
+    if isinstance(model, BaggingClassifier):
+        with pytest.raises(ValueError, match="drew their rows"):
+            explainer.transform(X, y)
+    else:
+        products = explainer.transform(X_new) @ explainer.transform(X, y).T
+        assert_close(products, influence, 1e-10)
+    with pytest.raises(AttributeError, match="features and labels together"):
+        _ = explainer.leverage_
+
+
 # --- hostile rows ---------------------------------------------------------------------------
 
 
@@ -382,6 +411,7 @@ def test_models_that_were_fitted_in_parts(model):
     [
         (LDA(solver="lsqr", shrinkage="auto"), "shrinkage='auto'"),
         (LDA(), "singular"),
+        (GaussianNB(priors=[0, 0.5, 0.5]), "prior is 0"),
         (NearestCentroid(metric="manhattan"), "medians"),
         (NearestCentroid(shrink_threshold=0.1), "shrink_threshold"),
         (MultinomialNB(alpha=0.0), "larger alpha"),

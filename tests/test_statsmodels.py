@@ -15,7 +15,7 @@ from statsmodels.genmod import families
 from statsmodels.stats.outliers_influence import OLSInfluence
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.adapters import adapter_of, kept_data
+from sklearn_relatif.adapters import _registry, adapter_of, kept_data
 from sklearn_relatif.adapters.extras._statsmodels import link_of
 from sklearn_relatif.testing import check_adapter
 
@@ -249,3 +249,9 @@ def test_refusals():
     strange = sm.GLM(y, X, family=Other()).fit()
     with pytest.raises(ValueError, match="The family Other cannot be explained"):
         RelatIFExplainer.from_fitted(strange)
+
+
+def test_adapters_are_found_where_none_are_registered(monkeypatch):
+    monkeypatch.setattr(_registry, "_adapters", {})
+    kept = kept_data(glm("Poisson"))
+    assert adapter_of(kept.estimator).targets(kept.estimator).domain.low == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -88,6 +89,15 @@ class LinearDiscriminantAdapter(DiscriminantAdapter):
         means = np.asarray(model.means_, np.float64) - moments.offset
         return means[:, moments.is_varying] @ moments.axes
 
+    def fitted(self, model, moments):
+        """With the model's own coefficients, for rows as the moments have them."""
+        coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_)
+        coef, intercept = coef.T, intercept + coef @ moments.offset
+        if coef.shape[1] == 1:  # That of the second class less that of the first.
+            coef, intercept = np.hstack([0 * coef, coef]), np.append(0.0, intercept)
+        density = super().fitted(model, moments)
+        return replace(density, fitted=(coef[moments.is_varying], intercept))
+
     def further(self, model, moments):
         """Of the coefficients, as far as classes differ in them."""
         fitted = np.atleast_2d(model.coef_)[:, moments.is_varying].astype(np.float64)
@@ -109,6 +119,14 @@ class QuadraticDiscriminantAdapter(DiscriminantAdapter):
     Its parameters are the logarithms of priors, ``means_``, and the covariances of the classes
     before they are regularised.
     """
+
+    def check(self, model):
+        super().check(model)
+        if min(axes.shape[1] for axes in model.rotations_) < model.n_features_in_:
+            raise ValueError(
+                "QuadraticDiscriminantAnalysis was fitted on a class of no more rows than columns, "
+                "and leaves out the directions in which these do not differ. Leave columns out."
+            )
 
     def moments(self, model, X, y, sample_weight):
         solver = model.get_params().get("solver", "svd")

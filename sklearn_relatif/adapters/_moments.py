@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
 from ..losses import LogLoss, MultinomialLogLoss, binary_codebook
 from ..objectives import MomentsObjective
@@ -43,11 +44,13 @@ class MomentsAdapter(Adapter):
         self.check(model)
         moments = self.moments(model, X, y, sample_weight)
         loss, outputs = self.loss(model)
-        density = replace(
-            moments.density, log_prior=self.log_prior(model), own=self.own(model, moments)
-        )
-        further = self.further(model, moments)
+        density, further = self.fitted(model, moments), self.further(model, moments)
         return MomentsObjective(loss, moments, y, sample_weight, outputs, density, further)
+
+    def fitted(self, model, moments):
+        """The density of the fitted model."""
+        log_prior, own = self.log_prior(model), self.own(model, moments)
+        return replace(moments.density, log_prior=log_prior, own=own)
 
     def check(self, model):
         """Refuse a model that has no closed form, or has one class only."""
@@ -55,6 +58,11 @@ class MomentsAdapter(Adapter):
             raise ValueError(
                 f"{type(model).__name__} was fitted on one class only, {model.classes_.tolist()}, "
                 "and always predicts it; give it rows of at least two classes."
+            )
+        if not np.isfinite(self.log_prior(model)).all():
+            raise ValueError(
+                f"{type(model).__name__} has a class whose prior is 0, which it never predicts, "
+                "and whose rows have no influence on it. Leave the class out, or give it a prior."
             )
 
     def loss(self, model):
@@ -71,6 +79,8 @@ class MomentsAdapter(Adapter):
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """scikit-learn's own fits on the rows that are left, which cost no more than sums."""
+        if not has_fit_parameter(model, "sample_weight"):
+            sample_weight = None
         kept = [np.setdiff1d(np.arange(len(y)), rows) for rows in removals]
         return Parallel(n_jobs=n_jobs)(
             delayed(_fit_rows)(clone(model), X, y, sample_weight, rows) for rows in kept

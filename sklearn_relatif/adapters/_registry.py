@@ -98,9 +98,11 @@ def _names(kind: type) -> Iterator[str]:
 
 
 def _load_extras(kind: type) -> None:
-    """Import what is here of the libraries that a class, and those it is derived from, are of."""
-    for package in EXTRAS & {base.__module__.partition(".")[0] for base in kind.__mro__}:
-        import_module(f"{__package__}.extras._{package}")
+    """Register what is here of the libraries that a class, and those it is derived from, are of."""
+    parts = {part for base in kind.__mro__ for part in base.__module__.split(".")}
+    for package in EXTRAS & {part.removeprefix("_") for part in parts}:
+        for name, adapter in import_module(f"{__package__}.extras._{package}").ADAPTERS.items():
+            register(name, adapter)
 
 
 @cache

@@ -311,20 +311,26 @@ class NumberView(View):
     row, prediction, group, facts = NUMBER_ROW, NUMBER_PREDICTION, NUMBER_GROUP, NUMBER_FACTS
 
     def columns(self, study):
-        target, prediction = study.objective.y, study.training_rows.predictions
+        target, prediction = self._targets(study), study.training_rows.predictions
         return {"target": target, "prediction": prediction, "residual": target - prediction}, []
 
+    def _targets(self, study):
+        """In the units of the user, where a transformer gives the model others."""
+        return study.targets.shown(study.objective.y, None)
+
     def without(self, study, eta):
-        objective = study.objective
-        prediction = study.targets.predicted(objective.loss, eta)
+        objective, targets = study.objective, study.targets
+        prediction = targets.shown(targets.predicted(objective.loss, eta), None)
         return {
             "loo_prediction": prediction,
-            "loo_residual": objective.y - prediction,
+            "loo_residual": self._targets(study) - prediction,
             "loo_loss": objective.loss.value(objective.y, eta),
         }
 
     def test_targets(self, y_test, study):
-        return study.targets.of_training(column_or_1d(label_array(y_test)), None)
+        labels = column_or_1d(label_array(y_test))
+        study.targets.of_queries(labels, study.objective, None)  # Refuses what is no target.
+        return np.asarray(labels, np.float64)
 
     def predicted(self, study, query, shown, y_test):
         columns = {"prediction": shown}

@@ -123,6 +123,13 @@ class RelatIFExplainer(
         search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
         Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
         regressors, if no target is given, by the prediction.
+        Several such models in one are explained as a whole: OneVsRestClassifier,
+        OneVsOneClassifier, MultiOutputClassifier and MultiOutputRegressor (queries enter by the
+        sum of the losses of the models that their label has a part in), VotingClassifier,
+        VotingRegressor, BaggingClassifier and BaggingRegressor (by the loss of the mean of their
+        probabilities or predictions; where labels are voted for, by the mean of the losses), and
+        CalibratedClassifierCV with sigmoids. Removals hold the rows and columns that a bag drew,
+        and the sigmoids and folds of a calibration.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
@@ -712,8 +719,9 @@ class RelatIFExplainer(
         ======================== ==========================================================
         column                   of row i
         ======================== ==========================================================
-        ``residual``             ``y_i - mu_i``, in units of the target; of a classifier of two
-                                 classes, with 1 for the second one and its probability
+        ``residual``             ``y_i - mu_i``, in units of the target as it reaches the model; of
+                                 a classifier of two classes, with 1 for the second one and its
+                                 probability
         ``leverage``             ``h_i = w_i x_i^T C x_i``
         ``studentised_internal`` ``z_i / sqrt(phi (1 - h_i))``
         ``studentised_external`` ``sign(z_i) sqrt((d_i^2 + h_i z_i^2 / (1 - h_i)) / phi_i)``,
@@ -748,9 +756,11 @@ class RelatIFExplainer(
         -------
         pandas.DataFrame
             One line a training row, indexed by its name. NaN where a number does not exist: of a
-            row that alone determines a parameter (a leverage of 1), or with no degrees of freedom
-            left. What the model does not have is left out: of several classes or targets there
-            is the leverage, and of losses that are no likelihood also the residual.
+            row that alone determines a parameter (a leverage of 1), with no degrees of freedom
+            left, or of a fit without errors. Of several targets, each has its columns, which end
+            in ``_target0``, ``_target1`` and so on. What a model does not have is left out: of
+            several classes there are the leverage, Cook's distance and the covariance ratio, and
+            of losses that are no likelihood the residual and the leverage.
 
         Raises
         ------

@@ -122,9 +122,14 @@ class ClassJacobian(FiniteJacobian):
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         """Predictor of some rows by some parameters, shape (n, n_outputs)."""
-        at, X = self.density.at(weights.ravel()), self.X[rows]
-        parts = [at.values(X[some]) for some in self._blocks(X)]
-        return np.concatenate(parts) @ self.outputs
+        return self._scores(self.density.at(weights.ravel()), self.X[rows]) @ self.outputs
+
+    def fitted_predictor(self) -> np.ndarray:
+        """Predictor of all rows as the density itself has it, shape (n_rows, n_outputs)."""
+        return self._scores(self.density, self.X) @ self.outputs
+
+    def _scores(self, density: ClassDensity, X: Any) -> np.ndarray:
+        return np.concatenate([density.values(X[some]) for some in self._blocks(X)])
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         """``J_i v`` of some rows for each row v of the vectors, shape (n, m, n_outputs)."""

@@ -64,8 +64,11 @@ class Objective:
     penalty_share: Any = None
     removal_kind = "smooth"
     minimises_loss = True
-    has_closed_form = False
     members: tuple[Any, ...] = ()
+
+    @property
+    def has_closed_form(self) -> bool:
+        return False
 
     @property
     def has_first_order(self) -> bool:
@@ -156,6 +159,14 @@ class Objective:
     def query_rows(self, jacobian: Any, y: np.ndarray) -> Any:
         """Unit gradients of query rows with explained targets ``y``."""
         raise NotImplementedError
+
+    def row_jacobian(self, jacobian: Any) -> Any:
+        """The Jacobian by which rows enter the fit, by that of the same rows as queries.
+
+        In the precision that gradients are formed in.
+        """
+        first = np.repeat(self.y[:1], jacobian.n_rows, axis=0)
+        return self.query_rows(jacobian, first).jacobian
 
     def predictor(self, jacobian: Any) -> np.ndarray:
         """Predictor of all rows of a Jacobian, shape (n_rows, n_outputs)."""

@@ -52,6 +52,12 @@ class Member:
     def n_outputs(self) -> int:
         return self.objective.loss.n_outputs
 
+    @property
+    def n_residuals(self) -> int:
+        """Of a row, which are as many as there are outputs where rows enter by the loss."""
+        n_residuals: int = self.objective.rows.unit.shape[1]
+        return n_residuals
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether its rows are those of the whole, in their order."""
@@ -67,10 +73,7 @@ class Member:
         """That of all rows of the whole."""
         if self.is_whole:
             return self.objective.rows.jacobian
-        jacobian = self.objective.query_jacobian(self.features)
-        # In the precision that gradients are formed in.
-        first = np.repeat(self.objective.y[:1], jacobian.n_rows, axis=0)
-        return self.objective.query_rows(jacobian, first).jacobian
+        return self.objective.row_jacobian(self.objective.query_jacobian(self.features))
 
     @cached_property
     def training_predictor(self) -> np.ndarray:
@@ -82,7 +85,7 @@ class Member:
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         """Its rows that count, in the order of those of the whole, and where each begins."""
-        counted = np.flatnonzero(self.objective.sample_weight > 0)
+        counted = np.flatnonzero(self.objective.counts)
         order = counted[np.argsort(self.rows[counted], kind="stable")]
         return order, np.searchsorted(self.rows[order], np.arange(self.features.shape[0] + 1))
 
@@ -113,6 +116,7 @@ class ComposedObjective(Objective):
     members: tuple[Member, ...] = ()
 
     removal_kind = "composed"
+    minimises_loss = False
 
     @property
     def has_tables(self):
@@ -129,6 +133,26 @@ class ComposedObjective(Objective):
     @cached_property
     def dtype(self):
         return np.result_type(*(member.objective.dtype for member in self.members))
+
+    @property
+    def has_first_order(self):
+        return all(member.objective.has_first_order for member in self.members)
+
+    @property
+    def leverage_obstacle(self):
+        obstacles = [member.objective.leverage_obstacle for member in self.members]
+        return next(filter(None, obstacles), None)
+
+    @property
+    def has_closed_form(self):
+        return all(member.objective.has_closed_form for member in self.members)
+
+    @cached_property
+    def counts(self):
+        counts = self.sample_weight > 0
+        for member in self.members:
+            counts[member.rows[member.objective.counts]] = True
+        return counts
 
     @property
     def shares(self) -> list[float]:
@@ -154,9 +178,13 @@ class ComposedObjective(Objective):
     def _composed(self, jacobians):
         return ComposedJacobian(jacobians, [member.n_outputs for member in self.members])
 
+    def _of_rows(self, jacobians):
+        """Of terms by which rows enter the fits, instead of predictors."""
+        return ComposedJacobian(jacobians, [member.n_residuals for member in self.members])
+
     @cached_property
     def jacobian(self):
-        return self._composed([member.jacobian for member in self.members])
+        return self._of_rows([member.jacobian for member in self.members])
 
     @cached_property
     def training_predictor(self):
@@ -174,7 +202,7 @@ class ComposedObjective(Objective):
         norm = np.zeros(self.n_rows)
         # Whoever was drawn several times pulls so often, and in the same direction.
         np.add.at(norm, rows, own.norm * self._share(member))
-        unit = np.zeros((self.n_rows, member.n_outputs))
+        unit = np.zeros((self.n_rows, member.n_residuals))
         unit[rows] = own.unit
         return norm, unit
 
@@ -183,16 +211,16 @@ class ComposedObjective(Objective):
         weight = self.sample_weight[member.rows]
         return member.objective.sample_weight / np.where(weight > 0, weight, 1)
 
-    def penalty_pulls(self):
+    def penalty_steps(self, curvature):
         """Those of the members, 0 for the parameters of the others."""
-        pulls, n_params = [], 0
-        for member in self.members:
-            for share, pull in member.objective.penalty_pulls():
-                own = np.zeros(self.weights.size)
-                own[n_params : n_params + pull.size] = pull
-                pulls.append((np.bincount(member.rows, share, self.n_rows), own))
-            n_params += member.objective.weights.size
-        return pulls
+        steps = []
+        both = zip(self.members, curvature.members, curvature.parameters, strict=True)
+        for member, inverse, own in both:
+            for share, step in member.objective.penalty_steps(inverse):
+                whole = np.zeros(self.weights.size)
+                whole[own] = step
+                steps.append((np.bincount(member.rows, share, self.n_rows), whole))
+        return steps
 
     def query_jacobian(self, X):
         return self._composed(
@@ -201,10 +229,7 @@ class ComposedObjective(Objective):
 
     def query_rows(self, jacobian, y) -> Gradients:
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
-        return self._gradient_rows(jacobian, y, norm, unit)
-
-    def _gradient_rows(self, jacobian, y, norm, unit):
-        """Gradients of other rows, in the precision of each member."""
+        # Each in the precision of its member.
         targets = [target for target, _ in self.loss.targets(y)]
         both = zip(self.members, jacobian.members, targets, strict=True)
         members = [m.objective.query_rows(own, target).jacobian for m, own, target in both]
@@ -212,13 +237,15 @@ class ComposedObjective(Objective):
 
     def loss_rows(self, jacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
-        directions = []
+        directions, jacobians = [], []
         both = zip(self.loss.targets(self.y), self.loss.targets(y), strict=True)
         for member, own, (trained, asked) in zip(self.members, jacobian.members, both, strict=True):
             rows = member.objective.loss_rows(own, asked[0])
             share = self._share_of_targets(member, _keys(*trained), _keys(*asked))
             directions.append((rows.norm * share, rows.unit))
-        return self._gradient_rows(jacobian, y, *side_by_side(directions))
+            jacobians.append(rows.jacobian)
+        norm, unit = (values.astype(self.dtype) for values in side_by_side(directions))
+        return Gradients(self._of_rows(jacobians), unit, norm)
 
     def _share_of_targets(self, member, trained, asked):
         """``s_ip / s_i`` of rows asked for, where nothing but their target decides on it."""

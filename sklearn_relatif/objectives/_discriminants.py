@@ -14,7 +14,7 @@ by these priors, but for the solver "svd": no likelihood, and the rows of a clas
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -82,10 +82,18 @@ class LinearDiscriminant(ClassDensity):
     axes : ndarray of shape (d, d)
         Principal axes, one a column.
     shrinkage : Shrinkage
+    fitted : tuple of ndarrays of shape (d, n_classes) and (n_classes,), or None
+        Coefficients and intercepts, where a fit has its own.
     """
 
     axes: np.ndarray
     shrinkage: Shrinkage
+    fitted: tuple[np.ndarray, np.ndarray] | None = None
+
+    def at(self, vector):
+        """The same density at other parameters, by which its scores are then."""
+        moved: Any = super().at(vector)
+        return replace(moved, fitted=None)
 
     @cached_property
     def precision(self):
@@ -93,7 +101,10 @@ class LinearDiscriminant(ClassDensity):
         return np.linalg.inv(self.shrinkage.of(unpacked(self.shared)))
 
     def values(self, X):
-        """``eta`` of rows, shape (n, n_classes)."""
+        """``eta`` of rows, up to what classes have in common, shape (n, n_classes)."""
+        if self.fitted is not None:
+            coef, intercept = self.fitted
+            return X @ coef + intercept
         centred = (X @ self.axes - mean for mean in self.own)
         forms = [np.einsum("ni,ni->n", z @ self.precision, z) for z in centred]
         return self.log_prior - np.stack(forms, axis=1) / 2

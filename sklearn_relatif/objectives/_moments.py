@@ -310,8 +310,14 @@ class MomentsObjective(Objective):
         residual = self.moments.residual(y) * counts[:, None]
         norm = np.linalg.norm(residual, axis=1)
         unit = residual / np.where(norm > 0, norm, 1)[:, None]
-        own = ClassJacobian(self.moments.row_density, X, np.eye(self.moments.n_classes))
-        return Gradients(own, unit, norm)
+        return Gradients(self._of_terms(X), unit, norm)
+
+    def _of_terms(self, X):
+        return ClassJacobian(self.moments.row_density, X, np.eye(self.moments.n_classes))
+
+    def row_jacobian(self, jacobian):
+        """The Jacobian of q of other rows."""
+        return self._of_terms(jacobian.X)
 
     def query_jacobian(self, X):
         return self._of_queries(self.moments.features(X))
@@ -325,7 +331,8 @@ class MomentsObjective(Objective):
         return self._terms(jacobian.X, y, np.ones(len(y), bool))
 
     def predictor(self, jacobian):
-        return jacobian.predictor(self.weights)
+        """By what the fit itself exposes."""
+        return jacobian.fitted_predictor()
 
     # --- derivatives -------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from ...losses import (
 from ...objectives import build_objective
 from .._glm import check_means
 from .._linear import LinearAdapter
-from .._registry import register
 from .._targets import BoundedTargets
 
 LINKS: dict[str, Callable[[Any], Link]] = {
@@ -141,5 +140,7 @@ def _of_columns(weights, n_features):
     return np.broadcast_to(weights, n_features)
 
 
-register("glum.GeneralizedLinearRegressor", GlumAdapter())
-register("glum.GeneralizedLinearRegressorCV", GlumCVAdapter())
+ADAPTERS = {
+    "glum.GeneralizedLinearRegressor": GlumAdapter(),
+    "glum.GeneralizedLinearRegressorCV": GlumCVAdapter(),
+}

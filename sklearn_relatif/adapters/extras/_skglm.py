@@ -16,7 +16,6 @@ from ...losses import (
 )
 from ...objectives import build_objective
 from .._linear import LinearAdapter
-from .._registry import register
 from .._targets import BoundedTargets, ClassTargets, RealTargets
 
 #: Losses by the names of datafits, each the mean over the rows.
@@ -143,8 +142,10 @@ def _of_name(table, part, what):
     return table[name]
 
 
-register("skglm.estimators.Lasso", SkglmAdapter())
-register("skglm.estimators.WeightedLasso", WeightedLassoAdapter())
-register("skglm.estimators.ElasticNet", ElasticNetAdapter())
-register("skglm.estimators.SparseLogisticRegression", SparseLogisticAdapter())
-register("skglm.estimators.GeneralizedLinearEstimator", GenericAdapter())
+ADAPTERS = {
+    "skglm.estimators.Lasso": SkglmAdapter(),
+    "skglm.estimators.WeightedLasso": WeightedLassoAdapter(),
+    "skglm.estimators.ElasticNet": ElasticNetAdapter(),
+    "skglm.estimators.SparseLogisticRegression": SparseLogisticAdapter(),
+    "skglm.estimators.GeneralizedLinearEstimator": GenericAdapter(),
+}

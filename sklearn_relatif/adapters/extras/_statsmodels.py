@@ -26,7 +26,6 @@ from ...objectives import build_objective
 from .._base import Adapter, KeptData
 from .._glm import check_means
 from .._linear import LinearAdapter
-from .._registry import register
 from .._targets import BoundedTargets
 
 #: The family of a model that has no other, by the name of its class.
@@ -201,5 +200,7 @@ def deviance_of(family):
     return DEVIANCES[name](family, link_of(family))
 
 
-register("statsmodels.base.wrapper.ResultsWrapper", ResultAdapter())
-register(f"{__name__}.StatsmodelsRegressor", StatsmodelsAdapter())
+ADAPTERS = {
+    "statsmodels.base.wrapper.ResultsWrapper": ResultAdapter(),
+    f"{__name__}.StatsmodelsRegressor": StatsmodelsAdapter(),
+}
