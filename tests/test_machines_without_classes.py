@@ -462,7 +462,7 @@ def test_one_class_takes_no_targets():
     )
     with pytest.raises(ValueError, match="requires y to be passed"):
         RelatIFExplainer(svr()).fit(X)
-    with pytest.raises(TypeError, match="X and y are missing"):
+    with pytest.raises(ValueError, match="requires y to be passed"):
         RelatIFExplainer.from_fitted(svr().fit(X, y), X)
 
 

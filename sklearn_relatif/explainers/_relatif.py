@@ -317,7 +317,7 @@ class RelatIFExplainer(
                     "without X, y and sample_weight."
                 )
             estimator, X, y, sample_weight = kept
-        elif X is None or (y is None and _needs_targets(estimator)):
+        elif X is None:
             raise TypeError(
                 f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
                 "was fitted on."
