@@ -70,8 +70,7 @@ CASES = {
         "classes",
         loss=squared_margin,
         takes_hostile_columns=False,
-        failures=TAKES_NO_WEIGHTS["failures"]
-        | {"check_sample_weight_equivalence_on_sparse_data": NO_WEIGHTS},
+        **TAKES_NO_WEIGHTS,
         **EXACT,
     ),
 }
