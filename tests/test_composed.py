@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -22,6 +23,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, Ri
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, RegressorChain
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -416,6 +418,38 @@ def test_targets_with_links_of_their_own():
     effect = explainer.removal_effect(X_NEW, order="retrain")[:, 2]
     before = explainer.predict(X_NEW).sum(axis=1)
     assert_allclose(effect, before - without.predict(X_NEW).sum(axis=1), rtol=1e-5, atol=1e-9)
+
+
+CLOSED = {
+    "vote": VotingClassifier([("a", GaussianNB()), ("b", LOGISTIC)], voting="soft"),
+    "shared": VotingClassifier([("a", LinearDiscriminantAnalysis())], voting="soft"),
+    "one vs one": OneVsOneClassifier(GaussianNB()),
+    "one vs rest": OneVsRestClassifier(GaussianNB()),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_models_in_closed_form(name):
+    """Their rows have gradients of other predictors than queries have."""
+    model = CLOSED[name]
+    explainer = RelatIFExplainer(model, criterion="influence").fit(X, Y)
+    scores = explainer.pairwise_influence(X_NEW, Y_NEW)
+    assert_allclose(explainer.transform(X_NEW, Y_NEW).shape[1], explainer.transform(X).shape[1])
+    first = explainer.removal_effect(X_NEW, Y_NEW, order="first")
+    assert_allclose(first, scores / len(X), rtol=1e-6, atol=1e-9)
+    retrained = explainer.removal_effect(X_NEW, Y_NEW, order="retrain")
+    assert np.corrcoef(first.ravel(), retrained.ravel())[0, 1] > 0.95
+    (without,) = explainer.retrain_without([0])
+    refit = clone(model).fit(X[1:], Y[1:])
+    if name in ("vote", "shared"):
+        assert_allclose(without.predict_proba(X), refit.predict_proba(X), atol=1e-6)
+        assert_allclose(
+            retrained[:, 0], log_loss(refit) - log_loss(explainer.estimator_), atol=1e-6
+        )
+    for own, expected in zip(without.estimators_, refit.estimators_, strict=True):
+        assert_allclose(own.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    with pytest.raises(AttributeError, match="has no leverage_"):
+        _ = explainer.leverage_
 
 
 def test_hinges_side_by_side():

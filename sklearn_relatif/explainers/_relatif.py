@@ -123,6 +123,13 @@ class RelatIFExplainer(
         search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
         Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
         regressors, if no target is given, by the prediction.
+        Several such models in one are explained as a whole: OneVsRestClassifier,
+        OneVsOneClassifier, MultiOutputClassifier and MultiOutputRegressor (queries enter by the
+        sum of the losses of the models that their label has a part in), VotingClassifier,
+        VotingRegressor, BaggingClassifier and BaggingRegressor (by the loss of the mean of their
+        probabilities or predictions; where labels are voted for, by the mean of the losses), and
+        CalibratedClassifierCV with sigmoids. Removals hold the rows and columns that a bag drew,
+        and the sigmoids and folds of a calibration.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \

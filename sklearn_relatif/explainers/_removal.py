@@ -121,6 +121,7 @@ class RemovalMixin:
             Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
             (n_queries, n_classes), and returns the number and its gradient, of the same shape.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
+            Several models in one give the scores of each, side by side.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.

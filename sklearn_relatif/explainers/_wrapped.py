@@ -97,10 +97,10 @@ class WrappedEstimatorMixin:
         tags.target_tags = wrapped.target_tags
         # Whatever else the estimator could be fitted to, each row has what can be explained of it.
         adapter = find_adapter(innermost_path(self.estimator)[1])
-        if adapter is None or not adapter.has_several_targets:
-            tags.target_tags.multi_output = False
+        has_several = adapter is not None and adapter.has_several_targets
+        tags.target_tags.multi_output &= has_several
         if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_label = False
+            tags.classifier_tags.multi_label &= has_several
             tags.classifier_tags.multi_class &= adapter is None or adapter.has_several_classes
         tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):

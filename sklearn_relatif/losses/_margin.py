@@ -166,6 +166,8 @@ class SquaredMargin(MarginLoss):
         As of :class:`SquaredError`.
     """
 
+    shares_curvature = True
+
     def __init__(self, codebook: np.ndarray, terms: Any = 0.0) -> None:
         super().__init__(codebook)
         self.terms = terms

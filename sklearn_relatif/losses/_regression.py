@@ -70,6 +70,7 @@ class SquaredError(RegressionLoss):
 
     has_fisher = True
     has_dispersion = True
+    shares_curvature = True
 
     def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
         self.n_outputs = n_targets

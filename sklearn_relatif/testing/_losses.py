@@ -98,6 +98,9 @@ def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: flo
     text = "second_derivative is the derivative of residual"
     same(as_matrices(second), of_residual, tolerance, text)
     promise(loss.has_curvature or not second.any(), "without has_curvature there is none")
+    if loss.shares_curvature and not loss.couples_outputs:
+        text = "with shares_curvature, second_derivative is the same in all outputs"
+        promise((second == second[:, :1]).all(), text)
 
 
 def _check_form(loss: Any, matrices: np.ndarray, name: str, is_positive: bool = True) -> None:
