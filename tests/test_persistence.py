@@ -191,8 +191,8 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
     for fits in (
         caching,
-        MachineFits(CalibratedClassifierCV(caching)),
-        MachineFits({"kernel": caching}),
+        MachineFits("NuSVC", CalibratedClassifierCV(caching)),
+        MachineFits("NuSVC", {"kernel": caching}),
     ):
         arguments = (replace(objective, fits=fits), "", None)
         call = crafted_call("sklearn_relatif.removal.active_set._machines", "RefittedMachine")

@@ -36,6 +36,10 @@ class WrappedEstimatorMixin:
         return study_of(self).model.classes_
 
     @property
+    def offset_(self) -> float:
+        return study_of(self).model.offset_
+
+    @property
     def n_features_in_(self) -> int:
         return self.estimator_.n_features_in_
 
@@ -87,6 +91,21 @@ class WrappedEstimatorMixin:
         """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
+
+    @available_if(_estimator_has("score_samples"))
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Scores of rows by the wrapped estimator, higher for those that are more normal.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.score_samples(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of BaseEstimator

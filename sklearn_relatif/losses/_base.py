@@ -38,6 +38,9 @@ class Loss(ABC):
         for the probabilities p. None: they have no such form.
     has_gauge : bool, default=False
         Whether the same number added to all outputs changes nothing.
+    has_linear_queries : bool, default=False
+        Whether what a query enters by is linear in the predictor, so that its gradient can be told
+        without.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
     has_dispersion : bool, default=False
@@ -56,6 +59,7 @@ class Loss(ABC):
     shares_curvature: bool = False
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
+    has_linear_queries: bool = False
     has_fisher: bool = False
     has_dispersion: bool = False
     has_probabilities: bool = False
