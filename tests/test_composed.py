@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
@@ -562,6 +563,43 @@ def test_a_removal_that_takes_a_class_from_a_member():
     explainer = RelatIFExplainer(bag.set_params(random_state=seed)).fit(X, rare)
     with pytest.raises(ValueError, match=r"one of the models.*no row of the classes"):
         explainer.retrain_without([0])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_more_columns_than_rows(dtype):
+    """Each member is solved in the space of its own rows."""
+    rng = np.random.default_rng(0)
+    wide, labels = rng.normal(size=(30, 1200)).astype(dtype), np.arange(30) % 3
+    model = OneVsOneClassifier(LogisticRegression(C=0.1, tol=1e-8, max_iter=1000))
+    explainer = RelatIFExplainer(model, criterion="influence").fit(wide, labels)
+    assert explainer.solver_.name == "woodbury"
+    scores = explainer.pairwise_influence(wide[:3], labels[:3])
+    assert scores.dtype == dtype
+    first = explainer.removal_effect(wide[:3], labels[:3], order="first")
+    assert_allclose(first, scores / 30, atol=1e-6)
+    stepped, retrained = (
+        explainer.removal_effect(wide[:3], labels[:3], order=order)
+        for order in ("newton", "retrain")
+    )
+    assert_allclose(stepped, retrained, atol=0.01 * np.abs(retrained).max())
+    products = explainer.transform(wide[:3], labels[:3]) @ explainer.transform(wide, labels).T
+    assert_allclose(products, scores, atol=1e-5)
+
+
+def test_weights_follow_metadata_to_all_members():
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
+    with config_context(enable_metadata_routing=True):
+        one, other = clone(LOGISTIC), clone(LOGISTIC).set_params(C=0.1)
+        vote = VotingClassifier([("a", one), ("b", other)], voting="soft")
+        for member in (one, other):
+            member.set_fit_request(sample_weight=True)
+        explainer = RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+        other.set_fit_request(sample_weight=False)
+        with pytest.raises(ValueError, match="reached some of the models"):
+            RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+    assert explainer.distance_to_optimum_ < 1e-3
+    plain = RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+    assert_allclose(explainer.pairwise_influence(X_NEW), plain.pairwise_influence(X_NEW))
 
 
 def test_other_rows_are_told_by_their_distance():
