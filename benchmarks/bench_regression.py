@@ -5,9 +5,9 @@ from the top of a checkout. pyinfluence is installed once into a virtual environ
 
 **influence** is the matrix of the influence of all rows on the losses of all queries, for their
 targets: by this package (``from_fitted``, then ``pairwise_influence``), by pyinfluence
-(``InfluenceFunctions.fit``, then ``explain``), and in plain NumPy with the gradients of all rows in
-memory. How they take turns, and what memory and error are, is that of ``bench_peers``. Agreement
-beyond 1e-8 counts as failure.
+(``InfluenceFunctions.fit``, then ``explain``), and, of ridge regression, in plain NumPy with the
+gradients of all rows in memory. How they take turns, and what memory and error are, is that of
+``bench_peers``. Agreement beyond 1e-8 counts as failure.
 
 **loo** is what the model without each row predicts for that row: by this package (``from_fitted``,
 then ``loo_predict``, which trains to the optimum first), and in plain NumPy by one factorisation of
@@ -51,10 +51,12 @@ class Influence(NamedTuple):
     kind: str
     alpha: float
     packages: tuple
+    kernel: str = ""
 
     def small(self):
         """The same in a size that is solved at once."""
-        return self._replace(n_rows=2_000, n_columns=20, n_queries=100)
+        n_rows = 500 if self.kernel else 2_000
+        return self._replace(n_rows=n_rows, n_columns=20, n_queries=100)
 
 
 INFLUENCES = [
@@ -67,6 +69,17 @@ INFLUENCES = [
         "Ridge",
         10.0,
         (OURS, "numpy_ridge", "pyinfluence"),
+    ),
+    Influence(
+        "kernel",
+        3_000,
+        20,
+        200,
+        "sklearn.kernel_ridge",
+        "KernelRidge",
+        0.5,
+        (OURS, "pyinfluence"),
+        "rbf",
     ),
 ]
 LOO_ROWS, LOO_COLUMNS = 50_000, 100
@@ -83,7 +96,7 @@ def draw(n_rows, n_columns, n_queries):
 def prepare(case, path):
     """Draw a problem and save it."""
     rows = draw(case.n_rows, case.n_columns, case.n_queries)
-    problem = RegressionProblem(*rows, case.module, case.kind, np.float64(case.alpha))
+    problem = RegressionProblem(*rows, case.module, case.kind, np.float64(case.alpha), case.kernel)
     np.savez(path, **problem._asdict())
 
 

@@ -71,7 +71,7 @@ def _row(name, cases) -> str:
             for is_true in (
                 any(case.takes_weights for case in cases),
                 any(case.takes_sparse for case in cases),
-                any(case.table.y.ndim > 1 for case in cases),
+                any(np.ndim(case.table.y) > 1 for case in cases),
             )
         ),
     ]

@@ -68,13 +68,14 @@ class TrainingSet(NamedTuple):
     Attributes
     ----------
     features : array-like or CSR matrix of shape (n_rows, n_features)
-    labels : ndarray of shape (n_rows,) or (n_rows, n_targets)
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+        None if the model was fitted without.
     sample_weight : ndarray of shape (n_rows,) or None
         None if the model was fitted without.
     """
 
     features: Any
-    labels: np.ndarray
+    labels: np.ndarray | None
     sample_weight: np.ndarray | None
 
 
@@ -320,7 +321,7 @@ def prepare_study(
     estimator : fitted estimator
     X : array-like or sparse matrix of shape (n_rows, n_features)
         What it was fitted on, as the user gave it.
-    y : array-like of shape (n_rows,) or (n_rows, n_targets)
+    y : array-like of shape (n_rows,) or (n_rows, n_targets), or None
     sample_weight : array-like of shape (n_rows,), default=None
     seen : Recordings
         What reached the models in it, where that is known.
@@ -353,10 +354,11 @@ def prepare_study(
     else:
         features = adapter.model_rows([], model, own.X)
         positions = positions_of_resampled(estimator, len(index), features.shape[0])
-        index, shown = index[positions], targets.shaped(y)[positions]
+        index, shown = index[positions], targets.shaped(y)
+        shown = None if shown is None else shown[positions]
         labels, sample_weight = targets.shaped(own.y), own.sample_weight
     check_consistent_length(features, labels)
-    weight = check_sample_weight(sample_weight, len(labels))
+    weight = check_sample_weight(sample_weight, features.shape[0])
     adapter.check_weights(model, weight)
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
@@ -407,7 +409,7 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
 
 
 def _described(
-    objective: Any, targets: Targets, index: np.ndarray, labels: np.ndarray
+    objective: Any, targets: Targets, index: np.ndarray, labels: np.ndarray | None
 ) -> TrainingRows:
     """What the model makes of each of its training rows."""
     loss = objective.loss
@@ -420,12 +422,12 @@ def _described(
         return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[rows]]
 
     described: list[tuple[np.ndarray, np.ndarray | None]] = []
-    for_each(describe, value_blocks(len(labels), loss.n_outputs), described.append)
+    for_each(describe, value_blocks(objective.n_rows, loss.n_outputs), described.append)
     predicted, probabilities = zip(*described, strict=True)
     predictions = np.concatenate(predicted)
     return TrainingRows(
         index=index,
-        labels=labels.copy(),
+        labels=None if labels is None else labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
         probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
     )

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -22,6 +24,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge, Ri
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, RegressorChain
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -418,6 +421,38 @@ def test_targets_with_links_of_their_own():
     assert_allclose(effect, before - without.predict(X_NEW).sum(axis=1), rtol=1e-5, atol=1e-9)
 
 
+CLOSED = {
+    "vote": VotingClassifier([("a", GaussianNB()), ("b", LOGISTIC)], voting="soft"),
+    "shared": VotingClassifier([("a", LinearDiscriminantAnalysis())], voting="soft"),
+    "one vs one": OneVsOneClassifier(GaussianNB()),
+    "one vs rest": OneVsRestClassifier(GaussianNB()),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_models_in_closed_form(name):
+    """Their rows have gradients of other predictors than queries have."""
+    model = CLOSED[name]
+    explainer = RelatIFExplainer(model, criterion="influence").fit(X, Y)
+    scores = explainer.pairwise_influence(X_NEW, Y_NEW)
+    assert_allclose(explainer.transform(X_NEW, Y_NEW).shape[1], explainer.transform(X).shape[1])
+    first = explainer.removal_effect(X_NEW, Y_NEW, order="first")
+    assert_allclose(first, scores / len(X), rtol=1e-6, atol=1e-9)
+    retrained = explainer.removal_effect(X_NEW, Y_NEW, order="retrain")
+    assert np.corrcoef(first.ravel(), retrained.ravel())[0, 1] > 0.95
+    (without,) = explainer.retrain_without([0])
+    refit = clone(model).fit(X[1:], Y[1:])
+    if name in ("vote", "shared"):
+        assert_allclose(without.predict_proba(X), refit.predict_proba(X), atol=1e-6)
+        assert_allclose(
+            retrained[:, 0], log_loss(refit) - log_loss(explainer.estimator_), atol=1e-6
+        )
+    for own, expected in zip(without.estimators_, refit.estimators_, strict=True):
+        assert_allclose(own.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    with pytest.raises(AttributeError, match="has no leverage_"):
+        _ = explainer.leverage_
+
+
 def test_hinges_side_by_side():
     hinge = LinearSVC(loss="hinge", C=0.1, tol=1e-10, max_iter=10**6)
     explainer = RelatIFExplainer(OneVsOneClassifier(hinge)).fit(X, Y)
@@ -528,6 +563,43 @@ def test_a_removal_that_takes_a_class_from_a_member():
     explainer = RelatIFExplainer(bag.set_params(random_state=seed)).fit(X, rare)
     with pytest.raises(ValueError, match=r"one of the models.*no row of the classes"):
         explainer.retrain_without([0])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_more_columns_than_rows(dtype):
+    """Each member is solved in the space of its own rows."""
+    rng = np.random.default_rng(0)
+    wide, labels = rng.normal(size=(30, 1200)).astype(dtype), np.arange(30) % 3
+    model = OneVsOneClassifier(LogisticRegression(C=0.1, tol=1e-8, max_iter=1000))
+    explainer = RelatIFExplainer(model, criterion="influence").fit(wide, labels)
+    assert explainer.solver_.name == "woodbury"
+    scores = explainer.pairwise_influence(wide[:3], labels[:3])
+    assert scores.dtype == dtype
+    first = explainer.removal_effect(wide[:3], labels[:3], order="first")
+    assert_allclose(first, scores / 30, atol=1e-6)
+    stepped, retrained = (
+        explainer.removal_effect(wide[:3], labels[:3], order=order)
+        for order in ("newton", "retrain")
+    )
+    assert_allclose(stepped, retrained, atol=0.01 * np.abs(retrained).max())
+    products = explainer.transform(wide[:3], labels[:3]) @ explainer.transform(wide, labels).T
+    assert_allclose(products, scores, atol=1e-5)
+
+
+def test_weights_follow_metadata_to_all_members():
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
+    with config_context(enable_metadata_routing=True):
+        one, other = clone(LOGISTIC), clone(LOGISTIC).set_params(C=0.1)
+        vote = VotingClassifier([("a", one), ("b", other)], voting="soft")
+        for member in (one, other):
+            member.set_fit_request(sample_weight=True)
+        explainer = RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+        other.set_fit_request(sample_weight=False)
+        with pytest.raises(ValueError, match="reached some of the models"):
+            RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+    assert explainer.distance_to_optimum_ < 1e-3
+    plain = RelatIFExplainer(vote).fit(X, Y, sample_weight=weight)
+    assert_allclose(explainer.pairwise_influence(X_NEW), plain.pairwise_influence(X_NEW))
 
 
 def test_other_rows_are_told_by_their_distance():

@@ -16,11 +16,10 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDOneClassSVM
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from sklearn_relatif import RelatIFExplainer
 from tests import cases
@@ -440,17 +439,6 @@ def test_curvatures_that_do_not_exist(curvature):
     message = f"curvature='{curvature}' does not exist for a kernel SVM; use curvature='hessian'"
     with pytest.raises(ValueError, match=message):
         RelatIFExplainer(SVC(), curvature=curvature).fit(X, y)
-
-
-@pytest.mark.parametrize(
-    "estimator", [SVR(), NuSVR(), LinearSVR(), OneClassSVM(), SGDOneClassSVM()]
-)
-def test_machines_without_classes_are_refused(estimator):
-    X, y = cases.noisy_classes(2)
-    message = f"{type(estimator).__name__} cannot be explained. Supported estimators: .*LinearSVC"
-    for refused in (estimator, make_pipeline(StandardScaler(), estimator)):
-        with pytest.raises(TypeError, match=message):
-            RelatIFExplainer(refused).fit(X, y)
 
 
 def test_wrong_training_rows():

@@ -411,6 +411,7 @@ def test_models_that_were_fitted_in_parts(model):
     [
         (LDA(solver="lsqr", shrinkage="auto"), "shrinkage='auto'"),
         (LDA(), "singular"),
+        (GaussianNB(priors=[0, 0.5, 0.5]), "prior is 0"),
         (NearestCentroid(metric="manhattan"), "medians"),
         (NearestCentroid(shrink_threshold=0.1), "shrink_threshold"),
         (MultinomialNB(alpha=0.0), "larger alpha"),

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -191,8 +191,8 @@ def test_crafted_machines_fit_no_other_model(tmp_path):
     caching = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
     for fits in (
         caching,
-        MachineFits(CalibratedClassifierCV(caching)),
-        MachineFits({"kernel": caching}),
+        MachineFits("NuSVC", CalibratedClassifierCV(caching)),
+        MachineFits("NuSVC", {"kernel": caching}),
     ):
         arguments = (replace(objective, fits=fits), "", None)
         call = crafted_call("sklearn_relatif.removal.active_set._machines", "RefittedMachine")
@@ -404,7 +404,8 @@ def test_compact_scores_of_numbers_keep_five_digits():
     rng = np.random.default_rng(0)
     X, y, X_new = rng.normal(size=(40, 60)), rng.normal(size=40), rng.normal(size=(5, 60))
     explainer = RelatIFExplainer(Ridge(alpha=1e-4)).fit(X, y)
-    found, expected = (e.pairwise_influence(X_new, y[:5]) for e in (explainer.compact(), explainer))
+    both = explainer.compact(), explainer
+    found, expected = (own.pairwise_influence(X_new, y[:5]) for own in both)
     assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
 
 

@@ -7,6 +7,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
+from sklearn.svm import SVR
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.losses import Huber, SquaredEpsilonInsensitive, SquaredError
@@ -125,11 +126,17 @@ def test_groups_and_pipeline(data):
     assert len(explainer.retrain_without([[0, 1]])) == 1
 
 
-def test_refused_loss(data):
-    X, y, _, _ = data
-    model = SGDRegressor("epsilon_insensitive", max_iter=50, tol=None)
-    with pytest.raises(ValueError, match=r"loss='epsilon_insensitive' cannot.*'huber'"):
-        RelatIFExplainer(model).fit(X, y)
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_a_tube_is_that_of_the_linear_machine(data):
+    """At the optimum, and without rows, with the penalty that all rows had."""
+    X, y, queries, _ = data
+    X, y = X[:120], y[:120]
+    explainer = RelatIFExplainer(regressor("epsilon_insensitive")).fit(X, y)
+    assert explainer.distance_to_optimum_ < 0.5
+    machine = SVR(kernel="linear", C=1 / (ALPHA * 120), epsilon=EPSILON, tol=1e-8)
+    for rows, model in zip([[], [3, 4]], explainer.retrain_without([[], [3, 4]]), strict=True):
+        expected = machine.fit(np.delete(X, rows, 0), np.delete(y, rows)).predict(queries)
+        assert_allclose(model.predict(queries), expected, rtol=0, atol=1e-5)
 
 
 def test_missing_target(data):

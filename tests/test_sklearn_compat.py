@@ -31,6 +31,7 @@ from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
     Ridge,
+    RidgeClassifier,
     SGDClassifier,
     SGDRegressor,
 )
@@ -290,15 +291,14 @@ def test_checks_that_are_picked_exist():
     assert {check.func.__name__ for _, check in checks} >= NUMERIC - new
 
 
-def test_tags_promise_one_label_a_row():
-    """One-vs-rest could be fitted to several, but such a model cannot be explained; Ridge can."""
-    estimator = OneVsRestClassifier(LogisticRegression())
-    assert get_tags(estimator).target_tags.multi_output
-    tags = get_tags(RelatIFExplainer(estimator))
+def test_tags_promise_no_more_columns_than_can_be_explained():
+    """RidgeClassifier could be fitted to several labels, but such a model cannot be explained."""
+    assert get_tags(RidgeClassifier()).classifier_tags.multi_label
+    tags = get_tags(RelatIFExplainer(RidgeClassifier()))
     assert not tags.classifier_tags.multi_label
-    assert not tags.target_tags.multi_output
     assert tags.classifier_tags.multi_class
-    assert get_tags(RelatIFExplainer(Ridge())).target_tags.multi_output
+    for estimator in (Ridge(), OneVsRestClassifier(LogisticRegression())):
+        assert get_tags(RelatIFExplainer(estimator)).target_tags.multi_output
 
 
 @pytest.mark.parametrize("criterion", ["influence", "theta_relative"])

@@ -84,13 +84,15 @@ class RegressionProblem(NamedTuple):
     module: str
     kind: str
     alpha: np.ndarray
+    kernel: str = ""
 
     def fitted_model(self):
         """Return the regression, fitted."""
         from importlib import import_module
 
         kind = getattr(import_module(str(self.module)), str(self.kind))
-        return kind(alpha=float(self.alpha)).fit(self.X, self.y)
+        kernel = {"kernel": str(self.kernel)} if str(self.kernel) else {}
+        return kind(alpha=float(self.alpha), **kernel).fit(self.X, self.y)
 
 
 def load(path):

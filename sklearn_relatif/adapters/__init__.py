@@ -10,8 +10,10 @@ from . import (  # noqa: F401 (they register)
     _huber,
     _kernel,
     _kernel_ridge,
+    _kernel_values,
     _lasso,
     _least_squares,
+    _linear_svr,
     _logistic,
     _margin,
     _naive_bayes,
@@ -30,7 +32,14 @@ from ._recording import (
     warn_if_transform_differs,
 )
 from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
-from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets, Targets
+from ._targets import (
+    BoundedTargets,
+    ClassTargets,
+    ColumnTargets,
+    NoTargets,
+    RealTargets,
+    Targets,
+)
 from ._wrappers import (
     innermost_path,
     is_sampler,
@@ -51,6 +60,7 @@ __all__ = [
     "KeptData",
     "LinearAdapter",
     "MachineFits",
+    "NoTargets",
     "Parameters",
     "RealTargets",
     "Recordings",

@@ -196,7 +196,9 @@ class ComposedAdapter(Adapter):
             transformers, core = split_pipeline(part.estimator)
             features = Inputs(transformers, core, part.columns)(X)
             rows = np.arange(len(y)) if part.rows is None else part.rows
-            given = features[rows], part.labels, part.sample_weight
+            # Not every estimator takes weights, and one that does not was given none.
+            weight = None if (part.sample_weight == 1).all() else part.sample_weight
+            given = features[rows], part.labels, weight
             without = [np.flatnonzero(np.isin(rows, removal)) for removal in removals]
             cores = adapter_of(core).refit(core, own, *given, without, n_jobs)
             by_part.append([rebuild(part.estimator, refit) for refit in cores])

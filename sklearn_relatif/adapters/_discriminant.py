@@ -120,6 +120,14 @@ class QuadraticDiscriminantAdapter(DiscriminantAdapter):
     before they are regularised.
     """
 
+    def check(self, model):
+        super().check(model)
+        if min(axes.shape[1] for axes in model.rotations_) < model.n_features_in_:
+            raise ValueError(
+                "QuadraticDiscriminantAnalysis was fitted on a class of no more rows than columns, "
+                "and leaves out the directions in which these do not differ. Leave columns out."
+            )
+
     def moments(self, model, X, y, sample_weight):
         solver = model.get_params().get("solver", "svd")
         # The shrinkage of "eigen" is towards the mean of the variances; reg_param is of "svd".

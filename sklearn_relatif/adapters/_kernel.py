@@ -1,4 +1,4 @@
-"""Kernel machines: SVC and NuSVC of any kernel, one vs one.
+"""Kernel machines of any kernel, and of these the classifiers SVC and NuSVC, one vs one.
 
 A row's gradient lives in the feature space of the kernel, ``g_i = r_i ⊗ phi(x_i)``, and is
 known by its inner products ``(r_i . r_j) K(x_i, x_j)`` alone. The hinge has no curvature, so
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import clone
-from sklearn.svm import SVC, NuSVC
+from sklearn.base import clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..jacobians import TrainingKernel, held
@@ -20,7 +19,7 @@ from ..losses import Hinge, OneVsOneHinge, binary_codebook
 from ..objectives import KernelObjective
 from ._base import Adapter
 from ._class_weight import class_weight_of_rows
-from ._machine_fits import MachineFits, problem_coefficients
+from ._machine_fits import MACHINES, MachineFits, problem_coefficients
 from ._registry import register
 
 #: Tolerance of machines that are fitted again. libsvm holds kernels in single precision.
@@ -29,33 +28,46 @@ TIGHT = 1e-9
 MAX_STEPS = 10**7
 #: Difference of the same row computed twice, relative to the largest number of a column.
 SAME = 1e-6
+#: Why a NuSVC cannot be followed.
+UNKNOWN_BOUNDS = (
+    "Removal from a NuSVC is not followed on its active set, because its bounds move with it; use "
+    "order='retrain' or retrain_without, or an SVC."
+)
 
 
-class SVCAdapter(Adapter):
-    """SVC. It is fitted again by itself: its parameters lie in the feature space."""
+class KernelAdapter(Adapter):
+    """What machines have in common. They are fitted again by themselves: their parameters lie in
+    the feature space."""
 
     has_embedding = False
 
-    def reduce(self, model, X, y, sample_weight):
-        by_class = class_weight_of_rows(model.class_weight, model.classes_, y, None)
-        return self.reduce_machine(model, X, y, sample_weight, by_class, C=float(model.C))
+    def machine(self, model, loss, X, y, sample_weight, **strength):
+        """The objective of a machine.
 
-    def reduce_machine(self, model, X, y, sample_weight, by_class, C=None, nu=None):
-        """The objective of a machine with some class weights of its rows, of shape (n_rows,)."""
+        Parameters
+        ----------
+        model : fitted estimator
+        loss : Loss
+            One that has hinges.
+        X, y : as :meth:`reduce` takes them
+        sample_weight : ndarray of shape (n_rows,)
+            Effective weights.
+        **strength
+            ``C``, ``nu`` and what else a :class:`KernelObjective` may have.
+        """
         X = held(X).astype(np.float64, copy=False)
         support = _support_rows(model, sample_weight)
         kernel = TrainingKernel(model, X)
         return KernelObjective(
-            loss=_one_vs_one_hinge(model),
+            loss=loss,
             kernel=kernel,
             y=y,
-            sample_weight=sample_weight * by_class,
+            sample_weight=sample_weight,
             support=support,
             dual_coef=problem_coefficients(model, y[support]),
             intercept=model.intercept_,
-            C=C,
-            nu=nu,
-            fits=_fits(model, kernel, SVC if nu is None else NuSVC),
+            fits=_fits(model, kernel),
+            **strength,
         )
 
     def removal_changes_objective(self, model):
@@ -84,12 +96,22 @@ class SVCAdapter(Adapter):
         return bool((np.abs(own - kept) > SAME * np.abs(kept).max(axis=0)).any())
 
 
-class NuSVCAdapter(SVCAdapter):
+class SVCAdapter(KernelAdapter):
+    """SVC, one vs one."""
+
+    def reduce(self, model, X, y, sample_weight):
+        by_class = class_weight_of_rows(model.class_weight, model.classes_, y, None)
+        weight = sample_weight * by_class
+        return self.machine(model, _one_vs_one_hinge(model), X, y, weight, C=float(model.C))
+
+
+class NuSVCAdapter(KernelAdapter):
     """NuSVC. Its scores leave the unknown factor C out, and its bounds move with every removal."""
 
     def reduce(self, model, X, y, sample_weight):
         """libsvm takes no notice of class weights here."""
-        return self.reduce_machine(model, X, y, sample_weight, 1.0, nu=model.nu)
+        bounds = {"C": None, "nu": model.nu, "obstacle": UNKNOWN_BOUNDS}
+        return self.machine(model, _one_vs_one_hinge(model), X, y, sample_weight, **bounds)
 
 
 def _support_rows(estimator, sample_weight):
@@ -100,7 +122,13 @@ def _support_rows(estimator, sample_weight):
     columns.
     """
     present = np.flatnonzero(sample_weight)
-    n_rows, last = len(sample_weight), estimator.support_.max()
+    n_rows, last = len(sample_weight), estimator.support_.max(initial=-1)
+    if last < 0:
+        raise ValueError(
+            f"The model has no support vectors: all training rows (n_samples={n_rows}) lie inside "
+            "the tube of width epsilon, so that none has an influence. Fit it with a smaller "
+            "epsilon."
+        )
     if last >= len(present):
         raise ValueError(
             f"X has {len(present)} rows of positive weight, but the model has a support vector "
@@ -126,21 +154,26 @@ def _one_vs_one_hinge(estimator):
 def _unfitted(estimator, kernel):
     """An unfitted estimator of the same kernel and bounds on any of the weighted rows."""
     # A tolerance below the rounding of a large kernel would keep it going for ever.
-    closely = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS}
-    return clone(estimator).set_params(class_weight=None, **closely, **kernel.parameters)
+    held_fixed = {"tol": min(estimator.tol, TIGHT), "max_iter": MAX_STEPS, **kernel.parameters}
+    if is_classifier(estimator):
+        held_fixed["class_weight"] = None
+    return clone(estimator).set_params(**held_fixed)
 
 
-def _fits(estimator, kernel, kind):
+def _fits(estimator, kernel):
     """Such fits of a machine of scikit-learn's own, for its dual alone."""
     unfitted = _unfitted(estimator, kernel)
-    if unfitted.probability is True:
+    if is_classifier(estimator) and unfitted.probability is True:
         unfitted.set_params(probability=False)
-    return MachineFits({name: getattr(unfitted, name) for name in kind().get_params()})
+    name = next(kind.__name__ for kind in type(estimator).__mro__ if kind in MACHINES.values())
+    own = {parameter: getattr(unfitted, parameter) for parameter in MACHINES[name]().get_params()}
+    return MachineFits(name, own)
 
 
 def _fit_rows(model, X, y, weight, rows):
     features = X[np.ix_(rows, rows)] if model.kernel == "precomputed" else X[rows]
-    return model.fit(features, y[rows], sample_weight=weight[rows])
+    targets = None if y is None else y[rows]
+    return model.fit(features, targets, sample_weight=weight[rows])
 
 
 register("sklearn.svm.SVC", SVCAdapter())

@@ -43,10 +43,12 @@ class KernelRidgeAdapter(Adapter):
         """The rows are those that the model keeps."""
         check_rows_of_fit(model, model.X_fit_, X)
         dtype = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
-        jacobian = KernelSpaceJacobian.of(_kernel(model), sample_weight > 0, precision=dtype)
         table = self.parameters(model)
-        weights = table.astype(np.float64) @ jacobian.X
         alpha = _penalties(model, len(table))
+        jacobian = KernelSpaceJacobian.of(
+            _kernel(model), sample_weight > 0, precision=dtype, is_penalised=bool(alpha.all())
+        )
+        weights = table.astype(np.float64) @ jacobian.X
         if not alpha.all() and jacobian.n_features == np.count_nonzero(sample_weight):
             raise ValueError(INTERPOLATES)
         return KernelSpaceObjective(
@@ -132,7 +134,7 @@ def _fit_rows(model, X, y, weight, rows):
     fitted = clone(model).fit(features, y[rows], None if weight is None else weight[rows])
     changed = copy(model)
     changed.dual_coef_ = np.zeros_like(model.dual_coef_)
-    changed.dual_coef_[rows] = fitted.dual_coef_
+    changed.dual_coef_[rows] = fitted.dual_coef_.reshape(changed.dual_coef_[rows].shape)
     return changed
 
 

@@ -112,6 +112,9 @@ class RidgeCVAdapter(LeastSquaresAdapter):
 class RidgeClassifierAdapter(RidgeAdapter):
     """RidgeClassifier: targets of -1 and 1, one class against all others."""
 
+    # A fit to several labels a row is not told from one to classes by what it leaves.
+    has_several_targets = False
+
     def reduce(self, model, X, y, sample_weight):
         parameters = self.penalised(model, l2=self.l2(model))
         n_scores = len(parameters.weights)

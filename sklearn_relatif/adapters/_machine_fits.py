@@ -7,25 +7,32 @@ from itertools import combinations
 
 import numpy as np
 from scipy import sparse
-from sklearn.svm import SVC, NuSVC
+from sklearn.base import is_classifier
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
+
+#: Machines that can be fitted again, by name.
+MACHINES = {machine.__name__: machine for machine in (SVC, NuSVC, SVR, NuSVR, OneClassSVM)}
 
 
 @dataclass(frozen=True)
 class MachineFits:
-    """Fits of an SVC, or of a NuSVC where there is a ``nu`` among the parameters.
+    """Fits of a kernel machine.
 
     Attributes
     ----------
+    name : str
+        One of :data:`MACHINES`.
     parameters : dict of str to object
         No machine itself: what is read from a file of a stranger's must not bring what is called.
     """
 
+    name: str
     parameters: dict[str, object]
 
     @property
     def kind(self):
         """The class of the machine."""
-        return NuSVC if "nu" in self.parameters else SVC
+        return MACHINES[self.name]
 
     def dual(self, X, y, sample_weight):
         """The machine of some rows.
@@ -48,13 +55,16 @@ class MachineFits:
 
 
 def problem_coefficients(estimator, support_class):
-    """Coefficients by binary problem, shape (n_support, n_problems).
+    """Coefficients by problem, shape (n_support, n_problems).
 
-    ``dual_coef_`` has one row less than there are classes: a support vector of class i stores
-    its coefficient in the problem against class j in row j - 1 if j > i, and in row j if not.
+    Machines without classes have one. Of classifiers, ``dual_coef_`` has one row less than there
+    are classes: a support vector of class i stores its coefficient in the problem against class j
+    in row j - 1 if j > i, and in row j if not.
     """
     stored = estimator.dual_coef_
     stored = (stored.toarray() if sparse.issparse(stored) else stored).T
+    if not is_classifier(estimator):
+        return stored
     n_classes = len(estimator.classes_)
     if n_classes == 2:
         return stored

@@ -59,6 +59,11 @@ class MomentsAdapter(Adapter):
                 f"{type(model).__name__} was fitted on one class only, {model.classes_.tolist()}, "
                 "and always predicts it; give it rows of at least two classes."
             )
+        if not np.isfinite(self.log_prior(model)).all():
+            raise ValueError(
+                f"{type(model).__name__} has a class whose prior is 0, which it never predicts, "
+                "and whose rows have no influence on it. Leave the class out, or give it a prior."
+            )
 
     def loss(self, model):
         """The loss of queries, and the predictors that it takes by the classes' scores."""

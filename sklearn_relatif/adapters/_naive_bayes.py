@@ -31,7 +31,8 @@ class GaussianNBAdapter(MomentsAdapter):
         return NormalMoments(held(X), y, sample_weight, n_classes, prior, model.var_smoothing)
 
     def log_prior(self, model):
-        return np.log(np.asarray(model.class_prior_, np.float64))
+        with np.errstate(divide="ignore"):
+            return np.log(np.asarray(model.class_prior_, np.float64))
 
     def own(self, model, moments):
         return np.hstack([model.theta_, model.var_]).astype(np.float64)

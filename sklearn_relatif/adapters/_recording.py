@@ -102,8 +102,8 @@ def _fit_and_take_down(model, seen, /, *args, **kwargs):
     _unhook(model)
     given = inspect.signature(model.fit).bind(*args, **kwargs).arguments
     adapter = find_adapter(model) or Adapter()
-    # Some name several targets by a capital letter.
-    y = given["y"] if "y" in given else given["Y"]
+    # Some name several targets by a capital letter, and some are fitted without any.
+    y = given["y"] if "y" in given else given.get("Y")
     seen[model] = TrainingData(given["X"], y, adapter.weight_of_fit(model, given))
     return model.fit(*args, **kwargs)
 

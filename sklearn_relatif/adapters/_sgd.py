@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..losses import Huber, SquaredEpsilonInsensitive, SquaredError
-from ..objectives import build_objective
+from ..losses import EpsilonInsensitive, Huber, SquaredEpsilonInsensitive, SquaredError
+from ..objectives import HingeObjective, build_objective
 from ._linear import LinearAdapter, Parameters
+from ._linear_svr import tube_slack
 from ._margin import LOSSES, MarginAdapter
 from ._registry import register
 
@@ -17,7 +18,10 @@ REGRESSION_LOSSES = {
     "squared_error": lambda epsilon: SquaredError(),
     "huber": Huber,
     "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+    "epsilon_insensitive": EpsilonInsensitive,
 }
+#: Losses without curvature.
+HINGES = ("hinge", "epsilon_insensitive")
 
 
 class SGDAdapter(LinearAdapter):
@@ -54,6 +58,23 @@ class SGDAdapter(LinearAdapter):
         """Each row counts the same, also those of weight 0; None without a penalty."""
         return None if model.penalty is None else np.full(n_rows, 1 / n_rows)
 
+    def removal_changes_objective(self, model):
+        """Also where the path of a hinge machine is followed, which holds the penalty."""
+        holds_penalty = model.loss in HINGES and model.penalty is not None
+        return holds_penalty or super().removal_changes_objective(model)
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Of a machine with a hinge loss and an L1 penalty, for want of better."""
+        if not objective.has_tables:
+            warnings.warn(
+                f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
+                "itself, and ends near its optimum only: differences are as uncertain as its fits "
+                "are.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return super().refit(model, objective, X, y, sample_weight, removals, n_jobs)
+
     def stopping_cause(self, model):
         """SGD always stops somewhere before the optimum."""
         if model.tol is None:
@@ -74,40 +95,19 @@ class SGDClassifierAdapter(SGDAdapter, MarginAdapter):
         share = self.penalty_share(model, len(y))
         return self.reduce_margin(model, parameters, X, y, sample_weight, None, share)
 
-    def removal_changes_objective(self, model):
-        """Also where the path of a hinge machine is followed, which holds the penalty."""
-        holds_penalty = model.loss == "hinge" and model.penalty is not None
-        return holds_penalty or super().removal_changes_objective(model)
-
-    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
-        """Of a machine with a hinge loss and an L1 penalty, for want of better."""
-        if not objective.has_tables:
-            warnings.warn(
-                f"{type(model).__name__} with a hinge loss and an L1 penalty is fitted again by "
-                "itself, and ends near its optimum only: differences are as uncertain as its fits "
-                "are.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return super().refit(model, objective, X, y, sample_weight, removals, n_jobs)
-
 
 class SGDRegressorAdapter(SGDAdapter):
     """SGDRegressor with the losses of ``REGRESSION_LOSSES``."""
 
     def reduce(self, model, X, y, sample_weight):
         parameters = self.parameters_of(model, REGRESSION_LOSSES, len(y))
+        shared = (*parameters, X, y, sample_weight, model.fit_intercept)
+        if model.loss in HINGES:
+            tube = EpsilonInsensitive(model.epsilon, tube_slack(y, model.tol, X.dtype))
+            return build_objective(tube, *shared, kind=HingeObjective)
         loss = REGRESSION_LOSSES[model.loss](model.epsilon)
         share = self.penalty_share(model, len(y))
-        return build_objective(
-            loss,
-            *parameters,
-            X,
-            y,
-            sample_weight,
-            model.fit_intercept,
-            penalty_share=share,
-        )
+        return build_objective(loss, *shared, penalty_share=share)
 
 
 register("sklearn.linear_model.SGDClassifier", SGDClassifierAdapter())

@@ -27,6 +27,8 @@ class Targets:
         These classes, sorted.
     n_columns : int, default=1
         How many labels or numbers a row has.
+    are_known : bool, default=True
+        Whether rows have any.
     are_columns : bool, default=False
         Whether even one of them is a column, to models that take y in two dimensions only.
     """
@@ -34,6 +36,7 @@ class Targets:
     has_classes: bool
     classes: Any = None
     n_columns = 1
+    are_known = True
     are_columns = False
 
     def handed_on(self, labels: np.ndarray) -> np.ndarray:
@@ -294,6 +297,37 @@ class TransformedTargets(RealTargets):
 
     def _by(self, function, values):
         return np.reshape(function(np.reshape(values, (len(values), -1))), np.shape(values))
+
+
+class NoTargets(Targets):
+    """Of models that are fitted without targets: what there is to explain is the prediction.
+
+    Labels that come with the training rows are shown with them, and mean nothing else.
+    """
+
+    has_classes = False
+    are_known = False
+
+    def shaped(self, labels, warn=False):
+        """Labels as an array with an entry a row, or None."""
+        return None if labels is None else super().shaped(labels, warn)
+
+    def of_training(self, labels, sample_weight):
+        """The same number for each row, which the loss knows to say nothing."""
+        return np.zeros(len(sample_weight))
+
+    def of_queries(self, labels, objective, jacobian):
+        """NaN, for the prediction; labels cannot be asked for."""
+        if labels is not None:
+            raise ValueError(
+                "The model has no targets that a query could ask for; leave y out. What is "
+                "explained is the value that it gives to the query."
+            )
+        return np.full(jacobian.n_rows, np.nan)
+
+    def shown(self, values, predicted):
+        """The predictions."""
+        return predicted()
 
 
 class BoundedTargets(RealTargets):

@@ -89,6 +89,10 @@ WAYS_OUT = {
     "sklearn.ClusterMixin": _NO_TARGET,
     "sklearn.BaseMixture": _NO_TARGET,
     "sklearn.EllipticEnvelope": _OUTLIERS,
+    "sklearn.SGDOneClassSVM": (
+        "It ends near an optimum only, whose penalty counts rows. OneClassSVM(kernel='linear') is "
+        "the same kind of model at its optimum, and can be explained."
+    ),
     "sklearn.LocalOutlierFactor": _OUTLIERS,
     "sklearn.DummyClassifier": _CONSTANT,
     "sklearn.DummyRegressor": _CONSTANT,

@@ -45,6 +45,11 @@ def audit(
             f"{study.targets.n_columns}. Audit a model of each, or see self_influence_, leverage_, "
             "explain and removal_effect."
         )
+    if not study.targets.are_known:
+        raise TypeError(
+            f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
+            "has none. See self_influence_, explain and removal_effect."
+        )
     view = VIEWS[study.targets.has_classes]
     index = study.training_rows.index
     if sample_names is not None:

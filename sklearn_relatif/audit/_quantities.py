@@ -64,6 +64,8 @@ def model_columns(study, view):
 
 def has_leave_one_out(objective):
     """Whether leave-one-out models can be had: in closed form, or by steps on an exact Hessian."""
+    if objective.members:
+        return all(has_leave_one_out(member.objective) for member in objective.members)
     if objective.has_closed_form:
         return True
     return objective.loss.has_curvature and has_exact_factor(objective, "hessian")

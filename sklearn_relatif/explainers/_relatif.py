@@ -73,6 +73,13 @@ def _has_coordinates(self: Any) -> bool:
     return True
 
 
+def _needs_targets(estimator: Any) -> bool:
+    """Whether the model at the core of an estimator is one that cannot be fitted without."""
+    # Tags of what stands for no estimator, such as "passthrough", do not exist.
+    model = innermost_path(estimator)[1]
+    return not hasattr(model, "fit") or get_tags(model).target_tags.required
+
+
 def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
     """Whether columns are no targets of their own to a model that would take them for such."""
     tags = get_tags(model)
@@ -122,15 +129,25 @@ class RelatIFExplainer(
         SVC, NuSVC, SGDClassifier or SGDRegressor; also as the last step of a Pipeline, inside a
         search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
         Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
-        regressors, if no target is given, by the prediction.
+        regressors, if no target is given, by the prediction; a target inside the tube of an SVR
+        costs nothing, and nothing explains it. OneClassSVM is fitted without y, and what supports
+        a query raises its decision value.
+        Several such models in one are explained as a whole: OneVsRestClassifier,
+        OneVsOneClassifier, MultiOutputClassifier and MultiOutputRegressor (queries enter by the
+        sum of the losses of the models that their label has a part in), VotingClassifier,
+        VotingRegressor, BaggingClassifier and BaggingRegressor (by the loss of the mean of their
+        probabilities or predictions; where labels are voted for, by the mean of the losses), and
+        CalibratedClassifierCV with sigmoids. Removals hold the rows and columns that a bag drew,
+        and the sigmoids and folds of a calibration.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
     curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
             default="hessian"
         The matrix in the place of H. "fisher" and "empirical_fisher" leave the penalty out;
-        "identity" compares gradients as they are. "active_set" is for SVMs with a hinge loss:
-        the KKT system of the free support vectors, whose influence is what removing a row does
-        to the margin of the query as long as no other row changes its set.
+        "identity" compares gradients as they are. "active_set" is for SVMs whose loss has hinges,
+        also those of regression and of one class: the KKT system of the free support vectors,
+        whose influence is what removing a row does to the query as long as no other row changes
+        its set.
     damping : float, default=0.0
         Added to the diagonal of the curvature (of the mean objective). Must not be negative.
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", \
@@ -259,8 +276,8 @@ class RelatIFExplainer(
             ``numpy.memmap``, or another array of numbers with ``shape``, ``dtype`` and
             ``__getitem__``, such as a dataset of HDF5 or Zarr. It is read block by block, here
             and in ``explain``, and goes through the preprocessing of a Pipeline as it is read.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            The labels or targets that it was fitted on.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets), default=None
+            The labels or targets that it was fitted on, unless it is fitted without.
         sample_weight : array-like of shape (n_rows,), default=None
             The weights that it was fitted with.
         **params
@@ -300,7 +317,7 @@ class RelatIFExplainer(
                     "without X, y and sample_weight."
                 )
             estimator, X, y, sample_weight = kept
-        elif X is None or y is None:
+        elif X is None:
             raise TypeError(
                 f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
                 "was fitted on."
@@ -396,7 +413,9 @@ class RelatIFExplainer(
         return cls.from_fitted(head, X, y, sample_weight, **params)
 
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> RelatIFExplainer:
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any
+    ) -> RelatIFExplainer:
         """Fit the estimator, and prepare to explain it.
 
         Parameters
@@ -406,8 +425,9 @@ class RelatIFExplainer(
             model in it, where a transformer gives training rows other values than later ones
             (cross-fitted target encoding), or a sampler of imbalanced-learn draws them: then
             ``training_rows_.index`` has the row behind each of those drawn.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Training labels, or targets of a regressor that takes several at once.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets), default=None
+            Training labels, or targets of a regressor that takes several at once. None is for
+            estimators that are fitted without, such as OneClassSVM.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, handed to the model itself when the estimator is a Pipeline or a search;
             with metadata routing enabled, to whatever has requested them. One number counts for
@@ -440,8 +460,10 @@ class RelatIFExplainer(
         is_known = not is_searched(self.estimator)
         # Refuses what is not supported.
         adapter = adapter_of(model) if is_known else None
-        check_training_labels(y)
-        if adapter is not None and _is_one_label(model, adapter, label_array(y)):
+        if y is not None or _needs_targets(self.estimator):
+            check_training_labels(y)
+        has_labels = adapter is not None and y is not None
+        if has_labels and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
         fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), Recordings()
@@ -680,7 +702,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If a row has several labels or targets.
+            If a row has several labels or targets, or none.
         ValueError
             If an argument is invalid.
 

@@ -63,8 +63,8 @@ class RemovalMixin:
             hinge loss "newton" is one step on the active set (free support vectors stay on
             the margin, every other row keeps its coefficient), "retrain" follows the exact
             solution to the machine without the rows, and "first" does not exist. Both start from
-            the exact solution on all rows. What cannot be followed (a NuSVC, a kernel that is
-            not positive semi-definite) is fitted again by scikit-learn for "retrain".
+            the exact solution on all rows. What cannot be followed (a NuSVC or NuSVR, a kernel
+            that is not positive semi-definite) is fitted again by scikit-learn for "retrain".
 
         Returns
         -------
@@ -121,6 +121,7 @@ class RemovalMixin:
             Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
             (n_queries, n_classes), and returns the number and its gradient, of the same shape.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
+            Several models in one give the scores of each, side by side.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
@@ -162,7 +163,7 @@ class RemovalMixin:
         Preprocessing is held fixed; only the model at the end is trained again. As in
         :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
         what they were for all rows. Linear models are trained to the level of rounding; without
-        any rows to do without, that is the model of all rows at its optimum. SVC and NuSVC are
+        any rows to do without, that is the model of all rows at its optimum. Kernel SVMs are
         fitted by scikit-learn, to a tolerance of 1e-9.
 
         Parameters
@@ -175,7 +176,7 @@ class RemovalMixin:
         -------
         list of estimators, one an item
             Copies of ``estimator_`` (without FrozenEstimator or search around it) with other
-            coefficients. An SVC or NuSVC holds the values that its kernel and its weights had
+            coefficients. A kernel SVM holds the values that its kernel and its weights had
             for all rows: a number as ``gamma``, and no ``class_weight``.
 
         Examples
@@ -264,6 +265,8 @@ class RemovalMixin:
         True
         """
         check_choice("correlation", correlation, tuple(CORRELATIONS))
+        # A search passes what it has, also to models that know of no targets.
+        y = y if study_of(self).targets.are_known else None
         return correlated(*self.estimate_and_truth(X, y), correlation)
 
     def estimate_and_truth(

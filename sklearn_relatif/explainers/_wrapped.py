@@ -36,6 +36,10 @@ class WrappedEstimatorMixin:
         return study_of(self).model.classes_
 
     @property
+    def offset_(self) -> float:
+        return study_of(self).model.offset_
+
+    @property
     def n_features_in_(self) -> int:
         return self.estimator_.n_features_in_
 
@@ -88,6 +92,21 @@ class WrappedEstimatorMixin:
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
+    @available_if(_estimator_has("score_samples"))
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Scores of rows by the wrapped estimator, higher for those that are more normal.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        check_is_fitted(self)
+        return self.estimator_.score_samples(X)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of BaseEstimator
         wrapped = get_tags(self.estimator)
@@ -97,10 +116,10 @@ class WrappedEstimatorMixin:
         tags.target_tags = wrapped.target_tags
         # Whatever else the estimator could be fitted to, each row has what can be explained of it.
         adapter = find_adapter(innermost_path(self.estimator)[1])
-        if adapter is None or not adapter.has_several_targets:
-            tags.target_tags.multi_output = False
+        has_several = adapter is not None and adapter.has_several_targets
+        tags.target_tags.multi_output &= has_several
         if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_label = False
+            tags.classifier_tags.multi_label &= has_several
             tags.classifier_tags.multi_class &= adapter is None or adapter.has_several_classes
         tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):

@@ -24,6 +24,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from ..utils._blocks import block_budget, row_blocks
 from ._linear import LinearJacobian
 
+#: Square of what a row of unit length must have outside the span of others, in roundings.
+ROUNDINGS = 10
 #: How many times its own size rounding may leave where a factor ends, of rows of unit length.
 LEFT = 100.0
 
@@ -98,6 +100,9 @@ class KernelBasis:
         Positions of the rows that take part.
     precision : dtype
         Of the kernels: rounding is judged by it.
+    is_penalised : bool
+        Whether a penalty makes what is left of dependent rows by rounding as good as nothing.
+        Without one, there is a larger margin to what counts as rounding.
 
     Attributes
     ----------
@@ -112,9 +117,12 @@ class KernelBasis:
         If the kernels are not symmetric and positive semi-definite.
     """
 
-    def __init__(self, kernel: Any, counted: np.ndarray, precision: Any) -> None:
+    def __init__(
+        self, kernel: Any, counted: np.ndarray, precision: Any, is_penalised: bool
+    ) -> None:
         self.kernel = kernel
-        factor, own = _factor(kernel.gram(counted), np.finfo(precision).eps)
+        margin = ROUNDINGS if is_penalised else LEFT * len(counted)
+        factor, own = _factor(kernel.gram(counted), np.finfo(precision).eps, margin)
         self.coordinates = factor
         self.anchors, self._own = counted[own], own
 
@@ -158,7 +166,9 @@ class KernelSpaceJacobian(LinearJacobian):
         self.basis = basis
 
     @classmethod
-    def of(cls, kernel, counts, fit_intercept=False, precision=np.float64) -> KernelSpaceJacobian:
+    def of(
+        cls, kernel, counts, fit_intercept=False, precision=np.float64, is_penalised=True
+    ) -> KernelSpaceJacobian:
         """The rows of a kernel, of which those that count span the space.
 
         Parameters
@@ -169,8 +179,9 @@ class KernelSpaceJacobian(LinearJacobian):
         fit_intercept : bool, default=False
         precision : dtype, default=float64
             Of the kernels.
+        is_penalised : bool, default=True
         """
-        basis = KernelBasis(kernel, np.flatnonzero(counts), precision)
+        basis = KernelBasis(kernel, np.flatnonzero(counts), precision, is_penalised)
         coordinates = basis.coordinates
         if not counts.all():
             coordinates = np.empty((len(counts), basis.n_dimensions))
@@ -188,19 +199,19 @@ class KernelSpaceJacobian(LinearJacobian):
         return KernelSpaceJacobian(coordinates, self.fit_intercept, self.basis)
 
 
-def _factor(kernels, eps):
+def _factor(kernels, eps, margin):
     """``L`` with ``K = L L^T``, and the positions of the rows that form a lower triangle of it.
 
     Overwrites the kernels. Pivots are chosen with all rows at unit length, so that short ones are
-    told apart beside long ones. They end where rounding is all that is left: that of sums over the
-    rows, or more, where kernels have lost digits to distances of rows that lie far from 0.
+    told apart beside long ones. They end where rounding is all that is left: the given margin, in
+    roundings, or more where kernels have lost digits to distances of rows that lie far from 0.
     """
     lengths = np.sqrt(_checked_diagonal(kernels))
     divisors = np.where(lengths > 0, lengths, 1)
     kernels /= divisors
     kernels /= divisors[:, None]
     _check_symmetric(kernels, np.sqrt(eps))
-    rounding = len(kernels) * eps
+    rounding = margin * eps
     while True:
         factor, order, kernels = _pivoted(kernels, rounding)
         left = _largest_left(kernels, lengths > 0, factor, order)

@@ -20,6 +20,7 @@ from ._glm import (
     TweedieDeviance,
     UnitDeviance,
 )
+from ._hinges import Hinges
 from ._huber import ScaledHuber
 from ._link import (
     ComplementaryLogLogLink,
@@ -46,7 +47,9 @@ from ._multinomial import MultinomialLogLoss, helmert_contrasts
 from ._nearest import NearestMargin
 from ._regression import (
     CoupledSquaredError,
+    EpsilonInsensitive,
     Huber,
+    OneClassHinge,
     RegressionLoss,
     SquaredEpsilonInsensitive,
     SquaredError,
@@ -59,8 +62,10 @@ __all__ = [
     "ComposedLoss",
     "CoupledSquaredError",
     "Domain",
+    "EpsilonInsensitive",
     "GivenLink",
     "Hinge",
+    "Hinges",
     "Huber",
     "IdentityLink",
     "LatentLogLoss",
@@ -76,6 +81,7 @@ __all__ = [
     "MultinomialLogLoss",
     "NearestMargin",
     "NegativeBinomialDeviance",
+    "OneClassHinge",
     "OneVsOneHinge",
     "PoissonDeviance",
     "PowerLink",

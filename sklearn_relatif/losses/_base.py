@@ -30,11 +30,17 @@ class Loss(ABC):
     is_convex : bool, default=True
         False where the second derivative of a row may be negative. It is a diagonal then, and
         only the sum over the rows is positive definite, at an optimum.
+    shares_curvature : bool, default=False
+        Whether second derivatives and Fisher weights that are not coupled are the same in all
+        outputs.
     softmax_contrasts : ndarray of shape (n_classes, n_outputs) or None
         ``Q``, where second derivative and Fisher weight both are ``Q^T (diag(p) - p p^T) Q``
         for the probabilities p. None: they have no such form.
     has_gauge : bool, default=False
         Whether the same number added to all outputs changes nothing.
+    has_linear_queries : bool, default=False
+        Whether what a query enters by is linear in the predictor, so that its gradient can be told
+        without.
     has_fisher : bool, default=False
         Whether exp(-loss) is a likelihood, so that there is a ``fisher_weight``.
     has_dispersion : bool, default=False
@@ -50,8 +56,10 @@ class Loss(ABC):
     has_curvature: bool = True
     couples_outputs: bool = False
     is_convex: bool = True
+    shares_curvature: bool = False
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
+    has_linear_queries: bool = False
     has_fisher: bool = False
     has_dispersion: bool = False
     has_probabilities: bool = False

@@ -15,9 +15,6 @@ from scipy.special import log_softmax, logsumexp
 
 from ._base import Loss, polar
 
-#: What a member says for its class against another: how its positive class is told.
-CONFIDENCES = ("score", "probability", "prediction")
-
 
 class ComposedLoss(Loss):
     """What the losses of several members have in common, however they are put together.

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit, log_softmax, logsumexp
 
 from ._base import Loss, polar, without_rounding
+from ._hinges import Hinges
 
 
 def binary_codebook() -> np.ndarray:
@@ -41,6 +42,7 @@ class MarginLoss(Loss):
         Sign with which each class takes part in each binary problem.
     """
 
+    has_linear_queries = True
     phi: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
     bend: Callable[[np.ndarray], np.ndarray]
@@ -105,6 +107,15 @@ class Hinge(MarginLoss):
         super().__init__(codebook)
         self.slack = slack
 
+    def hinges(self, y: np.ndarray) -> Hinges:
+        """The hinges of rows of some classes, one a row."""
+        signs = self.codebook[y]
+        return Hinges(signs, signs, len(y))
+
+    def unit(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> float:
+        """What losses are measured in: the margin."""
+        return 1.0
+
     def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.maximum(1 - margin, 0)
 
@@ -166,6 +177,8 @@ class SquaredMargin(MarginLoss):
         As of :class:`SquaredError`.
     """
 
+    shares_curvature = True
+
     def __init__(self, codebook: np.ndarray, terms: Any = 0.0) -> None:
         super().__init__(codebook)
         self.terms = terms
@@ -200,6 +213,7 @@ class ModifiedHuber(MarginLoss):
 class LogLoss(MarginLoss):
     """Binomial log loss ``log(1 + exp(-m))``: a query enters by the loss itself."""
 
+    has_linear_queries = False
     has_fisher = True
     has_probabilities = True
     query_direction = Loss.query_direction

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._base import Loss, without_rounding
+from ._hinges import Hinges
 
 
 class RegressionLoss(Loss):
@@ -70,6 +71,7 @@ class SquaredError(RegressionLoss):
 
     has_fisher = True
     has_dispersion = True
+    shares_curvature = True
 
     def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
         self.n_outputs = n_targets
@@ -151,3 +153,69 @@ class SquaredEpsilonInsensitive(RegressionLoss):
 
     def bend(self, error: np.ndarray) -> np.ndarray:
         return 2 * (np.abs(error) > self.epsilon).astype(error.dtype)
+
+
+class RealHinge(RegressionLoss):
+    """A sum of hinges of the error of a real target. Subclasses give these."""
+
+    has_curvature = False
+
+    def hinges(self, y: np.ndarray) -> Hinges:
+        """The hinges of rows of some targets."""
+        raise NotImplementedError
+
+    def unit(self, y: np.ndarray, eta: np.ndarray, weight: np.ndarray) -> float:
+        """What losses are measured in: the mean size of an error, as in Laplace's distribution."""
+        error = np.abs(eta[:, 0] - y)
+        return float(np.average(error, weights=weight)) or 1.0
+
+    def bend(self, error: np.ndarray) -> np.ndarray:
+        return np.zeros_like(error)
+
+
+class EpsilonInsensitive(RealHinge):
+    """``max(0, |e| - epsilon)``: a hinge on either side of a tube around the target.
+
+    Parameters
+    ----------
+    epsilon : float
+    slack : float, default=0.0
+        How far inside the tube a support vector may lie: the tolerance of the solver.
+    """
+
+    def __init__(self, epsilon: float, slack: float = 0.0) -> None:
+        self.epsilon = epsilon
+        self.slack = slack
+
+    def hinges(self, y: np.ndarray) -> Hinges:
+        """The hinges of rows of some targets: those that pull upwards, then the others."""
+        signs = np.repeat([1.0, -1.0], len(y))[:, None]
+        return Hinges(signs, np.tile(y, 2)[:, None] - self.epsilon * signs, len(y))
+
+    def phi(self, error: np.ndarray) -> np.ndarray:
+        return np.maximum(np.abs(error) - self.epsilon, 0)
+
+    def slope(self, error: np.ndarray) -> np.ndarray:
+        edge = max(self.epsilon - self.slack, 0.0)
+        return np.sign(error) * (np.abs(error) >= edge)
+
+
+class OneClassHinge(RealHinge):
+    """``max(0, -e)`` of a machine of one class, whose rows all have the target 0.
+
+    A query without a target, as all are, enters by its predictor, whatever side it is on.
+    """
+
+    def hinges(self, y: np.ndarray) -> Hinges:
+        """The hinges of rows, one a row."""
+        return Hinges(np.ones((len(y), 1)), y[:, None], len(y))
+
+    def phi(self, error: np.ndarray) -> np.ndarray:
+        return np.maximum(-error, 0)
+
+    def slope(self, error: np.ndarray) -> np.ndarray:
+        return -(error <= 0).astype(error.dtype)
+
+    def predict(self, eta: np.ndarray) -> np.ndarray:
+        """1 inside the boundary and -1 outside, shape (n,)."""
+        return np.where(eta[:, 0] > 0, 1, -1)

@@ -5,6 +5,7 @@ from ._build import NO_PARAMETERS, build_objective
 from ._composed import ComposedObjective, Member
 from ._counts import BernoulliMoments, CategoricalMoments, ComplementMoments, CountMoments
 from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
+from ._dual import BOUND
 from ._gauss_newton import GaussNewtonObjective
 from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
@@ -20,6 +21,7 @@ from ._row_space import reduce_to_row_space
 from ._sizes import Sizes
 
 __all__ = [
+    "BOUND",
     "NO_PARAMETERS",
     "WITHOUT_L1",
     "BernoulliMoments",

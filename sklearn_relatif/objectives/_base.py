@@ -64,8 +64,11 @@ class Objective:
     penalty_share: Any = None
     removal_kind = "smooth"
     minimises_loss = True
-    has_closed_form = False
     members: tuple[Any, ...] = ()
+
+    @property
+    def has_closed_form(self) -> bool:
+        return False
 
     @property
     def has_first_order(self) -> bool:

@@ -85,7 +85,7 @@ class Member:
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray]:
         """Its rows that count, in the order of those of the whole, and where each begins."""
-        counted = np.flatnonzero(self.objective.sample_weight > 0)
+        counted = np.flatnonzero(self.objective.counts)
         order = counted[np.argsort(self.rows[counted], kind="stable")]
         return order, np.searchsorted(self.rows[order], np.arange(self.features.shape[0] + 1))
 
@@ -116,6 +116,7 @@ class ComposedObjective(Objective):
     members: tuple[Member, ...] = ()
 
     removal_kind = "composed"
+    minimises_loss = False
 
     @property
     def has_tables(self):
@@ -141,6 +142,17 @@ class ComposedObjective(Objective):
     def leverage_obstacle(self):
         obstacles = [member.objective.leverage_obstacle for member in self.members]
         return next(filter(None, obstacles), None)
+
+    @property
+    def has_closed_form(self):
+        return all(member.objective.has_closed_form for member in self.members)
+
+    @cached_property
+    def counts(self):
+        counts = self.sample_weight > 0
+        for member in self.members:
+            counts[member.rows[member.objective.counts]] = True
+        return counts
 
     @property
     def shares(self) -> list[float]:

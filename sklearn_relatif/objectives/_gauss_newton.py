@@ -48,6 +48,7 @@ class GaussNewtonObjective(Objective):
     has_tables = False
     slope = 0.0
     mask = None
+    coupling = None
 
     @property
     def dtype(self):

@@ -488,7 +488,8 @@ class LinearObjective(Objective):
         bends = self._fisher_weight if curvature == "fisher" else self.loss.second_derivative
         if self.loss.couples_outputs:
             return self._coupled_gram(bends)
-        return self._separate_grams(bends)
+        blocks = self._separate_grams(bends)
+        return np.repeat(blocks, self.shape[0] // len(blocks), axis=0)
 
     def row_sum_in(self, curvature, jacobian) -> np.ndarray:
         """The same sum with other features, for the residuals and weights that the rows have."""
@@ -512,12 +513,14 @@ class LinearObjective(Objective):
         return residual[:, :, None] * residual[:, None, :]
 
     def _separate_grams(self, second_derivative):
-        """``sum_i s_i A_ik x~_i x~_i^T`` of each output k."""
+        """``sum_i s_i A_ik x~_i x~_i^T`` of each output k; of one where they all have the same."""
         n_outputs, n_columns = self.shape
+        if self.loss.shares_curvature and self.output_weight is None:
+            n_outputs = 1
         blocks = np.zeros((n_outputs, n_columns, n_columns))
         is_narrow = n_columns <= FEW_COLUMNS and not self.jacobian.is_sparse
         if is_narrow and self.loss.is_convex:
-            roots = self._roots(second_derivative)
+            roots = self._roots(second_derivative)[:n_outputs]
 
             def grams(rows):
                 scaled = (self.jacobian.gradients(root[rows, None], rows) for root in roots)
@@ -530,9 +533,8 @@ class LinearObjective(Objective):
             return blocks
         for rows in self.blocks(n_columns + n_outputs):
             x = self.jacobian.product_block(rows)
-            for block, weight in zip(
-                blocks, self._weighted(second_derivative, rows).T, strict=True
-            ):
+            weights = self._weighted(second_derivative, rows).T[:n_outputs]
+            for block, weight in zip(blocks, weights, strict=True):
                 add_gram(block, x, weight)
         for block in blocks:
             mirror_lower(block)

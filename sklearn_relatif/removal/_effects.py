@@ -151,7 +151,7 @@ def loo_probabilities(study: Any) -> np.ndarray:
 
 def loo_predictions(study: Any) -> np.ndarray:
     """Predictions for each training row without it, as the model gives them, a row each."""
-    predicted = study.objective.loss.predict(study.remover.loo_predictor())
+    predicted = study.targets.predicted(study.objective.loss, study.remover.loo_predictor())
     return study.targets.shown(predicted, lambda: predicted)
 
 

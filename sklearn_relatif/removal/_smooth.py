@@ -210,6 +210,7 @@ def _settled(result, index, rows, position):
 def not_found(rows):
     return (
         f"No optimum was found for the model of {rows}. What is told of it is of where the search "
-        "has ended. Parameters may fit the rows ever better as they grow, as of separable classes, or "
-        "columns hardly vary about a mean far from 0: use a penalty, and standardise the columns."
+        "has ended. Parameters may fit the rows ever better as they grow, as of separable "
+        "classes, or columns hardly vary about a mean far from 0: use a penalty, and standardise "
+        "the columns."
     )

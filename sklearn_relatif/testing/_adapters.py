@@ -22,7 +22,7 @@ def check_adapter(
     adapter: Any,
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     sample_weight: Any = None,
     *,
     distance: float = 0.01,
@@ -74,8 +74,9 @@ def check_adapter(
     >>> model = LogisticRegression(solver="newton-cholesky", tol=1e-8).fit(X, y)
     >>> check_adapter(adapter_of(model), model, X, y)
     """
-    labels, weight = label_array(y), check_sample_weight(sample_weight, len(y))
     X = adapter.model_rows([], model, X)
+    weight = check_sample_weight(sample_weight, X.shape[0])
+    labels = None if y is None else label_array(y)
     targets = adapter.targets(model)
     positions = targets.of_training(labels, weight)
     before = joblib.hash((model, X, positions, weight))
@@ -109,10 +110,12 @@ def _distance(objective: Any) -> float:
 
 
 def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:
-    """What a model says of rows: predictors by the scores of a classifier, or predictions."""
+    """What a model says of rows: predictors by its scores, or predictions where it has none."""
     targets = adapter.targets(model)
     if not targets.has_classes:
-        predicted = model.predict(X)
+        # Of an outlier detector they are sides only.
+        has_scores = hasattr(model, "decision_function")
+        predicted = model.decision_function(X) if has_scores else model.predict(X)
         return predicted.ravel() if targets.n_columns == 1 else predicted
     if _tells_probabilities_only(model, objective):
         return model.predict_proba(X)
@@ -126,7 +129,9 @@ def _of_model(adapter: Any, model: Any, objective: Any, X: Any) -> np.ndarray:
 def _of_objective(adapter: Any, model: Any, objective: Any, predictor: np.ndarray) -> np.ndarray:
     """The same by the objective."""
     if not adapter.targets(model).has_classes:
-        return objective.loss.predict(predictor)
+        of_loss = objective.loss
+        has_scores = hasattr(model, "decision_function")
+        return of_loss.scores(predictor) if has_scores else of_loss.predict(predictor)
     if _tells_probabilities_only(model, objective):
         return objective.loss.probabilities(predictor)
     return _without_gauge(objective, predictor)
@@ -143,7 +148,7 @@ def _without_gauge(objective: Any, predictor: np.ndarray) -> np.ndarray:
 
 
 def _check_predictions(
-    adapter: Any, model: Any, objective: Any, rows: Any, targets: Any, labels: np.ndarray
+    adapter: Any, model: Any, objective: Any, rows: Any, targets: Any, labels: Any
 ) -> None:
     tolerance = rounding(objective.dtype)
     predicted = _of_objective(adapter, model, objective, objective.predictor(rows.jacobian))
@@ -156,6 +161,10 @@ def _check_predictions(
         promise(np.array_equal(shown, predicted), "targets are shown as the model predicts them")
         again = targets.shown(rows.y, None)
         promise(np.array_equal(again, labels), "targets are the labels again when shown")
+    elif hasattr(model, "decision_function"):
+        is_clear = np.abs(expected) > tolerance * np.abs(expected).max()
+        predicted = model.predict(rows.features)
+        promise(np.array_equal(shown[is_clear], predicted[is_clear]), "so are predictions shown")
     else:
         same(shown, expected, tolerance, "targets are shown as the model predicts them")
 
@@ -199,7 +208,7 @@ def _check_refits(
     model: Any,
     objective: Any,
     rows: Any,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     sample_weight: Any,
     tolerance: float,
 ) -> None:

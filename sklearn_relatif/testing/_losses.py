@@ -19,7 +19,8 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
 
     - ``residual`` is the derivative of ``value``, and ``second_derivative`` that of ``residual``;
       it is of the shape that ``couples_outputs`` says, positive semi-definite if the loss
-      ``is_convex``, and zero without ``has_curvature``.
+      ``is_convex``, zero without ``has_curvature``, and the same in all outputs with
+      ``shares_curvature``.
     - ``direction`` is the residual, taken apart; ``query_direction`` is the derivative of
       ``query_value``.
     - With ``softmax_contrasts`` Q, the second derivative is ``Q^T (diag(p) - p p^T) Q``; with
@@ -98,6 +99,9 @@ def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: flo
     text = "second_derivative is the derivative of residual"
     same(as_matrices(second), of_residual, tolerance, text)
     promise(loss.has_curvature or not second.any(), "without has_curvature there is none")
+    if loss.shares_curvature and not loss.couples_outputs:
+        text = "with shares_curvature, second_derivative is the same in all outputs"
+        promise((second == second[:, :1]).all(), text)
 
 
 def _check_form(loss: Any, matrices: np.ndarray, name: str, is_positive: bool = True) -> None:

@@ -18,9 +18,9 @@ class Table(NamedTuple):
     """Training rows, and rows to ask for, with the targets of both."""
 
     X: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | None
     X_new: np.ndarray
-    y_new: np.ndarray
+    y_new: np.ndarray | None
 
 
 def _table(target: Callable, features: Callable = lambda X: X) -> Table:
@@ -57,6 +57,9 @@ DATA = {
     # Numbers of occurrences, of which each row has some.
     "words": _table(_classes, lambda X: np.floor(2 * np.exp(X) + 0.5)),
 }
+# Without a target, what is asked for is the prediction.
+DATA["number, prediction"] = DATA["number"]._replace(y_new=None)
+DATA["nothing"] = DATA["number"]._replace(X=DATA["number"].X + 1, y=None, y_new=None)
 
 
 def squared_error(model, X, y):

@@ -17,9 +17,9 @@ from ._machines import REMOVALS_AT_A_TIME, HingeMachine
 class ActiveSetObjective(Objective):
     """A hinge machine of which rows and queries meet on the active set.
 
-    The influence of row i is ``S / s_i`` times the change of the query's margin, by one step on
-    the active set, so that ``s_i / S`` times the influence estimates the removal, as it does for
-    other curvatures.
+    The influence of row i is ``S / s_i`` times the change of what the query enters by (its margin,
+    its loss, or the prediction), by one step on the active set, so that ``s_i / S`` times the
+    influence estimates the removal, as it does for other curvatures.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class ActiveSetObjective(Objective):
         return self.fitted.predictor(jacobian)
 
     def query_rows(self, jacobian, y):
-        """The directions in which the margins of queries with explained labels ``y`` fall."""
+        """The directions in which what queries with explained targets ``y`` enter by rises."""
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
         own = TouchedKernel(jacobian, self.machine.kernel, self.steps.touched)
         return Gradients(own, unit, norm)
@@ -115,7 +115,8 @@ class RemovalSteps(Jacobian):
     touched : ndarray of int
         The rows with a coefficient that changes.
     rates : ndarray of shape (n_rows,)
-        ``S / s_i`` of the support vectors, 0 of the others.
+        ``S / s_i`` of the rows without which the machine is another, which are the support
+        vectors, or all that count where each has a quota; 0 of the others.
     """
 
     can_be_split = False
@@ -124,12 +125,14 @@ class RemovalSteps(Jacobian):
         objective = machine.objective
         self.objective = objective
         self.n_rows = objective.n_rows
-        self._support = np.flatnonzero(objective.rows.norm)
-        self._change = machine.change(list(self._support[:, None]), is_exact=False)
+        # How the loss of a row rises with the intercept by its quota.
+        self._tilt = np.where(objective.sample_weight > 0, machine.quota, 0.0)
+        self._moving = np.flatnonzero(objective.rows.norm + self._tilt)
+        self._change = machine.change(list(self._moving[:, None]), is_exact=False)
         self.touched = self._change.touched
         self.rates = np.zeros(self.n_rows)
-        weight = objective.sample_weight[self._support]
-        self.rates[self._support] = objective.total_weight / weight
+        weight = objective.sample_weight[self._moving]
+        self.rates[self._moving] = objective.total_weight / weight
         self.dtype = self.rates.dtype
 
     def n_values(self, n_outputs):
@@ -138,29 +141,31 @@ class RemovalSteps(Jacobian):
 
     def products(self, block, residual, rows):
         """Changes of the queries' margins by removing some training rows, (n_queries, n)."""
-        first, last = np.searchsorted(self._support, [rows.start, rows.stop])
+        first, last = np.searchsorted(self._moving, [rows.start, rows.stop])
         products = np.zeros((len(block.unit), rows.stop - rows.start))
         if last > first:
             change = self._change.take(slice(first, last)).of_decision(block.kernel)
             moved = np.einsum("qp,qip->qi", block.unit, change)
-            products[:, self._support[first:last] - rows.start] = moved
+            products[:, self._moving[first:last] - rows.start] = moved
         return products
 
     def scales(self):
         """Scales of the relative criteria, as for unit gradients.
 
         Theta-relative: the norm of the parameter change. Loss-relative: made of the change of
-        the row's own margin, which stands for ``g_i^T H^-1 g_i``.
+        the row's own loss, by its margin and by its quota, which stands for ``g_i^T H^-1 g_i``.
         """
-        gradients, own = self.objective.rows, np.empty(len(self._support))
+        gradients, own = self.objective.rows, np.empty(len(self._moving))
         for some in row_blocks(len(own), 1, REMOVALS_AT_A_TIME):
-            rows = self._support[some]
-            moved = self._change.take(some).of_training_decision(rows)
+            rows, change = self._moving[some], self._change.take(some)
+            moved = change.of_training_decision(rows)
             own[some] = np.einsum("ip,iip->i", gradients.unit[rows], moved)
-            own[some] *= gradients.norm[rows] / self.rates[rows]
+            own[some] *= gradients.norm[rows]
+            own[some] += self._tilt[rows] * change.intercepts.sum(axis=1)
+            own[some] /= self.rates[rows]
         scales = {name: np.zeros(self.n_rows) for name in ("loss_relative", "theta_relative")}
-        scales["loss_relative"][self._support] = np.sqrt(np.maximum(own, 0))
-        scales["theta_relative"][self._support] = self._change.lengths()
+        scales["loss_relative"][self._moving] = np.sqrt(np.maximum(own, 0))
+        scales["theta_relative"][self._moving] = self._change.lengths()
         return scales
 
 

@@ -50,8 +50,7 @@ class DualChange:
     @classmethod
     def of(cls, kernel, coefficients, intercepts):
         """The change whose coefficients are given for all training rows."""
-        # Never empty: row 0 stands in where nothing changes, because kernels want a row.
-        touched = np.unique(np.concatenate([[0], *(part.indices for part in coefficients)]))
+        touched = _some(np.unique(np.concatenate([part.indices for part in coefficients])))
         return cls(kernel, touched, [part[:, touched] for part in coefficients], intercepts)
 
     def take(self, removals):
@@ -90,6 +89,17 @@ class DualChange:
         return np.sqrt(np.maximum(square, 0))
 
 
+def _some(rows):
+    """The rows, or the first where there are none, because kernels want a row."""
+    return rows if len(rows) else np.zeros(1, np.intp)
+
+
+def _within(order, first, group):
+    """Positions in a problem of the hinges of a group of rows."""
+    spans = [order[first[row] : first[row + 1]] for row in group]
+    return np.concatenate([np.empty(0, np.intp), *spans])
+
+
 class Machine:
     """A hinge machine at its optimum, by its dual coefficients.
 
@@ -121,7 +131,7 @@ class Machine:
         self.coefficients = coefficients
         self.intercepts = intercepts
         self.n_jobs = n_jobs
-        self._support = np.flatnonzero(coefficients.any(axis=1))
+        self._support = _some(np.flatnonzero(coefficients.any(axis=1)))
 
     def predictor(self, jacobian):
         """Decision values of the rows of a Jacobian, shape (n_rows, n_outputs)."""
@@ -224,27 +234,29 @@ class HingeMachine(Machine):
 
     def __init__(self, objective, n_jobs=None):
         dual = objective.dual_form()
-        has_intercept = dual.intercept is not None
-        own = dual.intercept if has_intercept else np.zeros(dual.signs.shape[1])
+        has_intercept, hinges = dual.intercept is not None, dual.hinges
+        own = dual.intercept if has_intercept else np.zeros(hinges.signs.shape[1])
         self._problems = []
-        coefficients = np.zeros_like(dual.alpha)
-        for problem, (signs, alpha, upper, intercept) in enumerate(
-            zip(dual.signs.T, dual.alpha.T, dual.upper.T, own, strict=True)
-        ):
-            rows = np.flatnonzero(signs)
+        coefficients = np.zeros((objective.n_rows, len(own)))
+        for problem, intercept in enumerate(own):
+            some = np.flatnonzero(hinges.signs[:, problem])
+            rows, signs = hinges.rows[some], hinges.signs[some, problem]
             solution = ActiveSetSVM(
                 ProblemGram(dual.kernel, rows),
-                signs[rows],
-                alpha[rows],
-                upper[rows],
+                signs,
+                dual.alpha[some, problem],
+                dual.upper[some, problem],
                 fit_intercept=has_intercept,
+                targets=hinges.targets[some, problem],
+                quota=dual.quota * objective.sample_weight[rows],
                 intercept=intercept,
             )
-            coefficients[rows, problem] = signs[rows] * solution.alpha
+            np.add.at(coefficients[:, problem], rows, signs * solution.alpha)
             self._problems.append((rows, solution))
         solutions = [solution for _, solution in self._problems]
         intercepts = np.array([solution.intercept for solution in solutions])
         super().__init__(objective, dual.kernel, coefficients, intercepts, n_jobs)
+        self.quota = dual.quota
         if has_intercept:
             shift = self.kernel.intercept_shift(self._support, self.coefficients[self._support])
             intervals = np.array([solution.intercept_interval for solution in solutions])
@@ -265,13 +277,15 @@ class HingeMachine(Machine):
         coefficients, shifts, ranges = [], [], []
         n_rows = self.objective.n_rows
         for rows, solution in self._problems:
-            place = np.full(n_rows, -1)
-            place[rows] = np.arange(len(rows))
-            local = [place[group][place[group] >= 0] for group in removals]
+            order = np.argsort(rows, kind="stable")
+            first = np.searchsorted(rows[order], np.arange(n_rows + 1))
+            local = [_within(order, first, group) for group in removals]
             found = remove(solution, local)
             part = found.coefficients
             columns, shape = rows[part.indices], (len(removals), n_rows)
-            coefficients.append(sparse.csr_array((part.data, columns, part.indptr), shape=shape))
+            part = sparse.csr_array((part.data, columns, part.indptr), shape=shape)
+            part.sum_duplicates()
+            coefficients.append(part)
             shifts.append(found.intercepts)
             ranges.append(found.intervals)
         intervals, intercepts = np.stack(ranges, axis=1), np.stack(shifts, axis=1)
@@ -306,14 +320,21 @@ class ProblemGram:
     ----------
     kernel : TrainingKernel, PairGrams or LinearKernel
     rows : ndarray of int, shape (n,)
-        The training rows that take part in the problem.
+        The training rows that take part in the problem, as often as each does.
     """
 
     kernel: Any
     rows: np.ndarray
 
     def __call__(self, local):
-        return np.asarray(self.kernel.gram(self.rows[local], self.rows))
+        distinct, columns = self._distinct
+        if len(distinct) == len(self.rows):
+            return np.asarray(self.kernel.gram(self.rows[local], self.rows))
+        return np.asarray(self.kernel.gram(self.rows[local], distinct))[:, columns]
+
+    @cached_property
+    def _distinct(self):
+        return np.unique(self.rows, return_inverse=True)
 
 
 def _warn_if_open(intervals):

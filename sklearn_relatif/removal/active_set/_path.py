@@ -1,9 +1,9 @@
 """The path of a solution, along lines that end where a row changes its set.
 
 As long as no row changes its set, the solution moves along a line, which the KKT system of the
-free rows determines: f stays equal to y on them and, where there is an intercept, the coefficients
-stay balanced. What moves it are the coefficients of rows on their way out, and shifts of the
-margins that vanish.
+free rows determines: f stays at the margin on them and, where there is an intercept, the
+coefficients keep their sum, or get the one that they must have without the rows that leave. What
+moves it are the coefficients of rows on their way out, and shifts of the margins that vanish.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def direction(solution: Solution) -> tuple[np.ndarray, float, np.ndarray]:
     pulled = solution.left * solution.pull
     if not len(free):
         return np.zeros(0), 0.0, pulled
-    right = (problem.y - solution.values - pulled)[free]
+    right = (problem.targets - solution.values - pulled)[free]
     if has_intercept:
         right = np.append(-solution.imbalance, right)
     responded = np.empty_like(pulled)

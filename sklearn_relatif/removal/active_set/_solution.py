@@ -1,17 +1,21 @@
 """A solution of a hinge machine: the sets of its rows, and its KKT conditions.
 
 The machine is ``f(x) = sum_j beta_j K(x_j, x) + b`` with ``beta_j = y_j alpha_j`` and
-``0 <= alpha_j <= C_j``. A solution sorts the rows into three sets:
+``0 <= alpha_j <= C_j``, where ``y_j`` is the sign and ``t_j`` the target of a hinge
+``max(0, y_j (t_j - f(x_j)))``. A classifier has one hinge a row, of target ``t_j = y_j``, which
+begins at a margin of ``y_j f(x_j) = 1``; a regression has two. A solution sorts them, which are
+called rows here, into three sets:
 
-======== =================== ==================
-row      coefficient         margin
-======== =================== ==================
-zero     alpha_j = 0         y_j f(x_j) >= 1
-free     0 < alpha_j < C_j   y_j f(x_j) = 1
-bounded  alpha_j = C_j       y_j f(x_j) <= 1
-======== =================== ==================
+======== =================== ==========================
+row      coefficient         excess over the margin
+======== =================== ==========================
+zero     alpha_j = 0         y_j (f(x_j) - t_j) >= 0
+free     0 < alpha_j < C_j   y_j (f(x_j) - t_j) = 0
+bounded  alpha_j = C_j       y_j (f(x_j) - t_j) <= 0
+======== =================== ==========================
 
-Where there is an intercept, the coefficients are balanced too: ``sum_j beta_j = 0``.
+Where there is an intercept, the coefficients have a given sum too: that of the quotas of the rows
+that are left in a machine of one class, and otherwise ``sum_j beta_j = 0``.
 """
 
 from __future__ import annotations
@@ -45,8 +49,12 @@ class Problem:
         Takes row numbers, shape (m,), to rows of the training Gram matrix, shape (m, n_rows).
     y : ndarray of shape (n_rows,)
         Signs, -1 or +1.
+    targets : ndarray of shape (n_rows,)
+        Values of f on the margins.
     upper : ndarray of shape (n_rows,)
         Upper bounds ``C_j``.
+    quota : ndarray of shape (n_rows,)
+        What each row adds to the sum that the coefficients must have.
     has_intercept : int
         1 if there is an intercept, which then comes first in the KKT system, and 0 if not.
     """
@@ -55,13 +63,18 @@ class Problem:
         self,
         gram_rows: Callable[[np.ndarray], np.ndarray],
         y: np.ndarray,
+        targets: np.ndarray,
         upper: np.ndarray,
+        quota: np.ndarray,
         has_intercept: int,
     ):
         self.gram = GramRows(gram_rows, len(y))
         self.y = y
+        self.targets = targets
         self.upper = upper
+        self.quota = quota
         self.has_intercept = has_intercept
+        self.spread = np.ptp(targets) / 2 if len(y) else 0.0
         self.random = np.random.default_rng(0).uniform(1, 2, len(y))
 
     def kkt_matrix(self, free):
@@ -98,13 +111,14 @@ class Solution:
     side: np.ndarray  # +1 zero, -1 bounded, 0 free or of no set.
     free: np.ndarray
     system: KKTSystem  # Of the free rows.
-    shift: np.ndarray  # Added to y f - 1.
+    shift: np.ndarray  # Added to the excess.
     jitter: np.ndarray  # Shift of a row that leaves the margin.
     leaving: np.ndarray  # Rows on their way out.
     left: float  # Share of their coefficients that is still there.
     pull: np.ndarray  # Change of f when the whole of their coefficients goes.
     violation: float  # Of the margins, at most.
     wanted: float | None  # The intercept where no row determines it; None: the middle.
+    total: float  # What the coefficients must add up to.
 
     @classmethod
     def near(cls, problem: Problem, alpha: np.ndarray, intercept: float | None) -> Solution:
@@ -132,9 +146,10 @@ class Solution:
             pull=nothing,
             violation=0.0,
             wanted=intercept,
+            total=problem.quota.sum(),
         )
         if problem.has_intercept and len(inside):
-            solution._move_intercept(np.mean((y - solution.values)[inside]))
+            solution._move_intercept(np.mean((problem.targets - solution.values)[inside]))
         elif problem.has_intercept:
             solution._choose_intercept()
         solution._free_at_once(inside)
@@ -157,8 +172,14 @@ class Solution:
 
     @property
     def excess(self):
-        """``y f - 1`` of each row."""
-        return self.problem.y * self.values - 1
+        """``y (f - t)`` of each row, which is ``y f - 1`` for a classifier."""
+        return self.problem.y * (self.values - self.problem.targets)
+
+    @property
+    def scale(self):
+        """What excesses are measured in: 1 for a classifier of two classes."""
+        sizes = self.alpha.sum() * self.problem.gram.largest.max(initial=0.0)
+        return self.problem.spread or sizes or 1.0
 
     @property
     def slack(self):
@@ -169,9 +190,9 @@ class Solution:
 
     @property
     def imbalance(self):
-        """Sum of the coefficients that will be left when the leaving rows have gone."""
+        """What the coefficients will have too much when the leaving rows have gone."""
         beta = self.beta
-        return beta.sum() - beta[self.leaving].sum()
+        return beta.sum() - beta[self.leaving].sum() - self.total
 
     @property
     def violations(self):
@@ -186,7 +207,8 @@ class Solution:
         total = max(self.alpha.sum(), start.alpha.sum())
         if self.problem.has_intercept and abs(self.imbalance) > ACCURACY * total:
             return False
-        terms = 1 + total * self.problem.gram.largest + abs(start.intercept)
+        terms = np.maximum(np.abs(self.problem.targets), self.scale) + abs(start.intercept)
+        terms += total * self.problem.gram.largest
         violations = self.violations
         self.violation = violations.max(initial=0.0)
         return bool((violations <= ACCURACY * terms).all())
@@ -194,7 +216,7 @@ class Solution:
     def shift_margins(self, jitter):
         """Shift the margins so that the conditions hold, and no two rows are alike."""
         excess = self.excess
-        self.jitter = jitter * self.problem.random * max(1.0, np.abs(excess).max())
+        self.jitter = jitter * self.problem.random * max(self.scale, np.abs(excess).max())
         self.shift = self.side * (np.maximum(-self.side * excess, 0.0) + self.jitter)
 
     def refresh(self, start: Solution):
@@ -210,10 +232,8 @@ class Solution:
         self.values = start.values + (self.intercept - start.intercept)
         self.values += (1 - self.left) * self.pull + gram.combine(moved, change[moved])
         room = np.minimum(self.alpha, upper - self.alpha)[self.free]
-        if (
-            self.problem.has_intercept
-            and not (room > ALPHA_ROUNDING * self.alpha.max(initial=0.0)).any()
-        ):
+        largest = max(self.alpha.max(initial=0.0), start.alpha.max(initial=0.0))
+        if self.problem.has_intercept and not (room > ALPHA_ROUNDING * largest).any():
             while len(self.free):
                 self.leave(0)
             self._choose_intercept()
@@ -347,7 +367,7 @@ class Solution:
         if not self.lacks_hold:
             return self.intercept, self.intercept
         y = self.problem.y
-        allowed = self.intercept + y - self.values
+        allowed = self.intercept + self.problem.targets - self.values
         lower = allowed[self.side * y > 0].max(initial=-np.inf)
         upper = allowed[self.side * y < 0].min(initial=np.inf)
         return lower, upper

@@ -1,4 +1,4 @@
-"""Removing rows from a hinge-loss support vector machine, on the KKT system of its solution.
+"""Removing rows from a support vector machine with hinges, on the KKT system of its solution.
 
 The solution (``_solution.py``) moves along lines. It is followed along them up to the point where
 a row changes its set (``_path.py``), or, for the estimate by one step, past it.
@@ -19,7 +19,7 @@ from ._gram_rows import BATCH
 from ._path import direction, follow
 from ._solution import Problem, Solution
 
-#: Violation of a margin, which is 1, from which on it is said that numbers lack digits.
+#: Violation of a margin, relative to its size, from which on it is said that numbers lack digits.
 LARGE_VIOLATION = 1e-7
 
 
@@ -45,7 +45,13 @@ class RemovalChange(NamedTuple):
 
 
 class ActiveSetSVM:
-    """The exact solution of a binary hinge-loss SVM, and what it becomes without some rows.
+    """The exact solution of a support vector machine, and what it becomes without some rows.
+
+    It minimises ``norm(f)^2 / 2 + sum_j C_j max(0, y_j (t_j - f(x_j))) + b sum_j q_j``. With
+    targets ``t_j = y_j`` and without quotas ``q_j`` that is the binary classifier. Regression in
+    a tube has two rows for each of its own, of signs 1 and -1 and the targets that its ends are;
+    they are removed together. The machine of one class has targets of 0 and all signs 1, and its
+    coefficients add up to the quotas of the rows that are left.
 
     The coefficients that are passed in need not be a solution: they are where the search for
     the exact one starts, which is short from the output of a solver and longer from zeros.
@@ -70,6 +76,10 @@ class ActiveSetSVM:
         Upper bounds ``C_j``: C times the row's weight. A row with bound 0 takes no part.
     fit_intercept : bool
         Whether there is an unpenalised intercept b. (A penalised one is part of the kernel.)
+    targets : ndarray of shape (n_rows,), default=None
+        ``t_j``. None: the signs.
+    quota : ndarray of shape (n_rows,), default=None
+        ``q_j``. None: 0.
     intercept : float, default=None
         The solver's own b, which is kept where it is one of several solutions.
 
@@ -135,12 +145,16 @@ class ActiveSetSVM:
         upper: np.ndarray,
         *,
         fit_intercept: bool,
+        targets: np.ndarray | None = None,
+        quota: np.ndarray | None = None,
         intercept: float | None = None,
     ):
         y, alpha, upper = (np.asarray(part, dtype=np.float64) for part in (y, alpha, upper))
-        problem = Problem(gram_rows, y, upper, int(fit_intercept))
+        targets = y if targets is None else np.asarray(targets, dtype=np.float64)
+        quota = np.zeros(len(y)) if quota is None else np.asarray(quota, dtype=np.float64)
+        problem = Problem(gram_rows, y, targets, upper, quota, int(fit_intercept))
         self._solution = _solved(problem, alpha, intercept)
-        _warn_if_violated(self._solution.violation)
+        self._warn_if_violated(self._solution.violation)
         self.alpha = self._solution.alpha
         self.intercept = self._solution.intercept
         self.intercept_interval = self._solution.interval
@@ -154,7 +168,7 @@ class ActiveSetSVM:
         margin; bounded and zero rows keep their coefficients, free ones may overstep their
         bounds. For a free row this is the span rule. If no other row is free, the
         intercept moves first, to where a row that can balance the coefficients becomes free.
-        Removing rows whose coefficients are 0 changes nothing.
+        Removing rows whose coefficients and quotas are 0 changes nothing.
 
         Parameters
         ----------
@@ -173,8 +187,8 @@ class ActiveSetSVM:
 
         The solution is followed while the coefficient of the removed row goes to 0 and rows
         enter and leave the free set on the way; at the end the KKT conditions of the
-        machine without the row are checked. Removing rows whose coefficients are 0 changes
-        nothing, unless they bound an intercept that no row determines.
+        machine without the row are checked. Removing rows whose coefficients and quotas are 0
+        changes nothing, unless they bound an intercept that no row determines.
 
         Parameters
         ----------
@@ -202,21 +216,24 @@ class ActiveSetSVM:
                 beta[rows] = start.beta[rows]
             pulls = gram.product(np.flatnonzero(taken.any(axis=0)), -taken)
             for rows, pull in zip(batch, pulls, strict=True):
-                changes = start.alpha[rows].any() or start.lacks_hold
+                changes = start.alpha[rows].any() or start.problem.quota[rows].any()
+                changes = changes or start.lacks_hold
                 yield self._start_without(rows, pull) if changes else start
 
     def _start_without(self, rows, pull):
         solution = replace(self._solution.copy(), wanted=None)
         solution.leaving, solution.pull, solution.left = rows[solution.alpha[rows] > 0], pull, 1.0
         solution.side[rows] = 0.0
+        solution.total = self._solution.total - self._solution.problem.quota[rows].sum()
         for index in np.flatnonzero(np.isin(solution.free, rows))[::-1]:
             solution.drop(index)
-        if not len(solution.leaving) and solution.interval == self.intercept_interval:
+        is_moved = len(solution.leaving) or solution.total != self._solution.total
+        if not is_moved and solution.interval == self.intercept_interval:
             return self._solution
         return solution
 
     def _step(self, solution):
-        if len(solution.leaving):
+        if solution is not self._solution:
             solution.shift[:] = 0.0
             if solution.is_stuck:
                 solution.slide_intercept()
@@ -244,12 +261,23 @@ class ActiveSetSVM:
             intercepts.append(solution.intercept - start.intercept)
             intervals.append(interval(solution))
             violation = max(violation, solution.violation)
-        _warn_if_violated(violation)
+        self._warn_if_violated(violation)
         indices = np.concatenate(moved_rows)
         coefficients = sparse.csr_array(
             (np.concatenate(data), indices, indptr), shape=(len(intercepts), len(y))
         )
         return RemovalChange(coefficients, np.array(intercepts), np.array(intervals).reshape(-1, 2))
+
+    def _warn_if_violated(self, violation):
+        scale = self._solution.scale
+        if violation > LARGE_VIOLATION * scale:
+            warnings.warn(
+                "The support vector machine is ill-conditioned: in double precision its margins "
+                f"are good to {violation / scale:.1g} only, and so are effects of removals. Scale "
+                "the features, or lower C.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
 
 def _solved(problem, alpha, intercept):
@@ -261,14 +289,3 @@ def _solved(problem, alpha, intercept):
     solution.values += solution.intercept
     follow(solution, solution.copy())
     return solution
-
-
-def _warn_if_violated(violation):
-    if violation > LARGE_VIOLATION:
-        warnings.warn(
-            f"The support vector machine is ill-conditioned: in double precision its margins are "
-            f"good to {violation:.1g} only, and so are effects of removals. Scale the features, "
-            "or lower C.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
