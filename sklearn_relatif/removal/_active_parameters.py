@@ -10,6 +10,7 @@ parameters whose signs would change leave together, which takes fewer steps and 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -23,8 +24,8 @@ CLOSE = TOLERANCE / 100
 EAGER_CHANGES = 20
 #: Changes after which the search is given up.
 MAX_CHANGES = 1000
-#: Steps that end at no optimum, and with no wrong sign, after which it is given up too.
-MAX_STALLS = 5
+#: Times that an active set comes, because rounding hides what is lower, until it is given up too.
+MAX_VISITS = 5
 #: Parameters enter if their slope exceeds the penalty by at least this share of the largest excess.
 ENTERING = 0.5
 #: Curvature that stands in where there is none, relative to the largest that a parameter has.
@@ -51,8 +52,9 @@ def settle(objective):
     if objective.loss.has_gauge:
         table = _centred(objective, table)
     signs = np.where(objective.full_kinks, np.sign(table), 0)
-    n_changes = n_stalls = 0
-    while n_changes < MAX_CHANGES and n_stalls < MAX_STALLS:
+    n_changes, visits = 0, Counter[bytes]()
+    while n_changes < MAX_CHANGES and visits[signs.tobytes()] < MAX_VISITS:
+        visits[signs.tobytes()] += 1
         part, is_minimum = _minimum(objective.with_active_set(table, signs))
         target = part.score_weights()
         is_wrong = target * signs < 0
@@ -77,7 +79,6 @@ def settle(objective):
             continue
         table = target
         if not is_minimum:
-            n_stalls += 1
             continue
         excess, gradient = (parts[0] for parts in _alone(part).excess(part.weights[None]))
         if (excess <= 0).all():
