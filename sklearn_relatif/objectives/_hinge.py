@@ -192,7 +192,7 @@ class HingeObjective(LinearObjective):
         """``x~`` of some rows in double precision, read a few at a time where they are stored."""
         found = np.empty((len(positions), self.jacobian.n_columns))
         bytes_per_row = self.jacobian.n_columns * self.jacobian.dtype.itemsize
-        for some in row_blocks(len(positions), 4 * bytes_per_row, block_budget()):
+        for some in row_blocks(len(positions), bytes_per_row, block_budget()):
             found[some] = self.jacobian.dense_block(positions[some])
         return found
 
