@@ -500,3 +500,24 @@ def test_pipelines_hold_what_is_in_front(estimator):
     refit = clone(last).fit(np.delete(front.transform(X), 3, axis=0), np.delete(Y, 3))
     expected = refit.predict(front.transform(X_NEW))
     assert_allclose(without.predict(X_NEW), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("normalize_y", [False, True])
+def test_processes_that_all_but_go_through_their_rows_are_those_of_refits(normalize_y):
+    """Leverages are next to 1 there, and nothing is told by what is left of them."""
+    rng = np.random.default_rng(0)
+    X, X_new = rng.normal(size=(60, 3)), rng.normal(size=(4, 3))
+    y = np.sin(2 * X[:, 0]) + X[:, 1]
+    model = GaussianProcessRegressor(alpha=1e-10, normalize_y=normalize_y, optimizer=None)
+    explainer = RelatIFExplainer(model).fit(X, y)
+    centre, size = (y.mean(), y.std()) if normalize_y else (0.0, 1.0)
+    left = [np.delete(np.arange(60), row) for row in range(60)]
+    refits = [clone(model).set_params(normalize_y=False) for _ in left]
+    refits = [own.fit(X[r], (y[r] - centre) / size) for own, r in zip(refits, left, strict=True)]
+    expected = np.transpose([size * own.predict(X_new) + centre for own in refits])
+    for order in ("newton", "retrain"):
+        change = -explainer.removal_effect(X_new, order=order)
+        after = explainer.predict(X_new)[:, None] + change
+        assert_allclose(after, expected, rtol=0, atol=1e-6)
+    own = [size * own.predict(X[[row]])[0] + centre for row, own in enumerate(refits)]
+    assert_allclose(explainer.loo_predict(), own, rtol=0, atol=1e-6)

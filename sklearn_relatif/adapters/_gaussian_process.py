@@ -85,6 +85,7 @@ class GaussianProcessRegressorAdapter(GaussianProcessAdapter):
             sample_weight=1 / variance,
             penalty=penalty,
             mask=mask,
+            is_ridge=True,
         )
 
     def targets(self, model):

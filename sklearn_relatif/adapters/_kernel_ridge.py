@@ -60,6 +60,7 @@ class KernelRidgeAdapter(Adapter):
             penalty=np.repeat(alpha[:, None], weights.shape[1], axis=1),
             dual_coef=table,
             fitted_weights=weights,
+            is_ridge=True,
         )
 
     def targets(self, model):

@@ -29,11 +29,12 @@ class Objective:
     penalty_share : ndarray of shape (n_rows,) or None
         Which share of the penalty each row brings, where the penalty counts rows: it leaves with
         the row. They sum to 1. None: the penalty stays as it is without some of the rows.
-    removal_kind : {"smooth", "grouped", "hinge", "active_set", "composed", "moments", "none"}
+    removal_kind : {"smooth", "grouped", "dual", "hinge", "active_set", "composed", ...}
         What leads to the models without some of the rows: "smooth" Newton steps and descent,
-        "grouped" the same for a penalty on lengths, "hinge" the path of the dual solution,
-        "active_set" that path where it is known already, "composed" what leads to those of each of
-        the members, "moments" sums over the rows that are left.
+        "grouped" the same for a penalty on lengths, "dual" the inverse of the rows' kernels,
+        "hinge" the path of the dual solution, "active_set" that path where it is known already,
+        "composed" what leads to those of each of the members, "moments" sums over the rows that
+        are left, "none" nothing.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool

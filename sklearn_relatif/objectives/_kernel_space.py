@@ -24,11 +24,23 @@ class KernelSpaceObjective(LinearObjective):
         some of the rows, estimators are fitted again.
     fitted_weights : ndarray of shape (n_outputs, n_columns) or None
         The fitted parameters in the coordinates.
+    is_ridge : bool, default=False
+        Whether the loss is the squared error, with a penalty a target that all of its
+        coefficients bear.
     """
 
     jacobian: KernelSpaceJacobian
     dual_coef: Any = None
     fitted_weights: Any = None
+    is_ridge: bool = False
+
+    @property
+    def removal_kind(self) -> str:  # type: ignore[override]
+        """By the inverse of the kernels, unless the space has by far fewer dimensions than rows."""
+        n_counted = np.count_nonzero(self.sample_weight)
+        is_penalised = bool((self.penalty[:, 0] > 0).all())
+        is_large = 2 * self.jacobian.n_features > n_counted
+        return "dual" if self.is_ridge and is_penalised and is_large else "smooth"
 
     @property
     def has_tables(self):

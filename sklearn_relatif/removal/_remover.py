@@ -10,6 +10,7 @@ import numpy as np
 from ..objectives import Objective
 from ._base import Remover
 from ._composed import ComposedRemover
+from ._dual import DualRemover
 from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
 from ._moments import MomentsRemover
@@ -35,6 +36,7 @@ REMOVERS: dict[str, Callable[..., Remover]] = {
     "grouped": lambda objective, *_: GroupedRemover(objective),
     "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
+    "dual": lambda objective, *_: DualRemover(objective),
     "moments": lambda objective, *_: MomentsRemover(objective),
     "composed": _composed,
     "none": _refused,

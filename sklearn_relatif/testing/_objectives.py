@@ -40,8 +40,9 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
       loss is no likelihood. Where predictors are not linear, the Hessian is that of the tangents.
     - Where rows enter the fit by terms of their own (``minimises_loss`` is False), gradients are
       held to the Jacobian alone.
-    - Where Newton steps lead to the models without some rows (``removal_kind`` "smooth", no L1
-      penalty, double precision), one of them and the optimum are those of the dense objective.
+    - Where Newton steps lead to the models without some rows (``removal_kind`` "smooth" or
+      "dual", no L1 penalty, double precision), one of them and the optimum are those of the dense
+      objective.
     - Of other rows, ``predict`` is the loss's of the ``predictor``, and gradients are those of
       what a query enters by.
 
@@ -94,7 +95,7 @@ def check_objective(objective: Any, queries: Any, *, tolerance: float | None = N
     if objective.loss.has_curvature:
         _check_derivatives(objective, dense, tolerance)
         _check_curvatures(objective, dense, tolerance)
-    is_followed = objective.removal_kind == "smooth" and not objective.has_l1
+    is_followed = objective.removal_kind in ("smooth", "dual") and not objective.has_l1
     if is_followed and objective.dtype == np.float64:
         _check_removals(objective, dense, Query(queries, jacobian, y))
 
