@@ -9,7 +9,6 @@ import numpy as np
 
 from ..curvature import CholeskyCurvature
 from ._descent import Models, dot, solve_with
-from ._own_hessian import OwnHessian
 
 #: Share of the curvature that a removal may leave along a direction for a difference to tell it.
 #: Rounding is this much larger in it than in the factor that is downdated.
@@ -118,6 +117,22 @@ class Downdate:
         if not (lost and np.any(self.objective.penalty)):
             return 0
         return int(np.log(SERIES) / np.log(lost))
+
+    def inverse_columns(self, model, units):
+        """Some columns of the inverse Hessian of one of the models that do not cancel.
+
+        Up to a factor, and with the penalty of all rows.
+
+        Parameters
+        ----------
+        model : int
+            Its position among these.
+        units : ndarray of shape (n_columns, n_params)
+            Those columns of the identity.
+        """
+        models = np.full(len(units), self.sound[model])
+        vectors = units.reshape(len(units), *self.objective.shape)
+        return self._downdated(vectors, models).reshape(len(units), -1)
 
     def predictor_after_step(self, solved):
         """Predictor of the removed rows after that step, one row a model.
@@ -304,13 +319,13 @@ def _cancelled(curvature, hessian, share_left):
     return False
 
 
-def own_newton_step(objective, rows, has_room=True):
+def own_newton_step(objective, rows, own):
     """Newton step of a model without some rows, summed over the other rows throughout.
 
-    Along a direction that those do not see it leads to the optimum of the penalty.
+    Along a direction that those do not see it leads to the optimum of the penalty. ``own`` is the
+    :class:`OwnHessian` of that model.
     """
     reduced = without(objective, rows)
-    own = OwnHessian(reduced, has_room)
     if own.is_expected:
         raise ValueError(
             f"Without rows {reprlib.repr(np.ravel(rows).tolist())}, the Hessian at the optimum of "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from ._downdate import (
     newton_step_without,
     own_newton_step,
     pad,
+    without,
 )
+from ._own_hessian import OwnHessian
 
 
 def newton_step(
@@ -83,19 +85,14 @@ def newton_steps(
     form, hessian = closed_form(objective, curvature, groups), None
     has_room = not curvature.is_iterative
 
-    @cache
-    def solved(j):
-        unit = np.zeros((1, objective.weights.size), curvature.dtype)
-        unit[0, j] = 1
-        return curvature.solve(unit)[0].astype(np.float64)
-
     for batch, is_small in batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))
             sound = ~removed.cancels
             if sound.any():
                 stepped = objective.weights + removed.newton_step()[sound]
-                yield batch[sound], _within_signs(objective, solved, stepped)
+                own_columns = removed.inverse_columns
+                yield batch[sound], _within_signs(objective, own_columns, stepped)
             batch = batch[~sound]
         for model in batch:
             rows, own = groups[model], None
@@ -103,38 +100,50 @@ def newton_steps(
                 hessian = objective.hessian() if hessian is None else hessian
                 own = curvature_without(objective, hessian, rows)
             if own is None:
-                step = own_newton_step(objective, rows, has_room)
+                own = OwnHessian(without(objective, rows), has_room)
+                step = own_newton_step(objective, rows, own)
             else:
                 step = newton_step_without(objective, own, rows)
             stepped = (objective.weights + step)[None]
-            yield np.array([model]), _within_signs(objective, solved, stepped)
+            yield np.array([model]), _within_signs(objective, _columns_of(own), stepped)
 
 
-def _within_signs(objective, solved, weights):
+def _columns_of(curvature):
+    """The columns of its inverse, in the form of :meth:`Downdate.inverse_columns`."""
+
+    def columns(_, units):
+        return curvature.solve(units.astype(curvature.dtype)).astype(np.float64)
+
+    return columns
+
+
+def _within_signs(objective, inverse_columns, weights):
     """Parameters, with those that crossed zero held there, where their penalty turns or a bound is.
 
-    ``solved(j)`` is column j of the inverse Hessian of all rows.
+    ``inverse_columns(model, units)`` are some columns of the inverse Hessian of a model.
     """
     if not objective.has_l1 or objective.jacobian.expand(weights) is not weights:
         return weights
     weights = weights.copy()
     for model in np.flatnonzero((weights * objective.signs < 0).any(axis=(1, 2))):
-        weights[model] = _held_at_zero(objective.signs, solved, weights[model])
+        columns = partial(inverse_columns, model)
+        weights[model] = _held_at_zero(objective.signs, columns, weights[model])
     return weights
 
 
-def _held_at_zero(signs, solved, table):
+def _held_at_zero(signs, inverse_columns, table):
     """Where a step ends along which no parameter crosses zero: the rest makes up for it.
 
-    With ``E`` the columns of the identity of those that would cross, that is
-    ``w - H^-1 E (E^T H^-1 E)^-1 E^T w``, the least of the quadratic form about w. In particular
-    the intercept moves along, so that nothing depends on the mean of a feature.
+    With ``E`` the columns of the identity of those that would cross, and the Hessian H of the model
+    without the rows, that is ``w - H^-1 E (E^T H^-1 E)^-1 E^T w``, the least of the quadratic form
+    about w. In particular the intercept moves along, so that nothing depends on the mean of a
+    feature.
     """
     is_held, start = np.zeros(table.size, bool), table.ravel()
     while (crossed := table.ravel() * signs.ravel() < 0).any():
         is_held |= crossed
         held = np.flatnonzero(is_held)
-        columns = np.stack([solved(j) for j in held])
+        columns = inverse_columns(np.eye(table.size)[held])
         pull = np.linalg.lstsq(columns[:, held], start[held], rcond=None)[0]
         table = np.where(is_held, 0, start - pull @ columns).reshape(table.shape)
     return table
@@ -184,7 +193,8 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
         removed = Downdate(reduced, curvature, form, rows, np.ones(rows.shape))
         predictor[block] = removed.predictor_after_step(solved)
         for row in rows[removed.cancels, 0]:
-            step = own_newton_step(objective, [row], has_room)
+            own = OwnHessian(without(objective, [row]), has_room)
+            step = own_newton_step(objective, [row], own)
             x = objective.jacobian.dense_block([row]).astype(np.float64)
             predictor[row] = (x @ (objective.weights + step).T)[0]
     return predictor
