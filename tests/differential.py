@@ -16,7 +16,7 @@ import sys
 import traceback
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -116,6 +116,13 @@ class Truth:
     codebook: np.ndarray | None = None
     contrasts: np.ndarray | None = None
     epsilon: float = 0.1
+    #: Whether the penalty is a number times the number of rows.
+    counts_rows: bool = False
+
+    def fewer(self, rows):
+        """The same with the penalty of a fit without some rows."""
+        left = 1 - len(rows) / len(self.y) if self.counts_rows else 1.0
+        return replace(self, l2=self.l2 * left, l1=self.l1 * left)
 
     @property
     def total(self):
@@ -480,6 +487,7 @@ def truth_of(model, X, y, sample_weight):
         kind = inner.loss
         options["epsilon"] = inner.epsilon
     row_weight = row_weight.astype(REAL)
+    options["counts_rows"] = isinstance(inner, (SGDClassifier, SGDRegressor))
     return Truth(kind, table, design, y, base, row_weight, l2, l1, dense.shape[1], **options)
 
 
@@ -988,11 +996,12 @@ def _compare_removals(outcome, rng, explainer, truth, X, y, queries, y_query, de
     groups = lambda r: np.where(np.isin(np.arange(len(y)), r), 1.0, np.nan)  # noqa: E731
     for r in rows:
         kind = "row" if len(r) == 1 else "group"
-        optimum = None if base is None else truth.optimum(truth.without(r), base)
-        is_endless = base is not None and truth.lacks_optimum(truth.without(r))
+        fewer = truth.fewer(r)
+        optimum = None if base is None else fewer.optimum(fewer.without(r), base)
+        is_endless = base is not None and fewer.lacks_optimum(fewer.without(r))
         if base is None or (optimum is None and not is_endless):
             continue  # The plain arithmetic has found no answer.
-        if truth.l1.any() and not truth.is_unique(optimum, truth.without(r)):
+        if truth.l1.any() and not fewer.is_unique(optimum, fewer.without(r)):
             continue
         for order in ("newton", "retrain"):
             effect, more = ask(explainer.removal_effect, queries, y_query, groups(r), order=order)
@@ -1008,7 +1017,7 @@ def _compare_removals(outcome, rng, explainer, truth, X, y, queries, y_query, de
                 continue
             after = optimum
             if order == "newton":
-                after, hessian = _newton(truth, base, r)
+                after, hessian = _newton(fewer, base, r)
                 if after is None or condition(hessian) > 1e10:
                     continue
             loss = lambda w: truth.loss(y_query, truth.eta(w, design))  # noqa: E731

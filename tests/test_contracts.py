@@ -337,7 +337,7 @@ MODELS = {
     "Gaussian process of two": Case(_BinaryGaussianProcessClassifierLaplace(LINEAR)),
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
-        Ridge(alpha=[1.0, 9.0], solver="svd"), weighted=True, target=pairs
+        Ridge(alpha=np.array([1.0, 9.0]), solver="svd"), weighted=True, target=pairs
     ),
     "SGD, squared error": Case(by_inverse_scaling("squared_error"), weighted=True, target=numbers),
     "SGD, Huber": Case(by_inverse_scaling("huber", epsilon=0.5), target=numbers),

@@ -125,13 +125,15 @@ class RelatIFExplainer(
     Parameters
     ----------
     estimator : estimator
-        A LogisticRegression, LogisticRegressionCV, OneVsRestClassifier around one, LinearSVC,
-        SVC, NuSVC, SGDClassifier or SGDRegressor; also as the last step of a Pipeline, inside a
-        search such as GridSearchCV, or fitted before and wrapped in a FrozenEstimator.
-        Preprocessing is held fixed. Queries of SVMs enter by their margin, and those of
-        regressors, if no target is given, by the prediction; a target inside the tube of an SVR
-        costs nothing, and nothing explains it. OneClassSVM is fitted without y, and what supports
-        a query raises its decision value.
+        Whatever is the optimum, or a closed form, of a sum over the rows: linear and generalised
+        linear models, support vector and kernel machines, Gaussian processes, naive Bayes,
+        discriminant analysis; the guide has a table of all. Also as the last step of a Pipeline,
+        inside a search such as GridSearchCV, behind a threshold, with a transformed target, or
+        fitted before and wrapped in a FrozenEstimator. Preprocessing, and what was searched for,
+        are held fixed.
+        Queries of SVMs enter by their margin, and those of regressors, if no target is given, by
+        the prediction; a target inside the tube of an SVR costs nothing, and nothing explains it.
+        OneClassSVM is fitted without y, and what supports a query raises its decision value.
         Several such models in one are explained as a whole: OneVsRestClassifier,
         OneVsOneClassifier, MultiOutputClassifier and MultiOutputRegressor (queries enter by the
         sum of the losses of the models that their label has a part in), VotingClassifier,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import Bounds, linprog, lsq_linear, minimize
 
 from ..jacobians import Gradients, LinearKernel
+from ..utils._blocks import block_budget, row_blocks
 from ._dual import BOUND, DualForm, hinge_parameters
 from ._linear import LinearObjective
 
@@ -172,7 +173,7 @@ class HingeObjective(LinearObjective):
         np.put_along_axis(share, near, 0.0, axis=0)
         for k, gradient in enumerate(self._gradient(weight * share)):
             rows, own = near[:, k], weight[near[:, k], k]
-            columns = self.jacobian.dense_block(hinges.rows[rows]).astype(np.float64).T * own
+            columns = self._dense_rows(hinges.rows[rows]).T * own
             size = np.abs(columns).sum(axis=1, keepdims=True)
             size[size == 0] = 1.0
             found = linprog(
@@ -186,6 +187,14 @@ class HingeObjective(LinearObjective):
                 return self._shares
             share[rows, k] = np.clip(found.x, 0, 1)
         return self._net(share)
+
+    def _dense_rows(self, positions):
+        """``x~`` of some rows in double precision, read a few at a time where they are stored."""
+        found = np.empty((len(positions), self.jacobian.n_columns))
+        bytes_per_row = self.jacobian.n_columns * self.jacobian.dtype.itemsize
+        for some in row_blocks(len(positions), bytes_per_row, block_budget()):
+            found[some] = self.jacobian.dense_block(positions[some])
+        return found
 
     def _net(self, share):
         """Shares of which, of two hinges of one row, only the difference is left."""

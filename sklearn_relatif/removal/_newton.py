@@ -135,7 +135,7 @@ def _held_at_zero(signs, solved, table):
         is_held |= crossed
         held = np.flatnonzero(is_held)
         columns = np.stack([solved(j) for j in held])
-        pull = np.linalg.lstsq(columns[:, held], start[held])[0]
+        pull = np.linalg.lstsq(columns[:, held], start[held], rcond=None)[0]
         table = np.where(is_held, 0, start - pull @ columns).reshape(table.shape)
     return table
 

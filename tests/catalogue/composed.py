@@ -28,20 +28,6 @@ DOUBLE = {**OUTSIDE, "float32": 0}
 #: The other way round.
 SINGLE = LogisticRegression(tol=1e-10)
 
-#: One vs rest and one vs one take weights where metadata are routed, and nowhere else.
-UNWEIGHTED = dict.fromkeys(
-    [
-        "check_sample_weights_pandas_series",
-        "check_sample_weights_not_an_array",
-        "check_sample_weights_list",
-        "check_sample_weights_shape",
-        "check_sample_weights_not_overwritten",
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weight_equivalence_on_sparse_data",
-        "check_classifiers_one_label_sample_weights",
-    ],
-    "fit takes no sample_weight without metadata routing",
-)
 #: scikit-learn skips its checks of models of several targets alone.
 TWO_DIMENSIONAL = dict.fromkeys(
     [
@@ -65,14 +51,6 @@ LABELS_ONLY |= {
     "check_estimator_sparse_matrix": "takes sparse rows, and does not say so",
     "check_methods_sample_order_invariance": "predict_proba is a list",
 }
-#: Which rows are drawn depends on their number.
-DRAWN = dict.fromkeys(
-    [
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weight_equivalence_on_sparse_data",
-    ],
-    "weights say how probably rows are drawn",
-)
 
 #: Folds depend on the order and the number of rows.
 FOLDS = {
@@ -150,18 +128,16 @@ CASES = {
         OneVsRestClassifier(MARGIN),
         "classes",
         loss=sum_over_problems,
-        failures=UNWEIGHTED,
         **OUTSIDE,
     ),
     "OneVsRestClassifier, several labels": Case(
         OneVsRestClassifier(LOGISTIC),
         "labels",
         loss=sum_over_labels,
-        failures=UNWEIGHTED,
         **DOUBLE,
     ),
     "OneVsOneClassifier": Case(
-        OneVsOneClassifier(LOGISTIC), "classes", loss=sum_over_pairs, failures=UNWEIGHTED, **DOUBLE
+        OneVsOneClassifier(LOGISTIC), "classes", loss=sum_over_pairs, **DOUBLE
     ),
     "MultiOutputClassifier": Case(
         MultiOutputClassifier(LOGISTIC),
@@ -200,7 +176,6 @@ CASES = {
         BaggingClassifier(LOGISTIC, n_estimators=4, random_state=0),
         "classes",
         refit=drawn,
-        failures=DRAWN,
         has_first_order=False,  # In a weight, which says how probably a row is drawn.
         **DOUBLE,
     ),
@@ -208,7 +183,6 @@ CASES = {
         BaggingRegressor(Ridge(), n_estimators=3, max_features=0.7, random_state=0),
         "number",
         refit=drawn,
-        failures=DRAWN,
         has_first_order=False,  # In a weight, which says how probably a row is drawn.
         **OUTSIDE,
     ),

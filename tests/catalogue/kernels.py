@@ -19,18 +19,6 @@ TURNED = "rows are vectors in coordinates that the other rows choose, and only p
 ARE_TURNED = {
     f"check_sample_weight_equivalence_on_{kind}_data": TURNED for kind in ("dense", "sparse")
 }
-NO_WEIGHTS = "the model takes no sample_weight"
-TAKES_NO_WEIGHTS = dict.fromkeys(
-    [
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weights_list",
-        "check_sample_weights_not_an_array",
-        "check_sample_weights_not_overwritten",
-        "check_sample_weights_pandas_series",
-        "check_sample_weights_shape",
-    ],
-    NO_WEIGHTS,
-)
 
 CASES = {
     "KernelRidge": Case(
@@ -46,13 +34,11 @@ CASES = {
             DotProduct() + RBF(3.0) + WhiteKernel(0.3), alpha=0.1, optimizer=None
         ),
         "targets",
-        failures=TAKES_NO_WEIGHTS,
     ),
     "GaussianProcessClassifier": Case(
         GaussianProcessClassifier(2.0 * RBF(2.0), optimizer=None),
         "binary",
         latent_log_loss,
         refits=1e-5,
-        failures=TAKES_NO_WEIGHTS | {"check_classifiers_one_label_sample_weights": NO_WEIGHTS},
     ),
 }

@@ -25,17 +25,6 @@ from tests.catalogue._case import Case, rows_without
 TIGHT = {"tol": 1e-14, "max_iter": 100_000}
 #: A grid that does not depend on the data, so that a nudge of a weight leaves the choice as it is.
 SEARCH = {"alphas": [0.3, 0.1], "cv": 3, **TIGHT}
-TAKES_NO_WEIGHTS = dict.fromkeys(
-    [
-        "check_sample_weights_pandas_series",
-        "check_sample_weights_not_an_array",
-        "check_sample_weights_list",
-        "check_sample_weights_shape",
-        "check_sample_weights_not_overwritten",
-        "check_sample_weight_equivalence_on_dense_data",
-    ],
-    "It takes no weights.",
-)
 TAKES_COLUMNS = {
     "failures": dict.fromkeys(
         [
@@ -47,7 +36,7 @@ TAKES_COLUMNS = {
     )
 }
 #: Of columns that are the same, a path drops one, and stops elsewhere.
-PATH = {"takes_hostile_columns": False, "failures": TAKES_NO_WEIGHTS}
+PATH = {"takes_hostile_columns": False}
 
 
 def at_its_alpha(case, table, sample_weight, rows):
@@ -106,16 +95,12 @@ CASES = {
         "number",
         refit=at_its_alpha,
         takes_hostile_columns=False,
-        failures=TAKES_NO_WEIGHTS
-        | {"check_fit2d_1sample": "It says that a row is too few for a variance."},
     ),
     "Lars": Case(Lars(), "number", **PATH),
     "OrthogonalMatchingPursuit": Case(
         OrthogonalMatchingPursuit(n_nonzero_coefs=2),
         "targets",
         refit=on_its_features,
-        failures=TAKES_NO_WEIGHTS
-        | {"check_fit2d_1feature": "It says that a feature is less than it should choose."},
     ),
     "OrthogonalMatchingPursuitCV": Case(
         OrthogonalMatchingPursuitCV(cv=3), "number", refit=on_its_features, **PATH

@@ -30,31 +30,15 @@ def scorer():
     return make_scorer(balanced_accuracy_score).set_score_request(sample_weight=False)
 
 
-ROUTING = {
-    "check_pipeline_consistency": "Pipeline.score routes weights to a step that takes none",
-}
-#: The model alone is given no weights by these checks.
-CONSTANT = dict.fromkeys(
-    (
-        "check_sample_weights_pandas_series",
-        "check_sample_weights_not_an_array",
-        "check_sample_weight_equivalence_on_dense_data",
-        "check_sample_weight_equivalence_on_sparse_data",
-        "check_classifiers_one_label_sample_weights",
-    ),
-    "in a fold of so few rows the predictions are all the same, which it refuses",
-)
 CASES = {
     "FixedThresholdClassifier": Case(
         FixedThresholdClassifier(LOGISTIC),
         "binary",
-        failures=ROUTING,
         **LOOKED_THROUGH,
     ),
     "TunedThresholdClassifierCV": Case(
         TunedThresholdClassifierCV(LOGISTIC, cv=3, thresholds=5, scoring=scorer()),
         "binary",
-        failures=ROUTING | CONSTANT,
         **LOOKED_THROUGH,
     ),
     "TransformedTargetRegressor": Case(
