@@ -122,6 +122,8 @@ class RemovalMixin:
             (n_queries, n_classes), and returns the number and its gradient, of the same shape.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
             Several models in one give the scores of each, side by side.
+            A regressor gives its predictions, those of a transformed target as it was fitted, and
+            a generalised linear model the predictor that its link makes means of.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
