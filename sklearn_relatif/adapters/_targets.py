@@ -27,6 +27,8 @@ class Targets:
         These classes, sorted.
     n_columns : int, default=1
         How many labels or numbers a row has.
+    are_numbers : bool, default=False
+        Whether they are numbers in units of their own.
     are_known : bool, default=True
         Whether rows have any.
     are_columns : bool, default=False
@@ -36,6 +38,7 @@ class Targets:
     has_classes: bool
     classes: Any = None
     n_columns = 1
+    are_numbers = False
     are_known = True
     are_columns = False
 
@@ -241,6 +244,7 @@ class RealTargets(Targets):
     """
 
     has_classes = False
+    are_numbers = True
 
     def __init__(self, n_targets=1):
         self.n_columns = n_targets

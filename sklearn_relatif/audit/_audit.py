@@ -18,7 +18,7 @@ from ._quantities import (
 )
 from ._report import AuditReport
 from ._sections import describe_curvature, describe_groups, describe_model, support
-from ._views import VIEWS
+from ._views import CLASSES, NumberView
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
@@ -39,18 +39,18 @@ def audit(
     X_test, y_test, sample_names, groups
         As of :meth:`RelatIFExplainer.audit`.
     """
-    if study.targets.n_columns > 1:
+    if study.targets.n_columns > 1 and not study.targets.are_numbers:
         raise TypeError(
-            f"audit is for one label or target a row; {type(study.model).__name__} was fitted to "
-            f"{study.targets.n_columns}. Audit a model of each, or see self_influence_, leverage_, "
-            "explain and removal_effect."
+            f"audit is for one label a row; {type(study.model).__name__} was fitted to "
+            f"{study.targets.n_columns}. Audit a model of each, as those in `estimators_` are, or "
+            "see self_influence_, leverage_, explain and removal_effect."
         )
     if not study.targets.are_known:
         raise TypeError(
             f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
             "has none. See self_influence_, explain and removal_effect."
         )
-    view = VIEWS[study.targets.has_classes]
+    view = CLASSES if study.targets.has_classes else NumberView(study.targets.n_columns)
     index = study.training_rows.index
     if sample_names is not None:
         index = column_or_1d(unmasked(sample_names))

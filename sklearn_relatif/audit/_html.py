@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from importlib import resources
 from itertools import islice
@@ -23,8 +24,12 @@ SIGNED = (
     "test_influence", "accuracy_change", "log_loss_change", "residual", "loo_residual",
     "mean_residual", "error_change",
 )  # fmt: skip
+#: The end of a column's name that tells which of several targets it is of.
+PLACE = re.compile(r"_\d+$")
 #: Cells of a listed row that are shown, at most.
 MAX_CELLS = 40
+#: Targets whose residuals are drawn, at most.
+MAX_PICTURES = 6
 #: Characters of a name that are shown, and those that fit a narrow column.
 MAX_NAME, SHORT_NAME = 60, 16
 
@@ -105,10 +110,10 @@ def _pictures(report, rows):
             if columns["hub_if"][row] > 0
         ]
         key += '<span class="key hub"></span>the ten largest hubs'
-    if "residual" in columns:
+    for end in report.view.endings[:MAX_PICTURES]:
         chart = _svg.scatter(
-            columns["prediction"], columns["residual"], marked,
-            x_label="prediction", y_label="residual", axis=_svg.plain_axis,
+            columns[f"prediction{end}"], columns[f"residual{end}"], marked,
+            x_label=f"prediction{end}", y_label=f"residual{end}", axis=_svg.plain_axis,
         )  # fmt: skip
         figures.append(_figure(chart, f"All training rows.{key}"))
     chart = _svg.scatter(
@@ -205,9 +210,14 @@ def _legend(report):
 
 
 def _meanings(meanings, present):
+    """Each meaning once, under all that have it."""
+    headings = {}
+    for name in present:
+        heading, text = meanings[name]
+        headings.setdefault(text, []).append(heading)
     lines = "".join(
-        f"<dt>{escape(meanings[name].heading)}</dt><dd>{escape(meanings[name].text)}</dd>"
-        for name in present
+        f"<dt>{escape(', '.join(some))}</dt><dd>{escape(text)}</dd>"
+        for text, some in headings.items()
     )
     return f'<dl class="legend">{lines}</dl>'
 
@@ -288,7 +298,7 @@ def number(name, value):
         return "–"
     if value == 0:
         return "0%" if name in PERCENT else "0"
-    sign = "+" if name in SIGNED else ""
+    sign = "+" if PLACE.sub("", name) in SIGNED else ""
     if name in PERCENT:
         return _percentage(value, sign)
     size = abs(value)

@@ -15,7 +15,7 @@ from ..utils._text import clip_apart, is_missing, text_of
 from ..utils._validation import missing_places
 from ..utils._whole_files import write_whole
 from ._sentences import why
-from ._views import VIEWS, View, percent
+from ._views import View, percent, view_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class AuditReport:
     @property
     def view(self) -> View:
         """What is told of targets of their kind."""
-        return VIEWS["label" in self.columns]
+        return view_of(self.columns)
 
     @property
     def n_test(self) -> int | None:
@@ -147,10 +147,10 @@ class AuditReport:
             (of the label) by the fitted model; ``loo_prediction``, ``loo_loss`` and
             ``loo_probability`` by the model without the row, in one Newton step (which is exact
             for squared error). For a regressor, in the place of labels and probabilities:
-            ``target``, ``residual`` and ``loo_residual``, the target minus the prediction. For
-            all: ``loss``;
-            ``leverage``; ``self_influence`` and ``parameter_shift``, which are
-            ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the numbers of
+            ``target``, ``residual`` and ``loo_residual``, the target minus the prediction; of
+            several targets each has its own, ``target_0`` and so on, and the rest is of their
+            sum. For all: ``loss``; ``leverage``; ``self_influence`` and ``parameter_shift``,
+            which are ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the numbers of
             test rows for which the row comes first; ``test_influence``, the change of the mean
             test loss without the row, to first order (positive: helpful); ``suspicion_rank``
             and ``loo_rank``, from 1 for the largest loss of the model and of the model without

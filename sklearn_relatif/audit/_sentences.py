@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._views import VIEWS, percent
+from ._views import percent, view_of
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01
@@ -27,7 +27,7 @@ def why(columns, row, n_test=None):
     -------
     str
     """
-    clauses = [VIEWS["label" in columns].about(columns, row)]
+    clauses = [view_of(columns).about(columns, row)]
     clauses += filter(None, [_pull(columns, row), _hub(columns, row, n_test), _harm(columns, row)])
     return "; ".join(clauses) + "."
 

@@ -5,6 +5,7 @@ All else is the same for both: how hard rows pull at the model, which explain mo
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ._meanings import (
     PREDICTION,
     ROW,
     Meaning,
+    meanings_of_several,
 )
 
 NO_PROBABILITIES = (
@@ -29,6 +31,8 @@ NO_PROBABILITIES = (
 )
 #: What of a report is words, not numbers.
 NAMES = ("row", "query", "best_row", "group")
+#: Targets whose errors a sentence tells, at most.
+N_TARGETS_TOLD = 3
 
 
 class View:
@@ -42,6 +46,8 @@ class View:
         Of the explanations of test rows.
     words : tuple of str
         Columns that hold text.
+    endings : tuple of str
+        Of the names of columns, one for each target that is a number.
     suspect_columns, hub_columns, harm_columns : tuple of str
         Of the tables of rows.
     row, prediction, group, facts : dict of str to Meaning
@@ -51,6 +57,7 @@ class View:
     target: str
     sign: str
     words: tuple[str, ...]
+    endings: tuple[str, ...] = ()
     suspect_columns: tuple[str, ...]
     hub_columns: tuple[str, ...]
     harm_columns: tuple[str, ...]
@@ -293,26 +300,49 @@ class ClassView(View):
 
 
 class NumberView(View):
-    """Rows have a number as their target, in whose units residuals are."""
+    """Rows have numbers as their targets, in whose units residuals are.
+
+    Parameters
+    ----------
+    n_targets : int, default=1
+        Of a row. The columns of several end in their places: ``target_0`` and so on.
+    """
 
     target = "target"
     sign = "absolute"
     words = NAMES
-    suspect_columns = (
-        "target", "prediction", "residual", "loo_prediction", "loo_residual", "loss", "leverage",
-        "suspicion_rank", "loo_rank",
-    )  # fmt: skip
-    hub_columns = (
-        "target", "prediction", "residual", "hub_if", "hub_relatif", "self_influence", "leverage",
-    )  # fmt: skip
-    harm_columns = (
-        "target", "prediction", "residual", "test_influence", "parameter_shift", "loss",
-    )  # fmt: skip
-    row, prediction, group, facts = NUMBER_ROW, NUMBER_PREDICTION, NUMBER_GROUP, NUMBER_FACTS
+
+    def __init__(self, n_targets=1):
+        self.endings = ("",) if n_targets == 1 else tuple(f"_{k}" for k in range(n_targets))
+        meanings = (NUMBER_ROW, NUMBER_PREDICTION, NUMBER_GROUP, NUMBER_FACTS)
+        if n_targets > 1:
+            meanings = meanings_of_several(n_targets)
+        self.row, self.prediction, self.group, self.facts = meanings
+        shown = ("target", "prediction", "residual")
+        alone: tuple[str, ...] = ("loo_prediction", "loo_residual")
+        if n_targets > 1:
+            # The table must fit the page, and the sentences tell the others.
+            shown, alone = ("target", "residual"), ()
+        self.suspect_columns = (
+            *self._names(*shown, *alone), "loss", "leverage", "suspicion_rank", "loo_rank",
+        )  # fmt: skip
+        self.hub_columns = (
+            *self._names(*shown), "hub_if", "hub_relatif", "self_influence", "leverage",
+        )  # fmt: skip
+        self.harm_columns = (*self._names(*shown), "test_influence", "parameter_shift", "loss")
+
+    def _names(self, *names):
+        return tuple(name + ending for name in names for ending in self.endings)
+
+    def _columns(self, **tables):
+        """A column for each target of each table, whose rows have one or several."""
+        columns = [np.reshape(table, (len(table), -1)).T for table in tables.values()]
+        return dict(zip(self._names(*tables), np.concatenate(columns), strict=True))
 
     def columns(self, study):
         target, prediction = self._targets(study), study.training_rows.predictions
-        return {"target": target, "prediction": prediction, "residual": target - prediction}, []
+        residual = target - prediction
+        return self._columns(target=target, prediction=prediction, residual=residual), []
 
     def _targets(self, study):
         """In the units of the user, where a transformer gives the model others."""
@@ -321,42 +351,46 @@ class NumberView(View):
     def without(self, study, eta):
         objective, targets = study.objective, study.targets
         prediction = targets.shown(targets.predicted(objective.loss, eta), None)
-        return {
-            "loo_prediction": prediction,
-            "loo_residual": self._targets(study) - prediction,
-            "loo_loss": objective.loss.value(objective.y, eta),
-        }
+        residual = self._targets(study) - prediction
+        columns = self._columns(loo_prediction=prediction, loo_residual=residual)
+        return columns | {"loo_loss": objective.loss.value(objective.y, eta)}
 
     def test_targets(self, y_test, study):
-        labels = column_or_1d(label_array(y_test))
+        labels = study.targets.shaped(label_array(y_test))
         study.targets.of_queries(labels, study.objective, None)  # Refuses what is no target.
         return np.asarray(labels, np.float64)
 
     def predicted(self, study, query, shown, y_test):
-        columns = {"prediction": shown}
-        return (
-            columns if y_test is None else columns | {"target": y_test, "residual": y_test - shown}
-        )
+        columns = self._columns(prediction=shown)
+        if y_test is None:
+            return columns
+        return columns | self._columns(target=y_test, residual=y_test - shown)
 
     def fit(self, columns):
         names = {"residual": "error", "loo_residual": "loo_error"}
-        return {name: root_mean_square(columns[of]) for of, name in names.items() if of in columns}
+        return {
+            name + ending: root_mean_square(columns[of + ending])
+            for of, name in names.items()
+            for ending in self.endings
+            if of + ending in columns
+        }
 
     def baseline(self, columns):
-        return {"spread": float(np.std(columns["target"]))}
+        return {f"spread{end}": float(np.std(columns[f"target{end}"])) for end in self.endings}
 
     def test_fit(self, study, columns, X_test, y_test):
-        return {
-            "test_error": root_mean_square(y_test - study.estimator.predict(X_test)),
-            "test_spread": root_mean_square(y_test - np.mean(columns["target"])),
-        }
+        mean = np.array([np.mean(columns[name]) for name in self._names("target")])
+        prediction = study.estimator.predict(X_test)
+        found = self._columns(test_error=y_test - prediction, test_spread=y_test - mean)
+        return {name: root_mean_square(values) for name, values in found.items()}
 
     def of_groups(self, columns, rows):
-        residuals = [columns["residual"][some] for some in rows]
-        return {
-            "mean_residual": np.array([np.mean(values) for values in residuals]),
-            "error": np.array([root_mean_square(values) for values in residuals]),
-        }
+        found = {}
+        for measure, name in ((np.mean, "mean_residual"), (root_mean_square, "error")):
+            for end in self.endings:
+                residuals = columns[f"residual{end}"]
+                found[name + end] = np.array([measure(residuals[some]) for some in rows])
+        return found
 
     def can_do_without(self, study, rows):
         """Whether any row is left."""
@@ -365,57 +399,108 @@ class NumberView(View):
         return bool(counts.any())
 
     def performance(self, model, X_test, y_test):
-        found = {"prediction": model.predict(X_test)}
+        prediction = model.predict(X_test)
+        found = self._columns(prediction=prediction)
         if y_test is not None:
-            found["error"] = root_mean_square(y_test - found["prediction"])
+            errors = self._columns(error=y_test - prediction)
+            found |= {name: root_mean_square(values) for name, values in errors.items()}
         return found
 
     def changes(self, before, after):
-        moved = np.abs(after["prediction"] - before["prediction"])
-        changes = {"prediction_change": np.mean(moved)}
-        if "error" in before:
-            changes["error_change"] = after["error"] - before["error"]
+        changes = {}
+        for end in self.endings:
+            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
+            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
+        for name in self._names("error"):
+            if name in before:
+                changes[name.replace("error", "error_change")] = after[name] - before[name]
         return changes
 
     def quality(self, model):
-        parts = [f"{amount(model['error'])} on the training rows"]
-        if "loo_error" in model:
-            parts.append(f"{amount(model['loo_error'])} when each is left out")
-        line = f"The root mean square error of the model is {', '.join(parts)}"
-        if "test_error" in model:
-            line += f", and {amount(model['test_error'])} on {model['n_test']} test rows"
-            return f"{line} (always the mean target: {amount(model['test_spread'])})."
-        return f"{line} (always the mean target: {amount(model['spread'])})."
+        beginning = "The root mean square error of the model is"
+        if len(self.endings) == 1:
+            return f"{beginning} {_errors(model, '')}."
+        told = [f"of target{end} {_errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]]
+        n_more = len(self.endings) - len(told)
+        if n_more:
+            told.append(f"those of {n_more} more targets are among the facts of the model")
+        return f"{beginning}, {'; '.join(told)}."
 
     def heading(self, columns, first):
         return "Targets to look at first:"
 
     def introduction(self, columns, first):
-        n_above = np.sum(columns["residual"][first] > 0)
+        worst = [columns[f"residual{self._worst(columns, row)}"][row] for row in first]
+        n_above = np.sum(np.array(worst) > 0)
+        which, more = "a target", ""
+        if len(self.endings) > 1:
+            which = "the target that is furthest off, by the typical error of each target,"
+            more = (
+                " The loss is a sum over the targets: those with the larger errors decide most of "
+                "it, so scale the targets if each should count alike."
+            )
         return (
             "The rows whose targets the model contradicts most, by its loss. Of these "
-            f"{len(first)}, {n_above or 'none'} have a target above their prediction, a positive "
+            f"{len(first)}, {n_above or 'none'} have {which} above their prediction, a positive "
             f"residual, and {len(first) - n_above or 'none'} have one below. A suspect need not be "
-            "an error: it may be a rare case, or a case that the features do not tell."
+            f"an error: it may be a rare case, or a case that the features do not tell.{more}"
         )
 
     def about(self, columns, row):
-        target, own = columns["target"][row], columns["prediction"][row]
-        has_other = "loo_prediction" in columns and np.isfinite(columns["loo_prediction"][row])
-        prediction = columns["loo_prediction"][row] if has_other else own
+        end = self._worst(columns, row)
+        target, own = columns[f"target{end}"][row], columns[f"prediction{end}"][row]
+        prediction, has_other = _of_others(columns, row, end)
         side = "above" if target >= prediction else "below"
         whose = "the model without it" if has_other else "the model"
         with_it = f" ({amount(own)} with it)" if has_other else ""
-        error, typical = abs(target - prediction), root_mean_square(columns["residual"])
-        times = f", {error / typical:.1f} times the typical error" if typical > 0 else ""
+        times = _times_typical(columns, row, end)
+        of = f" of target{end}" if end else ""
+        compared = f", {times:.1f} times the typical error{of}" if np.isfinite(times) else ""
         return (
-            f"Its target {amount(target)} is {amount(error)} {side} the {amount(prediction)} that "
-            f"{whose} predicts{with_it}{times}"
+            f"Its target{end} {amount(target)} is {amount(abs(target - prediction))} {side} the "
+            f"{amount(prediction)} that {whose} predicts{with_it}{compared}"
         )
 
+    def _worst(self, columns, row):
+        """The ending of the target that is furthest off, in typical errors: units differ."""
+        return max(self.endings, key=lambda end: _times_typical(columns, row, end, fitted=0.0))
 
-#: By whether targets are classes.
-VIEWS: dict[bool, View] = {True: ClassView(), False: NumberView()}
+
+def view_of(columns: dict[str, np.ndarray]) -> View:
+    """The view by which the columns of training rows were made."""
+    if "label" in columns:
+        return CLASSES
+    names = (f"target_{k}" for k in count())
+    return NumberView(max(1, sum(1 for _ in takewhile(columns.__contains__, names))))
+
+
+CLASSES = ClassView()
+
+
+def _errors(model, end):
+    """The errors of a target, by the facts of a model."""
+    parts = [f"{amount(model[f'error{end}'])} on the training rows"]
+    if f"loo_error{end}" in model:
+        parts.append(f"{amount(model[f'loo_error{end}'])} when each is left out")
+    line, spread = ", ".join(parts), f"spread{end}"
+    if f"test_error{end}" in model:
+        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']} test rows"
+        spread = f"test_spread{end}"
+    return f"{line} (always the mean target: {amount(model[spread])})"
+
+
+def _of_others(columns, row, end):
+    """The prediction of a row by the model without it where there is one, and whether there is."""
+    alone = columns.get(f"loo_prediction{end}")
+    has_other = alone is not None and bool(np.isfinite(alone[row]))
+    return (alone if has_other else columns[f"prediction{end}"])[row], has_other
+
+
+def _times_typical(columns, row, end, fitted=np.nan):
+    """How often the error of a row has the typical error; a number for a target fitted exactly."""
+    typical = root_mean_square(columns[f"residual{end}"])
+    error = abs(columns[f"target{end}"][row] - _of_others(columns, row, end)[0])
+    return error / typical if typical > 0 else fitted
 
 
 def of_own_class(probabilities, classes):

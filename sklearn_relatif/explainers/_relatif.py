@@ -688,7 +688,7 @@ class RelatIFExplainer(
         ----------
         X_test : array-like or sparse matrix of shape (n_test, n_features), default=None
             Rows whose predictions are explained, to find hubs and the rows that help and harm.
-        y_test : array-like of shape (n_test,), default=None
+        y_test : array-like of shape (n_test,) or (n_test, n_targets), default=None
             Their labels or targets.
         sample_names : array-like of shape (n_rows,), default=None
             Names of the training rows. None: their index.
@@ -704,7 +704,7 @@ class RelatIFExplainer(
         Raises
         ------
         TypeError
-            If a row has several labels or targets, or none.
+            If a row has several labels, or neither labels nor targets.
         ValueError
             If an argument is invalid.
 
