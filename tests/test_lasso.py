@@ -175,6 +175,19 @@ def test_steps_that_end_at_zero_do_not_depend_on_the_means_of_features(data, mod
     assert np.corrcoef(effects[1].ravel(), exact.ravel())[0, 1] > 0.99
 
 
+def test_steps_of_columns_that_repeat_others_end_at_zero_together(data):
+    """All else is as it is without the others, however far from 0 these lie."""
+    X, y, _ = data
+    model, groups = Lasso(0.05, **TIGHT), np.arange(N_ROWS) // 3
+    repeated = np.column_stack([X, X + 1000])
+    alone, both = (
+        RelatIFExplainer.from_fitted(clone(model).fit(A, y), A, y) for A in (X, repeated)
+    )
+    steps = alone.removal_effect(X, y, groups, order="newton")
+    found = both.removal_effect(repeated, y, groups, order="newton")
+    assert_allclose(found, steps, rtol=0, atol=1e-5 * np.abs(steps).max())
+
+
 def test_each_target_has_a_support_of_its_own(data):
     X, y, _ = data
     y = two_targets(X, y)
