@@ -222,7 +222,7 @@ class CovarianceMoments(ClassMoments):
 
     Parameters
     ----------
-    X, y, weight, n_classes, prior
+    X, y, weight, n_classes, prior : objects
         As of :class:`ClassMoments`.
     shrinkage : callable
         From the number of columns to the :class:`Shrinkage`.
