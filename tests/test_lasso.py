@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     ElasticNet,
@@ -173,6 +174,22 @@ def test_steps_that_end_at_zero_do_not_depend_on_the_means_of_features(data, mod
     assert_allclose(effects[1], effects[0], rtol=0, atol=atol)
     exact = explainer.removal_effect(X[:5] + shift, y[:5], order="retrain")
     assert np.corrcoef(effects[1].ravel(), exact.ravel())[0, 1] > 0.99
+
+
+def test_steps_of_columns_that_repeat_others_end_at_zero_together():
+    """One repeats another as it is, and one is a multiple that lies far from 0."""
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    X, y = (X[:125] - X[:120].mean(axis=0)) / X[:120].std(axis=0), y[:125]
+    X = np.column_stack([X, X[:, 0], 3 * X[:, 1] + 1e4])
+    model = Lasso(2, **TIGHT).fit(X[:120], y[:120])
+    groups = np.full(120, np.nan)
+    groups[[3, 7, 11]] = 0
+    explainer = RelatIFExplainer.from_fitted(model, X[:120], y[:120])
+    step, exact = (
+        explainer.removal_effect(X[120:], y[120:], groups, order=order)
+        for order in ("newton", "retrain")
+    )
+    assert_allclose(step, exact, rtol=0, atol=1e-4 * np.abs(exact).max())
 
 
 def test_each_target_has_a_support_of_its_own(data):

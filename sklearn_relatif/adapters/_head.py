@@ -149,11 +149,14 @@ def linear_head(
 
     Parameters
     ----------
-    coef, intercept, loss, l2, l2_intercept, classes
+    coef, intercept : array-like
         As of :meth:`RelatIFExplainer.from_coefficients`.
     X : array-like or sparse matrix of shape (n_rows, n_features)
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
         They tell the names of the features, and the classes where these are not given.
+    loss : str
+    l2, l2_intercept : float, default=0.0
+    classes : array-like of shape (n_classes,), default=None
     """
     check_choice("loss", loss, (*CLASS_LOSSES, *TARGET_LOSSES))
     check_non_negative("l2", l2)

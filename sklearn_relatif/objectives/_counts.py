@@ -118,7 +118,7 @@ class CountMoments(ClassMoments):
 
     Parameters
     ----------
-    X, y, weight, n_classes, prior
+    X, y, weight, n_classes, prior : objects
         As of :class:`ClassMoments`.
     alpha : float or ndarray of shape (n_features,)
 
@@ -225,7 +225,7 @@ class CategoricalMoments(CountMoments):
 
     Parameters
     ----------
-    X, y, weight, n_classes, prior, alpha
+    X, y, weight, n_classes, prior, alpha : objects
         As of :class:`CountMoments`, the features as whole numbers from 0.
     n_categories : ndarray of int, shape (n_features,)
     least : int or ndarray of int, shape (n_features,)

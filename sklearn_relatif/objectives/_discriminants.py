@@ -222,7 +222,7 @@ class CovarianceMoments(ClassMoments):
 
     Parameters
     ----------
-    X, y, weight, n_classes, prior
+    X, y, weight, n_classes, prior : objects
         As of :class:`ClassMoments`.
     shrinkage : callable
         From the number of columns to the :class:`Shrinkage`.
@@ -259,7 +259,7 @@ class LinearMoments(CovarianceMoments):
 
     Parameters
     ----------
-    X, y, n_classes, prior, shrinkage
+    X, y, n_classes, prior, shrinkage : objects
         As of :class:`CovarianceMoments`.
     share : callable
         From the numbers of rows of the classes (..., n_classes) to what each row weighs in the
@@ -314,7 +314,7 @@ class QuadraticMoments(CovarianceMoments):
 
     Parameters
     ----------
-    X, y, n_classes, prior, shrinkage
+    X, y, n_classes, prior, shrinkage : objects
         As of :class:`CovarianceMoments`.
     n_lost : int
         By how much the divisor of a class' scatter is less than its number of rows.

@@ -127,7 +127,7 @@ class NormalMoments(ClassMoments):
 
     Parameters
     ----------
-    X, y, weight, n_classes, prior
+    X, y, weight, n_classes, prior : objects
         As of :class:`ClassMoments`.
     var_smoothing : float
         The share of the largest variance of a column of all rows, whatever they weigh, that is

@@ -24,6 +24,9 @@ from ._downdate import (
 )
 from ._own_hessian import OwnHessian
 
+#: Share of the largest singular value that is rounding, where columns of an inverse are inverted.
+ROUNDING = 1e-8
+
 
 def newton_step(
     objective: LinearObjective, curvature, groups: Sequence[Any] | np.ndarray
@@ -144,7 +147,11 @@ def _held_at_zero(signs, inverse_columns, table):
         is_held |= crossed
         held = np.flatnonzero(is_held)
         columns = inverse_columns(np.eye(table.size)[held])
-        pull = np.linalg.lstsq(columns[:, held], start[held], rcond=None)[0]
+        part = columns[:, held]
+        sizes = np.sqrt(np.maximum(np.diag(part), np.finfo(float).tiny))
+        # Columns that repeat others cross together, and of their difference rounding is known.
+        scaled = part / sizes / sizes[:, None]
+        pull = np.linalg.lstsq(scaled, start[held] / sizes, rcond=ROUNDING)[0] / sizes
         table = np.where(is_held, 0, start - pull @ columns).reshape(table.shape)
     return table
 
