@@ -211,7 +211,7 @@ def _legend(report):
 
 def _meanings(meanings, present):
     """Each meaning once, under all that have it."""
-    headings = {}
+    headings: dict[str, list[str]] = {}
     for name in present:
         heading, text = meanings[name]
         headings.setdefault(text, []).append(heading)

@@ -150,7 +150,8 @@ class AuditReport:
             ``target``, ``residual`` and ``loo_residual``, the target minus the prediction; of
             several targets each has its own, ``target_0`` and so on, and the rest is of their
             sum. For all: ``loss``; ``leverage``; ``self_influence`` and ``parameter_shift``,
-            which are ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the numbers of
+            which are ``g^T H^-1 g`` and ``norm(H^-1 g)``; ``hub_if`` and ``hub_relatif``, the
+            numbers of
             test rows for which the row comes first; ``test_influence``, the change of the mean
             test loss without the row, to first order (positive: helpful); ``suspicion_rank``
             and ``loo_rank``, from 1 for the largest loss of the model and of the model without

@@ -314,11 +314,16 @@ class NumberView(View):
 
     def __init__(self, n_targets=1):
         self.endings = ("",) if n_targets == 1 else tuple(f"_{k}" for k in range(n_targets))
-        meanings = (NUMBER_ROW, NUMBER_PREDICTION, NUMBER_GROUP, NUMBER_FACTS)
+        meanings: tuple[dict[str, Meaning], ...] = (
+            NUMBER_ROW,
+            NUMBER_PREDICTION,
+            NUMBER_GROUP,
+            NUMBER_FACTS,
+        )
         if n_targets > 1:
             meanings = meanings_of_several(n_targets)
         self.row, self.prediction, self.group, self.facts = meanings
-        shown = ("target", "prediction", "residual")
+        shown: tuple[str, ...] = ("target", "prediction", "residual")
         alone: tuple[str, ...] = ("loo_prediction", "loo_residual")
         if n_targets > 1:
             # The table must fit the page, and the sentences tell the others.
