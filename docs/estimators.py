@@ -29,6 +29,8 @@ CURVATURES = {
 }
 #: Share of the largest effect by which one step may be off, and is still the end of the way.
 CLOSED_FORM = 1e-8
+#: Rows that change which parameters are active, where anything does.
+LARGE_GROUP = 20
 
 
 def table() -> str:
@@ -104,12 +106,17 @@ def _explainer(case, model, **asked):
 
 
 def _removal(case, model) -> str:
-    """Whether the models without rows are exact, and whether a single step leads there."""
+    """Whether the models without a row, or a third, are exact, and one step leads there."""
     explainer, (_, _, X_new, y_new) = _explainer(case, model), case.table
+    groups = np.arange(len(case.table.X)) // LARGE_GROUP
     effects = []
     for order in ("retrain", "newton"):
         with suppress(ValueError):
-            effects.append(explainer.removal_effect(X_new, y_new, order=order))
+            effects.append(
+                np.hstack(
+                    [explainer.removal_effect(X_new, y_new, g, order=order) for g in (None, groups)]
+                )
+            )
     if not effects:
         return "first order"
     difference = np.abs(effects[-1] - effects[0]).max() / np.abs(effects[0]).max()
