@@ -11,7 +11,8 @@ gradients of all rows in memory. How they take turns, and what memory and error 
 
 **loo** is what the model without each row predicts for that row: by this package (``from_fitted``
 for ``criterion="influence"``, then ``loo_predict``, which trains to the optimum first), and in
-plain NumPy by one factorisation of the Hessian and one pass over the rows for their leverages, block by block.
+plain NumPy by one factorisation of the Hessian and one pass over the rows for their leverages,
+block by block.
 
 Fitting the model, and imports, are not timed.
 """
