@@ -99,14 +99,18 @@ class RidgeAdapter(LeastSquaresAdapter):
         return model.alpha
 
 
-class RidgeCVAdapter(LeastSquaresAdapter):
-    """RidgeCV, which has searched for ``alpha_``, of all targets or of each."""
+class SearchedAdapter(LeastSquaresAdapter):
+    """Of models that have searched for ``alpha_``, which removal holds."""
 
     def l2(self, model):
         return model.alpha_
 
     def removal_changes_objective(self, model):
         return True
+
+
+class RidgeCVAdapter(SearchedAdapter):
+    """RidgeCV, whose ``alpha_`` is that of all targets or of each."""
 
 
 class RidgeClassifierAdapter(RidgeAdapter):
@@ -125,14 +129,8 @@ class RidgeClassifierAdapter(RidgeAdapter):
         return self.reduce_squares(model, loss, parameters, X, y, weight)
 
 
-class RidgeClassifierCVAdapter(RidgeClassifierAdapter):
-    """RidgeClassifierCV, which has searched for ``alpha_``."""
-
-    def l2(self, model):
-        return model.alpha_
-
-    def removal_changes_objective(self, model):
-        return True
+class RidgeClassifierCVAdapter(SearchedAdapter, RidgeClassifierAdapter):
+    """RidgeClassifierCV."""
 
 
 class BayesianRidgeAdapter(LeastSquaresAdapter):

@@ -7,7 +7,7 @@ how their predictions come together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,32 +89,27 @@ class SummedLosses(ComposedLoss):
             yield loss, target, counts, own
 
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        terms = self._terms(y, eta)
-        return _sum(counts * loss.value(target, own) for loss, target, counts, own in terms)
+        return self._summed(y, eta, lambda loss: loss.value)
 
     def query_value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        terms = self._terms(y, eta)
-        return _sum(counts * loss.query_value(target, own) for loss, target, counts, own in terms)
+        return self._summed(y, eta, lambda loss: loss.query_value)
 
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        terms = self._terms(y, eta)
-        return side_by_side(
-            [
-                (counts * norm, unit)
-                for loss, target, counts, own in terms
-                for norm, unit in [loss.direction(target, own)]
-            ]
-        )
+        return self._side_by_side(y, eta, lambda loss: loss.direction)
 
     def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._side_by_side(y, eta, lambda loss: loss.query_direction)
+
+    def _summed(self, y: np.ndarray, eta: np.ndarray, of: Callable[[Loss], Any]) -> np.ndarray:
         terms = self._terms(y, eta)
-        return side_by_side(
-            [
-                (counts * norm, unit)
-                for loss, target, counts, own in terms
-                for norm, unit in [loss.query_direction(target, own)]
-            ]
-        )
+        return _sum(counts * of(loss)(target, own) for loss, target, counts, own in terms)
+
+    def _side_by_side(
+        self, y: np.ndarray, eta: np.ndarray, of: Callable[[Loss], Any]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        terms = self._terms(y, eta)
+        found = [(counts, *of(loss)(target, own)) for loss, target, counts, own in terms]
+        return side_by_side([(counts * norm, unit) for counts, norm, unit in found])
 
 
 class TargetsLoss(SummedLosses):

@@ -61,19 +61,11 @@ class GaussNewtonObjective(Objective):
 
     def sizes(self) -> Sizes:
         """What the choice of a solver asks."""
-        return Sizes(
-            n_rows=self.n_rows,
-            n_features=self.weights.size,
-            n_outputs=1,
-            n_classes=1,
-            fit_intercept=False,
-            is_sparse=False,
-            couples_outputs=True,
+        return Sizes.of_parameters(
+            self.n_rows,
+            self.weights.size,
             is_convex=self.loss.is_convex,
             is_penalised=bool(self.penalty.min() > 0),
-            shares_penalty=True,
-            is_restricted=False,
-            row_space_obstacle="the model is not linear in its parameters",
         )
 
     # --- rows ------------------------------------------------------------------------------

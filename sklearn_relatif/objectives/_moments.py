@@ -272,20 +272,7 @@ class MomentsObjective(Objective):
 
     def sizes(self) -> Sizes:
         """What the choice of a solver asks."""
-        return Sizes(
-            n_rows=self.n_rows,
-            n_features=self.weights.size,
-            n_outputs=1,
-            n_classes=1,
-            fit_intercept=False,
-            is_sparse=False,
-            couples_outputs=True,
-            is_penalised=False,
-            shares_penalty=True,
-            is_restricted=False,
-            is_convex=True,
-            row_space_obstacle="the model is not linear in its parameters",
-        )
+        return Sizes.of_parameters(self.n_rows, self.weights.size)
 
     # --- rows ------------------------------------------------------------------------------
 

@@ -66,6 +66,26 @@ class Sizes(NamedTuple):
             row_space_obstacle=_row_space_obstacle(n_features, penalty, mask),
         )
 
+    @classmethod
+    def of_parameters(
+        cls, n_rows: int, n_params: int, *, is_convex: bool = True, is_penalised: bool = False
+    ) -> Sizes:
+        """Those of parameters that predictors do not depend on in a linear way: one block."""
+        return cls(
+            n_rows=n_rows,
+            n_features=n_params,
+            n_outputs=1,
+            n_classes=1,
+            fit_intercept=False,
+            is_sparse=False,
+            couples_outputs=True,
+            is_convex=is_convex,
+            is_penalised=is_penalised,
+            shares_penalty=True,
+            is_restricted=False,
+            row_space_obstacle="the model is not linear in its parameters",
+        )
+
     @property
     def n_columns(self) -> int:
         """Columns of a row, with that of the intercept."""
