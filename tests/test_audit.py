@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import about_conditioning, cells_of, number, why
+from sklearn_relatif.audit import about_conditioning, number, why
+from sklearn_relatif.utils._cells import Cells
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-8, max_iter=1000),
@@ -318,8 +319,8 @@ def test_cells_are_shown_as_they_were_given(kind):
         columns = {name: list(frame[name]) for name in frame}
         columns |= {"single": frame["single"].to_numpy(), "note": ["<b>\x1b[2J", None]}
         frame = module.DataFrame(columns) if kind == "polars" else module.table(columns)
-    cells = cells_of(frame, 2)
-    assert [text for _, text in cells(np.int64(0))] == [
+    cells = Cells(frame, 2)
+    assert [text for _, text in cells.row(np.int64(0))] == [
         "40817203",
         "1152921504606846977",
         "0.1",
@@ -329,7 +330,7 @@ def test_cells_are_shown_as_they_were_given(kind):
         r"<b>\x1b[2J",
         "missing",
     ]
-    shown = dict(cells(1))
+    shown = dict(cells.row(1))
     assert shown["amount"] == "1234567.891" and shown["note"] == "missing"
 
 
@@ -349,20 +350,20 @@ TEXTS = ["free money now", "meeting at noon"]
     ],
 )
 def test_cells_of_any_table(X, expected):
-    assert cells_of(X, 2)(1) == expected
+    assert Cells(X, 2).row(1) == expected
     with pytest.raises(ValueError, match="X has 2 rows; the model was trained on 3"):
-        cells_of(X, 3)
+        Cells(X, 3)
 
 
 @pytest.mark.parametrize("X", ["texts", {"a": [1, 2]}, {1, 2}, 2, (row for row in TEXTS)])
 def test_what_holds_no_rows_is_named(X):
     with pytest.raises(TypeError, match="X must hold the training rows, as a data frame"):
-        cells_of(X, 2)
+        Cells(X, 2)
 
 
 def test_sparse_rows_of_the_user_stay_as_they_are():
     X = sparse.csr_array((np.array([1.0, 2.0]), np.array([5, 3]), np.array([0, 2])), shape=(1, 9))
-    assert cells_of(X, 1)(0) == [("3", "2"), ("5", "1")]
+    assert Cells(X, 1).row(0) == [("3", "2"), ("5", "1")]
     assert X.indices.tolist() == [5, 3]
 
 

@@ -1,17 +1,22 @@
 """Auditing a model by its training rows: the numbers of each row, and a document about them."""
 
 from ._audit import audit
-from ._html import MAX_NAME, cells_of, number
+from ._explained import ExplainedPrediction
 from ._quantities import losses, times_first
 from ._report import AuditReport
 from ._sentences import about_conditioning, why
+from ._source import DataSource
+from .findings import Finding
+from .page import MAX_NAME, number
 
 __all__ = [
     "MAX_NAME",
     "AuditReport",
+    "DataSource",
+    "ExplainedPrediction",
+    "Finding",
     "about_conditioning",
     "audit",
-    "cells_of",
     "losses",
     "number",
     "times_first",

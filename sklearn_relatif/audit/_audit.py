@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._study import Study
+from ..utils._cells import Cells
 from ..utils._validation import unmasked
 from ._quantities import (
     explain_first_rows,
@@ -18,7 +19,9 @@ from ._quantities import (
 )
 from ._report import AuditReport
 from ._sections import describe_curvature, describe_groups, describe_model, support
-from ._views import CLASSES, NumberView
+from ._source import DataSource
+from .findings import Evidence, look
+from .views import CLASSES, NumberView
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
@@ -27,7 +30,14 @@ NO_TEST_TARGETS = "The test rows have no {}s: influence on the test loss is left
 
 
 def audit(
-    study: Study, criterion: str, X_test: Any, y_test: Any, sample_names: Any, groups: Any
+    study: Study,
+    criterion: str,
+    X_test: Any,
+    y_test: Any,
+    sample_names: Any,
+    groups: Any,
+    X_train: Any = None,
+    source: DataSource | None = None,
 ) -> AuditReport:
     """Number each training row of a study by what it does to the model.
 
@@ -36,7 +46,7 @@ def audit(
     study : Study
     criterion : {"influence", "theta_relative", "loss_relative"}
         Of the explanations of the test rows that are not by influence, if it is relative.
-    X_test, y_test, sample_names, groups
+    X_test, y_test, sample_names, groups, X_train, source
         As of :meth:`RelatIFExplainer.audit`.
     """
     if study.targets.n_columns > 1 and not study.targets.are_numbers:
@@ -60,6 +70,9 @@ def audit(
             raise ValueError("y_test was given without X_test; pass the test rows too.")
         y_test = view.test_targets(y_test, study)
 
+    cells = None if X_train is None else Cells(X_train, len(index))
+    test_cells = None if X_test is None else Cells(X_test)
+
     columns, notes = model_columns(study, view)
     predictions = {}
     if X_test is None:
@@ -80,12 +93,22 @@ def audit(
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
         table, more = describe_groups(study, view, groups, columns, X_test, y_test, n_suspects)
         notes += more
+    model = describe_model(study, view, columns, X_test, y_test)
+    evidence = Evidence(
+        study, view, index, columns, predictions, model, table, cells=cells, test_cells=test_cells
+    )
+    findings, checked = look(evidence)
     return AuditReport(
         index=index,
         columns=columns,
-        model=describe_model(study, view, columns, X_test, y_test),
+        model=model,
         curvature=describe_curvature(study),
         predictions=predictions,
         groups=table,
         notes=tuple(notes),
+        findings=findings,
+        checked=checked,
+        source=source or DataSource(),
+        cells=cells,
+        test_cells=test_cells,
     )

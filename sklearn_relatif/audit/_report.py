@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..optimality import in_standard_errors, is_at_optimum
+from ..utils._cells import Cells
 from ..utils._text import clip_apart, is_missing, text_of
 from ..utils._validation import missing_places
 from ..utils._whole_files import write_whole
+from ._explained import ExplainedPrediction
 from ._sentences import why
-from ._views import View, percent, view_of
+from ._source import DataSource
+from .findings import Finding
+from .views import View, percent, view_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +36,8 @@ N_HUBS = 10
 class AuditReport:
     """What an audit of a model and its training rows found.
 
-    Data only: it holds neither the model nor the features. Made by
-    :meth:`RelatIFExplainer.audit`.
+    Data only: it does not hold the model, and of the features it holds no more than the rows that
+    ``audit`` was given to show, by reference. Made by :meth:`RelatIFExplainer.audit`.
 
     Attributes
     ----------
@@ -52,6 +56,17 @@ class AuditReport:
         Groups of training rows, and what removing each does; empty without groups.
     notes : tuple of str
         What was assumed, and what could not be computed.
+    findings : tuple of Finding
+        What was found, the most important first.
+    checked : dict of str to str
+        For each thing that was looked for: ``"found"``, ``"nothing found"``, or why it could not
+        be.
+    explained : tuple of ExplainedPrediction
+        Predictions, each with the training rows that speak for it and against it.
+    source : DataSource
+        Where the rows come from.
+    cells, test_cells : Cells or None
+        The training rows and the test rows as they were given, where they were.
 
     Examples
     --------
@@ -74,6 +89,12 @@ class AuditReport:
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
     groups: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    checked: dict[str, str] = field(default_factory=dict)
+    explained: tuple[ExplainedPrediction, ...] = ()
+    source: DataSource = field(default_factory=DataSource)
+    cells: Cells | None = None
+    test_cells: Cells | None = None
 
     @property
     def view(self) -> View:
@@ -199,7 +220,8 @@ class AuditReport:
             The file. One that exists is replaced, when all of the new one is written.
         X : data frame, array-like, sparse matrix or sequence of texts, default=None
             The training rows, to show the cells of those that are listed: of pandas, Polars or
-            PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0.
+            PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0. None:
+            those that ``audit`` was given.
         n_rows : int, default=20
             Length of the lists.
 
@@ -208,7 +230,7 @@ class AuditReport:
         ValueError
             If X has not as many rows as the training data.
         """
-        from ._html import render
+        from .page import render
 
         write_whole(path, render(self, X, n_rows))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._views import percent, view_of
+from .views import percent, view_of
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01

@@ -28,7 +28,7 @@ from ..adapters import (
     linear_head,
     recording,
 )
-from ..audit import AuditReport, audit
+from ..audit import AuditReport, DataSource, audit
 from ..criteria import CRITERIA, named_criteria
 from ..curvature import CURVATURES, SOLVERS
 from ..diagnostics import diagnostics
@@ -680,7 +680,14 @@ class RelatIFExplainer(
         return study_of(self).n_embedded
 
     def audit(
-        self, X_test: Any = None, y_test: Any = None, sample_names: Any = None, groups: Any = None
+        self,
+        X_test: Any = None,
+        y_test: Any = None,
+        sample_names: Any = None,
+        groups: Any = None,
+        *,
+        X_train: Any = None,
+        source: DataSource | None = None,
     ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
@@ -695,6 +702,12 @@ class RelatIFExplainer(
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: the report tells what removing each group does, by
             exact retraining. Rows without one (None or NaN) are in no group.
+        X_train : data frame, array-like, sparse matrix or sequence of texts, default=None
+            The training rows as they were given to ``fit``, or with more columns, in the same
+            order: to check their columns, to find duplicates, and to show their cells. None: what
+            needs them is not checked, and the report says so.
+        source : DataSource, default=None
+            Where the rows come from, for the head of the page.
 
         Returns
         -------
@@ -723,7 +736,7 @@ class RelatIFExplainer(
         Its label is '0', which the model without it gives ...%; the model predicts '1'; ...
         """
         study = study_of(self)
-        return audit(study, self.criterion, X_test, y_test, sample_names, groups)
+        return audit(study, self.criterion, X_test, y_test, sample_names, groups, X_train, source)
 
     def diagnostics(self, *, dfbetas: bool = True) -> pd.DataFrame:
         """Regression diagnostics of each training row: what statisticians ask of it.

@@ -1,0 +1,37 @@
+"""What an audit looks for, and what it found."""
+
+from __future__ import annotations
+
+from ._finding import Check, Evidence, Finding
+from ._fit import FIT
+
+__all__ = ["CHECKS", "Check", "Evidence", "Finding", "look"]
+
+#: All that is looked for.
+CHECKS: tuple[Check, ...] = (FIT,)
+
+
+def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """What was found, the most important first, and what came of each check.
+
+    Parameters
+    ----------
+    evidence : Evidence
+
+    Returns
+    -------
+    findings : tuple of Finding
+    checked : dict of str to str
+        For each subject: ``"found"``, ``"nothing found"``, or why it could not be looked for.
+    """
+    findings: list[Finding] = []
+    checked = {}
+    for check in CHECKS:
+        obstacle = check.obstacle(evidence)
+        if obstacle is not None:
+            checked[check.subject] = f"not checked: {obstacle}"
+            continue
+        found = check.find(evidence)
+        findings += found
+        checked[check.subject] = "found" if found else "nothing found"
+    return tuple(sorted(findings, key=lambda finding: -finding.weight)), checked

@@ -1,0 +1,111 @@
+"""One thing that an audit found, and all that it is looked for in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...utils._cells import Cells
+from ..views import View
+
+
+def _no_rows() -> np.ndarray:
+    return np.empty(0, np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a check found: a plain sentence with its number, and what it rests on.
+
+    Attributes
+    ----------
+    kind : str
+        What was found, as a word for programs: ``"label_errors"``, ``"leakage"``, ...
+    sentence : str
+        What was found, with its number, in words that need no explanation.
+    value : float
+        The number.
+    weight : float
+        How much it matters, from 0 to 1: findings are listed by it.
+    method : str
+        How it was found, and how well that is known to work.
+    rows : ndarray of int
+        Positions of the training rows concerned, the most important first.
+    test_rows : ndarray of int
+        Positions of the test rows concerned, the most important first.
+    columns : tuple of str
+        The columns of the table concerned.
+    section : str or None
+        The part of the page that tells more.
+    """
+
+    kind: str
+    sentence: str
+    value: float
+    weight: float
+    method: str
+    rows: np.ndarray = field(default_factory=_no_rows)
+    test_rows: np.ndarray = field(default_factory=_no_rows)
+    columns: tuple[str, ...] = ()
+    section: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What checks look at.
+
+    Attributes
+    ----------
+    study : Study
+    view : View
+    index : ndarray of shape (n_rows,)
+        Names of the training rows.
+    columns : dict of str to ndarray of shape (n_rows,)
+        Numbers of the training rows.
+    predictions : dict of str to ndarray of shape (n_test,)
+        Numbers of the test rows, empty without these.
+    model : dict of str to object
+        Facts of the model.
+    groups : dict of str to ndarray of shape (n_groups,)
+        Numbers of groups of training rows, empty without these.
+    cells, test_cells : Cells or None
+        The rows as the user wrote them, as far as they are at hand.
+    """
+
+    study: Any
+    view: View
+    index: np.ndarray
+    columns: dict[str, np.ndarray]
+    predictions: dict[str, np.ndarray]
+    model: dict[str, Any]
+    groups: dict[str, np.ndarray]
+    cells: Cells | None = None
+    test_cells: Cells | None = None
+
+
+class Check(NamedTuple):
+    """Something that is looked for.
+
+    Attributes
+    ----------
+    subject : str
+        What is looked for, in words: "labels that look wrong".
+    find : callable
+        From an Evidence to the list of what was found, empty if nothing was.
+    obstacle : callable
+        From an Evidence to why it cannot be looked for, or None.
+    """
+
+    subject: str
+    find: Callable[[Evidence], list[Finding]]
+    obstacle: Callable[[Evidence], str | None] = lambda evidence: None
+
+
+def needs_cells(evidence: Evidence) -> str | None:
+    """The obstacle of checks that look at the rows as they were written."""
+    if evidence.cells is None:
+        return "the rows themselves were not given: audit(X_train=...)"
+    return None

@@ -1,0 +1,31 @@
+"""A fit that is not at its optimum, of which no number can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...optimality import in_standard_errors, is_at_optimum
+from ._finding import Check, Evidence, Finding
+
+
+def _find(evidence: Evidence) -> list[Finding]:
+    distance = evidence.study.distance_to_optimum
+    if is_at_optimum(distance):
+        return []
+    if np.isnan(distance):
+        sentence = "It is not known how far the fit is from its optimum, because numbers overflow"
+    else:
+        sentence = f"The fit is {in_standard_errors(distance)} of the parameters from its optimum"
+    return [
+        Finding(
+            kind="not_at_optimum",
+            sentence=f"{sentence}: the numbers of this report mislead.",
+            value=float(distance),
+            weight=1.0,
+            method="The Newton decrement of the fitted parameters, in standard errors.",
+            section="model",
+        )
+    ]
+
+
+FIT = Check("a fit that is not at its optimum", _find)

@@ -1,0 +1,22 @@
+"""What an audit tells of rows, by what their targets are: classes, or numbers."""
+
+from __future__ import annotations
+
+from itertools import count, takewhile
+
+import numpy as np
+
+from ._base import View
+from ._classes import CLASSES
+from ._numbers import NumberView
+from ._words import amount, name_of, percent
+
+__all__ = ["CLASSES", "NumberView", "View", "amount", "name_of", "percent", "view_of"]
+
+
+def view_of(columns: dict[str, np.ndarray]) -> View:
+    """The view by which the columns of training rows were made."""
+    if "label" in columns:
+        return CLASSES
+    names = (f"target_{k}" for k in count())
+    return NumberView(max(1, sum(1 for _ in takewhile(columns.__contains__, names))))

@@ -1,0 +1,121 @@
+"""What an audit tells of rows, by what their targets are: classes, or numbers.
+
+All else is the same for both: how hard rows pull at the model, which explain most, which help.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._meanings import Meaning
+
+#: What of a report is words, not numbers.
+NAMES = ("row", "query", "best_row", "group")
+
+
+class View:
+    """What is told of targets of a kind.
+
+    Attributes
+    ----------
+    target : str
+        What the target of a row is called.
+    sign : {"positive", "absolute"}
+        Of the explanations of test rows.
+    words : tuple of str
+        Columns that hold text.
+    endings : tuple of str
+        Of the names of columns, one for each target that is a number.
+    suspect_columns, hub_columns, harm_columns : tuple of str
+        Of the tables of rows.
+    row, prediction, group, facts : dict of str to Meaning
+        What each number is called, and what it means.
+    """
+
+    target: str
+    sign: str
+    words: tuple[str, ...]
+    endings: tuple[str, ...] = ()
+    suspect_columns: tuple[str, ...]
+    hub_columns: tuple[str, ...]
+    harm_columns: tuple[str, ...]
+    row: dict[str, Meaning]
+    prediction: dict[str, Meaning]
+    group: dict[str, Meaning]
+    facts: dict[str, Meaning]
+
+    # --- numbers of rows -----------------------------------------------------------------------
+
+    def columns(self, study: Any) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Targets and predictions of the training rows, and notes on what there is not."""
+        raise NotImplementedError
+
+    def without(self, study: Any, eta: np.ndarray) -> dict[str, np.ndarray]:
+        """What the models without each row make of it, from their predictors."""
+        raise NotImplementedError
+
+    def test_targets(self, y_test: Any, study: Any) -> np.ndarray:
+        """Targets of test rows; or an error if some are missing, or none of the model's."""
+        raise NotImplementedError
+
+    def predicted(self, study: Any, query: Any, shown: np.ndarray, y_test: Any) -> dict[str, Any]:
+        """Predictions of test rows, beside their targets where these are known."""
+        raise NotImplementedError
+
+    # --- numbers of the model and of groups ------------------------------------------------------
+
+    def of_model(self, study: Any) -> dict[str, Any]:
+        """What the model predicts."""
+        return {}
+
+    def fit(self, columns: dict[str, np.ndarray]) -> dict[str, float]:
+        """How well the model fits its rows, and with each left out."""
+        raise NotImplementedError
+
+    def baseline(self, columns: dict[str, np.ndarray]) -> dict[str, float]:
+        """How well a model without features would."""
+        raise NotImplementedError
+
+    def test_fit(
+        self, study: Any, columns: dict[str, np.ndarray], X_test: Any, y_test: np.ndarray
+    ) -> dict[str, float]:
+        """How well the model does on test rows, and one without features."""
+        raise NotImplementedError
+
+    def of_groups(
+        self, columns: dict[str, np.ndarray], rows: list[np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """How well the model fits the rows of each group."""
+        raise NotImplementedError
+
+    def can_do_without(self, study: Any, rows: np.ndarray) -> bool:
+        """Whether there is a model of the other rows."""
+        raise NotImplementedError
+
+    def performance(self, model: Any, X_test: Any, y_test: Any) -> dict[str, Any]:
+        """Predictions on the test rows, and how good they are where that is known."""
+        raise NotImplementedError
+
+    def changes(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+        """What two performances differ by."""
+        raise NotImplementedError
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def quality(self, model: dict[str, Any]) -> str:
+        """A line on how well the model does."""
+        raise NotImplementedError
+
+    def heading(self, columns: dict[str, np.ndarray], first: np.ndarray) -> str:
+        """A line above the rows to look at first."""
+        raise NotImplementedError
+
+    def introduction(self, columns: dict[str, np.ndarray], first: np.ndarray) -> str:
+        """Sentences above the table of these rows."""
+        raise NotImplementedError
+
+    def about(self, columns: dict[str, np.ndarray], row: int) -> str:
+        """What the model makes of the target of a row, as the beginning of a sentence."""
+        raise NotImplementedError

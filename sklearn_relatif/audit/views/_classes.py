@@ -1,0 +1,186 @@
+"""What is told of rows that have labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+from ...utils._validation import class_positions, label_array, missing_places
+from .._meanings import FACTS, GROUP, PREDICTION, ROW
+from ._base import NAMES, View
+from ._words import name_of, percent
+
+NO_PROBABILITIES = (
+    "The model gives no probabilities by scores alone; rows are judged by their loss."
+)
+
+
+class ClassView(View):
+    """Rows have labels."""
+
+    target = "label"
+    sign = "positive"
+    words = (*NAMES, "label", "prediction", "loo_prediction")
+    suspect_columns = (
+        "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
+        "self_influence", "suspicion_rank", "loo_rank",
+    )  # fmt: skip
+    hub_columns = (
+        "label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence",
+        "leverage",
+    )  # fmt: skip
+    harm_columns = (
+        "label", "prediction", "probability", "test_influence", "parameter_shift", "loss",
+    )  # fmt: skip
+    row, prediction, group, facts = ROW, PREDICTION, GROUP, FACTS
+
+    def columns(self, study):
+        known = study.training_rows
+        columns = {"label": known.labels, "prediction": known.predictions}
+        if known.probabilities is None:
+            return columns, [NO_PROBABILITIES]
+        return columns | {"probability": known.probabilities}, []
+
+    def without(self, study, eta):
+        objective, loss = study.objective, study.objective.loss
+        targets = study.targets
+        columns = {
+            "loo_prediction": targets.shown(targets.predicted(loss, eta), None),
+            "loo_loss": loss.value(objective.y, eta),
+        }
+        if loss.has_probabilities:
+            columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
+        return columns
+
+    def test_targets(self, y_test, study):
+        # As they were given: among strings, NumPy makes the label "nan" of NaN.
+        labels, classes = column_or_1d(label_array(y_test)), study.model.classes_
+        missing = missing_places(labels.tolist())
+        if missing:
+            raise ValueError(
+                f"y_test has no label (None or NaN) for {len(missing)} of its {len(labels)} rows, "
+                f"the first at position {missing[0]}. Leave these rows out."
+            )
+        return classes[class_positions(labels, classes, "y_test")]
+
+    def predicted(self, study, query, shown, y_test):
+        columns, loss = {"prediction": shown}, study.objective.loss
+        if loss.has_probabilities:
+            probabilities = loss.probabilities(study.objective.predictor(query.jacobian))
+            columns["probability"] = of_own_class(probabilities, query.y)
+        return columns if y_test is None else columns | {"label": np.asarray(y_test)}
+
+    def of_model(self, study):
+        return {"classes": study.model.classes_}
+
+    def fit(self, columns):
+        names = {"prediction": "accuracy", "loo_prediction": "loo_accuracy"}
+        return {
+            name: float(np.mean(columns[of] == columns["label"]))
+            for of, name in names.items()
+            if of in columns
+        }
+
+    def baseline(self, columns):
+        label = columns["label"]
+        return {"largest_class": float(np.mean(label == _most_frequent(label)))}
+
+    def test_fit(self, study, columns, X_test, y_test):
+        return {
+            "test_accuracy": float(np.mean(study.estimator.predict(X_test) == y_test)),
+            "test_largest_class": float(np.mean(y_test == _most_frequent(columns["label"]))),
+        }
+
+    def of_groups(self, columns, rows):
+        right = columns["prediction"] == columns["label"]
+        return {"accuracy": np.array([right[some].mean() for some in rows])}
+
+    def can_do_without(self, study, rows):
+        """Whether all classes have rows left."""
+        objective = study.objective
+        counts = objective.sample_weight > 0
+        counts[rows] = False
+        return len(np.unique(objective.y[counts])) == len(study.model.classes_)
+
+    def performance(self, model, X_test, y_test):
+        """Predictions and, as far as they are known, accuracy and mean log loss."""
+        found = {"prediction": model.predict(X_test)}
+        if y_test is not None:
+            found["accuracy"] = np.mean(found["prediction"] == y_test)
+            if hasattr(model, "predict_proba"):
+                places = np.searchsorted(model.classes_, y_test)
+                own = of_own_class(model.predict_proba(X_test), places)
+                found["log_loss"] = -np.log(np.maximum(own, np.finfo(float).tiny)).mean()
+        return found
+
+    def changes(self, before, after):
+        changes = {"predictions_changed": np.mean(before["prediction"] != after["prediction"])}
+        for name in ("accuracy", "log_loss"):
+            if name in before:
+                changes[f"{name}_change"] = after[name] - before[name]
+        return changes
+
+    def quality(self, model):
+        parts = [f"{model['accuracy']:.1%} of the training rows"]
+        if "loo_accuracy" in model:
+            parts.append(f"{model['loo_accuracy']:.1%} when each is left out")
+        line = f"The model is right about {', '.join(parts)}"
+        if "test_accuracy" in model:
+            line += (
+                f", and {model['test_accuracy']:.1%} of {model['n_test']} test rows (always "
+                f"the most frequent label: {model['test_largest_class']:.1%})"
+            )
+        return line + "."
+
+    def heading(self, columns, first):
+        if (columns["label"][first] != columns["prediction"][first]).any():
+            return "Labels to look at first:"
+        return "The model contradicts none of the labels that fit it least:"
+
+    def introduction(self, columns, first):
+        n_contradicted = np.sum(columns["label"][first] != columns["prediction"][first])
+        return (
+            "The rows that the model fits worst, by its loss: of the rankings tried, it found "
+            f"planted label errors best on most data. Of these {len(first)}, the model "
+            f"contradicts the labels of {n_contradicted or 'none'}. A suspect need not be an "
+            "error: it may be a rare case, or a case that the features do not tell."
+        )
+
+    def about(self, columns, row):
+        label, prediction = (name_of(columns[name][row]) for name in ("label", "prediction"))
+        is_right = columns["label"][row] == columns["prediction"][row]
+        verdict = f"the model predicts {prediction}"
+        if "loo_probability" in columns:
+            alone = percent(columns["loo_probability"][row])
+            own = percent(columns["probability"][row])
+            if is_right and columns["loo_prediction"][row] != columns["label"][row]:
+                return (
+                    f"Its label {label} has {own} only because of the row itself: {alone} without "
+                    "it"
+                )
+            if is_right:
+                return (
+                    f"The model agrees with its label {label}, which it gives {alone} without the "
+                    "row"
+                )
+            return f"Its label is {label}, which the model without it gives {alone}; {verdict}"
+        if "loo_prediction" in columns:
+            alone = name_of(columns["loo_prediction"][row])
+            return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
+        place = int(columns["suspicion_rank"][row])
+        where = "the largest" if place == 1 else f"number {place} by size"
+        agrees = "as labelled" if is_right else f"not its label {label}"
+        return f"Its loss is {where} of {len(columns['loss'])}; {verdict}, {agrees}"
+
+
+CLASSES = ClassView()
+
+
+def of_own_class(probabilities, classes):
+    """Each row's probability of one class, given by its position."""
+    return probabilities[np.arange(len(classes)), classes]
+
+
+def _most_frequent(labels):
+    values, counts = np.unique(labels, return_counts=True)
+    return values[counts.argmax()]

@@ -1,0 +1,222 @@
+"""What is told of rows that have numbers as their targets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...utils._validation import label_array
+from .._meanings import (
+    NUMBER_FACTS,
+    NUMBER_GROUP,
+    NUMBER_PREDICTION,
+    NUMBER_ROW,
+    Meaning,
+    meanings_of_several,
+)
+from ._base import NAMES, View
+from ._words import amount
+
+#: Targets whose errors a sentence tells, at most.
+N_TARGETS_TOLD = 3
+
+
+class NumberView(View):
+    """Rows have numbers as their targets, in whose units residuals are.
+
+    Parameters
+    ----------
+    n_targets : int, default=1
+        Of a row. The columns of several end in their places: ``target_0`` and so on.
+    """
+
+    target = "target"
+    sign = "absolute"
+    words = NAMES
+
+    def __init__(self, n_targets=1):
+        self.endings = ("",) if n_targets == 1 else tuple(f"_{k}" for k in range(n_targets))
+        meanings: tuple[dict[str, Meaning], ...] = (
+            NUMBER_ROW,
+            NUMBER_PREDICTION,
+            NUMBER_GROUP,
+            NUMBER_FACTS,
+        )
+        if n_targets > 1:
+            meanings = meanings_of_several(n_targets)
+        self.row, self.prediction, self.group, self.facts = meanings
+        shown: tuple[str, ...] = ("target", "prediction", "residual")
+        alone: tuple[str, ...] = ("loo_prediction", "loo_residual")
+        if n_targets > 1:
+            # The table must fit the page, and the sentences tell the others.
+            shown, alone = ("target", "residual"), ()
+        self.suspect_columns = (
+            *self._names(*shown, *alone), "loss", "leverage", "suspicion_rank", "loo_rank",
+        )  # fmt: skip
+        self.hub_columns = (
+            *self._names(*shown), "hub_if", "hub_relatif", "self_influence", "leverage",
+        )  # fmt: skip
+        self.harm_columns = (*self._names(*shown), "test_influence", "parameter_shift", "loss")
+
+    def _names(self, *names):
+        return tuple(name + ending for name in names for ending in self.endings)
+
+    def _columns(self, **tables):
+        """A column for each target of each table, whose rows have one or several."""
+        columns = [np.reshape(table, (len(table), -1)).T for table in tables.values()]
+        return dict(zip(self._names(*tables), np.concatenate(columns), strict=True))
+
+    def columns(self, study):
+        target, prediction = self._targets(study), study.training_rows.predictions
+        residual = target - prediction
+        return self._columns(target=target, prediction=prediction, residual=residual), []
+
+    def _targets(self, study):
+        """In the units of the user, where a transformer gives the model others."""
+        return study.targets.shown(study.objective.y, None)
+
+    def without(self, study, eta):
+        objective, targets = study.objective, study.targets
+        prediction = targets.shown(targets.predicted(objective.loss, eta), None)
+        residual = self._targets(study) - prediction
+        columns = self._columns(loo_prediction=prediction, loo_residual=residual)
+        return columns | {"loo_loss": objective.loss.value(objective.y, eta)}
+
+    def test_targets(self, y_test, study):
+        labels = study.targets.shaped(label_array(y_test))
+        study.targets.of_queries(labels, study.objective, None)  # Refuses what is no target.
+        return np.asarray(labels, np.float64)
+
+    def predicted(self, study, query, shown, y_test):
+        columns = self._columns(prediction=shown)
+        if y_test is None:
+            return columns
+        return columns | self._columns(target=y_test, residual=y_test - shown)
+
+    def fit(self, columns):
+        names = {"residual": "error", "loo_residual": "loo_error"}
+        return {
+            name + ending: root_mean_square(columns[of + ending])
+            for of, name in names.items()
+            for ending in self.endings
+            if of + ending in columns
+        }
+
+    def baseline(self, columns):
+        return {f"spread{end}": float(np.std(columns[f"target{end}"])) for end in self.endings}
+
+    def test_fit(self, study, columns, X_test, y_test):
+        mean = np.array([np.mean(columns[name]) for name in self._names("target")])
+        prediction = study.estimator.predict(X_test)
+        found = self._columns(test_error=y_test - prediction, test_spread=y_test - mean)
+        return {name: root_mean_square(values) for name, values in found.items()}
+
+    def of_groups(self, columns, rows):
+        found = {}
+        for measure, name in ((np.mean, "mean_residual"), (root_mean_square, "error")):
+            for end in self.endings:
+                residuals = columns[f"residual{end}"]
+                found[name + end] = np.array([measure(residuals[some]) for some in rows])
+        return found
+
+    def can_do_without(self, study, rows):
+        """Whether any row is left."""
+        counts = study.objective.sample_weight > 0
+        counts[rows] = False
+        return bool(counts.any())
+
+    def performance(self, model, X_test, y_test):
+        prediction = model.predict(X_test)
+        found = self._columns(prediction=prediction)
+        if y_test is not None:
+            errors = self._columns(error=y_test - prediction)
+            found |= {name: root_mean_square(values) for name, values in errors.items()}
+        return found
+
+    def changes(self, before, after):
+        changes = {}
+        for end in self.endings:
+            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
+            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
+        for name in self._names("error"):
+            if name in before:
+                changes[name.replace("error", "error_change")] = after[name] - before[name]
+        return changes
+
+    def quality(self, model):
+        beginning = "The root mean square error of the model is"
+        if len(self.endings) == 1:
+            return f"{beginning} {_errors(model, '')}."
+        told = [f"of target{end} {_errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]]
+        n_more = len(self.endings) - len(told)
+        if n_more:
+            told.append(f"those of {n_more} more targets are among the facts of the model")
+        return f"{beginning}, {'; '.join(told)}."
+
+    def heading(self, columns, first):
+        return "Targets to look at first:"
+
+    def introduction(self, columns, first):
+        worst = [columns[f"residual{self._worst(columns, row)}"][row] for row in first]
+        n_above = np.sum(np.array(worst) > 0)
+        which, more = "a target", ""
+        if len(self.endings) > 1:
+            which = "the target that is furthest off, by the typical error of each target,"
+            more = (
+                " The loss is a sum over the targets: those with the larger errors decide most of "
+                "it, so scale the targets if each should count alike."
+            )
+        return (
+            "The rows whose targets the model contradicts most, by its loss. Of these "
+            f"{len(first)}, {n_above or 'none'} have {which} above their prediction, a positive "
+            f"residual, and {len(first) - n_above or 'none'} have one below. A suspect need not be "
+            f"an error: it may be a rare case, or a case that the features do not tell.{more}"
+        )
+
+    def about(self, columns, row):
+        end = self._worst(columns, row)
+        target, own = columns[f"target{end}"][row], columns[f"prediction{end}"][row]
+        prediction, has_other = _of_others(columns, row, end)
+        side = "above" if target >= prediction else "below"
+        whose = "the model without it" if has_other else "the model"
+        with_it = f" ({amount(own)} with it)" if has_other else ""
+        times = _times_typical(columns, row, end)
+        of = f" of target{end}" if end else ""
+        compared = f", {times:.1f} times the typical error{of}" if np.isfinite(times) else ""
+        return (
+            f"Its target{end} {amount(target)} is {amount(abs(target - prediction))} {side} the "
+            f"{amount(prediction)} that {whose} predicts{with_it}{compared}"
+        )
+
+    def _worst(self, columns, row):
+        """The ending of the target that is furthest off, in typical errors: units differ."""
+        return max(self.endings, key=lambda end: _times_typical(columns, row, end, fitted=0.0))
+
+
+def _errors(model, end):
+    """The errors of a target, by the facts of a model."""
+    parts = [f"{amount(model[f'error{end}'])} on the training rows"]
+    if f"loo_error{end}" in model:
+        parts.append(f"{amount(model[f'loo_error{end}'])} when each is left out")
+    line, spread = ", ".join(parts), f"spread{end}"
+    if f"test_error{end}" in model:
+        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']} test rows"
+        spread = f"test_spread{end}"
+    return f"{line} (always the mean target: {amount(model[spread])})"
+
+
+def _of_others(columns, row, end):
+    """The prediction of a row by the model without it where there is one, and whether there is."""
+    alone = columns.get(f"loo_prediction{end}")
+    has_other = alone is not None and bool(np.isfinite(alone[row]))
+    return (alone if has_other else columns[f"prediction{end}"])[row], has_other
+
+
+def _times_typical(columns, row, end, fitted=np.nan):
+    """How often the error of a row has the typical error; a number for a target fitted exactly."""
+    typical = root_mean_square(columns[f"residual{end}"])
+    error = abs(columns[f"target{end}"][row] - _of_others(columns, row, end)[0])
+    return error / typical if typical > 0 else fitted
+
+
+def root_mean_square(values) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,30 @@
+"""Numbers and names as they stand in sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...utils._text import clip, text_of
+
+
+def name_of(label):
+    """A label as it appears in a sentence."""
+    return f"'{clip(text_of(label), 40)}'"
+
+
+def amount(value) -> str:
+    """A number of a sentence: three digits, or all before the decimal point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.3g}"
+
+
+def percent(share):
+    """A share in words: two digits, and never 0% or 100% of what is not."""
+    if np.isnan(share):
+        return "an unknown share"
+    value = 100 * share
+    if 0 < value < 0.1:
+        return "less than 0.1%"
+    if 99.9 < value < 100:
+        return "more than 99.9%"
+    digits = 1 if 0 < value < 1 or 99 < value < 100 else 0
+    return f"{value:.{digits}f}%"

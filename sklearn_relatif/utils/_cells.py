@@ -1,0 +1,139 @@
+"""The cells of a row as they were given, whatever the table."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ._text import text_of
+from ._validation import refuse_lazy
+
+#: What the only column of texts is called that have no name.
+UNNAMED = "value"
+#: Single precision in the words of PyArrow and of Polars, which give its values as doubles.
+SINGLE = ("float", "Float32")
+
+
+class Cells:
+    """The rows of a table as their user wrote them, read one cell at a time.
+
+    (A whole row would give its cells a common type.) The table is kept by reference.
+
+    Parameters
+    ----------
+    table : data frame, series, array, sparse matrix or sequence
+        Of pandas, Polars, PyArrow, NumPy or SciPy, or a list. Of sparse rows, the cells that are
+        not 0 are read.
+    n_rows : int, default=None
+        The number of rows that it must have. None: any.
+
+    Attributes
+    ----------
+    table : data frame, series, array, sparse matrix or sequence
+    n_rows : int
+    names : list of str or None
+        Of the columns, in their order, each once. None of sparse rows, which have too many.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_relatif.utils._cells import Cells
+    >>> Cells(np.array([[1.0, 2.5], [3.0, np.nan]])).row(1)
+    [('0', '3'), ('1', 'missing')]
+    """
+
+    def __init__(self, table: Any, n_rows: int | None = None) -> None:
+        refuse_lazy(table)
+        # As objects: NumPy would turn the numbers beside a text into texts.
+        is_table = hasattr(table, "shape") or hasattr(table, "__array__")
+        self.table: Any = table if is_table else np.asarray(table, dtype=object)
+        shape = self.table.shape if hasattr(self.table, "shape") else (len(self.table),)
+        if not shape:
+            raise TypeError(
+                "X must hold the training rows, as a data frame, an array, a sparse matrix or a "
+                f"list; got {reprlib.repr(table)}."
+            )
+        if n_rows not in (None, shape[0]):
+            raise ValueError(f"X has {shape[0]} rows; the model was trained on {n_rows}.")
+        self.n_rows = int(shape[0])
+        if sparse.issparse(self.table):
+            self.table = sparse.csr_array(self.table)
+        self.names = None if sparse.issparse(self.table) else list(_apart(self._named(shape)))
+
+    def _named(self, shape):
+        table = self.table
+        if len(shape) == 1:
+            return [text_of(getattr(table, "name", None) or UNNAMED)]
+        if hasattr(table, "column_names"):  # PyArrow
+            return map(text_of, table.column_names)
+        return map(text_of, getattr(table, "columns", range(shape[1])))
+
+    def row(self, position: int) -> list[tuple[str, str]]:
+        """The names and texts of the cells of a row, in the order of the columns."""
+        position = int(position)
+        if self.names is None:
+            cells = _sparse_row(self.table, position)
+        else:
+            cells = ((name, self._cell(position, n)) for n, name in enumerate(self.names))
+        return [(text_of(name), text_of(value)) for name, value in cells]
+
+    def values(self, name: str) -> np.ndarray:
+        """The cells of a column, as an array of the type that they have."""
+        return np.asarray(self._column(self._place(name)))
+
+    def _place(self, name):
+        if self.names is None:
+            raise KeyError(f"Sparse rows have no column {name!r}.")
+        return self.names.index(name)
+
+    def _cell(self, row, place):
+        """The value at a place, read without its column where that would have to be loaded."""
+        table = self.table
+        if hasattr(table, "iloc"):
+            return table.iloc[row] if table.ndim == 1 else table.iloc[row, place]
+        if _has_columns(table):
+            return _value(self._column(place), row)
+        return _value(table, row) if np.ndim(table) == 1 else table[row, place]
+
+    def _column(self, place):
+        table = self.table
+        if table.ndim == 1 if hasattr(table, "ndim") else not _has_columns(table):
+            return table
+        if hasattr(table, "iloc"):
+            return table.iloc[:, place]
+        if hasattr(table, "get_columns"):  # Polars
+            return table.get_columns()[place]
+        return table.columns[place] if hasattr(table, "column_names") else table[:, place]
+
+
+def _has_columns(table):
+    """Whether a table is of PyArrow or Polars, which hold columns and not rows."""
+    return hasattr(table, "column_names") or hasattr(table, "get_columns")
+
+
+def _apart(names):
+    """Names of which several are the same, counted."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+
+
+def _sparse_row(X, row):
+    places = slice(*X.indptr[row : row + 2])
+    columns, values = X.indices[places], X.data[places]
+    # Sorted here, because the matrix is the user's.
+    order = np.argsort(columns, kind="stable")
+    order = order[values[order] != 0]
+    return zip(columns[order], values[order], strict=True)
+
+
+def _value(column, row):
+    """The value at a position of a column."""
+    value = column.iloc[row] if hasattr(column, "iloc") else column[row]
+    value = value.as_py() if hasattr(value, "as_py") else value
+    is_single = str(getattr(column, "type", getattr(column, "dtype", None))) in SINGLE
+    return np.float32(value) if is_single and value is not None else value
