@@ -19,8 +19,9 @@ from sklearn.linear_model import (
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
+from ..audit import DataSource
 from ..explainers import RelatIFExplainer
-from ._output import say
+from ._output import say, show
 from ._refusals import TableError, import_pandas
 from ._table_files import read_frame
 from ._tables import Table, describe_features, features_of, make_table
@@ -127,6 +128,38 @@ def _said_of_target(table, target):
             f"The {n_different} different numbers of {target!r} were taken as classes (--model "
             "ridge predicts them as numbers)."
         )
+
+
+def show_assumptions(table):
+    """Print what was made of a table."""
+    lines = [f"Rows are named by {table.row_names}.", *table.assumed()]
+    show("\n".join(["\nAssumed:", *(f"  {line}" for line in lines)]))
+
+
+def source_of(table, options, test=None):
+    """Where the rows come from.
+
+    Parameters
+    ----------
+    table : Table
+    options : argparse.Namespace
+    test : Rows, optional
+        Those that are tested on.
+    """
+    names = [table.row_names]
+    if test is not None and test.row_names != table.row_names:
+        names.append(f"of test rows, {test.row_names}")
+    return DataSource(
+        name=BREAST_CANCER if options.data is None else options.data,
+        target=options.target,
+        n_rows_read=table.n_rows_read,
+        n_columns_read=table.n_columns_read,
+        rows_left_out=table.rows_left_out,
+        columns_left_out=table.columns_left_out,
+        row_names="; ".join(names),
+        command=options.line,
+        notes=tuple(table.notes),
+    )
 
 
 def train(table, rows, options) -> RelatIFExplainer:
