@@ -16,6 +16,7 @@ from ..utils._text import clip_apart, is_missing, text_of
 from ..utils._validation import missing_places
 from ..utils._whole_files import write_whole
 from ._explained import ExplainedPrediction
+from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
 from .findings import Finding
@@ -234,6 +235,35 @@ class AuditReport:
 
         write_whole(path, render(self, X, n_rows))
 
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the numbers of every training row as comma-separated values.
+
+        Texts are written as they are in the data. Spreadsheet programs compute what begins with an
+        equals sign: of data that you do not trust, import the columns as text.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, in UTF-8. One that exists is replaced, when all of the new one is written.
+            Its columns are the names of the rows and those of :meth:`frame`, in the order of the
+            training data. What is missing or not finite is left empty.
+        """
+        write_whole(path, as_csv(self))
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write all that the report holds as JSON, but for the cells of the rows.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced, when all of the new one is written. It holds one
+            object with the attributes of the report; "rows", "predictions" and "groups" have a
+            list for each column: ``pandas.DataFrame(json.load(file)["rows"])``. Rows go by their
+            names, and where that is said by their positions too. What is missing or not finite is
+            null, and times are texts.
+        """
+        write_whole(path, as_json(self))
+
     def verdict(self) -> str:
         """A line on the model, and how far its fit is from the optimum of its objective.
 
@@ -278,6 +308,12 @@ class AuditReport:
             f"{percent(shares['hub_if'])} of the test rows by influence, for "
             f"{percent(shares['hub_relatif'])} by relative influence."
         )
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks: what was found, and the first rows."""
+        from ._box import box_of
+
+        return box_of(self)
 
     def __repr__(self) -> str:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
