@@ -406,7 +406,7 @@ def test_cells_are_shown_as_they_were_written(frame, tmp_path):
     frame["part"] = [f"{v},50" for v in range(len(frame))]
     assert audit(frame) == 0
     page = (tmp_path / "audit.html").read_text("utf-8")
-    assert "<b>customer_id</b> 40817" in page and ",50</p>" in page
+    assert "<dt>customer_id</dt><dd>40817" in page and ",50</dd>" in page
 
 
 def test_odd_tables_are_audited(tmp_path, capsys, frame):

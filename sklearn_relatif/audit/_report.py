@@ -212,7 +212,9 @@ class AuditReport:
         ]
         return "\n".join(lines)
 
-    def to_html(self, path: str | PathLike[str], X: Any = None, *, n_rows: int = N_SHOWN) -> None:
+    def to_html(
+        self, path: str | PathLike[str], X: Any = None, X_test: Any = None, *, n_rows: int = N_SHOWN
+    ) -> None:
         """Write the report as one HTML file that needs nothing else.
 
         Parameters
@@ -223,17 +225,19 @@ class AuditReport:
             The training rows, to show the cells of those that are listed: of pandas, Polars or
             PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0. None:
             those that ``audit`` was given.
+        X_test : data frame, array-like, sparse matrix or sequence of texts, default=None
+            The test rows, likewise.
         n_rows : int, default=20
             Length of the lists.
 
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data.
+            If X has not as many rows as the training data, or X_test as the test data.
         """
         from .page import render
 
-        write_whole(path, render(self, X, n_rows))
+        write_whole(path, render(self, X, X_test, n_rows))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the numbers of every training row as comma-separated values.
