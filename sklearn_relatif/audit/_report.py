@@ -14,6 +14,7 @@ from ..utils._names import position_of
 from ..utils._text import clip_apart, text_of
 from ..utils._whole_files import write_whole
 from ._explained import ExplainedPrediction
+from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
 from .findings import Finding
@@ -214,7 +215,9 @@ class AuditReport:
         ]
         return "\n".join(lines)
 
-    def to_html(self, path: str | PathLike[str], X: Any = None, *, n_rows: int = N_SHOWN) -> None:
+    def to_html(
+        self, path: str | PathLike[str], X: Any = None, X_test: Any = None, *, n_rows: int = N_SHOWN
+    ) -> None:
         """Write the report as one HTML file that needs nothing else.
 
         Parameters
@@ -225,17 +228,48 @@ class AuditReport:
             The training rows, to show the cells of those that are listed: of pandas, Polars or
             PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0. None:
             those that ``audit`` was given.
+        X_test : data frame, array-like, sparse matrix or sequence of texts, default=None
+            The test rows, likewise.
         n_rows : int, default=20
             Length of the lists.
 
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data.
+            If X has not as many rows as the training data, or X_test as the test data.
         """
         from .page import render
 
-        write_whole(path, render(self, X, n_rows))
+        write_whole(path, render(self, X, X_test, n_rows))
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the numbers of every training row as comma-separated values.
+
+        Texts are written as they are in the data. Spreadsheet programs compute what begins with an
+        equals sign: of data that you do not trust, import the columns as text.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, in UTF-8. One that exists is replaced, when all of the new one is written.
+            Its columns are the names of the rows and those of :meth:`frame`, in the order of the
+            training data. What is missing or not finite is left empty.
+        """
+        write_whole(path, as_csv(self))
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write all that the report holds as JSON, but for the cells of the rows.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced, when all of the new one is written. It holds one
+            object with the attributes of the report; "rows", "predictions" and "groups" have a
+            list for each column: ``pandas.DataFrame(json.load(file)["rows"])``. Rows go by their
+            names, and where that is said by their positions too. What is missing or not finite is
+            null, and times are texts.
+        """
+        write_whole(path, as_json(self))
 
     def verdict(self) -> str:
         """A line on the model, and how far its fit is from the optimum of its objective.
@@ -281,6 +315,12 @@ class AuditReport:
             f"{percent(shares['hub_if'])} of the test rows by influence, for "
             f"{percent(shares['hub_relatif'])} by relative influence."
         )
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks: what was found, and the first rows."""
+        from ._box import box_of
+
+        return box_of(self)
 
     def __repr__(self) -> str:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
