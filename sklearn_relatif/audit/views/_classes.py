@@ -23,7 +23,7 @@ class ClassView(View):
     sign = "positive"
     words = (*NAMES, "label", "prediction", "loo_prediction")
     suspect_columns = (
-        "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
+        "label", "prediction", "loo_probability", "loo_loss", "probability", "loss",
         "self_influence", "suspicion_rank", "loo_rank",
     )  # fmt: skip
     hub_columns = (
