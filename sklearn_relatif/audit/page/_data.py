@@ -15,6 +15,8 @@ from ...utils._text import text_of
 MAX_DATA = 900_000
 #: Digits of a number, the most that fit.
 DIGITS = 6, 4, 3
+#: Rows by which it is judged how many fit.
+N_SAMPLE = 2000
 ELEMENT = "all-rows"
 
 
@@ -33,14 +35,15 @@ def pack(report):
     ----------
     report : AuditReport
     """
-    rows = np.arange(len(report.index))
+    n_all = len(report.index)
+    sample = np.arange(0, n_all, max(1, n_all // N_SAMPLE))
     for digits in DIGITS:
-        text = _pack(report, rows, digits)
-        if len(text) <= MAX_DATA:
-            return Packed(text, len(rows), digits)
-    while len(text) > MAX_DATA:
+        n_fitting = int(0.95 * MAX_DATA * len(sample) / len(_pack(report, sample, digits)))
+        if n_fitting >= n_all:
+            break
+    rows = np.arange(n_all) if n_fitting >= n_all else report.first_positions(n_fitting)
+    while len(text := _pack(report, rows, digits)) > MAX_DATA:
         rows = report.first_positions(int(0.95 * len(rows) * MAX_DATA / len(text)))
-        text = _pack(report, rows, digits)
     return Packed(text, len(rows), digits)
 
 
@@ -79,4 +82,8 @@ def _column(values, digits):
         return f"[{','.join(np.where(np.isfinite(values), texts, 'null'))}]"
     if values.dtype.kind in "iu":
         return f"[{','.join(map(str, values.tolist()))}]"
+    if values.dtype.kind == "U":
+        different, codes = np.unique(values, return_inverse=True)
+        texts = np.array([json.dumps(text_of(value)) for value in different], dtype=object)
+        return f"[{', '.join(texts[codes.ravel()])}]"
     return json.dumps([text_of(value) for value in values])
