@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._pieces import cell, table_of
+from ._pieces import value_table
 
 
 def predictions_of(report, n_rows):
@@ -14,12 +14,13 @@ def predictions_of(report, n_rows):
         for name, is_none in zip(found["best_row"].data, found["best_row"].mask, strict=True)
     ]
     order = np.argsort(np.nan_to_num(found["support"], nan=-np.inf), kind="stable")
-    view = report.view
-    headings = [(name, view.prediction[name]) for name in found]
+    found = {name: np.asarray(values, object) for name, values in found.items()}
 
     def table(rows, title):
-        records = [[cell(view, n, found[n][i]) for n in found] for i in rows]
-        return f"<h3>{title}</h3>{table_of(view, headings, records, title=f'{title} test rows')}"
+        columns = {name: values[rows] for name, values in found.items()}
+        name = f"{title} test rows"
+        listed = value_table(report.view, report.view.prediction, columns, title=name)
+        return f"<h3>{title}</h3>{listed}"
 
     return (
         "<p>Of test rows, which the model has not seen. A prediction with little support has no "
