@@ -688,6 +688,7 @@ class RelatIFExplainer(
         *,
         X_train: Any = None,
         source: DataSource | None = None,
+        queries: Any = None,
     ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
@@ -708,6 +709,10 @@ class RelatIFExplainer(
             needs them is not checked, and the report says so.
         source : DataSource, default=None
             Where the rows come from, for the head of the page.
+        queries : sequence of labels, default=None
+            Names of the rows whose predictions are explained in full: of test rows or, without
+            these, of training rows. None: those that tell most of the model, such as its most
+            confident mistake and its least certain prediction.
 
         Returns
         -------
@@ -736,7 +741,9 @@ class RelatIFExplainer(
         Its label is '0', which the model without it gives ...%; the model predicts '1'; ...
         """
         study = study_of(self)
-        return audit(study, self.criterion, X_test, y_test, sample_names, groups, X_train, source)
+        return audit(
+            study, self.criterion, X_test, y_test, sample_names, groups, X_train, source, queries
+        )
 
     def diagnostics(self, *, dfbetas: bool = True) -> pd.DataFrame:
         """Regression diagnostics of each training row: what statisticians ask of it.
