@@ -6,9 +6,12 @@ import numpy as np
 
 from ._pieces import value_table
 
+#: Numbers that stand in the table of the test rows to look at first.
+OF_SUSPECTS = "label_probability", "loss", "suspicion_rank"
+
 
 def predictions_of(report, n_rows):
-    found = dict(report.predictions)
+    found = {name: v for name, v in report.predictions.items() if name not in OF_SUSPECTS}
     found["best_row"] = [
         "none" if is_none else name
         for name, is_none in zip(found["best_row"].data, found["best_row"].mask, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from ...utils._text import text_of
 from .._sentences import why
 from . import _svg
-from ._pieces import figure, more_below, number, present, row_table
+from ._pieces import figure, more_below, number, present, row_table, value_table
 
 #: Classes of style of the lines of hubs.
 STYLES = {"hub_if": "by-if", "hub_relatif": "by-relatif"}
@@ -19,20 +19,57 @@ FLAT = 1e-3
 MAX_PICTURES = 6
 
 
-def suspects(report, cells, n_rows):
+def suspects(report, cells, test_cells, n_rows):
+    """The section of the rows that the model fits worst.
+
+    Parameters
+    ----------
+    report : AuditReport
+    cells, test_cells : Cells or None
+    n_rows : int
+    """
+    rows = report.first_positions(n_rows)
+    content = f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
+    of_test_rows = _test_suspects(report, test_cells, n_rows)
+    if of_test_rows:
+        content += "<h3>Training rows</h3>"
+    return (
+        content + _training_suspects(report, cells, rows) + of_test_rows + _pictures(report, rows)
+    )
+
+
+def _training_suspects(report, cells, rows):
     columns = present(report, report.view.suspect_columns)
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
-    rows = report.first_positions(n_rows)
     more = [
-        more_below(why(report.columns, row, report.n_test), [] if cells is None else cells.row(row))
-        for row in rows
+        more_below(why(report.columns, row, report.n_test), _cells_of(cells, row)) for row in rows
     ]
-    return (
-        f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
-        + row_table(report, rows, columns, more, title="Rows to look at first")
-        + _pictures(report, rows)
+    return row_table(report, rows, columns, more, title="Rows to look at first")
+
+
+def _test_suspects(report, cells, n_rows):
+    """The same of test rows, where their labels or targets are known."""
+    found, view = report.predictions, report.view
+    if "suspicion_rank" not in found:
+        return ""
+    rows = report.first_test_positions(n_rows)
+    names = ["query", *(name for name in view.test_suspect_columns if name in found)]
+    more = [
+        more_below(f"{view.about_test_row(found, row)}.", _cells_of(cells, row)) for row in rows
+    ]
+    table = value_table(
+        view,
+        view.prediction,
+        {name: found[name][rows] for name in names},
+        more,
+        title="Test rows to look at first",
     )
+    return f"<h3>Test rows, which the model has not seen</h3>{table}"
+
+
+def _cells_of(cells, row):
+    return [] if cells is None else cells.row(row)
 
 
 def _pictures(report, rows):

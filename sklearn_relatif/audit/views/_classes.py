@@ -33,6 +33,10 @@ class ClassView(View):
     harm_columns = (
         "label", "prediction", "probability", "test_influence", "parameter_shift", "loss",
     )  # fmt: skip
+    test_suspect_columns = (
+        "label", "prediction", "label_probability", "probability", "loss", "support",
+        "suspicion_rank",
+    )  # fmt: skip
     row, prediction, group, facts = ROW, PREDICTION, GROUP, FACTS
 
     def columns(self, study):
@@ -199,6 +203,15 @@ class ClassView(View):
         where = f"the {ordinal(place)}largest"
         agrees = "as labelled" if is_right else f"not its label {label}"
         return f"Its loss is {where} of {len(columns['loss'])}; {verdict}, {agrees}"
+
+    def about_test_row(self, predictions, row):
+        label, prediction = (name_of(predictions[name][row]) for name in ("label", "prediction"))
+        given = ""
+        if "label_probability" in predictions:
+            given = f", which the model gives {percent(predictions['label_probability'][row])}"
+        if predictions["label"][row] == predictions["prediction"][row]:
+            return f"Its label is {label}{given}; the model predicts it"
+        return f"Its label is {label}{given}; the model predicts {prediction}"
 
 
 CLASSES = ClassView()
