@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from ._duplicates import CONFLICTS, DUPLICATES, LEAKS_OF_ROWS, conflicting_rows
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
+from ._identifiers import IDENTIFIERS
+from ._leakage import LEAKAGE
+from ._skill import SKILL
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "look"]
+__all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
 
 #: All that is looked for.
-CHECKS: tuple[Check, ...] = (FIT,)
+CHECKS: tuple[Check, ...] = (
+    FIT,
+    LEAKAGE,
+    SKILL,
+    CONFLICTS,
+    LEAKS_OF_ROWS,
+    IDENTIFIERS,
+    DUPLICATES,
+)
 
 
 def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...utils._cells import Cells
 from ..views import View
+from ._predictors import Predictors
+from ._repeats import Repeats, repeats_of
 
 
 def _no_rows() -> np.ndarray:
@@ -84,6 +87,16 @@ class Evidence:
     groups: dict[str, np.ndarray]
     cells: Cells | None = None
     test_cells: Cells | None = None
+
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What the model predicts from, column by column."""
+        return Predictors(self.study, self.cells, self.test_cells)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which training rows are equal to each other."""
+        return repeats_of(self.predictors.keys)
 
 
 class Check(NamedTuple):
