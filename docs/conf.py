@@ -6,6 +6,7 @@ folder. Such files are copied into the site, and links to them led to the copies
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import sklearn_relatif
@@ -15,7 +16,13 @@ author = "The sklearn_relatif developers"
 copyright = author
 release = version = sklearn_relatif.__version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "furo"
@@ -33,6 +40,21 @@ numpydoc_show_class_members = False
 numpydoc_validation_checks = {"GL06", "GL07", "PR02", "PR03", "PR04", "PR05", "PR10"}
 
 DOCS = Path(__file__).parent.resolve()
+# For the gallery to find the names that are given as text.
+sys.path.insert(0, str(DOCS))
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "generated/gallery",
+    "filename_pattern": r"\.py$",
+    "reset_argv": "gallery.arguments",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "plot_gallery": "True",
+}
+
 COPIES = {
     DOCS.parent / "README.md": DOCS / "generated" / "front_page.md",
     DOCS.parent / "CONTRIBUTING.md": DOCS / "generated" / "contributing.md",

@@ -1,4 +1,10 @@
-"""Audit a credit model by its training rows: German credit, a pipeline on a data frame.
+"""
+Why was this applicant refused?
+===============================
+
+Audit a credit model by its training rows: German credit, a pipeline on a data frame.
+
+.. code-block:: bash
 
     python examples/audit_credit.py
     python examples/audit_credit.py --data my_copy_of_german_credit.csv --output refusal.png
@@ -12,10 +18,11 @@ Three questions of an audit:
 3. Which past cases are hubs, that come first in the explanations of many applicants?
 
 It ends in a picture of the cases for and against the refusal. Needs pandas and matplotlib. Source
-and licence of the data: data/README.md.
+and licence of the data: data/SOURCES.md.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,11 +36,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 
-DATA = Path(__file__).parent / "data" / "german_credit.csv"
+DATA = Path(sys.argv[0]).parent / "data" / "german_credit.csv"
 CRITERIA = {"influence": "IF", "loss_relative": "RelatIF"}
 OUTCOME = "class"
 
-# The columns that are shown, and what their codes mean, in short. data/README.md has the full
+# The columns that are shown, and what their codes mean, in short. data/SOURCES.md has the full
 # words, and says why they are not the ones that are often quoted. The model uses all columns.
 SHOWN = {
     "status": "account",

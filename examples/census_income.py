@@ -1,4 +1,10 @@
-"""Which rows drive the gap between women and men? Census income, a model that never sees the sex.
+"""
+Which rows drive the gap between women and men?
+===============================================
+
+Which rows drive the gap between women and men? Census income, a model that never sees the sex.
+
+.. code-block:: bash
 
     python examples/census_income.py
     python examples/census_income.py --data adult.csv --output gap.png
@@ -8,13 +14,14 @@ finds more of the men than of the women. The example measures that gap, asks whi
 and which groups of them, widen it, and checks the answer: it retrains the model without the rows,
 and measures the gap again on people who had no part in choosing them.
 
-The data: 6,000 rows of Adult, which ship with the example (source and licence: data/README.md), or
+The data: 6,000 rows of Adult, which ship with the example (source and licence: data/SOURCES.md), or
 all 48,842 with `--data`, for instance from `fetch_openml("adult", version=2)`, saved as CSV.
 
 Needs pandas and matplotlib.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,7 +36,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 
-DATA = Path(__file__).parent / "data" / "adult_sample.csv.gz"
+DATA = Path(sys.argv[0]).parent / "data" / "adult_sample.csv.gz"
 RICH = ">50K"
 UNUSED = ["sex", "fnlwgt", "split"]
 #: Shares of the training rows that are removed.

@@ -1,4 +1,10 @@
-"""How much damping does a model need? Let retraining decide.
+"""
+How much damping does a model need?
+===================================
+
+How much damping does a model need? Let retraining decide.
+
+.. code-block:: bash
 
     python examples/grid_search_damping.py
     python examples/grid_search_damping.py --output curve.png

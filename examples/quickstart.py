@@ -1,4 +1,10 @@
-"""Which training rows explain a prediction? From a fitted model to a table, a picture, an index.
+"""
+From a fitted model to a table, a picture and an index
+======================================================
+
+Which training rows explain a prediction? From a fitted model to a table, a picture, an index.
+
+.. code-block:: bash
 
     python examples/quickstart.py
     python examples/quickstart.py --output bars.png

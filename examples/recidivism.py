@@ -1,4 +1,10 @@
-"""Audit a model of recidivism: columns that tell the answer, a false alarm, a report by groups.
+"""
+Columns that tell the answer, and a false alarm
+===============================================
+
+Audit a model of recidivism: columns that tell the answer, a false alarm, a report by groups.
+
+.. code-block:: bash
 
     python examples/recidivism.py
     python examples/recidivism.py --data compas-scores-two-years.csv --output recidivism.html

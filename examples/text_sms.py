@@ -1,4 +1,10 @@
-"""Which messages explain that a message is spam? TF-IDF and a LinearSVC on short messages.
+"""
+Which messages explain that a message is spam?
+==============================================
+
+Which messages explain that a message is spam? TF-IDF and a LinearSVC on short messages.
+
+.. code-block:: bash
 
     python examples/text_sms.py
     python examples/text_sms.py --data sms_spam.csv --output spam.html
@@ -15,6 +21,7 @@ Needs pandas. The TF-IDF matrix stays sparse throughout.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from textwrap import shorten
 
@@ -27,7 +34,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 
-DATA = Path(__file__).parent / "data" / "messages.csv"
+DATA = Path(sys.argv[0]).parent / "data" / "messages.csv"
 CRITERIA = {"influence": "IF", "loss_relative": "RelatIF"}
 WIDTH = 100
 

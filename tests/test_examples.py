@@ -30,7 +30,7 @@ def run(monkeypatch, tmp_path, capsys):
     """Run an example as a script in an empty folder; return its names and its output."""
 
     def run_example(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLES / name), *map(str, arguments)])
         monkeypatch.chdir(tmp_path)
         names = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
         printed, complaints = capsys.readouterr()
@@ -214,7 +214,7 @@ def test_every_shown_code_has_words(run):
 
 
 def test_data_are_as_their_readme_says():
-    readme = (CREDIT.parent / "README.md").read_text("utf-8")
+    readme = (CREDIT.parent / "SOURCES.md").read_text("utf-8")
     credit = pd.read_csv(CREDIT)
     assert credit.shape == (1000, 21)
     assert credit["class"].value_counts().to_dict() == {"good": 700, "bad": 300}
@@ -227,7 +227,7 @@ def test_data_are_as_their_readme_says():
 
 def test_words_are_those_of_the_readme(run):
     names, _ = run("audit_credit.py")
-    lines = (CREDIT.parent / "README.md").read_text("utf-8").splitlines()
+    lines = (CREDIT.parent / "SOURCES.md").read_text("utf-8").splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("|")]
     documented = {line[2]: line[4] for line in cells if len(line) == 7}
     for words in names["WORDS"].values():

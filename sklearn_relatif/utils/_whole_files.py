@@ -55,5 +55,6 @@ def _replace(path, text):
 
 
 def _write(path, mode, text):
-    with open(path, mode, encoding="utf-8") as file:
+    # The same bytes on all systems: texts of the data may have ends of lines in them.
+    with open(path, mode, encoding="utf-8", newline="\n") as file:
         file.write(text)

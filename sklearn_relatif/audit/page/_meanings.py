@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from .._sentences import about_conditioning
-from ._pieces import fact_boxes
+from ._pieces import HIGH, LOW, fact_boxes
 
 
 def conditioning(report):
@@ -32,7 +32,10 @@ def _meanings(meanings, present):
     """Each meaning once, under all that have it."""
     headings: dict[str, list[str]] = {}
     for name in present:
-        heading, text = meanings[name]
+        if name.endswith((LOW, HIGH)):
+            continue
+        heading, text, basis = meanings[name]
+        text = f"{text} ({basis.capitalize()}.)" if basis else text
         headings.setdefault(text, []).append(heading)
     lines = "".join(
         f"<dt>{escape(', '.join(some))}</dt><dd>{escape(text)}</dd>"

@@ -1,0 +1,228 @@
+"""What notebooks show, and what reports are written to for other programs."""
+
+import csv
+import json
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.audit import ExplainedPrediction, Finding
+
+pd = pytest.importorskip("pandas")
+
+HOSTILE = "<script>alert('x')</script>"
+VOID = {"br"}
+
+
+class Page(HTMLParser):
+    """The texts of HTML whose tags all match, and what its tags are."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open_tags, self.tags, self.text, self.ids = [], [], [], []
+        self.feed(html)
+        self.close()
+        assert not self.open_tags
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        assert not {name for name, _ in attrs} & {"src", "href", "onload", "onclick"}
+        if tag not in VOID:
+            self.open_tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open_tags.pop() == tag
+
+    def handle_data(self, data):
+        if self.open_tags[-1] != "style":
+            self.text.append(data)
+
+
+def shown(thing):
+    """The text of a box, which loads nothing and runs nothing."""
+    html = thing._repr_html_()
+    page = Page(html)
+    assert "script" not in page.tags and "url(" not in html and "@import" not in html
+    assert page.tags.count("style") == 1
+    return " ".join(" ".join(page.text).split())
+
+
+@pytest.fixture(scope="module")
+def table():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.index = [f"flower {i}" for i in range(len(X))]
+    return X, y.map({0: HOSTILE, 1: "=cmd", 2: "virginica, the\n2nd"})
+
+
+@pytest.fixture(scope="module")
+def explainer(table):
+    X, y = table
+    return RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X[::2], y[::2])
+
+
+@pytest.fixture(scope="module")
+def report(explainer, table):
+    X, y = table
+    groups = np.where(np.arange(75) % 2, "odd", "even")
+    return explainer.audit(X[1::2], y[1::2], groups=groups, X_train=X[::2])
+
+
+# --- boxes ----------------------------------------------------------------------------------
+
+
+def test_a_report_shows_what_was_found_its_first_rows_and_how_to_get_the_rest(report):
+    text = shown(report)
+    assert report.verdict() in text
+    for name in report.first_rows(5):
+        assert f"{name} " in text and report.why(name) in text
+    for finding in report.findings:
+        assert finding.sentence in text
+    for subject, came_of in report.checked.items():
+        assert f"{subject} {came_of}" in text
+    assert "petal length (cm)" in text
+    assert 'report.to_html("audit.html")' in text
+
+
+def test_a_report_without_test_rows_or_cells_is_shown(explainer):
+    assert "petal length" not in shown(explainer.audit())
+
+
+def test_a_report_of_a_regression_is_shown():
+    X = load_iris().data
+    report = RelatIFExplainer(Ridge()).fit(X[:, :3], X[:, 3]).audit(X[:9, :3], X[:9, 3])
+    assert "residual" in shown(report)
+
+
+def test_texts_are_clipped_however_long(table):
+    X, y = table
+    X = X.iloc[:100].assign(**{"<i>" * 1000: 1.0})
+    X.index = [f"{i} {'<b>&' * 50_000}" for i in range(100)]
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y[:100])
+    assert len(explainer.audit(X_train=X)._repr_html_()) < 100_000
+
+
+def test_each_box_has_a_style_for_itself_alone(report):
+    first, second = (report._repr_html_() for _ in range(2))
+    names = [Page(html).ids for html in (first, second)]
+    assert names[0] != names[1] and [len(ids) for ids in names] == [1, 1]
+    style = re.search("<style>(.*?)</style>", first, re.DOTALL)[1]
+    selectors = re.findall(
+        r"[^{}]+(?={)", style.replace("@media (prefers-color-scheme: dark) {", "")
+    )
+    for selector in selectors:
+        parts = [part for part in selector.replace("@media print", "").split(",") if part.strip()]
+        assert all(f"#{names[0][0]}" in part for part in parts), selector
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def test_csv_holds_the_numbers_of_every_row(report, tmp_path):
+    report.to_csv(tmp_path / "report.csv")
+    frame = report.frame()
+    read = pd.read_csv(tmp_path / "report.csv", index_col="row")
+    pd.testing.assert_frame_equal(read, frame, check_exact=True, check_dtype=False)
+
+
+def test_csv_is_written_without_pandas_and_leaves_texts_as_they_are(report, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    report.to_csv(tmp_path / "report.csv")
+    with open(tmp_path / "report.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["label"] for line in lines] == report.columns["label"].tolist()
+
+
+def test_what_is_missing_is_empty_in_csv(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    names = np.array([None, *range(1, 150)], dtype=object)
+    report = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y).audit(sample_names=names)
+    report.columns["loss"][2] = np.nan
+    report.to_csv(tmp_path / "report.csv")
+    with open(tmp_path / "report.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert lines[0]["row"] == "" and lines[2]["loss"] == ""
+    assert [float(line["loss"]) for line in lines[3:]] == report.columns["loss"][3:].tolist()
+
+
+def test_json_holds_the_whole_report(report, tmp_path):
+    report.to_json(tmp_path / "report.json")
+    text = (tmp_path / "report.json").read_text("utf-8")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    held = json.loads(text, parse_constant=refuse)
+    frame = pd.DataFrame(held["rows"]).set_index("row")
+    pd.testing.assert_frame_equal(frame, report.frame(), check_exact=True, check_dtype=False)
+    assert held["model"]["n_rows"] == 75 and held["model"]["classes"] == sorted(
+        {HOSTILE, "=cmd", "virginica, the\n2nd"}
+    )
+    assert held["checked"] == report.checked
+    assert held["notes"] == list(report.notes)
+    assert held["groups"]["group"] == ["even", "odd"]
+    assert held["predictions"]["query"] == report.predictions["query"].tolist()
+    assert [found["sentence"] for found in held["findings"]] == [
+        found.sentence for found in report.findings
+    ]
+    assert held["source"]["version"] == report.source.version
+    assert held["curvature"]["damping"] == 0
+
+
+def test_json_names_the_rows_of_findings_and_of_explanations(explainer, table, tmp_path):
+    X, y = table
+    report = explainer.audit(X[1::2], y[1::2])
+    finding = Finding("kind", "A sentence.", np.float32(0.5), np.nan, "method", rows=np.array([2]))
+    one = explainer.explain(X[1:2])
+    flip_set = explainer.flip_set(X[77:78])
+    explained = ExplainedPrediction(
+        "typical", "flower 1", 0, True, "=cmd", "=cmd", np.inf, one, one, flip_set
+    )
+    report = replace(report, findings=(finding,), explained=(explained,))
+    report.to_json(tmp_path / "report.json")
+    held = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    found, told = held["findings"][0], held["explained"][0]
+    assert found["rows"] == ["flower 4"] and found["positions"] == [2]
+    assert found["value"] == 0.5 and found["weight"] is None and found["test_rows"] == []
+    assert told["supporting"]["row"] == one.rows[0].tolist() and told["probability"] is None
+    assert told["flip_set"]["positions"] == flip_set.positions.tolist()
+    assert "typical" in shown(report)
+
+
+@pytest.mark.parametrize(
+    ("label", "held"),
+    [
+        (pd.Timestamp("2026-01-02"), "2026-01-02T00:00:00"),
+        (("a", np.int64(1)), ["a", 1]),
+        (np.float32("nan"), None),
+        (pd.NA, None),
+        (np.bool_(True), True),
+        (b"x", "b'x'"),
+        ("half \ud800 of a character", "half \ud800 of a character"),
+    ],
+)
+def test_names_of_any_kind_are_written(label, held, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    names = np.empty(150, dtype=object)
+    names[0] = label
+    report = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y).audit(sample_names=names)
+    report.to_json(tmp_path / "report.json")
+    report.to_csv(tmp_path / "report.csv")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["rows"]["row"][0] == held
+
+
+@pytest.mark.parametrize("name", ["to_csv", "to_json"])
+def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(report, tmp_path, name, monkeypatch):
+    path = tmp_path / "report"
+    path.write_text("before")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    with pytest.raises(OSError, match="report"):
+        getattr(report, name)(path)
+    assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
