@@ -157,5 +157,5 @@ def _no_test_rows(evidence: Evidence) -> str | None:
 
 
 DUPLICATES = Check("rows that are there twice", _find_copies)
-CONFLICTS = Check("equal rows with different labels", _find_conflicts)
+CONFLICTS = Check("equal rows that contradict each other", _find_conflicts)
 LEAKS_OF_ROWS = Check("test rows that are among the training rows", _find_leaks, _no_test_rows)

@@ -73,6 +73,8 @@ class Predictors:
         else:
             self.cells = Cells(self._asked(cells.table))
             own = None if test_cells is None else self._asked(test_cells.table)
+        if own is not None and sparse.issparse(own) != self.is_sparse:
+            own = sparse.csr_array(own) if self.is_sparse else own.toarray()
         self.test_cells = None if own is None else Cells(own)
 
     def _asked(self, table):
@@ -153,16 +155,17 @@ class Predictors:
     def _keys(self, cells):
         if self.is_sparse:
             return RowKeys(_sparse_keys(cells.table), {})
-        columns = {
-            name: _mixed(hashes(alike(cells.values(name))), place)
-            for place, name in enumerate(self.names)
-        }
+        columns, own = {}, self.cells.names or []
+        for name in self.names:
+            place = own.index(name)
+            values = alike(cells.values(cells.names[place]))
+            columns[name] = _mixed(hashes(values), place)
         return RowKeys(sum(columns.values(), np.zeros(cells.n_rows, np.uint64)), columns)
 
 
 def _frame_of(table):
     """A data frame as Narwhals has it; None of other tables, and if some columns share a name."""
-    columns = getattr(table, "columns", ())
+    columns: Any = getattr(table, "columns", ())
     if len(columns) and isinstance(columns[0], Hashable) and len(set(columns)) < len(columns):
         return None
     frame = nw.from_native(table, eager_only=True, pass_through=True)

@@ -16,9 +16,9 @@ WIDTH = 1.96
 #: wider interval does not tell.
 LARGE = 0.2
 METHOD = (
-    "The paired differences between what the model and what the answer without features gets "
-    "right, with an interval that holds 95%. It is told if the model is not better with this "
-    "certainty and can be said to avoid less than a fifth of the errors."
+    "An interval that holds 95% for the mean of the paired differences between the model and the "
+    "answer without features. It is told if it reaches below 0 and not up to a fifth of the errors "
+    "of that answer; it reaches from {} to {}"
 )
 
 
@@ -123,13 +123,13 @@ def _no_skill(sample, baseline, weight, gain):
         )
     elif np.isfinite(area):
         sentence += f", and its probabilities do not tell the labels apart (AUC {area:.2f})"
-    points = f"from {100 * gain.lowest:+.1f} to {100 * gain.highest:+.1f} percentage points"
+    ends = (f"{100 * end:+.1f}" for end in (gain.lowest, gain.highest))
     return Finding(
         kind="no_skill",
         sentence=f"{sentence}.",
         value=right - usual,
         weight=0.75 if ranks else 0.8,
-        method=f"{METHOD} Here it reaches {points}.",
+        method=f"{METHOD.format(*ends)} percentage points.",
         section="model",
     )
 
@@ -183,14 +183,14 @@ def _no_fit(sample, mean, gain, end):
     own = np.sqrt(np.mean((sample.target - sample.prediction) ** 2))
     usual = np.sqrt(np.mean((sample.target - mean) ** 2))
     of = f" of target{end}" if end else ""
-    share = f"from {gain.lowest:.1%} to {gain.highest:.1%} of the squared errors"
+    ends = (f"{end:+.1%}" for end in (gain.lowest, gain.highest))
     return Finding(
         kind="no_skill",
         sentence=f"The model{of} is no better than always the mean: its typical error on "
         f"{sample.name} is {amount(own)}, that of the mean {amount(usual)}.",
         value=float(1 - own**2 / usual**2),
         weight=0.8,
-        method=f"{METHOD} Here it avoids {share}.",
+        method=f"{METHOD.format(*ends)} of the squared errors.",
         section="model",
     )
 
