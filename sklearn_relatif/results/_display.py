@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..utils._cells import Cells
 from ..utils._drawing import SCORE_NAMES, new_axes, plain
-from ..utils._text import clip_apart, text_of
-from ._captions import NO_ROWS, OPPOSING_COLOR, SUPPORTING_COLOR, query_title, score_color
+from ..utils._frames import check_names
+from ..utils._text import clip, clip_apart, text_of
+from ._captions import (
+    NO_ROWS,
+    OPPOSING_COLOR,
+    SUPPORTING_COLOR,
+    query_title,
+    score_color,
+    score_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Cells that are told of a row, and characters of each.
+N_CELLS, CELL_WIDTH = 3, 16
 _MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
 
 
@@ -31,6 +43,8 @@ class InfluenceDisplay:
         The rows' names: the user's index labels.
     labels : array-like of shape (n_rows,), optional
         The rows' labels, shown behind their names.
+    cells : sequence of str, optional
+        What else is told of each row, below its name.
     criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
         What the scores are.
     sign : {"positive", "negative", "absolute"} or None, default="absolute"
@@ -61,6 +75,7 @@ class InfluenceDisplay:
         scores: ArrayLike,
         rows: ArrayLike,
         labels: ArrayLike | None = None,
+        cells: Sequence[str] | None = None,
         *,
         criterion: str,
         sign: str | None = "absolute",
@@ -69,12 +84,13 @@ class InfluenceDisplay:
         self.scores = np.asarray(scores)
         self.rows = np.asarray(rows)
         self.labels = None if labels is None else np.asarray(labels)
+        self.cells = cells
         self.criterion = criterion
         self.sign = sign
         self.title = title
 
     def plot(self, ax: Axes | None = None) -> InfluenceDisplay:
-        """Draw the bars.
+        """Draw the bars, each with its score.
 
         Parameters
         ----------
@@ -99,12 +115,21 @@ class InfluenceDisplay:
         legend = [color for color in _MEANINGS if color in colors]
         strip = 0.0 if not legend else 1.0 if ax is None else max(1.0, n_bars / 8)
         if ax is None:
-            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + strip))
+            height = 0.32 if self.cells is None else 0.45
+            ax = new_axes(height=1.4 + height * (max(n_bars, 1) + strip))
 
         places = np.arange(n_bars)
         top, bottom = -0.6, n_bars - 0.4
         self.ax_, self.figure_ = ax, ax.figure
         self.bars_ = ax.barh(places, self.scores, height=0.7, color=colors)
+        # Room for the scores, on the sides on which there are bars.
+        ax.margins(x=0.12)
+        ax.bar_label(
+            self.bars_,
+            [score_text(score, self.sign, 3) for score in self.scores],
+            padding=3,
+            fontsize="small",
+        )
         if n_bars:
             ax.vlines(0, top, bottom, color="0.4", linewidth=0.8)
         else:
@@ -130,11 +155,18 @@ class InfluenceDisplay:
         if self.labels is not None:
             labels = clip_apart([text_of(label) for label in self.labels], 20)
             names = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
+        if self.cells is not None:
+            names = [f"{name}\n{cells}" for name, cells in zip(names, self.cells, strict=True)]
         return [plain(name) for name in names]
 
     @classmethod
     def from_explanation(
-        cls, explanation: Any, query: int = 0, ax: Axes | None = None
+        cls,
+        explanation: Any,
+        query: int = 0,
+        ax: Axes | None = None,
+        *,
+        X_train: Any = None,
     ) -> InfluenceDisplay:
         """Draw one query of an explanation.
 
@@ -145,6 +177,9 @@ class InfluenceDisplay:
             Position of the query in the explanation.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
+        X_train : data frame, series, array, sparse matrix or list, default=None
+            The training rows in the order of ``fit``, to write the first cells of each below its
+            name.
 
         Returns
         -------
@@ -163,6 +198,7 @@ class InfluenceDisplay:
             columns["score"],
             columns["row"],
             columns.get("label"),
+            None if X_train is None else _first_cells(one, X_train),
             criterion=one.criterion,
             sign=one.sign,
             title=query_title(one, separator="\n"),
@@ -208,3 +244,18 @@ class InfluenceDisplay:
         """
         explanation = estimator.explain(X, y, n_examples=n_examples, sign="absolute")
         return cls.from_explanation(explanation, query, ax)
+
+
+def _first_cells(query: Any, X_train: Any) -> list[str]:
+    """The first cells of each explaining row, in a line."""
+    position = query.columns()["position"]
+    rows = query.training_rows
+    cells = Cells(X_train, len(rows.index))
+    check_names(X_train, rows.index[position], position, "X_train")
+    return [
+        ", ".join(
+            f"{clip(name, CELL_WIDTH)} {clip(text, CELL_WIDTH)}"
+            for name, text in cells.row(row)[:N_CELLS]
+        )
+        for row in position
+    ]
