@@ -237,6 +237,13 @@ class Study(Attribution):
         vars(other).update(n_jobs=n_jobs, verbose=verbose)
         return other
 
+    def at_model(self) -> Study:
+        """The same study of queries that have been through the transformers."""
+        other, model = copy(self), copy(self.model)
+        vars(model).pop("feature_names_in_", None)  # What reaches it is an array.
+        vars(other).update(transformers=[], model=model)
+        return other
+
     # --- one number a training row ---------------------------------------------------------
 
     def scale(self, criterion: str) -> np.ndarray:

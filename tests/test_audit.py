@@ -193,7 +193,7 @@ def test_damping_is_told_as_a_share_of_the_flattest_curvature(data, damping):
     text = about_conditioning(facts)
     assert f"about {np.log10(values[-1] / values[0]):.0f} digits" in text
     share = damping / values[0]
-    assert "no damping" in text if damping == 0 else f"{share:.0%} is damping" in text
+    assert "no damping" in text if damping == 0 else f"{share:.1%} is damping" in text
 
 
 def test_conditioning_of_machines_without_a_curvature(data):
@@ -388,7 +388,7 @@ def test_report_of_texts_shows_them(tmp_path):
         report.to_html(tmp_path / "report.html", X)
         page = (tmp_path / "report.html").read_text("utf-8")
         name = "message" if X is texts else "value"
-        assert f"<b>{name}</b> {texts[report.first_positions(1)[0]]}" in page
+        assert f"<dt>{name}</dt><dd>{texts[report.first_positions(1)[0]]}</dd>" in page
 
 
 def test_nothing_that_a_terminal_obeys_is_printed(data, tmp_path):
@@ -452,6 +452,6 @@ def test_page_is_well_formed_and_escaped(audited, data, tmp_path):
     report.to_html(tmp_path / "report.html", table)
     text = (tmp_path / "report.html").read_text("utf-8")
     page = Page(text)
-    assert page.tags.count("script") == 1 and page.addresses == []
+    assert page.tags.count("script") == 2 and page.addresses == []  # the data, and the program
     assert "&lt;script&gt;" in text and "a&lt;b&gt;" in text
     assert list(report.frame().index) == names

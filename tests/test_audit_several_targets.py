@@ -63,8 +63,9 @@ def test_each_target_has_its_own_columns(name, data, tmp_path):
     assert_allclose(frame["test_influence"], influence.mean(axis=0) / 45, atol=1e-9)
     report.to_html(tmp_path / "report.html", X)
     page = (tmp_path / "report.html").read_text("utf-8")
-    body = page[page.index("<body>") : page.index("<script>")]
+    body = page[page.index("<body>") : page.index("<script")]
     text = html.unescape(re.sub(r"<[^>]*>", " ", body)) + report.summary()
+    text = text.replace("index labels", "")  # which name rows, whatever their targets
     assert not OF_CLASSES.search(text), OF_CLASSES.search(text)
     assert 'aria-label="residual_1 against prediction_1"' in body
 

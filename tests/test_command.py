@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -13,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_relatif.cli import _command
+from sklearn_relatif._version import __version__
+from sklearn_relatif.audit import AuditReport
+from sklearn_relatif.cli import _audit, _command
 from sklearn_relatif.cli._command import main
 from sklearn_relatif.utils._whole_files import write_whole
 
 pd = pytest.importorskip("pandas")
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
+HAS_OPENPYXL = importlib.util.find_spec("openpyxl") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +87,7 @@ def test_audit_of_a_table_with_columns_of_every_kind(frame, capsys, tmp_path):
 
 def test_audit_without_a_file(capsys, tmp_path):
     assert main(["audit", "--top", "3"]) == 0
-    assert "breast cancer data of scikit-learn" in capsys.readouterr().out
+    assert "No file was given: scikit-learn's breast cancer data." in capsys.readouterr().out
     assert (tmp_path / "audit.html").exists()
 
 
@@ -127,7 +131,8 @@ def test_explains_rows_by_the_others(frame, capsys):
         ["audit", "data.csv", "--target", "label", "--output", ""],
         ["audit", "data.csv", "--target", "label", "--json", "data.csv"],
         ["explain", "data.csv", "--rows", "1"],
-        ["explain", "data.csv", "--target", "label", "--rows", "one"],
+        ["audit", "-", "--target", "label", "--test", "-"],
+        ["audit", "data.csv", "--target", "label", "--id", "label"],
     ],
     ids=" ".join,
 )
@@ -173,7 +178,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys, frame):
     assert "data.csv: no such file" in refusal(capsys)
     compressed = gzip.compress(frame.to_csv(index=False).encode())
     for content, reason in (
-        (np.random.default_rng(0).bytes(4000), "neither text nor Parquet"),
+        (np.random.default_rng(0).bytes(4000), "neither text nor a table of another form"),
         (b"PK\x03\x04rubbish", "it is a zip archive; unpack it first"),
         (compressed[: len(compressed) // 2], "the compressed file is cut off"),
         (b"PAR1rubbish", "cannot be read as a table" if HAS_PYARROW else "install pyarrow"),
@@ -214,7 +219,7 @@ def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch, capsys, error, reas
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(_command, "_explainer", fail)
+    monkeypatch.setattr(_audit, "train", fail)
     assert main(["audit"]) == status
     assert reason in refusal(capsys)
 
@@ -249,7 +254,7 @@ def test_what_terminals_obey_is_printed_as_python_writes_it(frame, capsys):
     printed = capsys.readouterr()
     assert "'go\\x1b[2Jod'" in printed.out and "re\\x1b]0;title\\x07view" in printed.out
     assert "Report: o\\x1b[1m.html" in printed.out and "da\\x1b[31mta.csv" in printed.err
-    assert main(["explain", name, "--target", "label", "--rows", "1"]) == 0
+    assert main(["explain", name, "--target", "label", "--rows", "2"]) == 0
     assert main(["audit", name, "--target", "\x1b[0m"]) == 1
     assert main(["audit", "\x1b[2J.csv", "--target", "label"]) == 1
     with pytest.raises(SystemExit):
@@ -371,23 +376,134 @@ def test_forms_that_are_not_read_are_named(frame, tmp_path, capsys):
     with zipfile.ZipFile("sheet.ods", "w") as book:
         book.writestr("content.xml", "")
     (tmp_path / "book.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
-    frame.to_json("rows.jsonl", orient="records", lines=True)
-    frame.to_json("rows.json", orient="records")
+    frame.to_json("columns.json")
+    (tmp_path / "torn.jsonl").write_text('{"label": 1}\n{"label": \n')
     for name, reason in (
-        ("book.xlsx", "an Excel workbook; in Excel or LibreOffice, save it as CSV"),
+        ("book.xlsx", "part of the workbook is missing" if HAS_OPENPYXL else "needs openpyxl; run"),
         ("sheet.ods", "an OpenDocument spreadsheet; in Excel or LibreOffice, save it as CSV"),
         ("book.xls", "an Excel workbook (.xls)"),
-        ("rows.jsonl", "it holds JSON; write it as CSV first, in Python: pandas.read_json(file, l"),
-        ("rows.json", "it holds JSON; write it as CSV first, in Python: pandas.read_json(file)."),
+        ("columns.json", "it holds JSON, but neither an object a line nor a list of objects"),
+        ("torn.jsonl", "nor a list of objects (line 2 is no object of its own)"),
     ):
         assert main(["audit", name, "--target", "label"]) == 1
         assert reason in refusal(capsys)
+
+
+def test_each_form_is_told_by_its_content(frame, capsys, tmp_path):
+    compressed = gzip.compress(frame.to_csv(index=False, sep="\t").encode())
+    (tmp_path / "tabs").write_bytes(compressed)
+    frame.to_json("lines", orient="records", lines=True)
+    frame.to_json("list", orient="records")
+    names = {"tabs": "lines of tabs", "lines": "lines of lines", "list": "positions in list, coun"}
+    if HAS_PYARROW:
+        frame.to_parquet("parquet")
+        frame.set_axis([f"c{i}" for i in range(len(frame))]).to_feather("feather")
+        names |= {"parquet": "positions in parquet, coun", "feather": "index labels of feather."}
+    if HAS_OPENPYXL:
+        with pd.ExcelWriter("book.xlsx") as book:
+            pd.DataFrame({"from": ["me"], "of": 2024}).to_excel(book, sheet_name="notes")
+            frame.to_excel(book, sheet_name="data", index=False, startrow=2, startcol=1)
+        os.rename("book.xlsx", "book")
+        names |= {"book": "rows of the sheet 'data' in book."}
+    for name, called in names.items():
+        assert main(["audit", name, "--target", "label", "--test-size", "0"]) == 0
+        printed = capsys.readouterr().out
+        assert f"Rows are named by {called}" in printed and "trained on 120 rows" in printed
+        assert "Dates, counted in days: day (120 values, year first" in printed
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), [("openpyxl", "book.xlsx"), ("pyarrow", "p.parquet"), ("pyarrow", "f")]
+)
+def test_a_missing_package_is_named_in_one_line(tmp_path, package, name):
+    with zipfile.ZipFile("book.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "")
+    (tmp_path / "p.parquet").write_bytes(b"PAR1" + bytes(60))
+    (tmp_path / "f").write_bytes(b"ARROW1" + bytes(60))
+    missing = f"import sys; sys.modules['{package}'] = None"
+    finished = run("audit", name, "--target", "y", program=missing)
+    assert finished.returncode == 1 and "Traceback" not in finished.stderr
+    assert finished.stderr.splitlines()[-1].endswith(f"run: python -m pip install {package}")
+
+
+def test_standard_input_is_a_table(frame):
+    frame.to_csv("data.csv", index=False)
+    with open("data.csv") as file:
+        finished = run("audit", "-", "--target", "label", "--output", "r.html", stdin=file)
+    assert finished.returncode == 0
+    assert "Rows are named by lines of standard input." in finished.stdout
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"sklearn_relatif {__version__}\n"
+
+
+def test_rows_are_named_by_a_column(frame, capsys, tmp_path):
+    frame["size"] += np.arange(len(frame)) / 1e6
+    frame["key"] = [f"key-{i}" for i in range(len(frame))]
+    frame[80:].to_csv("test.csv", index=False)
+    assert audit(frame[:80], "--id", "key", "--test", "test.csv", "--json", "r.json") == 0
+    said = assumed(capsys)
+    assert "Rows are named by values of 'key'." in said
+    assert "Left out, since it names the rows (--id): key." in said
+    content = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert {row["row"] for row in content["rows"]} < set(frame["key"])
+    for key, said, names in (
+        (frame["key"].where(frame.index > 1), "2 rows have none", {"(2)", "(3)", "key-2"}),
+        (
+            frame["key"].where(frame.index > 1, "key-7"),
+            "3 rows share theirs ('key-7' 3 times)",
+            {"key-7 (2)", "key-7 (3)", "key-7 (9)", "key-6"},
+        ),
+    ):
+        options = ["--id", "key", "--test-size", "0", "--top", "120", "--json", "r.json"]
+        assert audit(frame.assign(key=key), *options) == 0
+        printed = assumed(capsys)
+        assert "by values of 'key', with lines of data.csv in parentheses where that is" in printed
+        assert f"Values of 'key' do not tell all rows apart: {said}." in printed
+        content = json.loads((tmp_path / "r.json").read_text("utf-8"))
+        found = {row["row"] for row in content["rows"]}
+        assert len(found) == 120 and names < found
+    assert audit(frame, "--id", "kex") == 1
+    assert "no column 'kex'; did you mean 'key'?" in refusal(capsys)
+
+
+def test_the_page_is_told_where_the_rows_come_from(frame, monkeypatch):
+    sources = []
+    monkeypatch.setattr(AuditReport, "to_html", lambda self, *rest, **more: sources.append(self))
+    frame.loc[:2, "label"] = None
+    frame["none"] = 7
+    os.mkdir("my data")
+    frame.to_csv("my data/rows.csv", index=False)
+    arguments = ["audit", "my data/rows.csv", "--target", "label", "--drop", "review"]
+    assert main(arguments) == 0
+    report = sources[0]
+    source = report.source
+    assert source.name == "my data/rows.csv" and source.target == "label"
+    assert (source.n_rows_read, source.n_columns_read) == (120, 8)
+    assert source.rows_left_out == {"without a value of 'label'": 3}
+    assert source.columns_left_out == {
+        "review": "that was asked for (--drop)",
+        "none": "it holds one value only",
+    }
+    assert source.row_names == "lines of rows.csv"
+    words = shlex.split(source.command)
+    assert words == ["python", "-m", "sklearn_relatif", *arguments]
+    assert any("Dates, counted in days" in note for note in source.notes)
+    assert report.cells.n_rows == 94 and report.cells.names == ["size", "price", *list(frame)[2:5]]
 
 
 def test_columns_that_come_close_are_proposed(frame, capsys):
     many = frame.assign(**{f"column {i}": i for i in range(25)})
     assert audit(many, target="labl") == 1
     assert "no column 'labl'; did you mean 'label'? There are: size, price" in refusal(capsys)
+    assert audit(many.assign(Labels=1, my_lab=2), target="lab") == 1
+    said = refusal(capsys)
+    assert "did you mean 'label' or 'my_lab' or 'Labels'? There are: size," in said
+    assert "'column 24'" not in said and "column 24" in said
     assert audit(many, target=" LABEL") == 1
     assert "did you mean 'label'?" in refusal(capsys)
 
@@ -406,7 +522,7 @@ def test_cells_are_shown_as_they_were_written(frame, tmp_path):
     frame["part"] = [f"{v},50" for v in range(len(frame))]
     assert audit(frame) == 0
     page = (tmp_path / "audit.html").read_text("utf-8")
-    assert "<b>customer_id</b> 40817" in page and ",50</p>" in page
+    assert "<dt>customer_id</dt><dd>40817" in page and ",50</dd>" in page
 
 
 def test_odd_tables_are_audited(tmp_path, capsys, frame):
@@ -423,7 +539,7 @@ def test_odd_tables_are_audited(tmp_path, capsys, frame):
     assert "read as Latin-1" in capsys.readouterr().out
     frame.loc[:9, "label"] = None
     assert audit(frame) == 0
-    assert "10 rows without a value of 'label'" in capsys.readouterr().out
+    assert "Left out: 10 rows without a value of 'label'." in capsys.readouterr().out
 
 
 def test_columns_named_like_code_stay_text(tmp_path, frame):
@@ -507,7 +623,7 @@ def test_test_rows_are_read_as_the_training_rows_are(frame, capsys):
     assert "missing: size ('large' 120 times), day ('never' 120 times)." in said
     other = frame.assign(label=frame["label"].where(frame.index > 4, "unknown"))
     assert audit_with(other) == 0
-    assert "5 test rows without a label of the training data" in assumed(capsys)
+    assert "Left out: 5 test rows without a label of the training data." in assumed(capsys)
     for rows, reason in (
         (frame.drop(columns="size"), "test.csv: no column 'size'"),
         (frame.drop(columns="label"), "test.csv: no column 'label'"),

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
-from sklearn_relatif.cli._command import MODELS, main
+from sklearn_relatif.cli._command import main
 from sklearn_relatif.cli._tables import is_quantity
+from sklearn_relatif.cli._training import MODELS
 from tests.test_command import assumed, in_empty_folder, refusal  # noqa: F401 (a fixture)
 
 OF_NUMBERS = [name for name, model in MODELS.items() if model.predicts == "numbers"]
@@ -40,7 +41,7 @@ def test_a_target_of_many_numbers_is_predicted_by_ridge_regression(frame, capsys
     assert audit(frame, "--drop", "visits", *options) == 0
     printed, complaints = capsys.readouterr()
     assert "warning" not in complaints
-    assert "Targets to look at first:\n  1. row 7: Its target 500 is " in printed
+    assert "Targets to look at first:\n  1. row 9: Its target 500 is " in printed
     assert "'price' has 120 different numbers, and is predicted as a number, by ridge" in printed
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert content["model"]["model"] == "Ridge"
@@ -75,7 +76,7 @@ def test_test_rows_from_a_file_of_their_own(frame, capsys):
     ].to_csv("test.csv", index=False)
     assert audit(frame[:80], "--test", "test.csv") == 0
     printed = capsys.readouterr().out
-    assert "39 test rows" in printed and "1 test rows without a number were left out" in printed
+    assert "39 test rows" in printed and "Left out: 1 test row without a number." in printed
 
 
 def test_numbers_are_read_as_those_of_the_file(frame, capsys):
@@ -87,7 +88,7 @@ def test_numbers_are_read_as_those_of_the_file(frame, capsys):
     assert main(["audit", "data.csv", "--target", "price", "--json", "r.json"]) == 0
     said = assumed(capsys)
     assert "Numbers with separators of thousands: price (119 values, " in said
-    assert "1 rows without a number in 'price' were left out." in said
+    assert "Left out: 1 row without a number in 'price'." in said
     with open("r.json") as file:
         assert min(row["target"] for row in json.load(file)["rows"]) >= 1000
 

@@ -552,7 +552,7 @@ def test_sample_weight_is_routed():
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         asking = logistic().set_fit_request(sample_weight=True)
         outside = RelatIFExplainer(make_pipeline(scaler, asking)).fit(X, y, weight)
-        explainer = RelatIFExplainer(asking).set_fit_request(sample_weight=True)
+        explainer = RelatIFExplainer(asking)
         inside = make_pipeline(scaler, explainer).fit(X, y, sample_weight=weight)
     Z = inside[:-1].transform(X)
     assert_array_equal(outside.pairwise_influence(X), expected.pairwise_influence(X))

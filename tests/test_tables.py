@@ -1,5 +1,7 @@
 """Columns are read for what they hold, and further rows as the first ones were."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_what_is_no_number(text):
 
 
 def expect_left_out(texts):
-    notes = table_of(texts * 4).notes
+    notes = table_of(texts * 4).assumed()
     assert notes == ["Left out, since it holds one value only: column."]
 
 
@@ -70,7 +72,7 @@ def column_of(tmp_path, lines, target="label"):
     path, notes = tmp_path / "data.csv", []
     path.write_text("\n".join(lines) + "\n", "utf-8")
     table = make_table(read_frame(path, notes), target, notes)
-    return table.X.iloc[:, 0].tolist(), "\n".join(notes)
+    return table.X.iloc[:, 0].tolist(), "\n".join(table.assumed())
 
 
 LABELS = ["yes", "no"] * 50
@@ -211,7 +213,26 @@ def test_lines_with_too_few_values_are_counted(tmp_path):
     assert said == ""
     read, said = column_of(tmp_path, ["sep=,", *lines, "5,", "", "6,7", "8"])
     assert "fewer values than names, of which the last were taken as missing: 3." in said
-    assert "3 rows without a value of 'label' were left out." in said and len(read) == 100
+    assert "Left out: 3 rows without a value of 'label'." in said and len(read) == 100
+
+
+def test_rows_are_named_by_the_lines_that_they_begin_in(tmp_path):
+    path = tmp_path / "data.csv"
+    text = 'sep=,\n\nx,label\n1,"a\nb\r\nc"\n  \n2,d\n\n"3\n",e\n'
+    path.write_bytes(text.encode())
+    frame = read_frame(path, [])
+    assert frame.index.tolist() == [4, 8, 10] and frame.index.name == "lines of data.csv"
+    path.write_bytes(gzip.compress(text.encode("utf-16")))
+    assert read_frame(path, []).index.tolist() == [4, 8, 10]
+    path.write_text("x,label\n1,a\n2," + "b" * 200_000)
+    frame = read_frame(path, [])
+    assert frame.index.tolist() == [0, 1]
+    assert frame.index.name == "positions in data.csv, counted from 0 below the header"
+    path.write_text('"x","label"\n"Mazda RX4",1,"a"\n"Fiat 128",2,"b"\n')
+    assert read_frame(path, []).index.tolist() == ["Mazda RX4", "Fiat 128"]
+    path.write_text('{"x": {"y": 1, "z": "a"}}\n\n{"x": {"y": null}, "w": [1, 2]}\n')
+    frame = read_frame(path, [])
+    assert frame.index.tolist() == [1, 3] and list(frame) == ["x.y", "x.z", "w"]
 
 
 def test_encodings_and_ends_of_lines(tmp_path):
@@ -244,10 +265,10 @@ def test_a_class_may_be_called_like_a_missing_value(tmp_path, name):
     path.write_text("\n".join(["x,label", *lines]))
     table = make_table(read_frame(path, notes), "label", notes)
     assert np.unique(table.y).tolist() == sorted([name, "apnea", "insomnia"])
-    assert len(table.y) == 75 and "25 rows without a value of 'label' were left out." in notes
+    assert len(table.y) == 75 and table.rows_left_out == {"without a value of 'label'": 25}
     assert f"taken as classes: {name!r} 25 times." in "\n".join(notes)
-    _, y = more_rows(table, pd.DataFrame({"x": ["1"], "label": [name]}), "label")
-    assert y.tolist() == [name]
+    rows = more_rows(table, pd.DataFrame({"x": ["1"], "label": [name]}), "label")
+    assert rows.y.tolist() == [name]
 
 
 @pytest.mark.parametrize(
@@ -258,14 +279,13 @@ def test_words_among_numeric_labels_are_missing(labels, classes, kind):
     table = table_of(list(range(6)) * 2, labels * 4)
     assert np.unique(table.y).tolist() == classes and len(table.y) == 8
     assert f"as the others are {kind}" in table.notes[0]
-    assert table.notes[1] == "4 rows without a value of 'label' were left out."
+    assert table.rows_left_out == {"without a value of 'label'": 4}
 
 
 def test_labels_of_further_rows_may_be_written_otherwise():
     table = table_of(list(range(6)) * 2, ["0", "1"] * 6)
     frame = pd.DataFrame({"column": 1, "other": 1, "label": ["1.0", "0", "NA", "2"]})
-    _, y = more_rows(table, frame, "label")
-    assert y.tolist() == [1, 0]
+    assert more_rows(table, frame, "label").y.tolist() == [1, 0]
     names = table_of(list(range(6)) * 2, ["007", "008"] * 6)
     assert np.unique(names.y).tolist() == ["007", "008"]
 
@@ -339,9 +359,10 @@ def test_the_order_of_dates_may_be_told_by_another_column(tmp_path):
 def test_truth_and_missing_values():
     table = table_of([True, False, None, True] * 3)
     np.testing.assert_array_equal(table.X["column"], [1, 0, np.nan, 1] * 3)
-    X, y = more_rows(table, pd.DataFrame({"column": ["TRUE", 0], "other": 1, "label": 1}), "label")
-    np.testing.assert_array_equal(X["column"], [1, 0])
-    assert y.tolist() == [1, 1]
+    frame = pd.DataFrame({"column": ["TRUE", 0], "other": 1, "label": 1})
+    rows = more_rows(table, frame, "label")
+    np.testing.assert_array_equal(rows.X["column"], [1, 0])
+    assert rows.y.tolist() == [1, 1]
 
 
 def test_values_that_are_not_text_nor_number():
@@ -368,15 +389,15 @@ def test_labels(labels, classes):
     table = table_of(list(range(6)) * 2, pd.Series(labels))
     assert np.unique(table.y).tolist() == classes
     frame = pd.DataFrame({"column": range(12), "other": 1, "label": labels})
-    X, y = more_rows(table, frame, "label")
-    np.testing.assert_array_equal(y, table.y)
-    assert y.dtype == table.y.dtype and len(X) == len(y)
+    rows = more_rows(table, frame, "label")
+    np.testing.assert_array_equal(rows.y, table.y)
+    assert rows.y.dtype == table.y.dtype and len(rows.X) == len(rows.y) == len(rows.cells)
 
 
 def test_columns_of_further_rows_may_stand_in_another_order():
     table = table_of(["a", "b", "c"] * 4)
     frame = pd.DataFrame({"label": [0, 1], "other": [0, 1], "more": 1, "column": ["new", None]})
-    X, _ = more_rows(table, frame, "label")
+    X = more_rows(table, frame, "label").X
     assert X.columns.tolist() == table.X.columns.tolist()
     assert X["column"].tolist() == ["new", ""]
     assert features_of(table).fit(table.X).transform(X).shape[0] == 2

@@ -10,6 +10,8 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from .._study import Study
 from ..utils._cells import Cells
 from ..utils._validation import unmasked
+from ._columns import column_shares
+from ._explained import contributions_of_rows, explained_predictions
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -38,6 +40,7 @@ def audit(
     groups: Any,
     X_train: Any = None,
     source: DataSource | None = None,
+    queries: Any = None,
 ) -> AuditReport:
     """Number each training row of a study by what it does to the model.
 
@@ -46,7 +49,7 @@ def audit(
     study : Study
     criterion : {"influence", "theta_relative", "loss_relative"}
         Of the explanations of the test rows that are not by influence, if it is relative.
-    X_test, y_test, sample_names, groups, X_train, source
+    X_test, y_test, sample_names, groups, X_train, source, queries
         As of :meth:`RelatIFExplainer.audit`.
     """
     if study.targets.n_columns > 1 and not study.targets.are_numbers:
@@ -88,6 +91,12 @@ def audit(
             columns["test_influence"] = mean_influence(study, X_test, y_test)
     columns |= suspicion_ranks(columns)
 
+    shares = column_shares(study)
+    explained, more = explained_predictions(
+        study, criterion, index, X_test, y_test, cells, queries, shares
+    )
+    notes += more
+
     table = {}
     if groups is not None:
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
@@ -108,6 +117,8 @@ def audit(
         notes=tuple(notes),
         findings=findings,
         checked=checked,
+        explained=explained,
+        contributions=contributions_of_rows(study, np.argsort(columns["suspicion_rank"]), shares),
         source=source or DataSource(),
         cells=cells,
         test_cells=test_cells,

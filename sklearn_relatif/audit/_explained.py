@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing
+
+from ..removal import find_flip_set
 from ..results import Explanation, FlipSet
+from ..utils._cells import Cells
+from ..utils._index import row_index
+from ..utils._names import position_of
+from ..utils._text import short_text, text_of
+from ._columns import ColumnShares
+from ._quantities import sliceable
+from .views import name_of
+
+#: Explaining rows on each side.
+N_ROWS = 5
+#: Classes of which a typical row is shown, at most: the most frequent ones.
+MAX_CLASSES = 3
+#: Rows of a flip set, at most.
+MAX_FLIP = 10
+#: Work that is put into flip sets, at most: for each, numbers in the table of the features, times
+#: the outputs of the model and the labels that it could flip to. (The model is trained again some
+#: twenty times for each. With Adult, one takes 2 seconds.)
+MAX_WORK = 7e6
+#: Training rows of which contributions are kept: the most suspicious ones.
+MAX_LISTED = 200
+#: Of the lead of a label, what the rows of a flip set must take to first order: they do more
+#: together than one by one, but hardly twice as much.
+MIN_REACH = 0.5
+
+NO_LABEL = "it predicts no label"
+NO_STEPS = "the model has no probabilities that steps could follow; see flip_set"
+TOO_LARGE = "the model takes long to train again; see flip_set"
+OTHER_COLUMNS = "the training rows were not given as the model takes them: audit(X_train=...)"
+NO_RAW_ROWS = "the training rows were not given: audit(X_train=...)"
+OUT_OF_REACH = (
+    f"by a first-order estimate, no {MAX_FLIP} training rows hold this prediction; see flip_set"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +62,20 @@ class ExplainedPrediction:
     is_test : bool
         Whether it is a test row, that the model has not seen.
     label, prediction : label or number
-        The label is None if it is not known.
+        Numbers are an array where the model has several targets. The label is None if it is not
+        known.
     probability : float or None
         The model's, of its prediction.
     supporting, opposing : Explanation
-        Of this one query.
+        Of this one query, by the names of the audit. A training row does not explain itself.
     flip_set : FlipSet or None
         None if none was looked for.
+    no_flip_set : str
+        Why none was looked for.
+    contributions : dict of str to float
+        What each column of the table adds to the lead of the prediction over the other labels, or
+        to the predicted number, compared with its mean; the largest first. Empty if the model does
+        not tell the columns apart.
     """
 
     reason: str
@@ -42,3 +88,347 @@ class ExplainedPrediction:
     supporting: Explanation
     opposing: Explanation
     flip_set: FlipSet | None = None
+    no_flip_set: str = ""
+    contributions: dict[str, float] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """What is predicted for which row, with what is known of it.
+
+        Returns
+        -------
+        str
+        """
+        kind = "test" if self.is_test else "training"
+        of = "" if self.probability is None else f" with a probability of {self.probability:.1%}"
+        known = "" if self.label is None else f", and it is {short_text(self.label)}"
+        return (
+            f"For {kind} row {text_of(self.name)} the model predicts "
+            f"{short_text(self.prediction)}{of}{known}."
+        )
+
+
+class Queries(NamedTuple):
+    """Rows to choose from, and what the model makes of each.
+
+    Attributes
+    ----------
+    study : Study
+        One that takes the rows as they are here.
+    X : array-like of shape (n, n_features)
+    whole : Study
+        One of the whole estimator.
+    raw : array-like of n rows or None
+        The rows as that one takes them, if they are at hand.
+    names : ndarray of shape (n,)
+    is_test : bool
+    labels : ndarray of shape (n,) or (n, n_targets), or None
+    predictions : ndarray of shape (n,) or (n, n_targets)
+        As the user knows them, as are the labels.
+    loss : ndarray of shape (n,)
+        Of the label that is predicted: the smaller, the more certain. 0 of numbers.
+    probability : ndarray of shape (n,) or None
+    """
+
+    study: Any
+    X: Any
+    whole: Any
+    raw: Any
+    names: np.ndarray
+    is_test: bool
+    labels: Any
+    predictions: np.ndarray
+    loss: np.ndarray
+    probability: Any
+
+    @property
+    def kind(self) -> str:
+        return "test row" if self.is_test else "training row"
+
+
+def explained_predictions(
+    study: Any,
+    criterion: str,
+    index: np.ndarray,
+    X_test: Any,
+    y_test: Any,
+    cells: Cells | None = None,
+    asked: Any = None,
+    shares: ColumnShares | None = None,
+) -> tuple[tuple[ExplainedPrediction, ...], list[str]]:
+    """Predictions for some rows, with the training rows that explain them, and notes.
+
+    Parameters
+    ----------
+    study : Study
+    criterion : {"influence", "theta_relative", "loss_relative"}
+        Of the explanations, if it is relative. Otherwise they are loss-relative: by influence, the
+        same outliers come first for all.
+    index : ndarray of shape (n_rows,)
+        The names of the training rows.
+    X_test, y_test
+        Rows to choose from, and their labels or targets; or None, for the training rows.
+    cells : Cells, default=None
+        The training rows as they were given.
+    asked : sequence of labels, default=None
+        Names of the rows to explain. None: those that tell most of the model.
+    shares : ColumnShares, default=None
+        What columns add to predictions, where the model tells them apart.
+    """
+    if X_test is None:
+        queries = _training_queries(study, index, cells)
+    else:
+        queries = _test_queries(study, X_test, y_test)
+    notes = []
+    if asked is not None:
+        reasons = {position_of(queries.names, row, queries.kind): "asked for" for row in asked}
+    elif study.targets.has_classes:
+        reasons, notes = _telling_classes(queries)
+    else:
+        reasons = _telling_numbers(queries)
+    criterion = "loss_relative" if criterion == "influence" else criterion
+    return tuple(_explained(queries, reasons, criterion, index, shares)), notes
+
+
+def _test_queries(study, X_test, y_test):
+    names, X = row_index(X_test), sliceable(X_test)
+    query = study.query(X)
+    predictions = study.shown(query)
+    certainty = _certainty(study, study.objective.predictor(query.jacobian))
+    return Queries(study, X, study, X, names, True, y_test, predictions, *certainty)
+
+
+def _training_queries(study, index, cells):
+    known = study.training_rows
+    # As they reach the model, because they may not be at hand in any other form.
+    X = raw = study.training_data.features
+    if study.transformers:
+        raw = None if cells is None else cells.table
+    certainty = _certainty(study, study.objective.training_predictor)
+    labels, predictions = known.labels, known.predictions
+    return Queries(study.at_model(), X, study, raw, index, False, labels, predictions, *certainty)
+
+
+def _certainty(study, eta):
+    """The loss of what is predicted, and its probability."""
+    loss = study.objective.loss
+    if not study.targets.has_classes:
+        return np.zeros(len(eta)), None
+    classes = study.targets.predicted(loss, eta)
+    probability = None
+    if loss.has_probabilities:
+        probability = loss.probabilities(eta)[np.arange(len(eta)), classes]
+    return loss.value(classes, eta), probability
+
+
+# --- the choice ---------------------------------------------------------------------------------
+
+
+def _telling_classes(queries):
+    """Positions of rows that tell most of a classifier, with why they do, and notes."""
+    reasons: dict[int, str] = {}
+    is_right = np.ones(len(queries.loss), bool)
+    if queries.labels is not None:
+        is_right = queries.labels == queries.predictions
+    wrong = np.flatnonzero(~is_right)
+    if len(wrong):
+        _add(reasons, wrong[queries.loss[wrong].argmin()], "most confident mistake")
+    _add(reasons, queries.loss.argmax(), "least certain")
+    labels, counts = np.unique(queries.predictions[is_right], return_counts=True)
+    most = np.argsort(-counts, kind="stable")
+    for label in labels[most[:MAX_CLASSES]]:
+        of_label = np.flatnonzero(is_right & (queries.predictions == label))
+        _add(reasons, _middle(queries.loss, of_label), f"typical {name_of(label)}")
+    if len(labels) <= MAX_CLASSES:
+        return reasons, []
+    return reasons, [
+        f"Of {len(labels)} labels, a typical prediction of each of the {MAX_CLASSES} most "
+        "frequent is explained; audit(queries=[...]) explains others."
+    ]
+
+
+def _telling_numbers(queries):
+    """The same of a regressor."""
+    reasons: dict[int, str] = {}
+    shown = queries.predictions.reshape(len(queries.names), -1)
+    if queries.labels is not None:
+        error = np.abs(queries.labels.reshape(shown.shape) - shown)
+        spread = error.mean(axis=0)
+        # Targets have units of their own.
+        error = (error / np.where(spread > 0, spread, 1)).sum(axis=1)
+        _add(reasons, error.argmax(), "largest error")
+    if shown.shape[1] == 1:
+        everything = np.arange(len(shown))
+        _add(reasons, _middle(shown[:, 0], everything), "typical prediction")
+        _add(reasons, shown[:, 0].argmax(), "highest prediction")
+        _add(reasons, shown[:, 0].argmin(), "lowest prediction")
+    elif not reasons:
+        _add(reasons, _middle(shown.sum(axis=1), np.arange(len(shown))), "typical prediction")
+    return reasons
+
+
+def _add(reasons, position, reason):
+    position = int(position)
+    reasons[position] = f"{reasons[position]}, {reason}" if position in reasons else reason
+
+
+def _middle(values, places):
+    """The place whose value is the median, which one of them has."""
+    order = np.argsort(values[places], kind="stable")
+    return places[order[(len(order) - 1) // 2]]
+
+
+# --- the explanations ---------------------------------------------------------------------------
+
+
+def _explained(queries, reasons, criterion, index, shares) -> Iterator[ExplainedPrediction]:
+    """The rows chosen, each explained."""
+    positions = np.array(list(reasons), np.intp)
+    if not len(positions):
+        return
+    study, X = queries.study, _safe_indexing(queries.X, positions)
+    supporting, opposing = (
+        _own_names(study, X, criterion, sign, positions, queries, index)
+        for sign in ("positive", "negative")
+    )
+    contributions = _contributions(study, X, shares)
+    flips = _flip_sets(queries, X, positions, index)
+    for place, (position, reason) in enumerate(reasons.items()):
+        labels, probability = queries.labels, queries.probability
+        flip_set, no_flip_set = flips[place]
+        yield ExplainedPrediction(
+            reason=reason,
+            name=queries.names[position],
+            position=position,
+            is_test=queries.is_test,
+            label=None if labels is None else labels[position],
+            prediction=queries.predictions[position],
+            probability=None if probability is None else float(probability[position]),
+            supporting=supporting[place],
+            opposing=opposing[place],
+            flip_set=flip_set,
+            no_flip_set=no_flip_set,
+            contributions=contributions[place],
+        )
+
+
+def _own_names(study, X, criterion, sign, positions, queries, index):
+    """An explanation in the names of the audit, in which no training row explains itself."""
+    found = study.explanations(X, None, [criterion], N_ROWS + 1, sign)[criterion]
+    indices, scores = found.indices, found.scores
+    if queries.is_test:
+        indices, scores = indices[:, :N_ROWS], scores[:, :N_ROWS]
+    else:
+        others = np.argsort(indices == positions[:, None], axis=1, kind="stable")[:, :N_ROWS]
+        indices, scores = (np.take_along_axis(of, others, axis=1) for of in (indices, scores))
+    return Explanation(
+        indices,
+        scores,
+        found.targets,
+        criterion=criterion,
+        sign=sign,
+        training_rows=replace(found.training_rows, index=index),
+        query_index=queries.names[positions],
+        solver=found.solver,
+    )
+
+
+def _contributions(study, X, shares):
+    query = study.query(X)
+    if shares is None:
+        return [{} for _ in range(query.n_rows)]
+    return shares.of(query.features, query.y if study.targets.has_classes else None)
+
+
+# --- flip sets ----------------------------------------------------------------------------------
+
+
+def _flip_sets(queries, X, positions, index):
+    """The flip set of each row, or None, and why none was looked for."""
+    obstacle = _obstacle(queries, positions)
+    if obstacle is not None:
+        return [(None, obstacle)] * len(positions)
+    reach = _reach(queries.study, X, queries.probability[positions])
+    in_reach = np.argsort(-reach, kind="stable")[: np.sum(reach >= MIN_REACH)]
+    n_sets = int(MAX_WORK // _work(queries.whole))
+    found: list[tuple[FlipSet | None, str]] = [(None, OUT_OF_REACH)] * len(positions)
+    for place in in_reach[n_sets:]:
+        found[place] = None, TOO_LARGE
+    for place in in_reach[:n_sets]:
+        row = _safe_indexing(queries.raw, positions[[place]])
+        with warnings.catch_warnings():
+            # That the model at its optimum may predict another label, which the set tells.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            flip_set = find_flip_set(queries.whole, row, MAX_FLIP)
+        found[place] = replace(flip_set, rows=index[flip_set.positions]), ""
+    return found
+
+
+def _work(study):
+    """What it takes to look for a flip set, in the unit of ``MAX_WORK``."""
+    n_rows, n_features = study.training_data.features.shape
+    n_others = len(study.model.classes_) - 1
+    return n_rows * n_features * study.objective.loss.n_outputs * n_others
+
+
+def _obstacle(queries, positions):
+    """Why no flip sets are looked for, or None."""
+    study = queries.whole
+    objective = study.objective
+    if not study.targets.has_classes:
+        return NO_LABEL
+    if queries.probability is None or objective.removal_kind != "smooth":
+        return NO_STEPS
+    if _work(study) > MAX_WORK:
+        return TOO_LARGE
+    if queries.raw is None:
+        return NO_RAW_ROWS
+    if queries.is_test:
+        return None
+    try:
+        study.query(_safe_indexing(queries.raw, positions))
+    except Exception:  # Whatever transformers make of columns that they were not fitted to.
+        return OTHER_COLUMNS
+    return None
+
+
+def _reach(study, X, probability):
+    """Which part of the lead of each label the rows of a flip set could take, to first order."""
+    objective = study.objective
+    # How much the loss of the label rises without each row.
+    rises = study.scores(X, None, ["influence"])["influence"]
+    rises = rises * (objective.sample_weight / objective.total_weight)
+    most = min(MAX_FLIP, rises.shape[1])
+    strongest = np.maximum(-np.partition(-rises, most - 1, axis=1)[:, :most], 0).sum(axis=1)
+    rest = np.maximum(1 - probability, np.finfo(float).tiny)
+    # A label flips no sooner than it has lost its lead over all others together.
+    lead = np.log(np.maximum(probability, np.finfo(float).tiny) / rest)
+    fall = strongest / rest
+    return np.where(lead > 0, fall / np.where(lead > 0, lead, 1), np.inf)
+
+
+# --- training rows that are listed --------------------------------------------------------------
+
+
+def contributions_of_rows(
+    study: Any, positions: np.ndarray, shares: ColumnShares | None
+) -> dict[int, dict[str, float]]:
+    """What each column of the table adds to the predictions of the first of some training rows.
+
+    Parameters
+    ----------
+    study : Study
+    positions : ndarray of int
+        The most important first.
+    shares : ColumnShares or None
+        None: the model does not tell the columns apart.
+
+    Returns
+    -------
+    dict of int to dict of str to float
+    """
+    if shares is None:
+        return {}
+    positions = positions[:MAX_LISTED]
+    X = _safe_indexing(study.training_data.features, positions)
+    found = _contributions(study.at_model(), X, shares)
+    return dict(zip(positions.tolist(), found, strict=True))

@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 
 class Meaning(NamedTuple):
-    """A heading, and a sentence or two for those who do not know it."""
+    """A heading, a sentence or two for those who do not know it, and which model it is of.
+
+    The basis is "in sample" where the model has seen the row, "leave-one-out" where it has seen
+    all others, and "out of sample" where it has seen none of them; empty where it matters not.
+    """
 
     heading: str
     text: str
+    basis: str = ""
 
 
 #: One training row.

@@ -117,7 +117,7 @@ def mean_influence(study, X_test, y_test):
         mean_loss = _mean_loss(objective.loss, query.y)
         return removal_effect_on(study, mean_loss, query, None, "first")
     total, n_queries = np.zeros(objective.n_rows), len(y_test)
-    X_test, y_test = _sliceable(X_test), np.asarray(y_test)
+    X_test, y_test = sliceable(X_test), np.asarray(y_test)
     for some in gen_batches(n_queries, max(1, SCORES_AT_A_TIME // objective.n_rows)):
         scores = study.scores(X_test[some], y_test[some], ["influence"])
         total += scores["influence"].sum(axis=0)
@@ -135,7 +135,7 @@ def _mean_loss(loss, classes):
     return function
 
 
-def _sliceable(X):
+def sliceable(X):
     """A table whose rows are ``X[start:stop]``, as they are those of arrays and data frames."""
     if sparse.issparse(X):
         return X.tocsr()

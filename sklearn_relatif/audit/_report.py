@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
@@ -13,8 +11,8 @@ import numpy as np
 from ..optimality import in_standard_errors, is_at_optimum
 from ..utils._cells import Cells
 from ..utils._frames import frame_of
-from ..utils._text import clip_apart, is_missing, text_of
-from ..utils._validation import missing_places
+from ..utils._names import position_of
+from ..utils._text import clip_apart, text_of
 from ..utils._whole_files import write_whole
 from ._explained import ExplainedPrediction
 from ._files import as_csv, as_json
@@ -62,6 +60,10 @@ class AuditReport:
         be.
     explained : tuple of ExplainedPrediction
         Predictions, each with the training rows that speak for it and against it.
+    contributions : dict of int to dict of str to float
+        For the positions of the most suspicious training rows, what each column of the table adds
+        to the prediction, the largest first; see :class:`ExplainedPrediction`. Empty if the model
+        does not tell the columns apart.
     source : DataSource
         Where the rows come from.
     cells, test_cells : Cells or None
@@ -93,6 +95,7 @@ class AuditReport:
     findings: tuple[Finding, ...] = ()
     checked: dict[str, str] = field(default_factory=dict)
     explained: tuple[ExplainedPrediction, ...] = ()
+    contributions: dict[int, dict[str, float]] = field(default_factory=dict)
     source: DataSource = field(default_factory=DataSource)
     cells: Cells | None = None
     test_cells: Cells | None = None
@@ -157,7 +160,7 @@ class AuditReport:
         ValueError
             If several rows have it.
         """
-        return why(self.columns, _position(self.index, row), self.n_test)
+        return why(self.columns, position_of(self.index, row), self.n_test)
 
     def frame(self) -> Any:
         """One line a training row, in the order of the training data.
@@ -209,7 +212,9 @@ class AuditReport:
         ]
         return "\n".join(lines)
 
-    def to_html(self, path: str | PathLike[str], X: Any = None, *, n_rows: int = N_SHOWN) -> None:
+    def to_html(
+        self, path: str | PathLike[str], X: Any = None, X_test: Any = None, *, n_rows: int = N_SHOWN
+    ) -> None:
         """Write the report as one HTML file that needs nothing else.
 
         Parameters
@@ -220,17 +225,19 @@ class AuditReport:
             The training rows, to show the cells of those that are listed: of pandas, Polars or
             PyArrow, of NumPy or SciPy, or a list. Of sparse rows, the cells that are not 0. None:
             those that ``audit`` was given.
+        X_test : data frame, array-like, sparse matrix or sequence of texts, default=None
+            The test rows, likewise.
         n_rows : int, default=20
             Length of the lists.
 
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data.
+            If X has not as many rows as the training data, or X_test as the test data.
         """
         from .page import render
 
-        write_whole(path, render(self, X, n_rows))
+        write_whole(path, render(self, X, X_test, n_rows))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the numbers of every training row as comma-separated values.
@@ -314,23 +321,3 @@ class AuditReport:
 
     def __repr__(self) -> str:
         return f"AuditReport of {self.model['n_rows']} training rows\n{self.summary()}"
-
-
-def _position(index: np.ndarray, row: Any) -> int:
-    """The position of the one row of a name."""
-    if not isinstance(row, Hashable):
-        raise TypeError(f"A row is asked for by its name, a label of the index; got {row!r}.")
-    # Python's own objects compare whatever they are, but times would lose their unit.
-    names = index if index.dtype.kind in "mM" else index.tolist()
-    if is_missing(row):
-        places = missing_places(names)
-    else:
-        places = [place for place, name in enumerate(names) if not is_missing(name) and name == row]
-    if not places:
-        raise KeyError(f"No training row is called {text_of(row)}: rows go by their index labels.")
-    if len(places) > 1:
-        raise ValueError(
-            f"{len(places)} training rows are called {text_of(row)}, at the positions "
-            f"{reprlib.repr(places)}: give each row a name of its own by audit(sample_names=...)."
-        )
-    return places[0]

@@ -22,7 +22,7 @@ from ._readings import (
     parse_number,
     texts_of,
 )
-from ._table_files import import_pandas, some
+from ._refusals import import_pandas, some
 
 #: Share of the values of a column that must be numbers or dates for it to be taken as such.
 MOST = 0.95
@@ -59,6 +59,8 @@ class Column:
         What it gives.
     said : dict of str to str
         What was assumed (the same words for all columns of which it is true), and of which values.
+    why_left_out : str or None
+        Why nothing is predicted from it; None if something is.
     votes : Counter of str
         Values that are numbers only with a decimal point, "."; only with a decimal comma, ",";
         dates only in an order, such as "day first".
@@ -69,6 +71,7 @@ class Column:
     reading: object = None
     values: object = None
     said: dict[str, str] = field(default_factory=dict)
+    why_left_out: str | None = None
     votes: Counter = field(default_factory=Counter)
     is_torn: bool = False
 
@@ -210,7 +213,7 @@ def _finish(column, values, name=None):
 
 
 def _left_out(why):
-    return Column(said={f"Left out, since it {why}": ""})
+    return Column(why_left_out=f"it {why}")
 
 
 def _negation(reading):

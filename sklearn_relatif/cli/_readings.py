@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from ._table_files import import_pandas
+from ._refusals import import_pandas
 
 #: Words that stand for a missing value where numbers or dates are expected, in small letters.
 STAND_INS = {

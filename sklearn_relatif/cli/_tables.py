@@ -26,7 +26,7 @@ from ._columns import (
     understand,
 )
 from ._readings import STAND_INS, count_texts, texts_of
-from ._table_files import TableError, import_pandas, some
+from ._refusals import TableError, import_pandas, some
 
 #: Parameters that the features of all texts may have in all classes together, and those of all
 #: categories. The time of an audit grows with their square: this many take about a minute for
@@ -39,8 +39,29 @@ MAX_NUMERIC_CLASSES = 50
 MAX_GROUPS = 50
 #: Labels that are numbers, in the forms in which programs write them; other digits are names.
 LABEL_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]*)?")
-#: Names that are proposed where one is not found.
-N_PROPOSED = 3
+#: Columns that are listed where one is not found; letters of a name that tell what it is a part of.
+N_LISTED, SHORTEST_PART = 40, 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a table.
+
+    Attributes
+    ----------
+    cells : DataFrame of shape (n_rows, n_columns)
+        All that was read of them, but the target and what names the rows.
+    X : DataFrame of shape (n_rows, n_features)
+        The columns that are used: numbers, and strings without missing values.
+    y : ndarray of shape (n_rows,)
+    row_names : str
+        What the names of the rows are, which are the index of both frames.
+    """
+
+    cells: Any
+    X: Any
+    y: np.ndarray
+    row_names: str
 
 
 @dataclass
@@ -56,8 +77,16 @@ class Table:
     y : ndarray of shape (n_rows,)
     readings : dict of str to callable
         How the values of each column of X are read.
+    target : str
+    id_column : str or None
+        The column that names the rows.
+    n_rows_read, n_columns_read : int
+    rows_left_out : dict of str to int
+        How many rows were left out, by why.
+    columns_left_out : dict of str to str
+        Why each column that nothing is predicted from was left out.
     notes : list of str
-        What was assumed.
+        What else was assumed.
     read_target : callable or None
         How a target is read that is a number. None: the targets are labels.
     """
@@ -66,6 +95,12 @@ class Table:
     X: Any
     y: np.ndarray
     readings: dict[str, Any]
+    target: str
+    id_column: str | None
+    n_rows_read: int
+    n_columns_read: int
+    rows_left_out: dict[str, int]
+    columns_left_out: dict[str, str]
     notes: list[str] = field(default_factory=list)
     read_target: Any = None
 
@@ -73,6 +108,21 @@ class Table:
     def has_classes(self):
         """Whether the targets are labels of classes, not numbers."""
         return self.read_target is None
+
+    @property
+    def row_names(self):
+        """What the names of the rows are."""
+        return _row_names(self.frame)
+
+    @property
+    def cells(self):
+        """The rows that have a target, but that target and what names the rows."""
+        return _cells(self.frame, self.target, self.id_column)
+
+    def rows(self, positions):
+        """Some of the rows that have a target."""
+        cells, X = self.cells.iloc[positions], self.X.iloc[positions]
+        return Rows(cells, X, self.y[positions], self.row_names)
 
     def kinds(self):
         """The columns of each kind: numbers, categories, and texts of two kinds."""
@@ -83,13 +133,20 @@ class Table:
             named[reading.kind].append(name)
         return named
 
+    def assumed(self):
+        """A line for each thing that was made of the file."""
+        rows = [f"Left out: {count_of(n, 'row')} {why}." for why, n in self.rows_left_out.items()]
+        why = {name: {f"Left out, since {why}": ""} for name, why in self.columns_left_out.items()}
+        return [*rows, *notes_of(why), *self.notes]
 
-def make_table(frame, target, notes, dropped=(), predicts=None) -> Table:
+
+def make_table(frame, target, notes, dropped=(), predicts=None, id_column=None) -> Table:
     """Separate the target, and find out what each column holds.
 
     Parameters
     ----------
     frame : DataFrame
+        Its index names the rows, and the name of its index says what they are.
     target : str
         Name of the column to predict.
     notes : list of str
@@ -98,33 +155,54 @@ def make_table(frame, target, notes, dropped=(), predicts=None) -> Table:
         Columns not to predict from.
     predicts : {"classes", "numbers"}, optional
         What the target is taken for. None: what it looks like.
+    id_column : str, optional
+        The column that names the rows, by its values.
 
     Raises
     ------
     TableError
         If the table cannot be used.
     """
-    frame = frame.rename(columns=str).reset_index(drop=True)
-    require_columns(frame, [target, *dropped])
+    names_of_rows = [] if id_column is None else [id_column]
+    require_columns(frame, [target, *dropped, *names_of_rows])
+    frame = _named_by(frame, id_column, notes)
+    n_rows_read, n_columns_read = frame.shape
     has_numbers = is_quantity(frame[target]) if predicts is None else predicts == "numbers"
+    left_out: dict[str, int] = {}
     if not has_numbers:
-        frame, y = _classes(frame, target, notes)
-    columns, said = understand(frame.drop(columns=[target, *dropped]))
+        frame, y = _classes(frame, target, left_out, notes)
+    columns, said = understand(frame.drop(columns=[target, *dropped, *names_of_rows]))
     notes += said
+    why = {name: "it names the rows (--id)" for name in names_of_rows}
+    why |= {name: "that was asked for (--drop)" for name in dropped if name != target}
+    why |= {name: of.why_left_out for name, of in columns.items() if of.why_left_out is not None}
     used = {name: column for name, column in columns.items() if column.reading is not None}
     if not used:
         raise TableError("no column is left to predict from")
     X = import_pandas().DataFrame({name: used[name].values for name in used}, index=frame.index)
-    readings = {name: used[name].reading for name in used}
-    if not has_numbers:
-        return Table(frame, X, y, readings, notes)
-    votes: Counter[str] = sum((column.votes for column in columns.values()), Counter())
-    read, numbers = _numbers(frame[target], votes, notes)
-    kept = numbers.notna()
-    return Table(frame[kept], X[kept], numbers[kept].to_numpy(), readings, notes, read)
+    read = None
+    if has_numbers:
+        votes: Counter[str] = sum((column.votes for column in columns.values()), Counter())
+        read, numbers = _numbers(frame[target], votes, left_out, notes)
+        kept = numbers.notna()
+        frame, X, y = frame[kept], X[kept], numbers[kept].to_numpy()
+    return Table(
+        frame=frame,
+        X=X,
+        y=y,
+        readings={name: used[name].reading for name in used},
+        target=target,
+        id_column=id_column,
+        n_rows_read=n_rows_read,
+        n_columns_read=n_columns_read,
+        rows_left_out=left_out,
+        columns_left_out=why,
+        notes=notes,
+        read_target=read,
+    )
 
 
-def more_rows(table, frame, target):
+def more_rows(table, frame, target) -> Rows:
     """Features and targets of further rows, read as those of a table.
 
     Rows without a number, or whose label the table does not have, are left out.
@@ -134,16 +212,12 @@ def more_rows(table, frame, target):
     table : Table
         What is assumed is added to its notes.
     frame : DataFrame
+        Its rows are named as those of the table where it has that column.
     target : str
-
-    Returns
-    -------
-    X : DataFrame of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
     """
-    pandas = import_pandas()
-    frame = frame.rename(columns=str).reset_index(drop=True)
     require_columns(frame, [target, *table.X.columns])
+    if table.id_column in frame.columns:
+        frame = _named_by(frame, table.id_column, table.notes)
     if table.has_classes:
         y = _as_known_labels(texts_of(frame[target]), np.unique(table.y))
         wanted = "label of the training data"
@@ -153,13 +227,48 @@ def more_rows(table, frame, target):
     if not known.any():
         raise TableError(f"none of its values of {target!r} is a {wanted}")
     if not known.all():
-        table.notes.append(f"{(~known).sum()} test rows without a {wanted} were left out.")
+        n_unknown = count_of((~known).sum(), "test row")
+        table.notes.append(f"Left out: {n_unknown} without a {wanted}.")
     columns = {name: read(frame[name]) for name, read in table.readings.items()}
     lost = {name: lost_values(frame[name], columns[name]) for name in columns}
     said = "Values of the test rows that are not what their column holds, taken as missing"
     table.notes += notes_of({name: {said: detail} for name, detail in lost.items() if detail})
-    X = pandas.DataFrame(columns, index=frame.index)
-    return X[known], y[known].to_numpy(table.y.dtype)
+    X = import_pandas().DataFrame(columns, index=frame.index)
+    cells = _cells(frame, target, table.id_column)
+    return Rows(cells[known], X[known], y[known].to_numpy(table.y.dtype), _row_names(frame))
+
+
+def _named_by(frame, id_column, notes):
+    """A frame whose rows are named by a column, and by their former names where that is needed."""
+    if id_column is None:
+        return frame
+    given = texts_of(frame[id_column])
+    is_shared, is_missing = given.dropna().duplicated(keep=False), given.isna()
+    n_shared, n_missing = int(is_shared.sum()), int(is_missing.sum())
+    if not n_shared and not n_missing:
+        return frame.set_axis(given.to_numpy()).rename_axis(f"values of {id_column!r}")
+    counts = count_texts(given.dropna()[is_shared])
+    problems = [f"{count_of(n_shared, 'row')} share theirs ({examples(counts)})"] * bool(n_shared)
+    problems += [f"{count_of(n_missing, 'row')} have none"] * bool(n_missing)
+    notes.append(f"Values of {id_column!r} do not tell all rows apart: {', '.join(problems)}.")
+    places = given.index.astype(str)
+    is_doubtful = is_missing | given.duplicated(keep=False)
+    apart = (given.fillna("") + " (" + places + ")").str.strip()
+    names = given.where(~is_doubtful, apart)
+    if not names.is_unique:
+        raise TableError(f"{id_column!r} cannot name the rows: {', '.join(problems)}")
+    return frame.set_axis(names.to_numpy()).rename_axis(
+        f"values of {id_column!r}, with {_row_names(frame)} in parentheses where that is needed"
+    )
+
+
+def _row_names(frame):
+    return frame.index.name or "positions, counted from 0"
+
+
+def _cells(frame, target, id_column):
+    columns = [target] if id_column is None else [target, id_column]
+    return frame.drop(columns=columns, errors="ignore")
 
 
 def require_columns(frame, names):
@@ -170,19 +279,29 @@ def require_columns(frame, names):
 
 
 def _proposals(name, columns):
-    lowered = {column.lower(): column for column in reversed(columns)}
-    close = [lowered[it] for it in get_close_matches(name.strip().lower(), lowered, N_PROPOSED)]
+    """The columns that a name could be meant for, all of them, and the first of what there is."""
+    close = _resembling(name.strip().lower(), columns)
     meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{meant}{'T' if meant else 't'}here are: {some(columns)}"
+    return f"{meant}{'T' if meant else 't'}here are: {some(columns, N_LISTED)}"
+
+
+def _resembling(name, columns):
+    """The columns called nearly so, the nearest first, and those that a part of the name is of."""
+    lowered = {column: column.lower() for column in columns}
+    near = get_close_matches(name, dict.fromkeys(lowered.values()), len(columns)) if name else []
+    parts = [it for it in lowered.values() if len(name) >= SHORTEST_PART and name in it]
+    rank = {it: place for place, it in enumerate(dict.fromkeys(near + parts))}
+    found = [column for column in columns if lowered[column] in rank]
+    return sorted(found, key=lambda column: rank[lowered[column]])
 
 
 # --- labels ---------------------------------------------------------------------------------
-def _classes(frame, target, notes):
+def _classes(frame, target, left_out, notes):
     """The rows that have a label, and their labels, of at least two classes of two rows."""
     y = _labels(frame[target], notes)
     missing = y.isna()
     if missing.any():
-        notes.append(f"{missing.sum()} rows without a value of {target!r} were left out.")
+        left_out[f"without a value of {target!r}"] = int(missing.sum())
     counts = y.value_counts()
     rare = counts.index[counts < 2]
     n_classes = len(counts) - len(rare)
@@ -196,14 +315,12 @@ def _classes(frame, target, notes):
             f"{target!r} has {n_classes} classes; at most {MAX_CLASSES} are possible{way_out}"
         )
     if len(rare):
-        notes.append(
-            f"Classes of a single row were left out, {count_of(len(rare), 'row')}: {some(rare)}."
-        )
+        left_out[f"alone in their class ({some(rare)})"] = len(rare)
     kept = ~(missing | y.isin(rare))
     return frame[kept], _as_array(y[kept])
 
 
-def _numbers(values, votes, notes):
+def _numbers(values, votes, left_out, notes):
     """How the numbers of a target are read, and the numbers, of which some are missing."""
     column = number_column(values, votes)
     if column is None:
@@ -213,7 +330,7 @@ def _numbers(values, votes, notes):
     notes += notes_of({values.name: column.said})
     n_missing = int(column.values.isna().sum())
     if n_missing:
-        notes.append(f"{n_missing} rows without a number in {values.name!r} were left out.")
+        left_out[f"without a number in {values.name!r}"] = n_missing
     if len(values) - n_missing < 2:
         raise TableError(f"{values.name!r} has fewer than two numbers")
     return column.reading, column.values

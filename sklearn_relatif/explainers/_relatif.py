@@ -41,11 +41,11 @@ from ..utils._validation import (
     check_positive_int,
     check_training_labels,
     label_array,
-    place_sample_weight,
     refuse_lazy,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._compact import CompactExplainer, compacted
+from ._metadata import handed_on
 from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
@@ -429,10 +429,10 @@ class RelatIFExplainer(
             estimators that are fitted without, such as OneClassSVM.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, handed to the model itself when the estimator is a Pipeline or a search;
-            with metadata routing enabled, to whatever has requested them. One number counts for
-            all rows.
+            with metadata routing enabled, to whatever in the estimator has requested them. One
+            number counts for all rows. For a FrozenEstimator, those that it was fitted with.
         **fit_params
-            Further arguments of the estimator's ``fit``.
+            Further arguments of the estimator's ``fit``, or metadata for what has requested them.
 
         Returns
         -------
@@ -464,11 +464,11 @@ class RelatIFExplainer(
         has_labels = adapter is not None and y is not None
         if has_labels and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
-        fit_params, weight = place_sample_weight(prefix, sample_weight, fit_params, X)
+        passed, weight = handed_on(self, prefix, sample_weight, fit_params, X)
         estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
-                estimator = estimator.fit(X, y, **fit_params)
+                estimator = estimator.fit(X, y, **passed)
             with step("factor curvature"), jobs(self.n_jobs):
                 study = prepare_study(
                     estimator,
@@ -686,6 +686,7 @@ class RelatIFExplainer(
         *,
         X_train: Any = None,
         source: DataSource | None = None,
+        queries: Any = None,
     ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
@@ -706,6 +707,10 @@ class RelatIFExplainer(
             needs them is not checked, and the report says so.
         source : DataSource, default=None
             Where the rows come from, for the head of the page.
+        queries : sequence of labels, default=None
+            Names of the rows whose predictions are explained in full: of test rows or, without
+            these, of training rows. None: those that tell most of the model, such as its most
+            confident mistake and its least certain prediction.
 
         Returns
         -------
@@ -734,7 +739,9 @@ class RelatIFExplainer(
         Its label is '0', which the model without it gives ...%; the model predicts '1'; ...
         """
         study = study_of(self)
-        return audit(study, self.criterion, X_test, y_test, sample_names, groups, X_train, source)
+        return audit(
+            study, self.criterion, X_test, y_test, sample_names, groups, X_train, source, queries
+        )
 
     def diagnostics(self, *, dfbetas: bool = True) -> Any:
         """Regression diagnostics of each training row: what statisticians ask of it.

@@ -1,4 +1,7 @@
-"""The wrapped estimator in its place: an explainer predicts as it does, and is tagged like it."""
+"""The wrapped estimator in its place: an explainer predicts as it does, and is tagged like it.
+
+Metadata are for the estimator too: an explainer only hands them on.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +30,9 @@ def _estimator_has(method: str) -> Callable[[Any], bool]:
 
 class WrappedEstimatorMixin:
     """Predictions, features and tags of :class:`RelatIFExplainer`, which are its estimator's."""
+
+    # So that there is no set_fit_request: the estimator requests weights, not the explainer.
+    __metadata_request__fit = {"sample_weight": UNUSED}
 
     if TYPE_CHECKING:  # Of the explainer.
         estimator: Any
@@ -106,6 +113,37 @@ class WrappedEstimatorMixin:
         """
         check_is_fitted(self)
         return self.estimator_.score_samples(X)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Whom metadata reach: whatever in the wrapped estimator has requested them.
+
+        Returns
+        -------
+        MetadataRouter
+            Of ``fit`` to that of the estimator. ``score`` takes a ``correlation`` itself.
+
+        Examples
+        --------
+        >>> from sklearn import config_context
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> weight = [1.0, 2.0, 3.0] * 50
+        >>> with config_context(enable_metadata_routing=True):
+        ...     model = LogisticRegression(max_iter=1000).set_fit_request(sample_weight=True)
+        ...     explainer = RelatIFExplainer(model, n_retrainings=10, random_state=0)
+        ...     search = GridSearchCV(explainer, {"damping": [0.0, 1.0]}, cv=2)
+        ...     search = search.fit(X, y, sample_weight=weight)
+        >>> search.best_params_
+        {'damping': 0.0}
+        """
+        # As a step of a pipeline it is fitted by fit_transform.
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping.add(caller="fit_transform", callee="fit")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of BaseEstimator

@@ -7,7 +7,6 @@ from contextlib import suppress
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn import get_config
 
 from ._index import row_index
 from ._text import is_missing
@@ -83,9 +82,9 @@ def place_sample_weight(prefix, sample_weight, fit_params, X):
     """Arguments for the estimator's ``fit``, and the weights of the rows among them.
 
     ``prefix`` is the path of the model in a pipeline ("logisticregression__"), which its
-    ``fit`` wants in front of the argument unless metadata routing is enabled.
+    ``fit`` wants in front of the argument.
     """
-    key = "sample_weight" if get_config()["enable_metadata_routing"] else f"{prefix}sample_weight"
+    key = f"{prefix}sample_weight"
     if sample_weight is None:
         sample_weight = fit_params.get(key)
     elif fit_params.get(key) is not None:

@@ -32,7 +32,8 @@ def _meanings(meanings, present):
     """Each meaning once, under all that have it."""
     headings: dict[str, list[str]] = {}
     for name in present:
-        heading, text = meanings[name]
+        heading, text, basis = meanings[name]
+        text = f"{text} ({basis.capitalize()}.)" if basis else text
         headings.setdefault(text, []).append(heading)
     lines = "".join(
         f"<dt>{escape(', '.join(some))}</dt><dd>{escape(text)}</dd>"

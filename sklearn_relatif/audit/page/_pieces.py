@@ -8,40 +8,97 @@ from html import escape
 import numpy as np
 
 from ...utils._text import clip, text_of
+from ..views import percent
 
 PERCENT = (
     "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
     "test_largest_class", "predictions_changed", "accuracy_change",
 )  # fmt: skip
 SIGNED = (
-    "test_influence", "accuracy_change", "log_loss_change", "residual", "loo_residual",
-    "mean_residual", "error_change",
+    "test_influence", "accuracy_change", "loss_change", "loss_change_estimate", "residual",
+    "loo_residual", "mean_residual", "error_change",
 )  # fmt: skip
 #: The end of a column's name that tells which of several targets it is of.
 PLACE = re.compile(r"_\d+$")
+#: The ends of the names of columns that hold the 95 % interval of another one.
+LOW, HIGH = "_low", "_high"
 #: Characters of a name that are shown, and those that fit a narrow column.
 MAX_NAME, SHORT_NAME = 60, 16
+#: Characters of a cell that are shown at once, and in all.
+MAX_CELL, MAX_TEXT = 300, 20_000
+#: Cells of a row that are shown at once.
+N_CELLS = 8
+#: Names of a list that are shown at once.
+N_NAMES = 12
+#: Records of a table that are shown at once.
+N_RECORDS = 5
 
 
 def present(report, names):
     return [name for name in names if name in report.columns]
 
 
+# --- words and lists --------------------------------------------------------------------------
+
+
+def more_of(summary, content, style=""):
+    """Content that opens."""
+    style = f' class="{style}"' if style else ""
+    return f"<details{style}><summary>{summary}</summary>{content}</details>"
+
+
+def listed(texts, n_shown=N_NAMES):
+    """Texts in a line, of which the last ones open where there are many."""
+    shown, rest = list(texts[:n_shown]), list(texts[n_shown:])
+    if len(rest) == 1:
+        shown, rest = shown + rest, []
+    line = escape(", ".join(shown))
+    if not rest:
+        return line
+    return f"{line} " + more_of(
+        f"… and {len(rest):,} more", f"<p>{escape(', '.join(map(str, rest)))}</p>"
+    )
+
+
 def fact_boxes(view, facts):
     boxes = []
     for name, value in facts.items():
-        heading, meaning = view.facts[name]
-        text = value if isinstance(value, str) else ", ".join(map(text_of, value[:30])) \
-            if isinstance(value, np.ndarray) else number(name, value)  # fmt: skip
-        wide = ' class="wide"' if len(text) > 40 else ""
+        heading, meaning, *_ = view.facts[name]
+        if isinstance(value, np.ndarray):
+            texts = [text_of(entry) for entry in value]
+            content, is_wide = listed(texts), sum(map(len, texts)) > 40
+        else:
+            text = value if isinstance(value, str) else number(name, value)
+            content, is_wide = escape(text), len(text) > 40
+        wide = ' class="wide"' if is_wide else ""
         boxes.append(
             f'<div{wide} title="{escape(meaning)}"><dt>{escape(heading)}</dt>'
-            f"<dd>{escape(text)}</dd></div>"
+            f"<dd>{content}</dd></div>"
         )
     return f'<dl class="facts">{"".join(boxes)}</dl>'
 
 
-def row_table(report, rows, columns, more=None):
+def figure(chart, caption):
+    return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def row_table(report, rows, columns, more=None, *, title):
+    """A table of training rows.
+
+    Parameters
+    ----------
+    report : AuditReport
+    rows : ndarray of int
+        Their positions.
+    columns : list of str
+        Those of the report.
+    more : list of str, default=None
+        As of :func:`table_of`.
+    title : str
+    """
     view = report.view
     headings = [(name, view.row[name]) for name in ("row", *columns)]
     records = [
@@ -51,32 +108,53 @@ def row_table(report, rows, columns, more=None):
         ]
         for row in rows
     ]
-    return table_of(view, headings, records, more)
+    return table_of(view, headings, records, more, title=title)
 
 
-def table_of(view, headings, records, more=None):
-    """A table whose records are sorted by a click; each may have a line of its own below."""
-    head = "".join(
-        f'<th scope="col"{_style(view, name)} title="{escape(meaning.text)}">'
-        f'<span role="button" tabindex="0">{escape(meaning.heading)}</span></th>'
-        for name, meaning in headings
-    )
-    style = ' class="plain"' if more is None else ""
+def table_of(view, headings, records, more=None, *, title, first=N_RECORDS):
+    """A table whose records are sorted by a click, searched and saved.
+
+    Parameters
+    ----------
+    view : View
+    headings : list of (str, Meaning)
+        The name and the meaning of each column.
+    records : list of list of str
+        The cells, as :func:`cell` makes them.
+    more : list of str, default=None
+        What stands on a line of its own below each record.
+    title : str
+        What the table lists, for those who do not see it, and for the name of its file.
+    first : int, default=5
+        Records that are shown until all are asked for.
+    """
+    head = "".join(_heading(view, name, meaning) for name, meaning in headings)
     body = []
     for place, record in enumerate(records):
         below = ""
         if more is not None:
             below = f'<tr><td class="more" colspan="{len(headings)}">{more[place]}</td></tr>'
-        body.append(f"<tbody{style}><tr>{''.join(record)}</tr>{below}</tbody>")
+        body.append(f"<tbody><tr>{''.join(record)}</tr>{below}</tbody>")
     table = f"<table><thead><tr>{head}</tr></thead>{''.join(body)}</table>"
-    return f'<div class="scroll">{table}</div>\n'
+    file = re.sub(r"\W+", "_", title.lower()).strip("_")
+    return (
+        f'<div class="card table" data-file="{file}.csv" data-first="{first}">'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}">{table}</div>'
+        "</div>\n"
+    )
 
 
-def _style(view, name):
-    return ' class="text"' if name in view.words else ""
+def _heading(view, name, meaning):
+    style = ' class="text"' if name in view.words else ""
+    basis = f"<small>{escape(meaning.basis)}</small>" if meaning.basis else ""
+    return (
+        f'<th scope="col"{style} data-name="{escape(name)}" title="{escape(meaning.text)}">'
+        f'<span role="button" tabindex="0">{escape(meaning.heading)}</span>{basis}</th>'
+    )
 
 
-def cell(view, name, value):
+def cell(view, name, value, interval=None):
+    """A cell of a table, with the ends of the interval of its number where there is one."""
     if name in view.words:
         text = text_of(value)
         style = "text long" if len(text) > SHORT_NAME else "text"
@@ -85,7 +163,11 @@ def cell(view, name, value):
         return f'<td class="{style}" data-value="{escape(text)}"{title}>{shown}</td>'
     missing = bool(np.isnan(value))
     key = "" if missing else repr(float(value))
-    return f'<td data-value="{key}">{escape(number(name, value))}</td>'
+    text = escape(number(name, value))
+    if interval is not None and not np.isnan(interval).any():
+        low, high = (escape(number(name, end)) for end in interval)
+        text += f' <span class="interval">({low} to {high})</span>'
+    return f'<td data-value="{key}">{text}</td>'
 
 
 def number(name, value):
@@ -94,11 +176,11 @@ def number(name, value):
         return f"{value:,}"
     if np.isnan(value):
         return "–"
-    if value == 0:
-        return "0%" if name in PERCENT else "0"
     sign = "+" if PLACE.sub("", name) in SIGNED else ""
     if name in PERCENT:
-        return _percentage(value, sign)
+        return f"{value:+.2%}" if sign and value else percent(value)
+    if value == 0:
+        return "0"
     size = abs(value)
     if 1e3 <= size < 1e6:
         return f"{value:{sign},.0f}"
@@ -106,23 +188,38 @@ def number(name, value):
     return format(value, f"{sign}.2e" if is_long else f"{sign}#.3g").removesuffix(".")
 
 
-def _percentage(share, sign):
-    if sign:
-        return f"{share:+.2%}"
-    if share < 0.001:
-        return "<0.1%"
-    if 0.999 < share < 1:
-        return ">99.9%"
-    return "100%" if share == 1 else f"{share:.1%}"
+# --- the cells of a row -----------------------------------------------------------------------
 
 
 def more_below(sentence, cells):
-    listed = ""
-    if cells:
-        listed = " · ".join(f"<b>{escape(n)}</b> {escape(v)}" for n, v in cells)
-        listed = f'<p class="cells">{listed}</p>'
-    return f"<div>{escape(sentence)}{listed}</div>"
+    """What stands below a record: a sentence, and the cells of its row."""
+    return f'<div><p class="why">{escape(sentence)}</p>{cell_list(cells)}</div>'
 
 
-def figure(chart, caption):
-    return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
+def cell_list(cells, n_shown=N_CELLS):
+    """The cells of a row, the last of which open where there are many."""
+    cells = list(cells)
+    if not cells:
+        return ""
+    n_shown = len(cells) if len(cells) <= n_shown + 2 else n_shown
+    shown, rest = _cells(cells[:n_shown]), cells[n_shown:]
+    if not rest:
+        return shown
+    return shown + more_of(f"{len(rest):,} more columns", _cells(rest), "more-cells")
+
+
+def _cells(cells):
+    return f'<dl class="cells">{"".join(_one_cell(name, text) for name, text in cells)}</dl>'
+
+
+def _one_cell(name, text):
+    kept = text
+    if len(text) > MAX_TEXT:
+        kept = f"{text[:MAX_TEXT]} … ({len(text):,} characters)"
+    shown = escape(kept)
+    if len(kept) > MAX_CELL:
+        shown = f"{escape(kept[:MAX_CELL])}…" + more_of("all of it", f"<p>{escape(kept)}</p>")
+    return (
+        f'<div data-cell="{escape(name)}" data-value="{escape(kept)}">'
+        f"<dt>{escape(name)}</dt><dd>{shown}</dd></div>"
+    )

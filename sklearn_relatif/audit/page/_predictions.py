@@ -17,11 +17,12 @@ def predictions_of(report, n_rows):
     view = report.view
     headings = [(name, view.prediction[name]) for name in found]
 
-    def table(rows):
-        return table_of(view, headings, [[cell(view, n, found[n][i]) for n in found] for i in rows])
+    def table(rows, title):
+        records = [[cell(view, n, found[n][i]) for n in found] for i in rows]
+        return f"<h3>{title}</h3>{table_of(view, headings, records, title=f'{title} test rows')}"
 
     return (
-        "<p>A prediction with little support has no training row that resembles it, as the model "
-        f"sees it.</p><h3>Least supported</h3>{table(order[:n_rows])}"
-        f"<h3>Most supported</h3>{table(order[::-1][:n_rows])}"
+        "<p>Of test rows, which the model has not seen. A prediction with little support has no "
+        "training row that resembles it, as the model sees it.</p>"
+        f"{table(order[:n_rows], 'Least supported')}{table(order[::-1][:n_rows], 'Most supported')}"
     )

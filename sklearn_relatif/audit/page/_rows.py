@@ -26,7 +26,7 @@ def suspects(report, cells, n_rows):
     ]
     return (
         f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
-        + row_table(report, rows, columns, more)
+        + row_table(report, rows, columns, more, title="Rows to look at first")
         + _pictures(report, rows)
     )
 
@@ -59,7 +59,8 @@ def _pictures(report, rows):
         columns["loss"], columns["self_influence"], marked,
         x_label="loss", y_label="self-influence",
     )  # fmt: skip
-    return "".join([*figures, figure(chart, f"All training rows.{key}")])
+    figures.append(figure(chart, f"All training rows.{key}"))
+    return f'<div class="pictures">{"".join(figures)}</div>'
 
 
 def hubs(report, n_rows):
@@ -71,8 +72,10 @@ def hubs(report, n_rows):
     ):
         counts = report.columns[name]
         hubs = np.argsort(-counts, kind="stable")[:n_rows]
-        table = row_table(report, hubs[counts[hubs] > 0], present(report, report.view.hub_columns))
-        content += f"<h3>Most often first by {method}</h3>{table}"
+        title = f"Most often first by {method}"
+        columns = present(report, report.view.hub_columns)
+        table = row_table(report, hubs[counts[hubs] > 0], columns, title=title)
+        content += f"<h3>{title}</h3>{table}"
         counts = np.sort(counts[counts > 0])[::-1]
         shares[style] = np.cumsum(counts) / max(1, counts.sum())
     if any(len(values) for values in shares.values()):
@@ -91,7 +94,10 @@ def harm(report, n_rows):
     order = np.argsort(report.columns["test_influence"], kind="stable")
     columns = present(report, report.view.harm_columns)
     harmful, helpful = order[:n_rows], order[::-1][:n_rows]
-    return (
-        f"<h3>Most harmful to the test rows</h3>{row_table(report, harmful, columns)}"
-        f"<h3>Most helpful</h3>{row_table(report, helpful, columns)}"
+    return "".join(
+        f"<h3>{title}</h3>{row_table(report, rows, columns, title=title)}"
+        for title, rows in (
+            ("Most harmful to the test rows", harmful),
+            ("Most helpful to the test rows", helpful),
+        )
     )

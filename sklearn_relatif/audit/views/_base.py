@@ -5,14 +5,24 @@ All else is the same for both: how hard rows pull at the model, which explain mo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...optimality import in_standard_errors, is_at_optimum
 from .._meanings import Meaning
 
 #: What of a report is words, not numbers.
 NAMES = ("row", "query", "best_row", "group")
+
+
+class KeyFigure(NamedTuple):
+    """A number that stands at the head of a report."""
+
+    value: str
+    name: str
+    note: str
+    is_bad: bool = False
 
 
 class View:
@@ -104,6 +114,14 @@ class View:
 
     # --- words -----------------------------------------------------------------------------------
 
+    def key_figures(self, model: dict[str, Any]) -> list[KeyFigure]:
+        """The few numbers that tell how good the model is and whether to trust the others."""
+        return [*self.errors(model), _sizes(model), _fit(model)]
+
+    def errors(self, model: dict[str, Any]) -> list[KeyFigure]:
+        """Those of them that are about predictions."""
+        raise NotImplementedError
+
     def quality(self, model: dict[str, Any]) -> str:
         """A line on how well the model does."""
         raise NotImplementedError
@@ -119,3 +137,20 @@ class View:
     def about(self, columns: dict[str, np.ndarray], row: int) -> str:
         """What the model makes of the target of a row, as the beginning of a sentence."""
         raise NotImplementedError
+
+
+def _sizes(model):
+    note = "all rows given; none were put aside for testing"
+    if "n_test" in model:
+        note = f"{model['n_test']:,} more to test on"
+    return KeyFigure(f"{model['n_rows']:,}", "rows trained on", note)
+
+
+def _fit(model):
+    distance = model["distance_to_optimum"]
+    if np.isnan(distance):
+        return KeyFigure("Unknown", "convergence", "the numbers overflow", is_bad=True)
+    note = f"{in_standard_errors(distance)} from its optimum"
+    if is_at_optimum(distance):
+        return KeyFigure("Converged", "the fit", note)
+    return KeyFigure("Not converged", "the fit", f"{note}: the numbers mislead", is_bad=True)

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from ...utils._validation import class_positions, label_array, missing_places
+from .._intervals import of_share
 from .._meanings import FACTS, GROUP, PREDICTION, ROW
-from ._base import NAMES, View
+from ._base import NAMES, KeyFigure, View
 from ._words import name_of, percent
 
 NO_PROBABILITIES = (
@@ -119,6 +120,25 @@ class ClassView(View):
             if name in before:
                 changes[f"{name}_change"] = after[name] - before[name]
         return changes
+
+    def errors(self, model):
+        figures = []
+        if "test_accuracy" in model:
+            low, high = of_share(model["test_accuracy"], model["n_test"])
+            figures.append(
+                KeyFigure(
+                    percent(model["test_accuracy"]),
+                    "accuracy on test rows",
+                    f"95% interval {percent(low)} to {percent(high)}; always the most frequent "
+                    f"label: {percent(model['test_largest_class'])}",
+                )
+            )
+        baseline = f"always the most frequent label: {percent(model['largest_class'])}"
+        if "loo_accuracy" in model:
+            value, name = model["loo_accuracy"], "accuracy, leave-one-out"
+        else:
+            value, name = model["accuracy"], "accuracy on training rows (in sample)"
+        return [*figures, KeyFigure(percent(value), name, baseline)]
 
     def quality(self, model):
         parts = [f"{model['accuracy']:.1%} of the training rows"]

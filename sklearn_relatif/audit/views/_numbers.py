@@ -13,7 +13,7 @@ from .._meanings import (
     Meaning,
     meanings_of_several,
 )
-from ._base import NAMES, View
+from ._base import NAMES, KeyFigure, View
 from ._words import amount
 
 #: Targets whose errors a sentence tells, at most.
@@ -141,6 +141,26 @@ class NumberView(View):
             if name in before:
                 changes[name.replace("error", "error_change")] = after[name] - before[name]
         return changes
+
+    def errors(self, model):
+        # Of several targets, the first: their units may differ.
+        end = self.endings[0]
+        of = f" of target{end}" if end else ""
+        known = {
+            f"test_error{end}": ("on test rows", f"test_spread{end}"),
+            f"loo_error{end}": ("leave-one-out", f"spread{end}"),
+            f"error{end}": ("on training rows (in sample)", f"spread{end}"),
+        }
+        figures = [
+            KeyFigure(
+                amount(model[name]),
+                f"typical error{of}, {where}",
+                f"root mean square; always the mean target: {amount(model[spread])}",
+            )
+            for name, (where, spread) in known.items()
+            if name in model and spread in model
+        ]
+        return figures[:2]
 
     def quality(self, model):
         beginning = "The root mean square error of the model is"

@@ -18,13 +18,13 @@ def amount(value) -> str:
 
 
 def percent(share):
-    """A share in words: two digits, and never 0% or 100% of what is not."""
+    """A share, in tables and in sentences: one digit, and never 0% or 100% of what is not."""
     if np.isnan(share):
         return "an unknown share"
-    value = 100 * share
-    if 0 < value < 0.1:
-        return "less than 0.1%"
-    if 99.9 < value < 100:
-        return "more than 99.9%"
-    digits = 1 if 0 < value < 1 or 99 < value < 100 else 0
-    return f"{value:.{digits}f}%"
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if 0 < share < 0.001:
+        return "<0.1%"
+    if 0.999 < share < 1:
+        return ">99.9%"
+    return f"{share:.1%}"

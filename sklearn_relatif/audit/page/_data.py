@@ -1,0 +1,82 @@
+"""The numbers of all training rows, which the page holds once, compressed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+from ...utils._text import text_of
+
+#: Characters that the numbers may take, of a page of 1.5 MB.
+MAX_DATA = 900_000
+#: Digits of a number, the most that fit.
+DIGITS = 6, 4, 3
+ELEMENT = "all-rows"
+
+
+class Packed(NamedTuple):
+    """The numbers of training rows as text, of how many rows and with how many digits."""
+
+    text: str
+    n_rows: int
+    digits: int
+
+
+def pack(report):
+    """The numbers of all training rows, or of the most suspicious ones where all do not fit.
+
+    Parameters
+    ----------
+    report : AuditReport
+    """
+    rows = np.arange(len(report.index))
+    for digits in DIGITS:
+        text = _pack(report, rows, digits)
+        if len(text) <= MAX_DATA:
+            return Packed(text, len(rows), digits)
+    while len(text) > MAX_DATA:
+        rows = report.first_positions(int(0.95 * len(rows) * MAX_DATA / len(text)))
+        text = _pack(report, rows, digits)
+    return Packed(text, len(rows), digits)
+
+
+def offer(report, packed):
+    """What the head of the page says of them, with the place of a button."""
+    n_all = len(report.index)
+    which, more = f"all {n_all:,} training rows", ""
+    if packed.n_rows < n_all:
+        which = f"the {packed.n_rows:,} of {n_all:,} training rows that the model fits worst"
+        more = "; the rest would make this page too large, and AuditReport.to_csv writes all"
+    return (
+        f'<span data-download="{ELEMENT}">Download CSV</span> of {which}, '
+        f"to {packed.digits} digits{more}"
+    )
+
+
+def element(packed):
+    """The element that holds them."""
+    return (
+        f'<script type="text/plain" id="{ELEMENT}" data-file="training_rows.csv">'
+        f"{packed.text}</script>"
+    )
+
+
+def _pack(report, rows, digits):
+    columns = {"row": report.index, **report.columns}
+    texts = (_column(values[rows], digits) for values in columns.values())
+    content = f'{{"names": {json.dumps(list(columns))}, "columns": [{", ".join(texts)}]}}'
+    return base64.b64encode(zlib.compress(content.encode("ascii"), 9)).decode("ascii")
+
+
+def _column(values, digits):
+    """A column as JSON; what is no number becomes null."""
+    if values.dtype.kind == "f":
+        texts = np.char.mod(f"%.{digits}g", values)
+        return f"[{','.join(np.where(np.isfinite(values), texts, 'null'))}]"
+    if values.dtype.kind in "iu":
+        return f"[{','.join(map(str, values.tolist()))}]"
+    return json.dumps([text_of(value) for value in values])

@@ -1,0 +1,132 @@
+"""What was found, the most important first, and what was looked for."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from ...utils._text import text_of
+from ..views import amount, percent
+from ._pieces import listed, more_of
+
+#: Findings that are shown at once.
+N_FINDINGS = 5
+#: From which weight on a finding is serious, and a warning.
+SERIOUS, WARNING = 0.7, 0.4
+#: Rows that a finding names at once.
+N_ROWS = 8
+ICONS = {
+    "serious": '<path d="M12 4 L21 20 H3 Z"/><path d="M12 10 V14.5"/><path d="M12 17 V17.4"/>',
+    "warning": '<circle cx="12" cy="12" r="9"/><path d="M12 7 V13"/><path d="M12 16.4 V16.8"/>',
+    "note": '<circle cx="12" cy="12" r="9"/><path d="M12 11 V17"/><path d="M12 7.4 V7.8"/>',
+    "fine": '<path d="M5 12.5 L10 17.5 L19 7"/>',
+}
+NAMES = {"serious": "Serious", "warning": "Worth a look", "note": "Note", "fine": "Fine"}
+NOTHING = "Nothing was found that needs a look."
+
+
+def findings(report, titles):
+    """The section of the findings.
+
+    Parameters
+    ----------
+    report : AuditReport
+    titles : dict of str to str
+        Of the sections of the page, to link to.
+    """
+    cards = [_card(report, finding, titles) for finding in report.findings]
+    if not cards:
+        told = f'<div class="words"><p class="told">{NOTHING}</p></div>'
+        cards = [f'<li class="card finding no-value fine">{_icon("fine")}{told}</li>']
+    content = f'<ul class="findings">{"".join(cards[:N_FINDINGS])}</ul>'
+    rest = cards[N_FINDINGS:]
+    if rest:
+        more = f'<ul class="findings">{"".join(rest)}</ul>'
+        content += more_of(f"{len(rest)} more", more, "more-findings")
+    return content + checks(report)
+
+
+def _card(report, finding, titles):
+    value = _value(finding.value)
+    shown = f'<span class="value">{escape(value)}</span>' if value else ""
+    severity = severity_of(finding)
+    below = []
+    if finding.section in titles:
+        title = titles[finding.section]
+        below.append(f'<a href="#{escape(finding.section)}">See “{escape(title)}”</a>')
+    below += _places(report, finding)
+    below.append(more_of("How this was found", f"<p>{escape(finding.method)}</p>"))
+    return (
+        f'<li class="card finding {severity}{"" if value else " no-value"}">{_icon(severity)}'
+        f'{shown}<div class="words"><p class="told">{escape(finding.sentence)}</p>'
+        f'<div class="more-of-it">{"".join(below)}</div></div></li>'
+    )
+
+
+def severity_of(finding):
+    """How serious a finding is, by its weight."""
+    if finding.weight >= SERIOUS:
+        return "serious"
+    return "warning" if finding.weight >= WARNING else "note"
+
+
+def _icon(severity):
+    return (
+        f'<svg class="icon" viewBox="0 0 24 24" role="img" aria-label="{NAMES[severity]}" '
+        'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '
+        f'stroke-linejoin="round">{ICONS[severity]}</svg>'
+    )
+
+
+def _value(value):
+    """The number of a finding: a count, or a share of something."""
+    if not np.isfinite(value):
+        return ""
+    if float(value).is_integer() and abs(value) >= 1:
+        return f"{int(value):,}"
+    return percent(value) if 0 <= value <= 1 else amount(value)
+
+
+def _places(report, finding):
+    """The rows and columns that a finding is about."""
+    places = []
+    if len(finding.rows):
+        names = [text_of(report.index[row]) for row in finding.rows]
+        places.append(f"<span>Training rows: {listed(names, N_ROWS)}</span>")
+    if len(finding.test_rows) and report.predictions:
+        names = [text_of(report.predictions["query"][row]) for row in finding.test_rows]
+        places.append(f"<span>Test rows: {listed(names, N_ROWS)}</span>")
+    if finding.columns:
+        places.append(f"<span>Columns: {listed(finding.columns)}</span>")
+    return places
+
+
+# --- what was looked for --------------------------------------------------------------------
+
+
+def checks(report):
+    """All that was looked for, and what could not be and why.
+
+    Parameters
+    ----------
+    report : AuditReport
+    """
+    if not report.checked:
+        return ""
+    content, missed = "", {}
+    for subject, outcome in report.checked.items():
+        if outcome in ("found", "nothing found"):
+            style = ' class="found"' if outcome == "found" else ""
+            content += f"<li{style}>{escape(subject)}: {outcome}</li>"
+        else:
+            missed[subject] = outcome
+    n_done = len(report.checked) - len(missed)
+    opener = f"{n_done} {'thing was' if n_done == 1 else 'things were'} looked for"
+    if missed:
+        opener += f", {len(missed)} could not be"
+        content += "".join(
+            f'<li class="not-checked">{escape(subject)}: {escape(why)}</li>'
+            for subject, why in missed.items()
+        )
+    return more_of(opener, f'<ul class="checks">{content}</ul>', "unchecked")

@@ -1,0 +1,152 @@
+"""The model of a command: which there are, the table for it, and its explainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import (
+    GammaRegressor,
+    HuberRegressor,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC, LinearSVC
+
+from ..explainers import RelatIFExplainer
+from ._output import say
+from ._refusals import TableError, import_pandas
+from ._table_files import read_frame
+from ._tables import Table, describe_features, features_of, make_table
+
+
+class Model(NamedTuple):
+    """A model to choose from.
+
+    Attributes
+    ----------
+    predicts : {"classes", "numbers"}
+    build : callable
+        Takes the number of training rows.
+    """
+
+    predicts: str
+    build: Callable[[int], Any]
+
+
+#: Of mean losses: as much as a penalty of 1 is to their sum, as of the others.
+ONE_OF_ALL = {"solver": "newton-cholesky", "tol": 1e-8, "max_iter": 1000}
+MODELS = {
+    "logistic": Model("classes", lambda n_rows: LogisticRegression(max_iter=10_000, tol=1e-6)),
+    "linear_svm": Model("classes", lambda n_rows: LinearSVC(max_iter=100_000, tol=1e-6)),
+    "svm": Model("classes", lambda n_rows: SVC(tol=1e-6)),
+    "ridge": Model("numbers", lambda n_rows: Ridge(tol=1e-10)),
+    "linear": Model("numbers", lambda n_rows: LinearRegression()),
+    "lasso": Model("numbers", lambda n_rows: LassoCV(max_iter=100_000, tol=1e-8)),
+    "huber": Model("numbers", lambda n_rows: HuberRegressor(max_iter=10_000)),
+    "poisson": Model("numbers", lambda n_rows: PoissonRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+    "gamma": Model("numbers", lambda n_rows: GammaRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+}
+#: By whether the target has classes.
+DEFAULT_MODELS = {True: "logistic", False: "ridge"}
+#: Different numbers up to which nobody doubts that they are classes.
+FEW_NUMBERS = 10
+#: Targets that models do not take.
+REFUSED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "poisson": (lambda y: y < 0, "below 0"),
+    "gamma": (lambda y: y <= 0, "of 0 or less"),
+}
+#: Used where no damping is asked for and the curvature cannot be inverted without one.
+FALLBACK_DAMPING = 1e-6
+#: The data and the labels where no file is given.
+BREAST_CANCER, BREAST_CANCER_TARGET = "scikit-learn's breast cancer data", "target"
+
+
+def load_table(options) -> Table:
+    """The table that a command is about; its target and its model are put into the options.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    """
+    notes: list[str] = []
+    import_pandas()
+    if options.data is None:
+        if options.target not in (None, BREAST_CANCER_TARGET):
+            raise TableError(f"the breast cancer data have the labels {BREAST_CANCER_TARGET!r}")
+        options.target = BREAST_CANCER_TARGET
+        frame = _breast_cancer()
+        notes.append(f"No file was given: {BREAST_CANCER}.")
+    else:
+        say(f"reading {options.data}")
+        frame = read_frame(options.data, notes)
+    predicts = None if options.model is None else MODELS[options.model].predicts
+    table = make_table(frame, options.target, notes, options.drop, predicts, options.id)
+    _choose_model(table, options)
+    notes.append(describe_features(table))
+    return table
+
+
+def _breast_cancer():
+    data = load_breast_cancer(as_frame=True)
+    frame = data.frame.assign(target=data.target_names[data.target])
+    return frame.rename_axis("positions, counted from 0")
+
+
+def _choose_model(table, options):
+    """The model that was asked for, if it takes the targets, or the one for such targets."""
+    if options.model is None:
+        options.model = DEFAULT_MODELS[table.has_classes]
+        table.notes += _said_of_target(table, options.target)
+    is_refused, which = REFUSED.get(options.model, (None, ""))
+    n_refused = int(is_refused(table.y).sum()) if is_refused else 0
+    if n_refused:
+        raise TableError(
+            f"{options.target!r} has {n_refused} numbers {which}, which --model {options.model} "
+            "does not take"
+        )
+
+
+def _said_of_target(table, target):
+    """What is assumed of a target of numbers, of which others could be right."""
+    n_different = len(np.unique(table.y))
+    if not table.has_classes:
+        others = [name for name, model in MODELS.items() if model.predicts == "numbers"][1:]
+        yield (
+            f"{target!r} has {n_different} different numbers, and is predicted as a number, by "
+            f"ridge regression (--model {', '.join(others)} for another model)."
+        )
+    elif table.y.dtype.kind in "if" and n_different > FEW_NUMBERS:
+        yield (
+            f"The {n_different} different numbers of {target!r} were taken as classes (--model "
+            "ridge predicts them as numbers)."
+        )
+
+
+def train(table, rows, options) -> RelatIFExplainer:
+    """The model, trained on some rows of a table, with its explainer.
+
+    Parameters
+    ----------
+    table : Table
+    rows : ndarray of int
+        Positions of the rows to train on.
+    options : argparse.Namespace
+    """
+    say(f"training on {len(rows)} rows")
+    X, y = table.X.iloc[rows], table.y[rows]
+    model = make_pipeline(features_of(table), MODELS[options.model].build(len(rows)))
+    model.fit(X, y)
+    if options.damping != "auto":
+        return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
+    try:
+        return RelatIFExplainer.from_fitted(model, X, y)
+    except ValueError:
+        table.notes.append(f"The curvature is damped by {FALLBACK_DAMPING:g}.")
+        return RelatIFExplainer.from_fitted(model, X, y, damping=FALLBACK_DAMPING)
