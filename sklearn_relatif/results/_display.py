@@ -15,6 +15,8 @@ from ..utils._frames import check_names
 from ..utils._style import (
     add_legend,
     dress,
+    is_small,
+    lay_out,
     n_characters,
     names_of,
     new_axes,
@@ -40,10 +42,10 @@ if TYPE_CHECKING:
 
 #: Share of the width of the axes that names may take, if they can be told apart by it.
 NAME_SHARE = 0.6
-#: What is kept free for the score at the end of a bar, as a share of the width of the axes.
-SCORE_SHARE = 0.12
-#: Cells that are told of a row, and characters of each.
-N_CELLS, CELL_WIDTH = 3, 16
+#: Most of what is kept free for the score at the end of a bar, as a share of the width of the axes.
+MAX_SCORE = 0.3
+#: Cells that are told of a row at most, and characters of their names and texts.
+N_CELLS, CELL_WIDTH = 5, 20
 _MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
 
 
@@ -60,8 +62,8 @@ class InfluenceDisplay:
         The rows' names: the user's index labels.
     labels : array-like of shape (n_rows,), optional
         The rows' labels, shown behind their names.
-    cells : sequence of str, optional
-        What else is told of each row, below its name.
+    cells : sequence of sequences of str, optional
+        What else is told of each row below its name, as far as there is room.
     criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
         What the scores are.
     sign : {"positive", "negative", "absolute"} or None, default="absolute"
@@ -92,7 +94,7 @@ class InfluenceDisplay:
         scores: ArrayLike,
         rows: ArrayLike,
         labels: ArrayLike | None = None,
-        cells: Sequence[str] | None = None,
+        cells: Sequence[Sequence[str]] | None = None,
         *,
         criterion: str,
         sign: str | None = "absolute",
@@ -107,7 +109,7 @@ class InfluenceDisplay:
         self.title = title
 
     def plot(self, ax: Axes | None = None) -> InfluenceDisplay:
-        """Draw the bars, each with its score.
+        """Draw the bars, each with its score where there is room.
 
         Parameters
         ----------
@@ -143,10 +145,6 @@ class InfluenceDisplay:
         self.bars_ = ax.barh(
             places, self.scores, height=0.7, color=[here[color] for color in colors]
         )
-        # Room for the scores, on the sides on which there are bars.
-        ax.margins(x=SCORE_SHARE)
-        scores = [score_text(score, self.sign, 3) for score in self.scores]
-        ax.bar_label(self.bars_, scores, padding=3, fontsize=note_size(ax))
         if n_bars:
             ax.vlines(0, top, bottom, color=palette.neither, linewidth=0.8)
         else:
@@ -161,7 +159,21 @@ class InfluenceDisplay:
             [self.bars_[colors.index(color)] for color in legend],
             [_MEANINGS[color] for color in legend],
         )
+        if n_bars and not is_small(ax):
+            self._write_scores(ax)
         return self
+
+    def _write_scores(self, ax: Axes) -> None:
+        """The score at the end of each bar, for which the axes are made longer."""
+        texts = [score_text(score, self.sign, 3) for score in self.scores]
+        labels = ax.bar_label(self.bars_, texts, padding=3, fontsize=note_size(ax))
+        lay_out(ax)
+        width = 1.2 * max(label.get_window_extent().width for label in labels)
+        share = min(MAX_SCORE, width / ax.get_window_extent().width)
+        lowest, highest = min(0.0, np.min(self.scores)), max(0.0, np.max(self.scores))
+        sides = (lowest < 0, highest > 0 or lowest == 0)
+        longer = ((highest - lowest) or 1.0) / (1 - share * sum(sides))
+        ax.set_xlim(lowest - sides[0] * share * longer, highest + sides[1] * share * longer)
 
     def _names(self, ax: Axes) -> list[str]:
         """Names of the bars, of which as many letters are shown as leave the bars their room."""
@@ -174,7 +186,7 @@ class InfluenceDisplay:
             names = [f"{row} ({label})" for row, label in zip(rows, labels, strict=True)]
         if self.cells is None:
             return names
-        told = (plain(clip(cells, room)) for cells in self.cells)
+        told = (plain(_that_fit(cells, room)) for cells in self.cells)
         return [f"{name}\n{cells}" for name, cells in zip(names, told, strict=True)]
 
     @classmethod
@@ -266,16 +278,23 @@ class InfluenceDisplay:
         return cls.from_explanation(explanation, query, ax)
 
 
-def _first_cells(query: Any, X_train: Any) -> list[str]:
-    """The first cells of each explaining row, in a line."""
+def _first_cells(query: Any, X_train: Any) -> list[list[str]]:
+    """The first cells of each explaining row."""
     position = query.columns()["position"]
     rows = query.training_rows
     cells = Cells(X_train, len(rows.index))
     check_names(X_train, rows.index[position], position, "X_train")
     return [
-        ", ".join(
+        [
             f"{clip(name, CELL_WIDTH)} {clip(text, CELL_WIDTH)}"
             for name, text in cells.row(row)[:N_CELLS]
-        )
+        ]
         for row in position
     ]
+
+
+def _that_fit(texts: Sequence[str], width: int) -> str:
+    """As many texts as fit into a line, one at least."""
+    ends = np.cumsum([len(text) + len(", ") for text in texts]) - len(", ")
+    n_shown = max(1, int(np.sum(ends <= width)))
+    return clip(", ".join(texts[:n_shown]), width)
