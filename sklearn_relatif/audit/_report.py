@@ -49,6 +49,8 @@ class AuditReport:
     predictions : dict of str to ndarray of shape (n_test,)
         The predictions on the test rows, and how they are supported; empty without test rows.
         ``best_row`` is the name of a training row, masked where none supports the prediction.
+        Where the labels or targets are known, out of sample: ``loss``, ``suspicion_rank`` from 1
+        for the largest, and ``label_probability``, if there are probabilities.
     groups : dict of str to ndarray of shape (n_groups,)
         Groups of training rows, and what removing each does; empty without groups.
     notes : tuple of str
@@ -138,6 +140,48 @@ class AuditReport:
         ndarray of int, shape (min(n_rows, n_train),)
         """
         return np.argsort(self.columns["suspicion_rank"])[:n_rows]
+
+    def first_test_rows(self, n_rows: int = N_SHOWN) -> np.ndarray:
+        """Names of the test rows with the most suspicious labels or targets, the worst first.
+
+        The model has not seen them. Of a data frame they are labels of its index.
+
+        Parameters
+        ----------
+        n_rows : int, default=20
+
+        Returns
+        -------
+        ndarray of shape (min(n_rows, n_test),)
+
+        Raises
+        ------
+        ValueError
+            If the audit had no test rows with labels or targets.
+        """
+        return self.predictions["query"][self.first_test_positions(n_rows)]
+
+    def first_test_positions(self, n_rows: int = N_SHOWN) -> np.ndarray:
+        """Positions of the same rows in the test data, and in `predictions`.
+
+        Parameters
+        ----------
+        n_rows : int, default=20
+
+        Returns
+        -------
+        ndarray of int, shape (min(n_rows, n_test),)
+
+        Raises
+        ------
+        ValueError
+            If the audit had no test rows with labels or targets.
+        """
+        if "suspicion_rank" not in self.predictions:
+            raise ValueError(
+                "There are no test rows whose labels or targets are known: audit(X_test, y_test)."
+            )
+        return np.argsort(self.predictions["suspicion_rank"])[:n_rows]
 
     def why(self, row: Any) -> str:
         """One sentence on why a row is worth a look.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
+from ._labels import LABELS, ONE_CLASS, TARGETS
 
 __all__ = ["CHECKS", "Check", "Evidence", "Finding", "look"]
 
 #: All that is looked for.
-CHECKS: tuple[Check, ...] = (FIT,)
+CHECKS: tuple[Check, ...] = (FIT, LABELS, TARGETS, ONE_CLASS)
 
 
 def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
@@ -22,11 +23,14 @@ def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
     -------
     findings : tuple of Finding
     checked : dict of str to str
-        For each subject: ``"found"``, ``"nothing found"``, or why it could not be looked for.
+        For each subject that there can be: ``"found"``, ``"nothing found"``, or why it could not
+        be looked for.
     """
     findings: list[Finding] = []
     checked = {}
     for check in CHECKS:
+        if not check.applies(evidence):
+            continue
         obstacle = check.obstacle(evidence)
         if obstacle is not None:
             checked[check.subject] = f"not checked: {obstacle}"

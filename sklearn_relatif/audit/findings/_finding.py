@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...utils._cells import Cells
+from .._suspects import NOT_JUDGED, Suspects, without_suspects
 from ..views import View
 
 
@@ -73,6 +74,8 @@ class Evidence:
         Numbers of groups of training rows, empty without these.
     cells, test_cells : Cells or None
         The rows as the user wrote them, as far as they are at hand.
+    suspects : Suspects
+        Rows whose labels or targets are likely to be wrong.
     """
 
     study: Any
@@ -84,6 +87,7 @@ class Evidence:
     groups: dict[str, np.ndarray]
     cells: Cells | None = None
     test_cells: Cells | None = None
+    suspects: Suspects = field(default_factory=lambda: without_suspects(NOT_JUDGED))
 
 
 class Check(NamedTuple):
@@ -97,11 +101,14 @@ class Check(NamedTuple):
         From an Evidence to the list of what was found, empty if nothing was.
     obstacle : callable
         From an Evidence to why it cannot be looked for, or None.
+    applies : callable
+        From an Evidence to whether there can be such a thing at all: labels, for one.
     """
 
     subject: str
     find: Callable[[Evidence], list[Finding]]
     obstacle: Callable[[Evidence], str | None] = lambda evidence: None
+    applies: Callable[[Evidence], bool] = lambda evidence: True
 
 
 def needs_cells(evidence: Evidence) -> str | None:
