@@ -135,4 +135,5 @@ def audit(
         source=source or DataSource(),
         cells=cells,
         test_cells=test_cells,
+        library=study.training_rows.library,
     )

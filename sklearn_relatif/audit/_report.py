@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..optimality import in_standard_errors, is_at_optimum
 from ..utils._cells import Cells
+from ..utils._frames import frame_of
 from ..utils._names import position_of
 from ..utils._text import clip_apart, text_of
 from ..utils._whole_files import write_whole
@@ -19,9 +20,6 @@ from ._sentences import why
 from ._source import DataSource
 from .findings import Finding
 from .views import View, percent, view_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Rows of each section of the report.
 N_SHOWN = 20
@@ -72,6 +70,8 @@ class AuditReport:
         Where the rows come from.
     cells, test_cells : Cells or None
         The training rows and the test rows as they were given, where they were.
+    library : str or None
+        Of whose data frames :meth:`frame` makes one; None: of pandas.
 
     Examples
     --------
@@ -101,6 +101,7 @@ class AuditReport:
     source: DataSource = field(default_factory=DataSource)
     cells: Cells | None = None
     test_cells: Cells | None = None
+    library: str | None = None
 
     @property
     def view(self) -> View:
@@ -205,13 +206,15 @@ class AuditReport:
         """
         return why(self.columns, position_of(self.index, row), self.n_test)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> Any:
         """One line a training row, in the order of the training data.
 
         Returns
         -------
-        pandas.DataFrame
-            Indexed by the names of the rows. Columns, of which those are left out that the
+        data frame
+            Of the library of the training data, or of pandas if they were arrays. The names of the
+            rows are its index, and where frames of the library have none, its first column,
+            ``row``. Columns, of which those are left out that the
             model or the test rows do not give: ``label``, ``prediction`` and ``probability``
             (of the label) by the fitted model; ``loo_prediction``, ``loo_loss`` and
             ``loo_probability`` by the model without the row, in one Newton step (which is exact
@@ -229,15 +232,9 @@ class AuditReport:
         Raises
         ------
         ImportError
-            If pandas is not installed.
+            If that library is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "AuditReport.frame needs pandas, which is not installed: pip install pandas"
-            ) from error
-        return pd.DataFrame(self.columns, index=pd.Index(self.index, name="row"))
+        return frame_of(self.columns, self.library, "AuditReport.frame", self.index)
 
     def summary(self) -> str:
         """The report in a few lines of text.

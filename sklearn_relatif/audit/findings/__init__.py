@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from ._duplicates import CONFLICTS, DUPLICATES, LEAKS_OF_ROWS, conflicting_rows
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
+from ._identifiers import IDENTIFIERS
 from ._labels import LABELS, ONE_CLASS, TARGETS
+from ._leakage import LEAKAGE
+from ._skill import SKILL
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "look"]
+__all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
 
 #: All that is looked for.
-CHECKS: tuple[Check, ...] = (FIT, LABELS, TARGETS, ONE_CLASS)
+CHECKS: tuple[Check, ...] = (
+    FIT,
+    LEAKAGE,
+    SKILL,
+    CONFLICTS,
+    LABELS,
+    TARGETS,
+    LEAKS_OF_ROWS,
+    IDENTIFIERS,
+    ONE_CLASS,
+    DUPLICATES,
+)
 
 
 def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:

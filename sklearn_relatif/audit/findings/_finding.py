@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from ...utils._cells import Cells
 from .._suspects import NOT_JUDGED, Suspects, without_suspects
 from ..views import View
+from ._predictors import Predictors
+from ._repeats import Repeats, repeats_of
 
 
 def _no_rows() -> np.ndarray:
@@ -88,6 +91,16 @@ class Evidence:
     cells: Cells | None = None
     test_cells: Cells | None = None
     suspects: Suspects = field(default_factory=lambda: without_suspects(NOT_JUDGED))
+
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What the model predicts from, column by column."""
+        return Predictors(self.study, self.cells, self.test_cells)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which training rows are equal to each other."""
+        return repeats_of(self.predictors.keys)
 
 
 class Check(NamedTuple):
