@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ._text import text_of
+from ._text import apart, text_of
 from ._validation import refuse_lazy
 
 #: What the only column of texts is called that have no name.
@@ -61,7 +61,7 @@ class Cells:
         self.n_rows = int(shape[0])
         if sparse.issparse(self.table):
             self.table = sparse.csr_array(self.table)
-        self.names = None if sparse.issparse(self.table) else list(_apart(self._named(shape)))
+        self.names = None if sparse.issparse(self.table) else apart(self._named(shape))
 
     def _named(self, shape):
         table = self.table
@@ -112,14 +112,6 @@ class Cells:
 def _has_columns(table):
     """Whether a table is of PyArrow or Polars, which hold columns and not rows."""
     return hasattr(table, "column_names") or hasattr(table, "get_columns")
-
-
-def _apart(names):
-    """Names of which several are the same, counted."""
-    seen: dict[str, int] = {}
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 def _sparse_row(X, row):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils._validation import label_array
+from .._intervals import mean_change
 from .._meanings import (
     NUMBER_FACTS,
     NUMBER_GROUP,
@@ -55,6 +56,7 @@ class NumberView(View):
         self.hub_columns = (
             *self._names(*shown), "hub_if", "hub_relatif", "self_influence", "leverage",
         )  # fmt: skip
+        self.test_suspect_columns = (*self._names(*shown), "loss", "support", "suspicion_rank")
         self.harm_columns = (*self._names(*shown), "test_influence", "parameter_shift", "loss")
 
     def _names(self, *names):
@@ -124,22 +126,26 @@ class NumberView(View):
         counts[rows] = False
         return bool(counts.any())
 
-    def performance(self, model, X_test, y_test):
-        prediction = model.predict(X_test)
+    def performance(self, study, query, eta, y_test):
+        loss, targets = study.objective.loss, study.targets
+        prediction = targets.shown(targets.predicted(loss, eta), None)
         found = self._columns(prediction=prediction)
         if y_test is not None:
+            found["loss"] = loss.value(query.y, eta)
             errors = self._columns(error=y_test - prediction)
             found |= {name: root_mean_square(values) for name, values in errors.items()}
         return found
 
     def changes(self, before, after):
-        changes = {}
-        for end in self.endings:
-            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
-            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
+        changes: dict[str, float] = {}
+        if "loss" in before:
+            changes |= mean_change("loss_change", before["loss"], after["loss"])
         for name in self._names("error"):
             if name in before:
                 changes[name.replace("error", "error_change")] = after[name] - before[name]
+        for end in self.endings:
+            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
+            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
         return changes
 
     def errors(self, model):
@@ -207,6 +213,19 @@ class NumberView(View):
             f"{amount(prediction)} that {whose} predicts{with_it}{compared}"
         )
 
+    def about_test_row(self, predictions, row):
+        end = max(self.endings, key=lambda end: _times_usual(predictions, row, end))
+        residual = predictions[f"residual{end}"][row]
+        side = "above" if residual >= 0 else "below"
+        times = _times_usual(predictions, row, end)
+        of = f" of target{end}" if end else ""
+        compared = f", {times:.1f} times the typical error{of}" if np.isfinite(times) else ""
+        return (
+            f"Its target{end} {amount(predictions[f'target{end}'][row])} is "
+            f"{amount(abs(residual))} {side} the {amount(predictions[f'prediction{end}'][row])} "
+            f"that the model predicts{compared}"
+        )
+
     def _worst(self, columns, row):
         """The ending of the target that is furthest off, in typical errors: units differ."""
         return max(self.endings, key=lambda end: _times_typical(columns, row, end, fitted=0.0))
@@ -236,6 +255,13 @@ def _times_typical(columns, row, end, fitted=np.nan):
     typical = root_mean_square(columns[f"residual{end}"])
     error = abs(columns[f"target{end}"][row] - _of_others(columns, row, end)[0])
     return error / typical if typical > 0 else fitted
+
+
+def _times_usual(predictions, row, end):
+    """How often the error of a test row has the typical error of the test rows."""
+    residuals = predictions[f"residual{end}"]
+    typical = root_mean_square(residuals)
+    return abs(residuals[row]) / typical if typical > 0 else np.nan
 
 
 def root_mean_square(values) -> float:
