@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -14,6 +14,7 @@ from sklearn.svm import SVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.plotting import (
+    CooksDistanceDisplay,
     DampingDisplay,
     GalleryDisplay,
     LeverageDisplay,
@@ -21,8 +22,11 @@ from sklearn_relatif.plotting import (
     SelfInfluenceDisplay,
 )
 from sklearn_relatif.results import Explanation, TrainingRows
+from sklearn_relatif.utils._colors import SUPPORTING, SUPPORTING_ON_DARK
 from sklearn_relatif.utils._drawing import LABEL_GAP, spread
+from sklearn_relatif.utils._style import names_of
 
+pd = pytest.importorskip("pandas")
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -52,11 +56,24 @@ def explainer(digits):
 
 
 @pytest.fixture(scope="module")
-def drawers(explainer, digits):
+def two_classes(digits):
+    X, y = digits[:2]
+    chosen = y < 2
+    names = [f"digit {i} of the archive" for i in np.flatnonzero(chosen)]
+    X = pd.DataFrame(X[chosen], index=names)
+    weights = np.linspace(0, 2, len(X))
+    return RelatIFExplainer(LogisticRegression(C=0.1, tol=1e-8)).fit(
+        X, np.array(["no", "yes"])[y[chosen]], sample_weight=weights
+    )
+
+
+@pytest.fixture(scope="module")
+def drawers(explainer, two_classes, digits):
     X, _, X_test, y_test = digits
     return {
         "self-influence": lambda ax: SelfInfluenceDisplay.from_estimator(explainer, X_test, ax=ax),
         "leverage": lambda ax: LeverageDisplay.from_estimator(explainer, ax=ax),
+        "Cook's distance": lambda ax: CooksDistanceDisplay.from_estimator(two_classes, ax=ax),
         "fidelity": lambda ax: RemovalFidelityDisplay.from_estimator(
             explainer, X_test, y_test, ax=ax
         ),
@@ -67,7 +84,7 @@ def drawers(explainer, digits):
     }
 
 
-NAMES = ("self-influence", "leverage", "fidelity", "damping", "gallery")
+NAMES = ("self-influence", "leverage", "Cook's distance", "fidelity", "damping", "gallery")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,6 +129,76 @@ def box_of(text):
 def overlapping(texts):
     boxes = [box_of(text) for text in texts]
     return [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)]
+
+
+def written(figure):
+    """All texts that are seen, but for ticks."""
+    return [
+        text
+        for text in figure.findobj(matplotlib.text.Text)
+        if text.get_text() and text.get_visible() and not is_tick(text)
+    ]
+
+
+def is_tick(text):
+    return any(text in axis.get_ticklabels("both") for axis in axes_of(text.figure))
+
+
+def axes_of(figure):
+    return [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_keep_apart_in_a_grid_of_pictures(name, drawers):
+    figure, axes = plt.subplots(2, 2, layout="constrained")
+    for ax in axes.ravel():
+        drawers[name](ax)
+    figure.canvas.draw()
+    assert not overlapping(written(figure))
+    inside, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert inside.x0 >= 0 and inside.y0 >= 0 and inside.x1 <= width and inside.y1 <= height
+    for ax in axes.ravel():
+        assert ax.get_window_extent().width > 0.25 * figure.bbox.width
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_is_seen_on_a_dark_background(name, drawers):
+    with plt.style.context("dark_background"):
+        figure = drawers[name](None).figure_
+        drawn = [*figure.findobj(matplotlib.text.Text), *figure.axes[0].get_lines()]
+        assert all(contrast(artist.get_color()) > 4.5 for artist in drawn)
+
+
+def contrast(color):
+    """Of a colour against black, as accessibility guidelines have it."""
+    parts = np.array(matplotlib.colors.to_rgb(color))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return (linear @ [0.2126, 0.7152, 0.0722] + 0.05) / 0.05
+
+
+def test_colours_follow_the_background_of_the_axes(two_classes):
+    _, (light, dark) = plt.subplots(1, 2)
+    dark.set_facecolor("#14181d")
+    seen = [
+        LeverageDisplay.from_estimator(two_classes, ax=ax).bubbles_.get_facecolor()[0, :3]
+        for ax in (light, dark)
+    ]
+    expected = [matplotlib.colors.to_rgb(color) for color in (SUPPORTING, SUPPORTING_ON_DARK)]
+    np.testing.assert_allclose(seen, expected)
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["ann", "bob"], ["ann", "bob"]),
+        ([f"row {i:03d} of the first batch" for i in (1, 2)], ["...001...", "...002..."]),
+        ([f"customer {i}" for i in (1, 22)], ["...1", "...22"]),
+        (["one two 3", "one two 3 4"], ["...3", "...3 4"]),
+        (["$5 a long one", "$6 a long one"], [r"\$5...", r"\$6..."]),
+    ],
+)
+def test_names_are_shortened_where_all_are_alike(names, shown):
+    assert names_of(names, 9) == shown
 
 
 # --- training rows --------------------------------------------------------------------------
@@ -180,6 +267,134 @@ def test_models_without_leverage_are_refused(digits):
         LeverageDisplay.from_estimator(svm)
     with pytest.raises(ValueError, match="SVC has no leverage"):
         LeverageDisplay.from_report(svm.audit())
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), PoissonRegressor(tol=1e-8), "classes"])
+def test_residuals_have_the_sign_of_the_error(model, two_classes, counts):
+    X, y = counts
+    explainer = two_classes if model == "classes" else RelatIFExplainer(model).fit(X, y)
+    display = LeverageDisplay.from_estimator(explainer)
+    rows = explainer.training_rows_
+    above = rows.labels == "yes" if model == "classes" else rows.labels > rows.predictions
+    np.testing.assert_array_equal(display.residual > 0, above)
+    if isinstance(model, LinearRegression):
+        np.testing.assert_allclose(display.residual, rows.labels - rows.predictions)
+    assert 0 < above.mean() < 1
+    assert display.ax_.get_ylabel() == "deviance residual"
+    report = LeverageDisplay.from_report(explainer.audit())
+    np.testing.assert_allclose(report.residual, display.residual)
+
+
+def test_the_row_of_the_largest_leverage_is_named():
+    leverage = np.append(np.linspace(0.1, 0.2, 20), 0.9)
+    size = np.append(np.linspace(1, 2, 20), 0.1)
+    display = LeverageDisplay(leverage, size, size, np.arange(21)).plot(n_named=2)
+    assert {text.get_text() for text in display.ax_.texts} == {"18", "19", "20"}
+    assert not LeverageDisplay(leverage, size, size, np.arange(21)).plot(n_named=0).ax_.texts
+
+
+# --- Cook's distance ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def counts():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((40, 3)), index=[f"r{i}" for i in range(40)])
+    X.iloc[5] *= 4
+    y = rng.poisson(np.exp(0.3 * X[0] + 1)).astype(float)
+    y[5] += 9
+    return X, y
+
+
+def test_contours_of_cooks_distance(counts):
+    statsmodels = pytest.importorskip("statsmodels.api")
+    X, y = counts
+    display = CooksDistanceDisplay.from_estimator(RelatIFExplainer(LinearRegression()).fit(X, y))
+    theirs = statsmodels.OLS(y, statsmodels.add_constant(X)).fit().get_influence()
+    drawn = display.points_.get_offsets()
+    np.testing.assert_allclose(drawn[:, 0], theirs.hat_matrix_diag)
+    np.testing.assert_allclose(drawn[:, 1], theirs.resid_studentized_internal)
+    distance = theirs.cooks_distance[0]
+    np.testing.assert_allclose(display.cooks_distance, distance)
+    # A row is beyond a contour if its distance is larger.
+    assert sorted(display.contours_) == [0.5, 1.0]
+    for level, lines in display.contours_.items():
+        assert lines
+        for line in lines:
+            h, r = line.get_data()
+            side = np.sign(r[0])
+            np.testing.assert_allclose(r**2 * h / (1 - h) / 4, level)
+            same = (np.sign(drawn[:, 1]) == side) & (drawn[:, 0] > h[0]) & (drawn[:, 0] < h[-1])
+            beyond = side * drawn[:, 1] > np.interp(drawn[:, 0], h, side * r)
+            np.testing.assert_array_equal(beyond[same], distance[same] > level)
+    assert distance[5] > 1
+    np.testing.assert_allclose(display.cutoff_.get_xdata(), 2 * 4 / 40)
+    largest = {*np.argsort(-distance)[:3], *np.argsort(-theirs.hat_matrix_diag)[:3]}
+    assert {text.get_text() for text in display.ax_.texts} == {f"r{i}" for i in largest}
+    assert display.ax_.get_title() == f"largest Cook's distance: {distance[5]:.3g} (r5)"
+    keys = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert keys == ["Cook's distance 0.5", "Cook's distance 1", "leverage 2p/n = 0.2"]
+
+
+def test_rows_that_do_not_count_are_no_rows(two_classes):
+    display = CooksDistanceDisplay.from_estimator(two_classes)
+    table = two_classes.diagnostics(dfbetas=False).iloc[1:]
+    drawn = display.points_.get_offsets()
+    np.testing.assert_array_equal(drawn[:, 0], table["leverage"])
+    np.testing.assert_array_equal(drawn[:, 1], table["studentised_internal"])
+    np.testing.assert_allclose(display.cutoff_.get_xdata(), 2 * table["leverage"].mean())
+    assert list(display.rows) == list(table.index)
+    signs = np.where(two_classes.training_rows_.labels[1:] == "yes", 1, -1)
+    np.testing.assert_array_equal(np.sign(display.residual), signs)
+    for level, lines in display.contours_.items():
+        for line in lines:
+            h, r = line.get_data()
+            np.testing.assert_allclose(r**2 * h / (1 - h) / table["leverage"].sum(), level)
+
+
+def test_contours_out_of_sight_are_not_drawn():
+    h = np.full(50, 0.04)
+    r = np.linspace(-2, 2, 50)
+    display = CooksDistanceDisplay(h, r, r**2 * h / (1 - h) / 2, np.arange(50)).plot()
+    assert display.contours_ == {0.5: [], 1.0: []} and display.cutoff_ is None
+    assert display.ax_.get_legend() is None
+    low, high = display.ax_.get_ylim()
+    assert -2.5 < low < -2 and 2 < high < 2.5
+
+
+def test_rows_of_leverage_one_are_counted_in_the_title(counts):
+    X, y = counts
+    alone = np.zeros((40, 1))
+    alone[7] = 1
+    explainer = RelatIFExplainer(LinearRegression()).fit(np.hstack([X, alone]), y)
+    display = CooksDistanceDisplay.from_estimator(explainer)
+    assert len(display.points_.get_offsets()) == 39
+    assert display.ax_.get_title().endswith("1 row without a residual, not drawn")
+    assert "7" not in {text.get_text() for text in display.ax_.texts}
+    np.testing.assert_allclose(display.cutoff_.get_xdata(), 2 * 5 / 40)
+    nothing = CooksDistanceDisplay([1.0], [np.nan], [np.nan], [0]).plot()
+    assert nothing.ax_.get_title() == "no row has a studentised residual"
+
+
+def test_one_of_several_targets(counts):
+    X, y = counts
+    explainer = RelatIFExplainer(Ridge()).fit(X, np.column_stack([y, -2 * y + X[1]]))
+    display = CooksDistanceDisplay.from_estimator(explainer, target=1)
+    expected = explainer.diagnostics(dfbetas=False)["studentised_internal_target1"]
+    np.testing.assert_array_equal(display.residual, expected)
+    for target in (None, 2, -1):
+        with pytest.raises(ValueError, match=r"target must be one of \[0, 1\]"):
+            CooksDistanceDisplay.from_estimator(explainer, target=target)
+
+
+def test_models_without_studentised_residuals_are_refused(explainer, two_classes):
+    with pytest.raises(TypeError, match="LogisticRegression has no studentised residuals"):
+        CooksDistanceDisplay.from_estimator(explainer)
+    with pytest.raises(ValueError, match=r"target must be one of \[None\]; got 0"):
+        CooksDistanceDisplay.from_estimator(two_classes, target=0)
+
+
+# --- names of points ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", [None, "constrained"])

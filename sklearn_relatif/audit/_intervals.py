@@ -36,6 +36,20 @@ def of_share(share, n_rows):
     return np.maximum(middle - reach, 0), np.minimum(middle + reach, 1)
 
 
+def mean_change(name, before, after):
+    """The change of a mean over rows, with its interval, under three names.
+
+    Parameters
+    ----------
+    name : str
+    before, after : ndarray of shape (n_rows,)
+        Of the same rows, whose differences vary less than they do.
+    """
+    difference = np.subtract(after, before, dtype=np.float64)
+    low, high = of_mean(difference)
+    return {name: difference.mean(), f"{name}_low": low, f"{name}_high": high}
+
+
 def of_mean(values):
     """The normal interval around the mean of differences, one a row.
 

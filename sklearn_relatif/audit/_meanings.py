@@ -17,26 +17,38 @@ class Meaning(NamedTuple):
     basis: str = ""
 
 
+#: Which model a number is of; the page says it below headings.
+IN_SAMPLE, LEAVE_ONE_OUT, OUT_OF_SAMPLE = "in sample", "leave-one-out", "out of sample"
+
 #: One training row.
 ROW = {
     "row": Meaning("row", "The row's name in the training data: its index, or the name given."),
     "label": Meaning("label", "The label that the row has in the training data."),
-    "prediction": Meaning("prediction", "What the fitted model predicts for the row."),
+    "prediction": Meaning("prediction", "What the fitted model predicts for the row.", IN_SAMPLE),
     "probability": Meaning(
-        "p(label)", "The model's probability of the row's own label. The model has seen the row."
+        "p(label)",
+        "The model's probability of the row's own label. The model has seen the row.",
+        IN_SAMPLE,
     ),
     "loo_prediction": Meaning(
-        "prediction without", "What the model predicts when it is trained without the row."
+        "prediction without",
+        "What the model predicts when it is trained without the row.",
+        LEAVE_ONE_OUT,
     ),
     "loo_loss": Meaning(
-        "loss without", "The row's loss when the model is trained without it, by one Newton step."
+        "loss without",
+        "The row's loss when the model is trained without it, by one Newton step.",
+        LEAVE_ONE_OUT,
     ),
     "loo_probability": Meaning(
         "p without",
         "The probability of the row's label by the model trained without it, by one Newton step: "
         "what the other rows make of it.",
+        LEAVE_ONE_OUT,
     ),
-    "loss": Meaning("loss", "How badly the model fits the row: its training loss, unweighted."),
+    "loss": Meaning(
+        "loss", "How badly the model fits the row: its training loss, unweighted.", IN_SAMPLE
+    ),
     "leverage": Meaning(
         "leverage",
         "The share of its own fit that the row alone determines. Large for unusual features. "
@@ -65,23 +77,28 @@ ROW = {
         "test influence",
         "The estimated change of the mean test loss when the row is removed. Positive: the row "
         "helps. Negative: it harms.",
+        OUT_OF_SAMPLE,
     ),
     "suspicion_rank": Meaning(
         "suspicion",
         "1 for the row whose label is most likely to be wrong: the one with the largest training "
         "loss. Of the rankings that were compared on planted errors it found the most, or nearly.",
+        IN_SAMPLE,
     ),
     "loo_rank": Meaning(
         "rank without",
         "1 for the row with the largest loss under the model without it, to compare with.",
+        LEAVE_ONE_OUT,
     ),
 }
 
 #: One test row.
 PREDICTION = {
     "query": Meaning("test row", "The test row's name: its index."),
-    "prediction": Meaning("prediction", "What the model predicts for the test row."),
-    "probability": Meaning("p(prediction)", "The model's probability of what it predicts."),
+    "prediction": Meaning("prediction", "What the model predicts for the test row.", OUT_OF_SAMPLE),
+    "probability": Meaning(
+        "p(prediction)", "The model's probability of what it predicts.", OUT_OF_SAMPLE
+    ),
     "label": Meaning("label", "The test row's own label."),
     "support": Meaning(
         "support",
@@ -98,24 +115,41 @@ PREDICTION = {
 GROUP = {
     "group": Meaning("group", "The label that the rows of the group share."),
     "rows": Meaning("rows", "The number of training rows in the group."),
-    "accuracy": Meaning("accuracy", "How often the model predicts the label of a training row."),
-    "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows."),
-    "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5 % of all rows."),
-    "test_influence": Meaning(
-        "test influence a row", "The mean test influence of the group's rows. Positive: they help."
+    "accuracy": Meaning(
+        "accuracy",
+        "How often the model predicts the label of a row of the group, with its 95% interval.",
+        IN_SAMPLE,
     ),
-    "predictions_changed": Meaning(
-        "changed", "The share of test rows predicted otherwise by the model retrained without."
+    "loo_accuracy": Meaning(
+        "accuracy",
+        "How often the model trained without a row of the group predicts its label, with its 95% "
+        "interval.",
+        LEAVE_ONE_OUT,
+    ),
+    "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows.", IN_SAMPLE),
+    "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5% of all rows."),
+    "loss_change": Meaning(
+        "loss change",
+        "The change of the mean test loss when the whole group is removed and the model retrained, "
+        "with its 95% interval over test rows. Positive: the group is needed. Negative: it harms.",
+        OUT_OF_SAMPLE,
+    ),
+    "loss_change_estimate": Meaning(
+        "estimated",
+        "The same change as influence estimates it, without retraining: the sum over the group's "
+        "rows, to first order. Far from the other one where the group is large.",
+        OUT_OF_SAMPLE,
     ),
     "accuracy_change": Meaning(
         "accuracy change",
-        "The change of test accuracy when the group is removed and the model "
-        "retrained. Negative: the group is needed.",
+        "The change of test accuracy when the group is removed and the model retrained, with its "
+        "95% interval over test rows. Negative: the group is needed.",
+        OUT_OF_SAMPLE,
     ),
-    "log_loss_change": Meaning(
-        "loss change",
-        "The change of the mean test loss (minus the log of the probability of the "
-        "label) when the group is removed and the model retrained. Positive: the group is needed.",
+    "predictions_changed": Meaning(
+        "predictions changed",
+        "The share of test rows predicted otherwise by the model retrained without the group.",
+        OUT_OF_SAMPLE,
     ),
 }
 
@@ -150,15 +184,15 @@ FACTS = {
         "by one Newton step.",
     ),
     "largest_class": Meaning(
-        "most frequent label, training",
-        "The share of the training rows with the most frequent label.",
+        "baseline, training",
+        "The training accuracy of always predicting the most frequent label.",
     ),
     "n_test": Meaning("test rows", "The rows whose predictions were explained."),
     "test_accuracy": Meaning(
         "test accuracy", "The share of the test rows that the model predicts as labelled."
     ),
     "test_largest_class": Meaning(
-        "most frequent label, test",
+        "baseline, test",
         "The test accuracy of always predicting the most frequent label of the training rows.",
     ),
     "curvature": Meaning("curvature", "The matrix H of the influence g' H^-1 g."),
@@ -193,14 +227,17 @@ _MEAN = "Always predicting the mean target of the training rows"
 
 NUMBER_ROW = ROW | {
     "target": _TARGET,
-    "residual": _RESIDUAL,
+    "residual": _RESIDUAL._replace(basis=IN_SAMPLE),
     "loo_prediction": Meaning(
         "prediction without",
         "What the model predicts when it is trained without the row, by one Newton step: what the "
         "other rows make of it. For squared error, that is the prediction of a refit.",
+        LEAVE_ONE_OUT,
     ),
     "loo_residual": Meaning(
-        "residual without", "The target minus what the model trained without the row predicts."
+        "residual without",
+        "The target minus what the model trained without the row predicts.",
+        LEAVE_ONE_OUT,
     ),
     "hub_if": Meaning(
         "first by IF", "The number of test rows whose prediction the row moves most, by influence."
@@ -210,12 +247,14 @@ NUMBER_ROW = ROW | {
         "The number of test rows whose prediction the row moves most, by relative influence.",
     ),
     "suspicion_rank": Meaning(
-        "suspicion", "1 for the row whose target the model contradicts most: its loss is largest."
+        "suspicion",
+        "1 for the row whose target the model contradicts most: its loss is largest.",
+        IN_SAMPLE,
     ),
 }
 NUMBER_PREDICTION = PREDICTION | {
     "target": _TARGET,
-    "residual": _RESIDUAL,
+    "residual": _RESIDUAL._replace(basis=OUT_OF_SAMPLE),
     "support": Meaning(
         "support",
         "How near the training row that moves the prediction most comes to the test row, as the "
@@ -231,15 +270,19 @@ NUMBER_GROUP = GROUP | {
     "mean_residual": Meaning(
         "mean residual",
         "The mean of target minus prediction. Positive: the model predicts too little for them.",
+        IN_SAMPLE,
     ),
-    "error": Meaning("error", f"{_ERROR} of the group's rows, in units of the target."),
+    "error": Meaning("error", f"{_ERROR} of the group's rows, in units of the target.", IN_SAMPLE),
     "prediction_change": Meaning(
-        "change", "The mean size of the change of test predictions without the group."
+        "change",
+        "The mean size of the change of test predictions without the group.",
+        OUT_OF_SAMPLE,
     ),
     "error_change": Meaning(
         "error change",
         "The change of the root mean squared error on the test rows when the group is removed and "
         "the model retrained. Positive: the group is needed.",
+        OUT_OF_SAMPLE,
     ),
 }
 NUMBER_FACTS = FACTS | {
@@ -252,9 +295,9 @@ NUMBER_FACTS = FACTS | {
     "loo_error": Meaning(
         "leave-one-out error", "The same by the model trained without each row, by one Newton step."
     ),
-    "spread": Meaning("error of the mean, training", f"{_MEAN} has this error on them."),
+    "spread": Meaning("baseline, training", f"{_MEAN} has this error on them."),
     "test_error": Meaning("test error", f"{_ERROR} of the test rows, in units of the target."),
-    "test_spread": Meaning("error of the mean, test", f"{_MEAN} has this error on the test rows."),
+    "test_spread": Meaning("baseline, test", f"{_MEAN} has this error on the test rows."),
 }
 
 # --- where targets are several numbers ----------------------------------------------------------
@@ -263,6 +306,7 @@ SEVERAL_ROW = NUMBER_ROW | {
     "loss": Meaning(
         "loss",
         "How badly the model fits the row: its training loss, unweighted, summed over the targets.",
+        IN_SAMPLE,
     ),
     "leverage": Meaning(
         "leverage",
@@ -283,6 +327,7 @@ SEVERAL_ROW = NUMBER_ROW | {
         "suspicion",
         "1 for the row whose targets the model contradicts most: its loss, summed over the "
         "targets, is largest.",
+        IN_SAMPLE,
     ),
 }
 SEVERAL_PREDICTION = NUMBER_PREDICTION | {
@@ -314,9 +359,9 @@ EACH_GROUP = {
 EACH_FACT = {
     "error": "training error {}",
     "loo_error": "leave-one-out error {}",
-    "spread": "error of the mean {}, training",
+    "spread": "baseline {}, training",
     "test_error": "test error {}",
-    "test_spread": "error of the mean {}, test",
+    "test_spread": "baseline {}, test",
 }
 
 
@@ -333,7 +378,7 @@ def meanings_of_several(n_targets: int) -> tuple[dict[str, Meaning], ...]:
 
 def _of_each(meanings, each, n_targets):
     return {
-        f"{name}_{k}": Meaning(heading.format(k), meanings[name].text)
+        f"{name}_{k}": meanings[name]._replace(heading=heading.format(k))
         for name, heading in each.items()
         if name in meanings
         for k in range(n_targets)

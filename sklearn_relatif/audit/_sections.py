@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from ..objectives import CurvatureOperator
-from ..removal import retrain_without
+from ..removal import predictors_without
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
@@ -145,25 +145,35 @@ def describe_groups(study, view, groups, columns, X_test=None, y_test=None, n_su
         "mean_loss": np.array([columns["loss"][some].mean() for some in rows]),
         "suspects": np.array([suspects[some].sum() for some in rows]),
     }
-    if "test_influence" in columns:
-        helpful = columns["test_influence"]
-        table["test_influence"] = np.array([helpful[some].mean() for some in rows])
     if X_test is None:
         return table, notes
+    # Of a loss that is linear where it is smooth, the influence is of the margin instead.
+    if "test_influence" in columns and study.objective.has_first_order:
+        helpful = columns["test_influence"]
+        table["loss_change_estimate"] = np.array([helpful[some].sum() for some in rows])
     removable = np.array([view.can_do_without(study, some) for some in rows])
     if not removable.all():
         names = ", ".join(map(text_of, labels[shown][~removable][:5]))
         notes.append(f"Without these groups too few rows would be left, so they stay: {names}.")
-    # The model of all rows is trained as closely as the others, or else the numbers would tell
-    # of what its own fit lacks.
-    removals = [[], *(some for some, can in zip(rows, removable, strict=True) if can)]
-    before, *after = (
-        view.performance(model, X_test, y_test) for model in retrain_without(study, removals)
-    )
-    for name in view.changes(before, before):
-        table[name] = np.full(len(rows), np.nan)
-        table[name][removable] = [view.changes(before, other)[name] for other in after]
+    if removable.any():
+        removals = [some for some, can in zip(rows, removable, strict=True) if can]
+        changes = _changes_without(study, view, removals, X_test, y_test)
+        for name in changes[0]:
+            table[name] = np.full(len(rows), np.nan)
+            table[name][removable] = [found[name] for found in changes]
     return table, notes
+
+
+def _changes_without(study, view, removals, X_test, y_test):
+    """What the predictions of test rows change by without each of some groups.
+
+    The model of all rows is taken at its optimum, as the others are, or else the numbers would
+    tell of what its own fit lacks.
+    """
+    query = study.query(X_test, y_test)
+    before, after = predictors_without(study, query, removals)
+    before, *after = (view.performance(study, query, eta, y_test) for eta in (before, *after))
+    return [view.changes(before, other) for other in after]
 
 
 # --- conditioning ---------------------------------------------------------------------------

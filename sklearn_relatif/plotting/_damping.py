@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from ..utils._drawing import MARK_COLOR, POINT_COLOR, new_axes
+from ..utils._style import dress, new_axes, palette_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,16 +78,15 @@ class DampingDisplay:
         """
         ax = new_axes(6, 3.6) if ax is None else ax
         self.ax_, self.figure_ = ax, ax.figure
-        places = self._places()
-        (self.line_,) = ax.plot(places, self.fidelity, "o-", color=POINT_COLOR, markersize=4)
+        palette, places = palette_of(ax), self._places()
+        (self.line_,) = ax.plot(places, self.fidelity, "o-", color=palette.supports, markersize=4)
         if self.spread is not None:
             low, high = self.fidelity - self.spread, self.fidelity + self.spread
-            ax.fill_between(places, low, high, color=POINT_COLOR, alpha=0.15, linewidth=0)
+            ax.fill_between(places, low, high, color=palette.supports, alpha=0.15, linewidth=0)
         best = int(np.nanargmax(self.fidelity))
-        self.best_ = ax.axvline(places[best], color=MARK_COLOR, linestyle="--", zorder=0)
-        ax.set_title(f"best: {self.damping[best]:.3g}", fontsize="medium")
+        self.best_ = ax.axvline(places[best], color=palette.opposes, linestyle="--", zorder=0)
         self._set_ticks(places)
-        ax.set(xlabel="damping", ylabel="fidelity to retraining")
+        dress(ax, f"best: {self.damping[best]:.3g}", "damping", "fidelity to retraining")
         return self
 
     def _places(self) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..metrics import at_explainer
-from ..utils._drawing import MARK_COLOR, SCORE_NAMES, draw_points, new_axes
+from ..utils._drawing import SCORE_NAMES, draw_points
+from ..utils._style import add_legend, dress, new_axes, palette_of
 from ..utils._validation import check_choice
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _ESTIMATED = {
     "loss_relative": SCORE_NAMES["loss_relative"],
 }
 _RETRAINED = {
-    "theta_relative": "change of the loss\nover the change of the parameters",
-    "loss_relative": "change of the loss\nover the change of all losses",
+    "theta_relative": "change of the loss over the change of the parameters",
+    "loss_relative": "change of the loss over the change of all losses",
 }
 
 
@@ -92,17 +93,20 @@ class RemovalFidelityDisplay:
         x, y = self.estimate.ravel(), self.retrained.ravel()
         self.points_ = draw_points(ax, x, y)
         self.line_ = None
+        ax.ticklabel_format(scilimits=(-3, 4), useMathText=True)
+        retrained = _RETRAINED.get(self.kind, "change of the loss")
+        dress(
+            ax,
+            f"Pearson correlation {np.corrcoef(x, y)[0, 1]:.3f}",
+            f"predicted: {_ESTIMATED[self.kind]}",
+            f"retrained: {retrained}",
+        )
         if self.kind != "loss_relative":
             # A segment over the data, so that the line does not widen the axes of either.
             low, high = max(x.min(), y.min()), min(x.max(), y.max())
-            (self.line_,) = ax.plot(
-                [low, high], [low, high], color=MARK_COLOR, linewidth=1.2, zorder=0, label="exact"
-            )
-            ax.legend(loc="upper left", fontsize="small", frameon=False)
-        ax.ticklabel_format(scilimits=(-3, 4), useMathText=True)
-        retrained = _RETRAINED.get(self.kind, "change of the loss")
-        ax.set(xlabel=f"predicted: {_ESTIMATED[self.kind]}", ylabel=f"retrained: {retrained}")
-        ax.set_title(f"Pearson correlation {np.corrcoef(x, y)[0, 1]:.3f}", fontsize="medium")
+            color = palette_of(ax).opposes
+            (self.line_,) = ax.plot([low, high], [low, high], color=color, linewidth=1.2, zorder=0)
+            add_legend(ax, [self.line_], ["exact"])
         return self
 
     @classmethod

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..metrics import at_explainer
 from ..results import Explanation, TrainingRows
-from ..utils._drawing import MARK_COLOR, name_of, new_axes, plain
+from ..utils._style import name_of, new_axes, note_size, palette_of, plain
 from ..utils._text import clip, short_text, text_of
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ PICTURE_INCHES, GAP, STRIP_GAP = 0.62, 0.08, 0.45
 CAPTION = 0.3
 #: Characters of a caption: what fits the width of a picture.
 CAPTION_LENGTH = 11
-#: Size of captions: in points, and at most as a share of the width of a picture.
-CAPTION_POINTS, CAPTION_SHARE = 8.0, 0.16
+#: Size of captions: in points; at most as a share of the width of a picture; and the width that a
+#: caption of one size and character has.
+CAPTION_POINTS, CAPTION_SHARE, CHARACTER = 8.0, 0.26, 0.57
 
 
 class GalleryDisplay:
@@ -133,7 +134,7 @@ class GalleryDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         ax.set(xlim=(0, width), ylim=(step * n_queries, 0), aspect="equal")
         style: dict[str, Any] = {"cmap": cmap, **self._range()}
-        points = self._caption_size(width, step * n_queries)
+        marked = palette_of(ax).opposes
         self.pictures_: list[AxesImage] = []
         self.captions_: list[Text] = []
 
@@ -141,17 +142,10 @@ class GalleryDisplay:
             text, is_marked = caption
             extent = (left, left + 1, top + height_one, top)
             self.pictures_.append(ax.imshow(picture, extent=extent, **style))
-            self.captions_.append(
-                ax.text(
-                    left + 0.5,
-                    top - GAP / 2,
-                    plain(text),
-                    fontsize=points,
-                    color=MARK_COLOR if is_marked else "black",
-                    ha="center",
-                    va="bottom",
-                )
-            )
+            written = ax.text(left + 0.5, top - GAP / 2, plain(text), ha="center", va="bottom")
+            if is_marked:
+                written.set_color(marked)
+            self.captions_.append(written)
 
         for query, picture in enumerate(self.query_pictures):
             top = step * query + CAPTION
@@ -161,6 +155,9 @@ class GalleryDisplay:
                 for place, row in enumerate(rows[rows >= 0]):
                     caption = _row_caption(one.training_rows, row)
                     draw(self.training_pictures[row], caption, left + place * (1 + GAP), top)
+        points = self._caption_size(width, step * n_queries)
+        for text in self.captions_:
+            text.set_fontsize(points)
         self._name_lines_and_strips(lefts, step, height_one)
         return self
 
@@ -187,7 +184,9 @@ class GalleryDisplay:
         """Font size at which captions stay over their pictures, in given axes too."""
         extent = self.ax_.get_window_extent()
         pixels = min(extent.width / width, extent.height / height)
-        return min(CAPTION_POINTS, CAPTION_SHARE * pixels * 72 / self.figure_.dpi)
+        longest = max(len(caption.get_text()) for caption in self.captions_)
+        share = min(CAPTION_SHARE, 1 / (CHARACTER * max(1, longest)))
+        return float(min(CAPTION_POINTS, share * pixels * 72 / self.figure_.dpi))
 
     def _query_caption(self, query: int) -> tuple[str, bool]:
         one = next(iter(self.explanations.values()))
@@ -204,7 +203,8 @@ class GalleryDisplay:
         strips = zip(lefts, self.explanations.values(), strict=True)
         centers = [left + (one.indices.shape[1] * (1 + GAP) - GAP) / 2 for left, one in strips]
         ax.set_xticks([0.5, *centers], ["query", *map(plain, self.explanations)])
-        ax.tick_params(length=0, labelsize="small", top=False, labeltop=True, labelbottom=False)
+        ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+        ax.tick_params(labelsize=note_size(ax))
         for spine in ax.spines.values():
             spine.set_visible(False)
 

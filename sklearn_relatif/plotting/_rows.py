@@ -10,13 +10,16 @@ from numpy.typing import ArrayLike
 from ..audit import AuditReport, losses, times_first
 from ..explainers import study_of
 from ..metrics import at_explainer
-from ..utils._drawing import MARK_COLOR, draw_points, label_points, name_of, new_axes, on_log_axis
+from ..utils._drawing import draw_points, label_points, on_log_axis
+from ..utils._style import dress, new_axes, palette_of, size_of_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Share of an axis that is left free beyond its outermost point.
 MARGIN = 0.06
+#: Area of the mark of a hub, in square points.
+HUB_AREA = 50.0
 #: Area of the largest and of the smallest bubble, in square points.
 LARGEST_BUBBLE, SMALLEST_BUBBLE = 500.0, 3.0
 
@@ -95,30 +98,28 @@ class SelfInfluenceDisplay:
         ax = new_axes() if ax is None else ax
         self.ax_, self.figure_ = ax, ax.figure
         x, y = on_log_axis(self.loss), on_log_axis(self.self_influence)
-        ax.set(xscale="log", yscale="log", xlabel="loss", ylabel="self-influence")
+        ax.set(xscale="log", yscale="log")
         ax.margins(MARGIN)
         self.points_ = draw_points(ax, x, y)
         self.hubs_ = None
-        hubs = self._largest_hubs(n_marked)
-        if self.times_first is not None and len(hubs):
-            counts = self.times_first[hubs]
-            self.hubs_ = ax.scatter(
-                x[hubs], y[hubs], 50, facecolors="none", edgecolors=MARK_COLOR, linewidths=1.6
-            )
-            texts = [
-                f"{name_of(self.rows[hub])}: {count}×"
-                for hub, count in zip(hubs, counts, strict=True)
-            ]
-            label_points(ax, x[hubs], y[hubs], texts)
-            n_queries = self.times_first.sum()
-            ax.set_title(f"Hubs: first for how many of {n_queries:,} queries", fontsize="medium")
+        if self.times_first is None or not self.times_first.any():
+            dress(ax, "", "loss", "self-influence")
+            return self
+        n_queries = self.times_first.sum()
+        dress(ax, f"hubs: first for how many of {n_queries:,} queries", "loss", "self-influence")
+        hubs = np.argsort(-self.times_first, kind="stable")[:n_marked]
+        hubs = hubs[self.times_first[hubs] > 0]
+        self.hubs_ = ax.scatter(
+            x[hubs],
+            y[hubs],
+            HUB_AREA * size_of_points(ax) ** 0.5,
+            facecolors="none",
+            edgecolors=palette_of(ax).opposes,
+            linewidths=1.6,
+        )
+        counts = [f": {count}×" for count in self.times_first[hubs]]
+        label_points(ax, x[hubs], y[hubs], self.rows[hubs], counts)
         return self
-
-    def _largest_hubs(self, n_marked: int) -> np.ndarray:
-        if self.times_first is None:
-            return np.empty(0, np.intp)
-        order = np.argsort(-self.times_first, kind="stable")[:n_marked]
-        return order[self.times_first[order] > 0]
 
     @classmethod
     def from_estimator(
@@ -188,15 +189,18 @@ class LeverageDisplay:
 
     A row needs both to move the model: a large residual, which says that the model fits it
     badly, and leverage, which says that the other rows do not hold the model in its place. Create
-    it with :meth:`from_estimator` or :meth:`from_report`, which also draw it.
+    it with :meth:`from_estimator` or :meth:`from_report`, which also draw it. For all models that
+    have leverage; where there are studentised residuals and Cook's distance,
+    :class:`CooksDistanceDisplay` draws them.
 
     Parameters
     ----------
     leverage : array-like of shape (n_rows,)
         Share of each row's fit that the row itself determines.
     residual : array-like of shape (n_rows,)
-        Absolute deviance residual ``sqrt(2 loss_i)`` of each row: for the squared loss,
-        ``abs(y_i - prediction_i)``.
+        Deviance residual ``sqrt(2 loss_i)`` of each row, of the sign of its target less the
+        prediction: for the squared loss, ``y_i - prediction_i``. Of two classes, positive for rows
+        of the second. Where a row has several targets, or one of several classes, there is no sign.
     self_influence : array-like of shape (n_rows,)
         ``g_i^T H^-1 g_i`` of each row.
     rows : array-like of shape (n_rows,)
@@ -238,7 +242,8 @@ class LeverageDisplay:
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
         n_named : int, default=6
-            How many rows to name, those with the largest self-influence.
+            How many rows to name, those with the largest self-influence. The row of the largest
+            leverage is named too.
 
         Returns
         -------
@@ -256,11 +261,20 @@ class LeverageDisplay:
         x, y, size = self.leverage[order], self.residual[order], self.self_influence[order]
         share = size / size[-1] if len(size) and size[-1] > 0 else np.zeros(len(size))
         ax.margins(MARGIN)
-        self.bubbles_ = draw_points(ax, x, y, np.maximum(SMALLEST_BUBBLE, LARGEST_BUBBLE * share))
-        ax.set(xlabel="leverage", ylabel="residual (root of twice the loss)")
-        ax.set_title("Area: self-influence", fontsize="medium")
-        named = np.arange(len(order))[::-1][:n_named]
-        label_points(ax, x[named], y[named], [name_of(self.rows[row]) for row in order[named]])
+        is_signed = bool((y < 0).any())
+        largest_area = LARGEST_BUBBLE * size_of_points(ax)
+        self.bubbles_ = draw_points(ax, x, y, np.maximum(SMALLEST_BUBBLE, largest_area * share))
+        if is_signed:
+            ax.autoscale_view()
+            limits = ax.get_xlim()
+            ax.plot(limits, [0, 0], color=palette_of(ax).neither, linewidth=0.8, zorder=0)
+            ax.set_xlim(limits)
+        residual = "deviance residual" if is_signed else "size of the deviance residual"
+        dress(ax, "area: self-influence", "leverage", residual)
+        if n_named and len(order):
+            largest = np.arange(len(order))[::-1][:n_named]
+            named = list(dict.fromkeys([*largest, int(np.argmax(x))]))
+            label_points(ax, x[named], y[named], self.rows[order[named]])
         return self
 
     @classmethod
@@ -285,11 +299,13 @@ class LeverageDisplay:
             If matplotlib is not installed.
         """
         explainer, _ = at_explainer(estimator, None)
+        study, rows = study_of(explainer), explainer.training_rows_
+        classes = study.model.classes_ if study.targets.has_classes else None
         display = cls(
             explainer.leverage_,
-            np.sqrt(2 * losses(study_of(explainer).objective)),
+            _side(rows.labels, rows.predictions, classes) * np.sqrt(2 * losses(study.objective)),
             explainer.self_influence_,
-            explainer.training_rows_.index,
+            rows.index,
         )
         return display.plot(ax)
 
@@ -317,10 +333,25 @@ class LeverageDisplay:
         columns = report.columns
         if "leverage" not in columns:
             raise ValueError(f"{report.model['model']} has no leverage: its loss has no curvature.")
+        targets, classes = columns.get("label", columns.get("target")), report.model.get("classes")
         display = cls(
             columns["leverage"],
-            np.sqrt(2 * columns["loss"]),
+            _side(targets, columns.get("prediction"), classes) * np.sqrt(2 * columns["loss"]),
             columns["self_influence"],
             report.index,
         )
         return display.plot(ax)
+
+
+def _side(targets: Any, predictions: Any, classes: Any) -> Any:
+    """On which side of the model each target lies, 1 or -1; 1 where there are more than two sides.
+
+    Parameters
+    ----------
+    targets, predictions : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+    classes : ndarray of shape (n_classes,), or None for numbers
+    """
+    if targets is None or targets.ndim > 1 or (classes is not None and len(classes) > 2):
+        return 1
+    above = targets >= predictions if classes is None else targets == classes[-1]
+    return np.where(above, 1, -1)

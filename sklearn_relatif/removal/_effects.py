@@ -115,6 +115,32 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     return [rebuild(study.estimator, model) for model in models]
 
 
+def predictors_without(study: Any, query: Any, rows: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Predictors of queries by the model at its optimum, and by those trained without some rows.
+
+    Parameters
+    ----------
+    study : Study
+    query : Query of n_queries rows
+    rows : sequence
+        Each item is a row position or an array of them; there is at least one.
+
+    Returns
+    -------
+    before : ndarray of shape (n_queries, n_outputs)
+    after : list of ndarray of shape (n_queries, n_outputs), one an item
+    """
+    removals, query = check_removals(rows, study.objective.n_rows), study.remover.at_optimum(query)
+    _check_classes_stay(study, removals)
+    after: list[Any] = [None] * len(removals)
+    for models in _models(study, removals, "retrain"):
+        before = models.predictor_before(query)
+        predictors = models.predictors(query).swapaxes(0, 1)
+        for index, predictor in zip(models.positions, predictors, strict=True):
+            after[index] = predictor
+    return before, after
+
+
 def removal_statistics(study: Any, rows: Sequence[Any], query: Any) -> RemovalStatistics:
     """What exact retraining without some of the rows changes.
 

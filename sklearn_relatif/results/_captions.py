@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..utils._colors import NEUTRAL, OPPOSING, SUPPORTING
 from ..utils._text import clip, short_text, text_of
 
-# Blue and vermilion of the palette of Okabe and Ito: told apart with every form of colour vision,
-# and both stand out against a white and against a black background.
-SUPPORTING_COLOR, OPPOSING_COLOR, NEUTRAL_COLOR = "#0072B2", "#D55E00", "#808080"
+SUPPORTING_COLOR, OPPOSING_COLOR, NEUTRAL_COLOR = SUPPORTING, OPPOSING, NEUTRAL
 NO_ROWS = "no training row of this sign"
 
 

@@ -8,13 +8,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..utils._drawing import SCORE_NAMES, new_axes, plain
-from ..utils._text import clip_apart, text_of
-from ._captions import NO_ROWS, OPPOSING_COLOR, SUPPORTING_COLOR, query_title, score_color
+from ..utils._drawing import SCORE_NAMES
+from ..utils._style import (
+    add_legend,
+    dress,
+    n_characters,
+    names_of,
+    new_axes,
+    palette_of,
+    plain,
+    size_for,
+    text_size,
+)
+from ._captions import (
+    NEUTRAL_COLOR,
+    NO_ROWS,
+    OPPOSING_COLOR,
+    SUPPORTING_COLOR,
+    query_title,
+    score_color,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Share of the width of the axes that names may take, if they can be told apart by it.
+NAME_SHARE = 0.6
 _MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
 
 
@@ -94,43 +113,44 @@ class InfluenceDisplay:
         """
         n_bars = len(self.scores)
         colors = [score_color(score, self.sign) for score in self.scores]
-        # The legend gets a strip of its own below the bars, inside the axes: whatever the layout
-        # of the figure, it neither covers a bar nor is it cut off.
         legend = [color for color in _MEANINGS if color in colors]
-        strip = 0.0 if not legend else 1.0 if ax is None else max(1.0, n_bars / 8)
         if ax is None:
-            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + strip))
-
+            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + bool(legend)))
         places = np.arange(n_bars)
         top, bottom = -0.6, n_bars - 0.4
+        palette = palette_of(ax)
+        here = {
+            SUPPORTING_COLOR: palette.supports,
+            OPPOSING_COLOR: palette.opposes,
+            NEUTRAL_COLOR: palette.neither,
+        }
         self.ax_, self.figure_ = ax, ax.figure
-        self.bars_ = ax.barh(places, self.scores, height=0.7, color=colors)
+        self.bars_ = ax.barh(
+            places, self.scores, height=0.7, color=[here[color] for color in colors]
+        )
         if n_bars:
-            ax.vlines(0, top, bottom, color="0.4", linewidth=0.8)
+            ax.vlines(0, top, bottom, color=palette.neither, linewidth=0.8)
         else:
-            ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", va="center")
-        ax.set_ylim(bottom + strip, top)
-        ax.set_yticks(places, self._names())
-        ax.set_xlabel(SCORE_NAMES[self.criterion])
-        ax.set_title(plain(self.title or ""), fontsize="medium")
-        if legend:
-            ax.legend(
-                [self.bars_[colors.index(color)] for color in legend],
-                [_MEANINGS[color] for color in legend],
-                loc="lower center",
-                ncols=2,
-                columnspacing=1.0,
-                handlelength=1.2,
-                frameon=False,
-            )
+            ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", va="center", wrap=True)
+        ax.set_ylim(bottom, top)
+        dress(ax, plain(self.title or ""), SCORE_NAMES[self.criterion])
+        size = size_for(ax, n_bars + bool(legend))
+        ax.set_yticks(places, self._names(ax), fontsize=size)
+        add_legend(
+            ax,
+            [self.bars_[colors.index(color)] for color in legend],
+            [_MEANINGS[color] for color in legend],
+        )
         return self
 
-    def _names(self) -> list[str]:
-        names = clip_apart([text_of(row) for row in self.rows], 20)
-        if self.labels is not None:
-            labels = clip_apart([text_of(label) for label in self.labels], 20)
-            names = [f"{name} ({label})" for name, label in zip(names, labels, strict=True)]
-        return [plain(name) for name in names]
+    def _names(self, ax: Axes) -> list[str]:
+        """Names of the bars, of which as many letters are shown as leave the bars their room."""
+        room = n_characters(ax, NAME_SHARE * ax.get_window_extent().width, text_size(ax))
+        if self.labels is None:
+            return names_of(self.rows, min(30, room))
+        labels = names_of(self.labels, min(20, room // 2))
+        rows = names_of(self.rows, min(30, room - max(map(len, labels), default=0) - 3))
+        return [f"{row} ({label})" for row, label in zip(rows, labels, strict=True)]
 
     @classmethod
     def from_explanation(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 from string import Template
+from typing import NamedTuple
 
 from ...utils._cells import Cells
-from ._data import element, pack
+from ._data import element, offer, pack
 from ._findings import findings
 from ._groups import groups_of
 from ._header import header, title
@@ -25,6 +26,14 @@ FOOTER = (
 )
 
 
+class Section(NamedTuple):
+    """A part of the page: what links to it are called, its heading, and its HTML."""
+
+    link: str
+    heading: str
+    content: str
+
+
 def render(report, X=None, X_test=None, n_rows=20):
     """The page of a report as text.
 
@@ -35,37 +44,48 @@ def render(report, X=None, X_test=None, n_rows=20):
         The rows to show the cells of. None: those that the audit was given.
     n_rows : int, default=20
     """
-    cells = report.cells if X is None else Cells(X, len(report.index))
-    sections = {"rows": ("Rows to look at first", suspects(report, cells, n_rows))}
-    if report.n_test is not None:
-        sections["hubs"] = "Hubs", hubs(report, n_rows)
-    if "test_influence" in report.columns:
-        sections["harm"] = "Rows that harm and help", harm(report, n_rows)
-    if report.groups:
-        sections["groups"] = "Groups", groups_of(report)
-    if report.predictions:
-        sections["predictions"] = "Predictions", predictions_of(report, n_rows)
-    sections["model"] = "The model and its fit", model_and_fit(report)
-    sections["curvature"] = "Conditioning and damping", conditioning(report)
-    sections["legend"] = "What the numbers mean", legend(report)
-    titles = {name: heading for name, (heading, _) in sections.items()}
-    opening = {"findings": ("What was found", findings(report, titles))}
-    sections, packed = opening | sections, pack(report)
+    packed = pack(report)
+    sections = _sections(report, X, n_rows, packed)
+    found = findings(report, {name: section.heading for name, section in sections.items()})
+    sections = {"findings": Section("Findings", "What was found", found)} | sections
     return Template(_part("page.html")).substitute(
         title=escape(title(report)),
         style=_part("page.css"),
-        header=header(report, packed),
+        header=header(report),
         links="\n".join(
-            f'<a href="#{name}">{heading}</a>' for name, (heading, _) in sections.items()
+            f'<a href="#{name}">{section.link}</a>' for name, section in sections.items()
         ),
         body="\n".join(
-            f'<section id="{name}"><h2>{heading}</h2>\n{content}</section>'
-            for name, (heading, content) in sections.items()
+            f'<section id="{name}"><h2>{section.heading}</h2>\n{section.content}</section>'
+            for name, section in sections.items()
         ),
         footer=FOOTER,
         data=element(packed),
         script=_part("page.js"),
     )
+
+
+def _sections(report, X, n_rows, packed):
+    """The sections below the findings, by the names that these link to."""
+    cells = report.cells if X is None else Cells(X, len(report.index))
+    content = suspects(report, cells, n_rows) + offer(report, packed)
+    sections = {"rows": Section("Rows", "Rows to look at first", content)}
+    if report.n_test is not None:
+        sections["hubs"] = Section("Hubs", "Hubs", hubs(report, n_rows))
+    if "test_influence" in report.columns:
+        content = harm(report, n_rows)
+        sections["harm"] = Section("Harm and help", "Rows that harm and help", content)
+    if report.groups:
+        sections["groups"] = Section("Groups", "Groups", groups_of(report))
+    if report.predictions:
+        content = predictions_of(report, n_rows)
+        sections["predictions"] = Section("Predictions", "Predictions", content)
+    sections["model"] = Section("Model", "The model and its fit", model_and_fit(report))
+    sections["curvature"] = Section(
+        "Conditioning", "Conditioning and damping", conditioning(report)
+    )
+    sections["legend"] = Section("Legend", "What the numbers mean", legend(report))
+    return sections
 
 
 def _part(name):

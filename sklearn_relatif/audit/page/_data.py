@@ -45,15 +45,15 @@ def pack(report):
 
 
 def offer(report, packed):
-    """What the head of the page says of them, with the place of a button."""
+    """A sentence on them, with the place of a button."""
     n_all = len(report.index)
     which, more = f"all {n_all:,} training rows", ""
     if packed.n_rows < n_all:
         which = f"the {packed.n_rows:,} of {n_all:,} training rows that the model fits worst"
         more = "; the rest would make this page too large, and AuditReport.to_csv writes all"
     return (
-        f'<span data-download="{ELEMENT}">Download CSV</span> of {which}, '
-        f"to {packed.digits} digits{more}"
+        f'<p class="offer"><span data-download="{ELEMENT}">Download the numbers</span> of {which} '
+        f"as CSV, to {packed.digits} digits{more}.</p>"
     )
 
 

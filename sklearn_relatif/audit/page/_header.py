@@ -7,27 +7,25 @@ from html import escape
 
 from ...optimality import is_at_optimum
 from ...utils._text import text_of
-from ._data import offer
 from ._pieces import listed, more_of
 
 #: Classes that a sentence names.
 N_CLASSES = 3
 
 
-def header(report, packed):
+def header(report):
     """The head of the page.
 
     Parameters
     ----------
     report : AuditReport
-    packed : Packed
     """
     warning = "" if is_at_optimum(report.model["distance_to_optimum"]) else _warning(report)
     return (
         '<p class="eyebrow">Audit of training data</p>'
         f"<h1>{_name(report)}</h1>"
         f'<p class="lead">{escape(in_words(report))}</p>{warning}'
-        f"{_figures(report)}{_origin(report, packed)}"
+        f"{_figures(report)}{_origin(report)}"
     )
 
 
@@ -111,28 +109,48 @@ def _figures(report):
     return f'<div class="figures">{boxes}</div>'
 
 
-def _origin(report, packed):
+def _origin(report):
+    """When and from what the page was made, in a line, and all that is known of it below."""
     source = report.source
-    lines = {"Rows": _rows_line(report), "Columns": _columns_line(report)}
-    lines["Rows are named by"] = escape(source.row_names)
-    settings = report.model["settings"]
-    lines["Model"] = escape(report.model["model"]) + (
-        " at scikit-learn's defaults" if settings == "defaults" else f" ({escape(settings)})"
+    parts = [f"{source.date:%d %B %Y}".removeprefix("0"), f"sklearn_relatif {source.version}"]
+    if source.n_rows_read is not None:
+        n_left_out = sum(source.rows_left_out.values())
+        parts.append(f"{_count(source.n_rows_read, 'row')} read, {n_left_out:,} left out")
+    if source.n_columns_read is not None:
+        n_left_out = len(source.columns_left_out)
+        parts.append(f"{_count(source.n_columns_read, 'column')} read, {n_left_out:,} left out")
+    line = escape(" · ".join(parts))
+    listing = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in _details(report))
+    opened = more_of(
+        "Data, settings, and how to make this page again", f'<dl class="origin">{listing}</dl>'
     )
-    lines["Made"] = (
-        f"{source.date:%d %B %Y, %H:%M}, by sklearn_relatif {escape(source.version)}"
-    ).removeprefix("0")
+    return f'<div class="made"><p>{line}</p>{opened}</div>'
+
+
+def _details(report):
+    """What there is to know of where the page comes from, as headings and HTML."""
+    source = report.source
+    lines = [
+        ("Rows", _rows_line(report)),
+        ("Columns", _columns_line(report)),
+        ("Rows are named by", escape(source.row_names)),
+        ("Model", escape(_settings(report.model))),
+        ("Made", f"{source.date:%d %B %Y, %H:%M}, by sklearn_relatif {escape(source.version)}"),
+    ]
     if source.command is not None:
-        lines["Made again by"] = (
-            f'<span class="command"><code>{escape(source.command)}</code></span>'
-        )
+        command = f"<code>{escape(source.command)}</code>"
+        lines.append(("Made again by", f'<div class="command">{command}</div>'))
     notes = [*source.notes, *report.notes]
     if notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-        lines["Assumed and left out"] = more_of(_count(len(notes), "note"), f"<ul>{items}</ul>")
-    lines["Numbers"] = offer(report, packed)
-    listing = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in lines.items() if text)
-    return f'<dl class="origin">{listing}</dl>'
+        lines.append(("Assumed and left out", f"<ul>{items}</ul>"))
+    return lines
+
+
+def _settings(model):
+    if model["settings"] == "defaults":
+        return f"{model['model']} at scikit-learn's defaults"
+    return f"{model['model']} ({model['settings']})"
 
 
 def _rows_line(report):
@@ -156,9 +174,5 @@ def _columns_line(report):
     line = f"{source.n_columns_read:,} read · {n_used:,} predicted from"
     if not source.columns_left_out:
         return line
-    items = "".join(
-        f"<li><b>{escape(name)}</b>: {escape(why)}</li>"
-        for name, why in source.columns_left_out.items()
-    )
-    opener = f"{len(source.columns_left_out):,} left out"
-    return f"{line} · {more_of(opener, f'<ul>{items}</ul>')}"
+    why = [f"{name} ({reason})" for name, reason in source.columns_left_out.items()]
+    return f"{line} · {len(why):,} left out: {listed(why)}"

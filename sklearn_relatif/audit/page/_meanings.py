@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from .._sentences import about_conditioning
-from ._pieces import fact_boxes
+from ._pieces import HIGH, LOW, fact_boxes
 
 
 def conditioning(report):
@@ -32,6 +32,8 @@ def _meanings(meanings, present):
     """Each meaning once, under all that have it."""
     headings: dict[str, list[str]] = {}
     for name in present:
+        if name.endswith((LOW, HIGH)):
+            continue
         heading, text, basis = meanings[name]
         text = f"{text} ({basis.capitalize()}.)" if basis else text
         headings.setdefault(text, []).append(heading)

@@ -56,7 +56,7 @@ def listed(texts, n_shown=N_NAMES):
     if not rest:
         return line
     return f"{line} " + more_of(
-        f"… and {len(rest):,} more", f"<p>{escape(', '.join(map(str, rest)))}</p>"
+        f"… and {len(rest):,} more", f"<p>{escape(', '.join(map(str, rest)))}</p>", "listed"
     )
 
 

@@ -6,8 +6,12 @@ from html import escape
 
 import numpy as np
 
+from ...utils._text import clip
+
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 92, 20, 16, 62
+#: Of a forest: the height of a line, the width of the names, and their characters.
+LINE, NAME_WIDTH, NAME_LENGTH = 28, 190, 24
 #: Cells across and up in which many points are counted.
 N_CELLS = 64, 40
 #: Up to this many points are drawn one by one.
@@ -80,6 +84,43 @@ def curves(series, *, x_label, y_label):
     return picture([axes(x, y, x_label, y_label), *lines], f"{y_label} over {x_label}")
 
 
+def forest(names, effects, lows, highs, estimates, *, x_label):
+    """Effects with their intervals on one axis, a line each.
+
+    Parameters
+    ----------
+    names : list of str
+    effects, lows, highs : ndarray of shape (n,)
+    estimates : ndarray of shape (n,) or None
+        Of the same effects, by other means.
+    x_label : str
+    """
+    together = [effects, lows, highs, [0.0]] + ([] if estimates is None else [estimates])
+    x = plain_axis(np.concatenate(together))
+    height = TOP + LINE * len(names) + BOTTOM
+    bottom = height - BOTTOM
+    parts = [_x_grid(x, NAME_WIDTH, bottom)]
+    zero = across(x, 0.0, NAME_WIDTH)
+    parts.append(f'<line class="zero" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{bottom}"/>')
+    for place, name in enumerate(names):
+        y = TOP + LINE * (place + 0.5)
+        low, high, effect = (across(x, v[place], NAME_WIDTH) for v in (lows, highs, effects))
+        parts.append(
+            f'<text class="name" x="{NAME_WIDTH - 12}" y="{y + 5:.1f}" text-anchor="end">'
+            f"{escape(clip(name, NAME_LENGTH))}<title>{escape(name)}</title></text>"
+        )
+        if np.isfinite([low, high]).all():
+            parts.append(
+                f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            )
+        if estimates is not None and np.isfinite(estimates[place]):
+            a = across(x, estimates[place], NAME_WIDTH)
+            parts.append(f'<circle class="estimate" cx="{a:.1f}" cy="{y:.1f}" r="4.5"/>')
+        parts.append(f'<circle class="effect" cx="{effect:.1f}" cy="{y:.1f}" r="5.5"/>')
+    parts.append(_x_name(x_label, NAME_WIDTH, height))
+    return picture(parts, x_label, height)
+
+
 def _density(x, y, x_values, y_values):
     """Squares that are darker the more points they hold."""
     columns, rows = N_CELLS
@@ -119,7 +160,8 @@ class Axis:
         if not self.is_log:
             step = _round_step((self.high - self.low) / 5)
             values = step * np.arange(np.ceil(self.low / step), self.high / step + 1e-9)
-            return [(value, f"{value:,.10g}") for value in values]
+            # (Rounding makes a zero of either sign.)
+            return [(value, f"{value + 0.0:,.10g}") for value in values]
         first, last = np.ceil(np.log10(self.low)), np.floor(np.log10(self.high))
         step = max(1, int(np.ceil((last - first) / 6)))
         exponents = np.arange(first, last + 1, step).astype(int)
@@ -149,8 +191,8 @@ def _round_step(step):
     return next(m * power for m in (1, 2, 5, 10) if m * power >= step * (1 - 1e-9))
 
 
-def across(axis, values):
-    return LEFT + axis.place(values) * (WIDTH - LEFT - RIGHT)
+def across(axis, values, left=LEFT):
+    return left + axis.place(values) * (WIDTH - left - RIGHT)
 
 
 def up(axis, values):
@@ -159,23 +201,15 @@ def up(axis, values):
 
 def axes(x, y, x_label, y_label):
     """Grid lines, numbers and names of both axes."""
-    parts = []
     bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
-    for value, text in x.ticks():
-        a = across(x, value)
-        parts.append(f'<line class="grid" x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{bottom}"/>')
-        parts.append(f'<text x="{a:.1f}" y="{bottom + 24}" text-anchor="middle">{text}</text>')
+    parts = [_x_grid(x, LEFT, bottom)]
     for value, text in y.ticks():
         b = up(y, value)
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{b:.1f}" y2="{b:.1f}"/>'
         )
         parts.append(f'<text x="{LEFT - 6}" y="{b + 5:.1f}" text-anchor="end">{text}</text>')
-    center = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(
-        f'<text class="name" x="{center}" y="{HEIGHT - 10}" text-anchor="middle">'
-        f"{escape(x_label)}</text>"
-    )
+    parts.append(_x_name(x_label, LEFT, HEIGHT))
     parts.append(
         f'<text class="name" transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_label)}</text>"
@@ -183,8 +217,24 @@ def axes(x, y, x_label, y_label):
     return "".join(parts)
 
 
-def picture(parts, description):
+def _x_grid(x, left, bottom):
+    parts = []
+    for value, text in x.ticks():
+        a = across(x, value, left)
+        parts.append(f'<line class="grid" x1="{a:.1f}" x2="{a:.1f}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<text x="{a:.1f}" y="{bottom + 24}" text-anchor="middle">{text}</text>')
+    return "".join(parts)
+
+
+def _x_name(label, left, height):
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
+        f'<text class="name" x="{(left + WIDTH - RIGHT) / 2}" y="{height - 10}" '
+        f'text-anchor="middle">{escape(label)}</text>'
+    )
+
+
+def picture(parts, description, height=HEIGHT):
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(description)}">'
         f"{''.join(parts)}</svg>"
     )

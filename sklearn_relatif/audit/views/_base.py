@@ -104,12 +104,12 @@ class View:
         """Whether there is a model of the other rows."""
         raise NotImplementedError
 
-    def performance(self, model: Any, X_test: Any, y_test: Any) -> dict[str, Any]:
-        """Predictions on the test rows, and how good they are where that is known."""
+    def performance(self, study: Any, query: Any, eta: np.ndarray, y_test: Any) -> dict[str, Any]:
+        """What a model makes of each test row by its predictors, and how well if that is known."""
         raise NotImplementedError
 
     def changes(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
-        """What two performances differ by."""
+        """What two performances differ by, with the ends of intervals."""
         raise NotImplementedError
 
     # --- words -----------------------------------------------------------------------------------

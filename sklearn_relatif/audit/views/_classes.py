@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from ...utils._validation import class_positions, label_array, missing_places
-from .._intervals import of_share
+from .._intervals import mean_change, of_share
 from .._meanings import FACTS, GROUP, PREDICTION, ROW
 from ._base import NAMES, KeyFigure, View
 from ._words import name_of, percent
@@ -23,7 +23,7 @@ class ClassView(View):
     sign = "positive"
     words = (*NAMES, "label", "prediction", "loo_prediction")
     suspect_columns = (
-        "label", "prediction", "probability", "loo_probability", "loo_loss", "loss",
+        "label", "prediction", "loo_probability", "loo_loss", "probability", "loss",
         "self_influence", "suspicion_rank", "loo_rank",
     )  # fmt: skip
     hub_columns = (
@@ -93,8 +93,13 @@ class ClassView(View):
         }
 
     def of_groups(self, columns, rows):
-        right = columns["prediction"] == columns["label"]
-        return {"accuracy": np.array([right[some].mean() for some in rows])}
+        found, sizes = {}, np.array([len(some) for some in rows])
+        for name, of in (("accuracy", "prediction"), ("loo_accuracy", "loo_prediction")):
+            if of in columns:
+                right = columns[of] == columns["label"]
+                found[name] = np.array([right[some].mean() for some in rows])
+                found[f"{name}_low"], found[f"{name}_high"] = of_share(found[name], sizes)
+        return found
 
     def can_do_without(self, study, rows):
         """Whether all classes have rows left."""
@@ -103,23 +108,21 @@ class ClassView(View):
         counts[rows] = False
         return len(np.unique(objective.y[counts])) == len(study.model.classes_)
 
-    def performance(self, model, X_test, y_test):
-        """Predictions and, as far as they are known, accuracy and mean log loss."""
-        found = {"prediction": model.predict(X_test)}
+    def performance(self, study, query, eta, y_test):
+        loss, targets = study.objective.loss, study.targets
+        found = {"prediction": targets.shown(targets.predicted(loss, eta), None)}
         if y_test is not None:
-            found["accuracy"] = np.mean(found["prediction"] == y_test)
-            if hasattr(model, "predict_proba"):
-                places = np.searchsorted(model.classes_, y_test)
-                own = of_own_class(model.predict_proba(X_test), places)
-                found["log_loss"] = -np.log(np.maximum(own, np.finfo(float).tiny)).mean()
+            found["loss"] = loss.value(query.y, eta)
+            found["is_right"] = found["prediction"] == y_test
         return found
 
     def changes(self, before, after):
-        changes = {"predictions_changed": np.mean(before["prediction"] != after["prediction"])}
-        for name in ("accuracy", "log_loss"):
-            if name in before:
-                changes[f"{name}_change"] = after[name] - before[name]
-        return changes
+        changes: dict[str, float] = {}
+        if "loss" in before:
+            changes |= mean_change("loss_change", before["loss"], after["loss"])
+            changes |= mean_change("accuracy_change", before["is_right"], after["is_right"])
+        changed = np.mean(before["prediction"] != after["prediction"])
+        return changes | {"predictions_changed": changed}
 
     def errors(self, model):
         figures = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils._validation import label_array
+from .._intervals import mean_change
 from .._meanings import (
     NUMBER_FACTS,
     NUMBER_GROUP,
@@ -124,22 +125,26 @@ class NumberView(View):
         counts[rows] = False
         return bool(counts.any())
 
-    def performance(self, model, X_test, y_test):
-        prediction = model.predict(X_test)
+    def performance(self, study, query, eta, y_test):
+        loss, targets = study.objective.loss, study.targets
+        prediction = targets.shown(targets.predicted(loss, eta), None)
         found = self._columns(prediction=prediction)
         if y_test is not None:
+            found["loss"] = loss.value(query.y, eta)
             errors = self._columns(error=y_test - prediction)
             found |= {name: root_mean_square(values) for name, values in errors.items()}
         return found
 
     def changes(self, before, after):
-        changes = {}
-        for end in self.endings:
-            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
-            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
+        changes: dict[str, float] = {}
+        if "loss" in before:
+            changes |= mean_change("loss_change", before["loss"], after["loss"])
         for name in self._names("error"):
             if name in before:
                 changes[name.replace("error", "error_change")] = after[name] - before[name]
+        for end in self.endings:
+            moved = after[f"prediction{end}"] - before[f"prediction{end}"]
+            changes[f"prediction_change{end}"] = np.mean(np.abs(moved))
         return changes
 
     def errors(self, model):
