@@ -39,7 +39,7 @@ function examine(page) {
     e => !e.closest(".scroll, nav") && e.getBoundingClientRect().right > frame.clientWidth + 1);
   const values = (table, column) =>
     [...table.tBodies].map(record => record.rows[0].cells[column].dataset.value);
-  const tables = all("table").map(table => ({
+  const tables = all(".table table").map(table => ({
     columns: all("thead th", table).map((heading, column) => {
       const isText = heading.classList.contains("text");
       const clicks = [0, 1].map(() => {
@@ -59,8 +59,9 @@ function examine(page) {
     images: page.images.length,
     scripts: page.scripts.length,
     charts: all("figure svg").map(e => [e.getBoundingClientRect().width, all("text", e).length]),
-    meaningless: all("tbody tr:first-child td, .facts div").filter(e => !e.title).length,
+    meaningless: all(".table tbody tr:first-child td, .facts div").filter(e => !e.title).length,
     deadLinks: all("nav a").filter(a => !page.querySelector(a.getAttribute("href"))).length,
+    besides: all("table.beside").map(e => e.tBodies[0].rows[0].cells.length),
     colors: [style.color, style.backgroundColor],
     text: page.body.innerText,
     tables,
@@ -83,7 +84,7 @@ def page(tmp_path_factory):
     model = make_pipeline(columns, LogisticRegression(tol=1e-6, max_iter=1000))
     explainer = RelatIFExplainer(model).fit(X[::2], y[::2])
     groups = np.where(np.arange(len(y[::2])) % 3 > 0, SCRIPT, "rest")
-    report = explainer.audit(X[1::2], y[1::2], groups=groups)
+    report = explainer.audit(X[1::2], y[1::2], groups=groups, X_train=X[::2])
     path = tmp_path_factory.mktemp("audit") / "report.html"
     report.to_html(path, X[::2])
     return path.read_text("utf-8")
