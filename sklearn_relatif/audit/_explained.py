@@ -391,6 +391,8 @@ def _own_names(study, X, criterion, sign, positions, queries, index):
         sign=sign,
         training_rows=replace(found.training_rows, index=index),
         query_index=queries.names[positions],
+        query_positions=positions,
+        library=found.library,
         solver=found.solver,
     )
 

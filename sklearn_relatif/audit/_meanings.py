@@ -109,6 +109,15 @@ PREDICTION = {
     "best_row": Meaning(
         "best row", "The training row that comes first in the explanation by relative influence."
     ),
+    "label_probability": Meaning(
+        "p(label)", "The model's probability of the test row's own label, which it has not seen."
+    ),
+    "loss": Meaning("loss", "How badly the model fits the test row, which it has not seen."),
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the test row whose label is most likely to be wrong: the one with the largest loss "
+        "(out of sample).",
+    ),
 }
 
 #: One group of training rows.
@@ -263,6 +272,11 @@ NUMBER_PREDICTION = PREDICTION | {
     ),
     "best_row": Meaning(
         "best row", "The training row that moves the prediction most, by relative influence."
+    ),
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the test row whose target the model contradicts most: its loss is largest (out of "
+        "sample).",
     ),
 }
 NUMBER_GROUP = GROUP | {

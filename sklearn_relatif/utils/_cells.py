@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ._text import is_missing, printable, text_of
+from ._text import apart, is_missing, printable, text_of
 from ._validation import refuse_lazy
 
 #: What the only column of texts is called that have no name.
@@ -69,7 +69,7 @@ class Cells:
         self.n_rows = int(shape[0])
         if sparse.issparse(self.table):
             self.table = sparse.csr_array(self.table)
-        self.names = None if sparse.issparse(self.table) else list(_apart(self._named(shape)))
+        self.names = None if sparse.issparse(self.table) else apart(self._named(shape))
 
     def _named(self, shape):
         table = self.table
@@ -157,20 +157,6 @@ def cell_text(value: Any) -> str:
         return text
     is_bare = bool(text) and value == value.strip() and text != text_of(None)
     return text if is_bare else '"{}"'.format(printable(value).replace("\n", r"\n"))
-
-
-def _apart(names):
-    """Names of which several are the same, counted."""
-    names = list(names)
-    taken: set[str] = set(names)
-    seen: set[str] = set()
-    for name in names:
-        own, times = name, 1
-        while own in seen or (times > 1 and own in taken):
-            times += 1
-            own = f"{name} ({times})"
-        seen.add(own)
-        yield own
 
 
 def _sparse_row(X, row):

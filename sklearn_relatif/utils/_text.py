@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from unicodedata import category
@@ -94,6 +95,28 @@ def clip_apart(texts: list[str], width: int = 30) -> list[str]:
     while width < longest and len({clip(text, width) for text in texts}) < len(set(texts)):
         width *= 2
     return [clip(text, width) for text in texts]
+
+
+def apart(names: Iterable[str]) -> list[str]:
+    """Names, of which those that come again are counted: no two are the same.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.utils._text import apart
+    >>> apart(["age", "age", "sex"])
+    ['age', 'age (2)', 'sex']
+    """
+    listed = list(names)
+    taken, counts, kept = set(listed), dict.fromkeys(listed, 0), []
+    for name in listed:
+        counts[name] += 1
+        own = name
+        while counts[name] > 1 and own in taken:
+            own = f"{name} ({counts[name]})"
+            counts[name] += own in taken
+        taken.add(own)
+        kept.append(own)
+    return kept
 
 
 def printable(value: Any) -> str:
