@@ -55,7 +55,7 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
         content = explained_of(report, cells, test_cells, image_shape)
         heading = "Predictions and the rows that explain them"
         sections["explained"] = Section("Explained", heading, content)
-    sections |= _sections(report, cells, n_rows, packed)
+    sections |= _sections(report, cells, test_cells, n_rows, packed)
     found = findings(report, {name: section.heading for name, section in sections.items()})
     sections = {"findings": Section("Findings", "What was found", found)} | sections
     return Template(_part("page.html")).substitute(
@@ -75,9 +75,9 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
     )
 
 
-def _sections(report, cells, n_rows, packed):
+def _sections(report, cells, test_cells, n_rows, packed):
     """The sections of the tables, by the names that findings link to."""
-    content = suspects(report, cells, n_rows) + offer(report, packed)
+    content = suspects(report, cells, test_cells, n_rows) + offer(report, packed)
     sections = {"rows": Section("Rows", "Rows to look at first", content)}
     if report.n_test is not None:
         sections["hubs"] = Section("Hubs", "Hubs", hubs(report, n_rows))
