@@ -40,6 +40,14 @@ def run(monkeypatch, tmp_path, capsys):
     return run_example
 
 
+@pytest.mark.parametrize(
+    "path", sorted((EXAMPLES / "tutorials").glob("*.py")), ids=lambda p: p.stem
+)
+def test_tutorials_run_and_leave_nothing(run, tmp_path, path):
+    run(f"tutorials/{path.name}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_quickstart_saves_nothing_unless_asked(run, tmp_path):
     _, printed = run("quickstart.py")
     assert list(tmp_path.iterdir()) == []
