@@ -18,10 +18,12 @@ from ._quantities import (
     model_columns,
     suspicion_ranks,
     times_first,
+    unseen_columns,
 )
 from ._report import AuditReport
 from ._sections import describe_curvature, describe_groups, describe_model, support
 from ._source import DataSource
+from ._suspects import find_suspects
 from .findings import Evidence, look
 from .views import CLASSES, NumberView
 
@@ -76,8 +78,8 @@ def audit(
     cells = None if X_train is None else Cells(X_train, len(index))
     test_cells = None if X_test is None else Cells(X_test)
 
-    columns, notes = model_columns(study, view)
-    predictions = {}
+    columns, notes, alone = model_columns(study, view)
+    predictions, unseen = {}, None
     if X_test is None:
         notes.append(NO_TEST_ROWS)
     else:
@@ -89,11 +91,13 @@ def audit(
             notes.append(NO_TEST_TARGETS.format(view.target))
         else:
             columns["test_influence"] = mean_influence(study, X_test, y_test)
+            of_test_rows, unseen = unseen_columns(study, study.query(X_test, y_test))
+            predictions |= of_test_rows
     columns |= suspicion_ranks(columns)
 
     shares = column_shares(study)
     explained, more = explained_predictions(
-        study, criterion, index, X_test, y_test, cells, queries, shares
+        study, criterion, index, X_test, y_test, cells, test_cells, queries, shares
     )
     notes += more
 
@@ -104,7 +108,16 @@ def audit(
         notes += more
     model = describe_model(study, view, columns, X_test, y_test)
     evidence = Evidence(
-        study, view, index, columns, predictions, model, table, cells=cells, test_cells=test_cells
+        study,
+        view,
+        index,
+        columns,
+        predictions,
+        model,
+        table,
+        cells=cells,
+        test_cells=test_cells,
+        suspects=find_suspects(study, alone, unseen),
     )
     findings, checked = look(evidence)
     return AuditReport(
@@ -122,4 +135,5 @@ def audit(
         source=source or DataSource(),
         cells=cells,
         test_cells=test_cells,
+        library=study.training_rows.library,
     )

@@ -109,6 +109,19 @@ PREDICTION = {
     "best_row": Meaning(
         "best row", "The training row that comes first in the explanation by relative influence."
     ),
+    "label_probability": Meaning(
+        "p(label)",
+        "The model's probability of the test row's own label, which it has not seen.",
+        OUT_OF_SAMPLE,
+    ),
+    "loss": Meaning(
+        "loss", "How badly the model fits the test row, which it has not seen.", OUT_OF_SAMPLE
+    ),
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the test row whose label is most likely to be wrong: the one with the largest loss.",
+        OUT_OF_SAMPLE,
+    ),
 }
 
 #: One group of training rows.
@@ -263,6 +276,11 @@ NUMBER_PREDICTION = PREDICTION | {
     ),
     "best_row": Meaning(
         "best row", "The training row that moves the prediction most, by relative influence."
+    ),
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the test row whose target the model contradicts most: its loss is largest.",
+        OUT_OF_SAMPLE,
     ),
 }
 NUMBER_GROUP = GROUP | {

@@ -8,6 +8,7 @@ from sklearn.utils import gen_batches
 
 from ..curvature import has_exact_factor
 from ..removal import removal_effect_on
+from ._suspects import Judged
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24
@@ -44,11 +45,15 @@ def model_columns(study, view):
     columns : dict of str to ndarray of shape (n_rows,)
     notes : list of str
         What there is not, and why.
+    alone : Judged or None
+        The rows by the model without each, where there is one.
     """
     objective = study.objective
     columns, notes = view.columns(study)
+    predictor = None
     if has_leave_one_out(objective):
-        columns |= view.without(study, study.remover.loo_predictor())
+        predictor = study.remover.loo_predictor()
+        columns |= view.without(study, predictor)
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
@@ -59,7 +64,33 @@ def model_columns(study, view):
     columns["self_influence"] = study.self_influence()
     # The denominator of Definition 3.2.
     columns["parameter_shift"] = study.scale("theta_relative")
-    return columns, notes
+    if predictor is None:
+        return columns, notes, None
+    return columns, notes, Judged(objective.y, predictor, columns.get("leverage"))
+
+
+def unseen_columns(study, query):
+    """What the model makes of the targets of test rows, which it has not seen.
+
+    Parameters
+    ----------
+    study : Study
+    query : Query
+        The test rows with their targets.
+
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n_test,)
+    unseen : Judged
+    """
+    loss, predictor = study.objective.loss, study.objective.predictor(query.jacobian)
+    columns = {}
+    if loss.has_probabilities:
+        own = loss.probabilities(predictor)[np.arange(query.n_rows), query.y]
+        columns["label_probability"] = own
+    columns["loss"] = loss.value(query.y, predictor)
+    columns["suspicion_rank"] = ranks(columns["loss"], columns["loss"])
+    return columns, Judged(query.y, predictor)
 
 
 def has_leave_one_out(objective):

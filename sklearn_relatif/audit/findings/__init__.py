@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from ._duplicates import CONFLICTS, DUPLICATES, LEAKS_OF_ROWS, conflicting_rows
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
+from ._identifiers import IDENTIFIERS
+from ._labels import LABELS, ONE_CLASS, TARGETS
+from ._leakage import LEAKAGE
+from ._skill import SKILL
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "look"]
+__all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
 
 #: All that is looked for.
-CHECKS: tuple[Check, ...] = (FIT,)
+CHECKS: tuple[Check, ...] = (
+    FIT,
+    LEAKAGE,
+    SKILL,
+    CONFLICTS,
+    LABELS,
+    TARGETS,
+    LEAKS_OF_ROWS,
+    IDENTIFIERS,
+    ONE_CLASS,
+    DUPLICATES,
+)
 
 
 def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
@@ -22,11 +38,14 @@ def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
     -------
     findings : tuple of Finding
     checked : dict of str to str
-        For each subject: ``"found"``, ``"nothing found"``, or why it could not be looked for.
+        For each subject that there can be: ``"found"``, ``"nothing found"``, or why it could not
+        be looked for.
     """
     findings: list[Finding] = []
     checked = {}
     for check in CHECKS:
+        if not check.applies(evidence):
+            continue
         obstacle = check.obstacle(evidence)
         if obstacle is not None:
             checked[check.subject] = f"not checked: {obstacle}"

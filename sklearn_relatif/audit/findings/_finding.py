@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...utils._cells import Cells
+from .._suspects import NOT_JUDGED, Suspects, without_suspects
 from ..views import View
+from ._predictors import Predictors
+from ._repeats import Repeats, repeats_of
 
 
 def _no_rows() -> np.ndarray:
@@ -73,6 +77,8 @@ class Evidence:
         Numbers of groups of training rows, empty without these.
     cells, test_cells : Cells or None
         The rows as the user wrote them, as far as they are at hand.
+    suspects : Suspects
+        Rows whose labels or targets are likely to be wrong.
     """
 
     study: Any
@@ -84,6 +90,17 @@ class Evidence:
     groups: dict[str, np.ndarray]
     cells: Cells | None = None
     test_cells: Cells | None = None
+    suspects: Suspects = field(default_factory=lambda: without_suspects(NOT_JUDGED))
+
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What the model predicts from, column by column."""
+        return Predictors(self.study, self.cells, self.test_cells)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Which training rows are equal to each other."""
+        return repeats_of(self.predictors.keys)
 
 
 class Check(NamedTuple):
@@ -97,11 +114,14 @@ class Check(NamedTuple):
         From an Evidence to the list of what was found, empty if nothing was.
     obstacle : callable
         From an Evidence to why it cannot be looked for, or None.
+    applies : callable
+        From an Evidence to whether there can be such a thing at all: labels, for one.
     """
 
     subject: str
     find: Callable[[Evidence], list[Finding]]
     obstacle: Callable[[Evidence], str | None] = lambda evidence: None
+    applies: Callable[[Evidence], bool] = lambda evidence: True
 
 
 def needs_cells(evidence: Evidence) -> str | None:

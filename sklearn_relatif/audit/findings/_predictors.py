@@ -1,0 +1,263 @@
+"""What a model predicts from, column by column, as checks see it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import narwhals as nw
+import numpy as np
+from scipy import sparse
+
+from ...diagnostics import feature_names
+from ...utils._cells import Cells
+from ...utils._text import is_missing
+
+#: Values of a column that are exchanged to see whether it reaches the model.
+N_EXCHANGED = 30
+#: More columns than this are all taken to reach it.
+MAX_TRIED = 200
+#: The steps of SplitMix64 (Steele, Lea & Flood 2014), which makes a hash of a number.
+GOLDEN, FIRST, SECOND = (
+    np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
+MISSING = np.uint64(0x7FF8000000000001)
+
+
+class RowKeys(NamedTuple):
+    """Numbers that are the same for rows with the same values, whatever the case of texts.
+
+    By chance they are for different rows of a table of a million in one table of ten million.
+
+    Attributes
+    ----------
+    of_rows : ndarray of uint64, shape (n_rows,)
+        The sums of those of the columns.
+    of_columns : dict of str to ndarray of uint64, shape (n_rows,)
+        None of sparse rows.
+    """
+
+    of_rows: np.ndarray
+    of_columns: dict[str, np.ndarray]
+
+
+class Predictors:
+    """The columns that a model predicts from, in the training rows and in the test rows.
+
+    Of rows that the user did not give, they are the features of the model.
+
+    Parameters
+    ----------
+    study : Study
+    cells, test_cells : Cells or None
+        The rows as the user gave them.
+
+    Attributes
+    ----------
+    are_given : bool
+        Whether they are columns of the user's, not what transformers made of them.
+    cells : Cells
+        The training rows.
+    test_cells : Cells or None
+        The test rows, where there are some.
+    """
+
+    def __init__(self, study: Any, cells: Cells | None, test_cells: Cells | None) -> None:
+        self._study = study
+        self.are_given = cells is not None or not study.transformers
+        if cells is None:
+            self.cells = Cells(study.training_data.features)
+            own = None if test_cells is None else study.query(test_cells.table).features
+        else:
+            self.cells = Cells(self._asked(cells.table))
+            own = None if test_cells is None else self._asked(test_cells.table)
+        if own is not None and sparse.issparse(own) != self.is_sparse:
+            own = sparse.csr_array(own) if self.is_sparse else own.toarray()
+        self.test_cells = None if own is None else Cells(own)
+
+    def _asked(self, table):
+        """The columns that the estimator asks for by name, of a data frame that may have more."""
+        frame, names = _frame_of(table), getattr(self._study.estimator, "feature_names_in_", None)
+        return table if frame is None or names is None else frame.select(list(names)).to_native()
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the rows are sparse, so that columns are not read one by one."""
+        return self.cells.names is None
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the columns that reach the model; none of sparse rows."""
+        names = self.cells.names or []
+        if not self._study.transformers or not 1 < len(names) <= MAX_TRIED:
+            return names
+        reaching = self._changed(names, self._features)
+        return [name for name in names if name in reaching]
+
+    def mattering(self, names: list[str]) -> set[str]:
+        """Those of some columns that the predictions depend on.
+
+        Of sparse rows, and of features of a model, they are taken to depend on all.
+        """
+        return self._changed(names, self._predictor) if names else set()
+
+    def shown(self, name: str) -> str:
+        """A column as its user knows it."""
+        if self.are_given and hasattr(self.cells.table, "columns"):
+            return name
+        known, own = feature_names(self._study), self.cells.names
+        n_columns = self.cells.table.shape[1] if own is None else len(own)
+        place = int(name) if own is None else own.index(name)
+        return known[place] if len(known) == n_columns else name
+
+    # --- does a column count? ----------------------------------------------------------------
+
+    def _changed(self, names, of_rows):
+        """The columns of which some rows exchange their values and something changes for them."""
+        own, frame = self.cells.names, _frame_of(self.cells.table)
+        if not self.are_given or own is None or len(own) == 1:
+            return set(names)
+        if frame is None and hasattr(self.cells.table, "columns"):
+            return set(names)  # Some have the same name.
+        rows, places = np.empty(0, np.intp), {}
+        for name in names:
+            _, first = np.unique(hashes(self.cells.values(name)), return_index=True)
+            some = np.linspace(0, len(first) - 1, min(len(first), N_EXCHANGED)).astype(int)
+            places[own.index(name)] = slice(len(rows), len(rows) + len(some))
+            rows = np.append(rows, first[some])
+        table = self.cells.table[rows] if frame is None else frame[rows.tolist()].to_native()
+        with warnings.catch_warnings():
+            # A model that was fitted to arrays warns of names.
+            warnings.simplefilter("ignore", UserWarning)
+            differ = _differ(of_rows(table), of_rows(_exchanged(table, places)))
+        return {own[place] for place, of_column in places.items() if differ[of_column].any()}
+
+    def _features(self, table):
+        return self._study.query(table).features
+
+    def _predictor(self, table):
+        return self._study.objective.predictor(self._study.query(table).jacobian)
+
+    # --- which rows are equal? ---------------------------------------------------------------
+
+    @cached_property
+    def keys(self) -> RowKeys:
+        """Of the training rows, by all columns that reach the model."""
+        return self._keys(self.cells)
+
+    @cached_property
+    def test_keys(self) -> RowKeys:
+        """Of the test rows."""
+        return self._keys(self.test_cells)
+
+    def _keys(self, cells):
+        if self.is_sparse:
+            return RowKeys(_sparse_keys(cells.table), {})
+        columns, own = {}, self.cells.names or []
+        for name in self.names:
+            place = own.index(name)
+            values = alike(cells.values(cells.names[place]))
+            columns[name] = _mixed(hashes(values), place)
+        return RowKeys(sum(columns.values(), np.zeros(cells.n_rows, np.uint64)), columns)
+
+
+def _frame_of(table):
+    """A data frame as Narwhals has it; None of other tables, and if some columns share a name."""
+    columns: Any = getattr(table, "columns", ())
+    if len(columns) and isinstance(columns[0], Hashable) and len(set(columns)) < len(columns):
+        return None
+    frame = nw.from_native(table, eager_only=True, pass_through=True)
+    return frame if isinstance(frame, nw.DataFrame) else None
+
+
+def _exchanged(table, places):
+    """A table whose rows at some places exchanged their values in a column, last for first."""
+    frame = _frame_of(table)
+    if frame is None:
+        other = table.copy()
+        for column, rows in places.items():
+            other[rows, column] = table[rows, column][::-1]
+        return other
+    new = []
+    for column, rows in places.items():
+        order = np.arange(len(frame))
+        order[rows] = order[rows][::-1]
+        name = frame.columns[column]
+        new.append(frame.get_column(name)[order.tolist()].alias(name))
+    return frame.with_columns(*new).to_native()
+
+
+def _differ(before, after):
+    """Which rows of two tables of numbers differ."""
+    if sparse.issparse(before):
+        return np.asarray(abs(before - after).sum(axis=1)).ravel() > 0
+    return (np.asarray(before) != np.asarray(after)).reshape(len(before), -1).any(axis=1)
+
+
+def alike(values: np.ndarray) -> np.ndarray:
+    """The same values, but for texts without regard to case and white space.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+    """
+    if values.dtype.kind not in "OU":
+        return values
+    listed = values.tolist()
+    return np.array(
+        [" ".join(it.casefold().split()) if isinstance(it, str) else it for it in listed], object
+    )
+
+
+def hashes(values: np.ndarray) -> np.ndarray:
+    """A 64-bit number for each value, the same for equal ones; missing ones are equal.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+    """
+    if values.dtype.kind in "biufmM":
+        return _bits(values)
+    listed = values.tolist()
+    try:
+        distinct = set(listed)
+    except TypeError:  # Lists and the like.
+        listed = list(map(str, listed))
+        distinct = set(listed)
+    number = {value: MISSING if is_missing(value) else hash(value) for value in distinct}
+    found = (int(number[value]) % 2**64 for value in listed)
+    return np.fromiter(found, np.uint64, len(listed))
+
+
+def _bits(values):
+    """The bits of numbers, as of double precision where that holds them."""
+    if values.dtype.kind in "mM" or (values.dtype.kind in "iu" and _is_long(values)):
+        return values.astype(np.int64).view(np.uint64)
+    numbers = values.astype(np.float64) + 0.0  # There are two zeros.
+    bits = numbers.view(np.uint64).copy()
+    bits[np.isnan(numbers)] = MISSING
+    return bits
+
+
+def _is_long(values):
+    return values.size > 0 and max(abs(int(values.min())), abs(int(values.max()))) > 2**53
+
+
+def _mixed(numbers, place):
+    """Numbers whose sums over the places differ where the numbers at a place do."""
+    with np.errstate(over="ignore"):
+        mixed = numbers + (np.asarray(place).astype(np.uint64) + np.uint64(1)) * GOLDEN
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * FIRST
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * SECOND
+        return mixed ^ (mixed >> np.uint64(31))
+
+
+def _sparse_keys(table):
+    table = table.copy()
+    table.sum_duplicates()
+    table.eliminate_zeros()
+    mixed = _mixed(hashes(table.data), table.indices)
+    before = np.concatenate([[np.uint64(0)], np.cumsum(mixed)])
+    return before[table.indptr[1:]] - before[table.indptr[:-1]]

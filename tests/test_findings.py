@@ -1,0 +1,321 @@
+"""What an audit finds: each finding planted and told, and nothing told of clean data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+)
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_relatif import RelatIFExplainer
+
+CLEAN = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "breast cancer": load_breast_cancer,
+    "digits": load_digits,
+    "diabetes": load_diabetes,
+}
+#: Of these, others have tests of their own.
+OWN = {"duplicates", "conflicting_duplicates", "duplicates_across_split", "no_skill", "leakage",
+       "identifiers"}  # fmt: skip
+
+
+def scaled(model=None):
+    model = LogisticRegression(tol=1e-8, max_iter=1000) if model is None else model
+    return make_pipeline(StandardScaler(), model)
+
+
+def audited(X, y, model=None, tested=True, **parts):
+    """The findings about a table, by their kinds."""
+    rows = train_test_split(np.arange(len(y)), test_size=0.3, random_state=0)
+    train, test = map(np.sort, rows) if tested else (np.arange(len(y)), None)
+    model = scaled() if model is None else model
+    explainer = RelatIFExplainer(model).fit(of(X, train), y[train])
+    tests = (of(X, test), y[test]) if tested else ()
+    report = explainer.audit(*tests, X_train=of(X, train), **parts)
+    return {finding.kind: finding for finding in report.findings}, report
+
+
+def of(X, rows):
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def cancer():
+    return load_breast_cancer(return_X_y=True, as_frame=True)
+
+
+# --- nothing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.parametrize("tested", [True, False], ids=["split", "all"])
+def test_nothing_is_found_in_clean_data(name, tested):
+    X, y = CLEAN[name](return_X_y=True, as_frame=True)
+    model = Ridge() if name == "diabetes" else None
+    found, report = audited(X, y.to_numpy(), scaled(model), tested)
+    assert not OWN & set(found), [finding.sentence for finding in found.values()]
+    assert "nothing found" in report.checked.values()
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_nothing_is_found_in_the_features_of_a_model(name):
+    """Where the rows are not given, those that reach the model are looked at."""
+    X, y = CLEAN[name](return_X_y=True)
+    model = scaled(Ridge() if name == "diabetes" else None)
+    report = RelatIFExplainer(model).fit(X, y).audit()
+    assert not OWN & {finding.kind for finding in report.findings}
+
+
+# --- duplicates -----------------------------------------------------------------------------
+
+
+def with_copies(X, y, n_copies):
+    rows = np.append(np.arange(len(y)), np.arange(n_copies))
+    return of(X, rows), np.asarray(y)[rows]
+
+
+@pytest.mark.parametrize("n_copies", [1, 30])
+def test_copies_are_counted(n_copies):
+    X, y = cancer()
+    n_rows = len(y)
+    X, y = with_copies(X, y, n_copies)
+    found, _ = audited(X.reset_index(drop=True), y, tested=False)
+    assert found["duplicates"].value == n_copies
+    np.testing.assert_array_equal(np.sort(found["duplicates"].rows), n_rows + np.arange(n_copies))
+    assert "conflicting_duplicates" not in found
+
+
+def test_copies_with_other_labels_are_named():
+    X, y = cancer()
+    X, y = with_copies(X, y, 20)
+    y[-5:] = 1 - y[-5:]
+    found, _ = audited(X, y, tested=False)
+    conflicts = found["conflicting_duplicates"]
+    expected = [*range(15, 20), *range(len(y) - 5, len(y))]
+    assert sorted(conflicts.rows) == expected
+    assert "at least 5 of them" in conflicts.sentence
+    assert found["duplicates"].value == 20
+
+
+def test_test_rows_that_were_trained_on_are_counted():
+    X, y = load_digits(return_X_y=True)
+    explainer = RelatIFExplainer(LogisticRegression(tol=1e-6, max_iter=5000)).fit(X[:600], y[:600])
+    X_test, y_test = np.vstack([X[600:650], X[:10]]), np.append(y[600:650], y[:10])
+    report = explainer.audit(X_test, y_test)
+    (found,) = [it for it in report.findings if it.kind == "duplicates_across_split"]
+    np.testing.assert_array_equal(found.test_rows, 50 + np.arange(10))
+    np.testing.assert_array_equal(np.sort(found.rows), np.arange(10))
+    assert "10 of 60 test rows" in found.sentence
+
+
+def test_cells_that_coincide_by_chance_are_no_copies():
+    """Of 2,000 rows of three columns with few values most are equal to others."""
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(rng.randint(0, 6, (2000, 4)), columns=list("abcd"))
+    y = (X["a"] + rng.normal(0, 0.5, 2000) > 2.5).to_numpy().astype(int)
+    found, _ = audited(X, y, tested=False)
+    assert X.duplicated().sum() > 500
+    assert "duplicates" not in found
+    # But these columns cannot tell all labels apart.
+    assert found["conflicting_duplicates"].weight < 0.5
+
+
+def test_targets_of_copies_are_compared_by_the_typical_error():
+    X, y = load_diabetes(return_X_y=True)
+    X, y = with_copies(X, y, 20)
+    y[-1] += 400
+    y[-2] += 10
+    found, _ = audited(X, y, scaled(Ridge()), tested=False)
+    assert sorted(found["conflicting_duplicates"].rows) == [19, len(y) - 1]
+
+
+def test_texts_are_compared_without_case_and_white_space():
+    rng = np.random.RandomState(0)
+    words = [f"word{k}" for k in range(200)]
+    texts = [" ".join(rng.choice(words, 8)) for _ in range(120)]
+    y = np.array([text.count("1") > 3 for text in texts]).astype(int)
+    texts += [texts[0].upper(), f"  {texts[1].replace(' ', '   ')} ", texts[2]]
+    y = np.append(y, [y[0], 1 - y[1], y[2]])
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression(tol=1e-8))
+    explainer = RelatIFExplainer(model).fit(texts, y)
+    found = {it.kind: it for it in explainer.audit(X_train=texts).findings}
+    assert found["duplicates"].value == 3
+    assert sorted(found["conflicting_duplicates"].rows) == [1, 121]
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_copies_of_sparse_rows_are_those_of_dense_ones(is_sparse):
+    X = sparse.random(80, 300, 0.05, format="csr", random_state=0)
+    X = sparse.vstack([X, X[:4]]).tocsr()
+    y = np.arange(84) % 2
+    model = LogisticRegression(tol=1e-10)
+    rows = X if is_sparse else X.toarray()
+    report = RelatIFExplainer(model).fit(rows, y).audit()
+    (found,) = [it for it in report.findings if it.kind == "duplicates"]
+    np.testing.assert_array_equal(np.sort(found.rows), [80, 81, 82, 83])
+
+
+def test_columns_that_do_not_reach_the_model_tell_no_rows_apart():
+    X, y = cancer()
+    X, y = with_copies(X, y, 30)
+    X = X.reset_index(drop=True).assign(id=np.arange(len(y)))
+    used = list(X.columns[:-1])
+    scale = ColumnTransformer([("scale", StandardScaler(), used)])
+    found, _ = audited(X, y, make_pipeline(scale, LogisticRegression()), tested=False)
+    assert found["duplicates"].value == 30
+    assert "identifiers" not in found
+
+
+# --- skill ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tested", [True, False], ids=["split", "left out"])
+def test_a_model_of_noise_has_no_skill(tested):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(1000, 5)), (rng.uniform(size=1000) < 0.2).astype(int)
+    found, _ = audited(X, y, tested=tested)
+    assert "do not tell the labels apart" in found["no_skill"].sentence
+    assert "no better than always '0'" in found["no_skill"].sentence
+
+
+def test_a_rare_class_may_be_ranked_though_it_is_never_predicted():
+    X, y = make_classification(
+        3000, 6, weights=[0.96], flip_y=0, class_sep=0.5, n_informative=3, random_state=1
+    )
+    found, _ = audited(X, y, tested=False)
+    assert found["no_skill"].sentence.count("probabilities do tell rows apart") == 1
+    balanced, _ = audited(X, y, scaled(LogisticRegression(class_weight="balanced")), tested=False)
+    assert "no_skill" not in balanced
+
+
+def test_few_test_rows_do_not_tell_that_a_model_has_no_skill():
+    X, y = cancer()
+    rare = np.sort(np.append(np.flatnonzero(y == 1)[:150], np.flatnonzero(y == 0)[:20]))
+    X, y = X.iloc[rare], y.to_numpy()[rare]
+    train = np.setdiff1d(np.arange(len(y)), [0, 50, 100])
+    explainer = RelatIFExplainer(scaled()).fit(X.iloc[train], y[train])
+    report = explainer.audit(X.iloc[[0, 50, 100]], y[[0, 50, 100]])
+    assert "no_skill" not in {it.kind for it in report.findings}
+
+
+def test_a_regression_of_noise_is_no_better_than_the_mean():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(400, 4)), rng.normal(size=400)
+    found, _ = audited(X, y, scaled(Ridge()))
+    assert "no better than always the mean" in found["no_skill"].sentence
+    targets = np.column_stack([y, X[:, 0] + 0.1 * y])
+    found, _ = audited(X, targets, scaled(Ridge()), tested=False)
+    assert found["no_skill"].sentence.startswith("The model of target_0 ")
+
+
+def test_machines_have_skill_without_probabilities():
+    X, y = cancer()
+    found, report = audited(X, y.to_numpy(), scaled(LinearSVC(loss="hinge", max_iter=1_000_000)))
+    assert "no_skill" not in found
+    _, report = audited(
+        X, y.to_numpy(), scaled(LinearSVC(loss="hinge", max_iter=1_000_000)), tested=False
+    )
+    assert report.checked["a model that is no better than none"].startswith("not checked")
+
+
+# --- leakage --------------------------------------------------------------------------------
+
+
+def test_every_column_that_holds_the_target_is_named():
+    X, y = cancer()
+    rng = np.random.RandomState(0)
+    flipped = np.where(rng.uniform(size=len(y)) < 0.02, 1 - y, y)
+    X = X.assign(
+        again=np.where(y == 1, "yes", "no"), nearly=flipped, code=7 * y + 0.01 * rng.rand()
+    )
+    encode = ColumnTransformer([("again", OneHotEncoder(), ["again"])], remainder=StandardScaler())
+    found, _ = audited(X, y.to_numpy(), make_pipeline(encode, LogisticRegression()))
+    assert set(found["leakage"].columns) == {"again", "nearly", "code"}
+
+
+def test_a_measurement_that_makes_all_others_redundant_is_named():
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    X = X.assign(outcome=3 * y + np.random.RandomState(0).normal(0, 5, len(y)))
+    found, _ = audited(X, y.to_numpy(), scaled(Ridge()))
+    assert found["leakage"].columns == ("outcome",)
+    # Not if the model makes no use of it.
+    X["outcome"] *= 1e-9
+    found, _ = audited(X, y.to_numpy(), Lasso(alpha=0.1))
+    assert "leakage" not in found
+
+
+def test_columns_of_arrays_and_sparse_rows_are_named_by_their_places():
+    X, y = load_digits(return_X_y=True)
+    rows = np.flatnonzero(y < 2)
+    X, y = X[rows], y[rows]
+    wide = np.hstack([X, np.random.RandomState(0).normal(size=(len(y), 120)), y[:, None]])
+    for table in (wide, sparse.csr_array(wide)):
+        report = RelatIFExplainer(LogisticRegression()).fit(table, y).audit()
+        (found,) = [it for it in report.findings if it.kind == "leakage"]
+        assert "x184" in found.columns
+
+
+# --- identifiers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Unnamed: 0", np.arange(569)),
+        ("number", np.random.RandomState(0).permutation(569) + 1000),
+        ("patient_id", np.random.RandomState(0).randint(10**6, 10**9, 569)),
+        ("customerID", [f"{k:04d}-{k * 7919 % 10007:05X}" for k in range(569)]),
+    ],
+)
+def test_columns_that_name_the_rows_are_named(name, values):
+    X, y = cancer()
+    X = X.assign(**{name: values})
+    encode = OneHotEncoder(handle_unknown="ignore") if name == "customerID" else StandardScaler()
+    model = make_pipeline(
+        ColumnTransformer([("id", encode, [name])], remainder=StandardScaler()),
+        LogisticRegression(),
+    )
+    found, _ = audited(X, y.to_numpy(), model)
+    assert found["identifiers"].columns == (name,)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(569) * 86_400 + 1_600_000_000,  # Seconds since 1970.
+        np.linspace(0, 1, 569),
+        np.random.RandomState(0).normal(50_000, 20_000, 569).round(),
+        np.random.RandomState(0).randint(0, 5000, 569),
+    ],
+    ids=["times", "fractions", "incomes", "counts"],
+)
+def test_measurements_do_not_name_rows(values):
+    X, y = cancer()
+    found, _ = audited(X.assign(more=values), y.to_numpy())
+    assert "identifiers" not in found
+
+
+def test_polars_frames_are_looked_at_too():
+    polars = pytest.importorskip("polars")
+    X, y = cancer()
+    X, y = with_copies(X, y, 12)
+    X = X.assign(row=np.arange(len(y)) % 569)
+    explainer = RelatIFExplainer(scaled()).fit(polars.from_pandas(X), y)
+    report = explainer.audit(X_train=polars.from_pandas(X))
+    found = {it.kind: it for it in report.findings}
+    assert found["duplicates"].value == 12
+    assert found["identifiers"].columns == ("row",)
