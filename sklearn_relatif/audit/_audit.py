@@ -96,8 +96,10 @@ def audit(
     columns |= suspicion_ranks(columns)
 
     shares = column_shares(study)
+    # By influence, the same outliers come first for all.
+    relative = "loss_relative" if criterion == "influence" else criterion
     explained, more = explained_predictions(
-        study, criterion, index, X_test, y_test, cells, test_cells, queries, shares
+        study, relative, index, X_test, y_test, cells, test_cells, queries, shares
     )
     notes += more
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audit import render_explained
 from ..utils._whole_files import write_whole
 from ._chosen_rows import MAX_CHOSEN, chosen_rows
 from ._columns import count_of
 from ._explain_files import as_csv, as_json
 from ._explain_text import as_text
-from ._explained_rows import explained_rows
+from ._explained_rows import explained_row, report_on
 from ._options import DATA, add_table_options, whole_number
 from ._output import say, show
 from ._refusals import TableError
 from ._training import load_table, show_assumptions, source_of, train
 
 #: What is written to a file, by how its name ends.
-WRITERS = {".csv": as_csv, ".json": as_json}
+WRITERS = {".html": render_explained, ".csv": as_csv, ".json": as_json}
 
 
 def add_explain(commands):
@@ -65,12 +66,13 @@ def _explain(options):
         raise TableError("too few rows are left to train on")
     explainer = train(table, rest, options)
     say(f"explaining {count_of(len(asked), 'row')}")
-    explained = explained_rows(explainer, table, asked, rest, options.top, options.criterion)
     table.notes.append("The model was trained without the rows that are explained.")
+    source, criterion = source_of(table, options), options.criterion
+    report = report_on(explainer, table, asked, rest, options.top, criterion, source)
     if suffix is not None:
-        write_whole(options.output, WRITERS[suffix](explained, source_of(table, options)))
-    for one in explained:
-        show(as_text(one, table.has_classes) + "\n")
+        write_whole(options.output, WRITERS[suffix](report))
+    for one in report.explained:
+        show(as_text(explained_row(one), table.has_classes) + "\n")
     show_assumptions(table)
     if suffix is not None:
         show(f"\nWritten: {options.output}")

@@ -8,6 +8,7 @@ import json
 
 from ..utils._json import plain
 from ..utils._text import is_missing
+from ._explained_rows import explained_row
 
 #: What is told of each row beside its cells, and what it is called.
 KNOWN = {
@@ -19,16 +20,14 @@ KNOWN = {
 SIDES = ("supporting", "opposing")
 
 
-def as_csv(explained, source):
+def as_csv(report):
     """A line for each row that is explained, of rank 0, and for each that explains it.
 
     Parameters
     ----------
-    explained : list of ExplainedRow
-    source : DataSource
-        Not written: lines of numbers have no place for it.
+    report : AuditReport
     """
-    stream = io.StringIO()
+    stream, explained = io.StringIO(), list(map(explained_row, report.explained))
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["query", "side", "rank", "row", *KNOWN.values(), *explained[0].row.cells])
     for one in explained:
@@ -43,21 +42,20 @@ def as_csv(explained, source):
     return stream.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def as_json(explained, source):
+def as_json(report):
     """An object for each row that is explained, with those that explain it.
 
     Parameters
     ----------
-    explained : list of ExplainedRow
-    source : DataSource
+    report : AuditReport
     """
     rows = [
         _row(one.row)
-        | {"probability_of_prediction": one.certainty}
+        | {"probability_of_prediction": one.certainty, "flip_set": one.flip_sentence}
         | {side: [_row(row) for row in vars(one)[side]] for side in SIDES}
-        for one in explained
+        for one in map(explained_row, report.explained)
     ]
-    content = {"source": vars(source), "rows": rows}
+    content = {"source": vars(report.source), "rows": rows}
     return json.dumps(plain(content), allow_nan=False, indent=1)
 
 

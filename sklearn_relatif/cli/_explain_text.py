@@ -28,6 +28,7 @@ def as_text(explained, has_classes):
     for heading, explaining in sides(explained, has_classes):
         lines = _Table(row, explaining, has_classes).lines() if explaining else ["  none"]
         parts.append("\n".join([f"{heading}:", *lines]))
+    parts += [explained.flip_sentence] * bool(explained.flip_sentence)
     return "\n\n".join(parts)
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..audit import AuditReport, column_shares, explained_predictions, identify_model
+from ..explainers import study_of
+from ..utils._cells import Cells
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -44,16 +48,19 @@ class ExplainedRow:
         The model's probability of what it predicts.
     supporting, opposing : list of Shown
         The rows that speak for the prediction or raise it, and the others; best first.
+    flip_sentence : str
+        Without which rows the label would be another, where that is known.
     """
 
     row: Shown
     certainty: float | None
     supporting: list[Shown]
     opposing: list[Shown]
+    flip_sentence: str
 
 
-def explained_rows(explainer, table, asked, others, n_rows, criterion):
-    """The prediction for each row that is asked for, explained by others.
+def report_on(explainer, table, asked, others, n_rows, criterion, source):
+    """A report that explains the predictions for some rows by others, and holds no more.
 
     Parameters
     ----------
@@ -65,56 +72,73 @@ def explained_rows(explainer, table, asked, others, n_rows, criterion):
     n_rows : int
         Explaining rows on each side.
     criterion : {"influence", "theta_relative", "loss_relative"}
+    source : DataSource
 
     Returns
     -------
-    list of ExplainedRow
+    AuditReport
     """
-    queries, rest = table.rows(asked), table.rows(others)
-    predictions, chances = explainer.predict(queries.X), _chances(explainer, queries.X)
-    rows = [
-        Shown(
-            name=name,
-            label=queries.y[place],
-            prediction=predictions[place],
-            probability=chances[place].get(queries.y[place]),
-            cells=queries.cells.iloc[place].to_dict(),
-        )
-        for place, name in enumerate(queries.X.index)
-    ]
-    sides = [
-        explainer.explain(queries.X, n_examples=n_rows, criterion=criterion, sign=sign)
-        for sign in ("positive", "negative")
-    ]
-    return [
-        ExplainedRow(row, chance.get(row.prediction), *(_explaining(of, rest) for of in both))
-        for row, chance, *both in zip(rows, chances, *sides, strict=True)
-    ]
+    queries, rest, study = table.rows(asked), table.rows(others), study_of(explainer)
+    index = study.training_rows.index
+    cells = Cells(rest.cells), Cells(queries.cells)
+    explained, _ = explained_predictions(
+        study,
+        criterion,
+        index,
+        queries.X,
+        queries.y,
+        *cells,
+        asked=queries.X.index,
+        shares=column_shares(study),
+        n_rows=n_rows,
+    )
+    classes = {"classes": study.targets.classes} if table.has_classes else {}
+    return AuditReport(
+        index=index,
+        columns={"label" if table.has_classes else "target": rest.y},
+        model=identify_model(study) | classes | {"n_test": len(queries.y)},
+        curvature={},
+        explained=explained,
+        source=source,
+        cells=cells[0],
+        test_cells=cells[1],
+    )
 
 
-def _explaining(explanation, rows):
+def explained_row(one):
+    """What a prediction and those that explain it are shown as.
+
+    Parameters
+    ----------
+    one : ExplainedPrediction
+    """
+    row = Shown(
+        name=one.name,
+        label=one.label,
+        prediction=one.prediction,
+        probability=one.label_probability,
+        cells=dict(one.own_cells.row(one.position)),
+    )
+    return ExplainedRow(
+        row=row,
+        certainty=one.probability,
+        supporting=_explaining(one.supporting, one.cells),
+        opposing=_explaining(one.opposing, one.cells),
+        flip_sentence=one.flip_sentence(),
+    )
+
+
+def _explaining(explanation, cells):
     """The rows that explain one prediction on one side."""
-    known = explanation.training_rows
+    columns = explanation.columns()
     return [
         Shown(
-            name=rows.X.index[at],
-            label=known.labels[at],
-            prediction=known.predictions[at],
-            probability=None if known.probabilities is None else float(known.probabilities[at]),
-            cells=rows.cells.iloc[at].to_dict(),
-            score=float(score),
+            name=columns["row"][place],
+            label=columns["label"][place],
+            prediction=columns["prediction"][place],
+            probability=columns["probability"][place] if "probability" in columns else None,
+            cells=dict(cells.row(position)),
+            score=float(columns["score"][place]),
         )
-        for at, score in zip(explanation.indices[0], explanation.scores[0], strict=True)
-        if at >= 0
-    ]
-
-
-def _chances(explainer, X):
-    """The probability of each label for each row, empty where the model has none."""
-    if explainer.training_rows_.probabilities is None:
-        return [{} for _ in range(len(X))]
-    classes = explainer.estimator_.classes_
-    return [
-        dict(zip(classes.tolist(), map(float, line), strict=True))
-        for line in explainer.predict_proba(X)
+        for place, position in enumerate(columns["position"])
     ]
