@@ -21,6 +21,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from ..audit import DataSource
 from ..explainers import RelatIFExplainer
+from ..utils._progress import begin
 from ._output import say, show
 from ._refusals import TableError, import_pandas
 from ._table_files import read_frame
@@ -172,10 +173,11 @@ def train(table, rows, options) -> RelatIFExplainer:
         Positions of the rows to train on.
     options : argparse.Namespace
     """
-    say(f"training on {len(rows)} rows")
+    say(f"training on {len(rows):,} rows")
     X, y = table.X.iloc[rows], table.y[rows]
     model = make_pipeline(features_of(table), MODELS[options.model].build(len(rows)))
     model.fit(X, y)
+    begin("measuring how each row bears on the model")
     if options.damping != "auto":
         return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:
