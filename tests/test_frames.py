@@ -315,7 +315,7 @@ def test_several_labels_of_a_query_have_its_features_each(by_array):
 
 
 def test_sparse_rows_show_the_columns_that_are_not_zero():
-    features = sparse.random_array((60, 500), density=0.01, random_state=0, format="csr")
+    features = sparse.random(60, 500, density=0.01, random_state=0, format="csr")
     explainer = RelatIFExplainer(LogisticRegression()).fit(features, Y[45:105])
     explanation = explainer.explain(features[:1], n_examples=3)
     frame = explanation.frame(features, features[:1])

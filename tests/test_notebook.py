@@ -165,7 +165,7 @@ def test_a_solver_shows_why_it_was_chosen(explainer):
 def test_csv_holds_the_numbers_of_every_row(report, tmp_path):
     report.to_csv(tmp_path / "report.csv")
     frame = report.frame()
-    read = pd.read_csv(tmp_path / "report.csv", index_col="row")
+    read = pd.read_csv(tmp_path / "report.csv", index_col="row", float_precision="round_trip")
     pd.testing.assert_frame_equal(read, frame, check_exact=True, check_dtype=False)
 
 
