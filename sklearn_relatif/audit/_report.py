@@ -351,10 +351,11 @@ class AuditReport:
         for name in ("hub_if", "hub_relatif"):
             counts = np.sort(self.columns[name])[::-1]
             shares[name] = counts[:N_HUBS].sum() / max(1, counts.sum())
+        n_hubs = min(N_HUBS, len(self.index))
         return (
-            f"The {N_HUBS} training rows that come first most often do so for "
-            f"{percent(shares['hub_if'])} of the test rows by influence, for "
-            f"{percent(shares['hub_relatif'])} by relative influence."
+            f"By influence, the same {n_hubs} training rows are the first explanation of "
+            f"{percent(shares['hub_if'])} of the test rows; by relative influence, {n_hubs} rows "
+            f"are that of {percent(shares['hub_relatif'])}."
         )
 
     def _repr_html_(self) -> str:

@@ -45,7 +45,7 @@ def render(report, X=None, X_test=None, n_rows=20):
     n_rows : int, default=20
     """
     packed = pack(report)
-    sections = _sections(report, X, n_rows, packed)
+    sections = _sections(report, X, X_test, n_rows, packed)
     found = findings(report, {name: section.heading for name, section in sections.items()})
     sections = {"findings": Section("Findings", "What was found", found)} | sections
     return Template(_part("page.html")).substitute(
@@ -65,10 +65,11 @@ def render(report, X=None, X_test=None, n_rows=20):
     )
 
 
-def _sections(report, X, n_rows, packed):
+def _sections(report, X, X_test, n_rows, packed):
     """The sections below the findings, by the names that these link to."""
     cells = report.cells if X is None else Cells(X, len(report.index))
-    content = suspects(report, cells, n_rows) + offer(report, packed)
+    test_cells = report.test_cells if X_test is None else Cells(X_test, report.n_test)
+    content = suspects(report, cells, test_cells, n_rows) + offer(report, packed)
     sections = {"rows": Section("Rows", "Rows to look at first", content)}
     if report.n_test is not None:
         sections["hubs"] = Section("Hubs", "Hubs", hubs(report, n_rows))

@@ -86,7 +86,7 @@ def figure(chart, caption):
 
 
 def row_table(report, rows, columns, more=None, *, title):
-    """A table of training rows.
+    """A table of training rows, without the numbers that are the same for all of them.
 
     Parameters
     ----------
@@ -99,16 +99,40 @@ def row_table(report, rows, columns, more=None, *, title):
         As of :func:`table_of`.
     title : str
     """
-    view = report.view
-    headings = [(name, view.row[name]) for name in ("row", *columns)]
+    chosen = {"row": report.index[rows]} | {name: report.columns[name][rows] for name in columns}
+    return value_table(report.view, report.view.row, chosen, more, title=title)
+
+
+def value_table(view, meanings, columns, more=None, *, title):
+    """A table of columns, without the numbers that are the same in all lines, which it tells.
+
+    Parameters
+    ----------
+    view : View
+    meanings : dict of str to Meaning
+    columns : dict of str to sequence
+    more : list of str, default=None
+    title : str
+    """
+    same = {name: text for name, values in columns.items() if (text := _only(view, name, values))}
+    names = [name for name in columns if name not in same]
     records = [
-        [
-            cell(view, "row", report.index[row]),
-            *(cell(view, name, report.columns[name][row]) for name in columns),
-        ]
-        for row in rows
+        [cell(view, name, value) for name, value in zip(names, line, strict=True)]
+        for line in zip(*(columns[name] for name in names), strict=True)
     ]
-    return table_of(view, headings, records, more, title=title)
+    table = table_of(view, [(name, meanings[name]) for name in names], records, more, title=title)
+    if not same:
+        return table
+    told = ", ".join(f"{meanings[name].heading} {text}" for name, text in same.items())
+    return f'{table}<p class="soft same">The same for all of them: {escape(told)}.</p>'
+
+
+def _only(view, name, values):
+    """How a number is shown that is the same in all lines of a table; empty if they differ."""
+    if name in view.words or len(values) < 2:
+        return ""
+    texts = {number(name, value) for value in values}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def table_of(view, headings, records, more=None, *, title, first=N_RECORDS):
