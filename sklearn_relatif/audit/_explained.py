@@ -106,6 +106,12 @@ class ExplainedPrediction:
             f"{short_text(self.prediction)}{of}{known}."
         )
 
+    def _repr_html_(self) -> str:
+        """A box for notebooks: the prediction, and the rows for it and against it."""
+        from ._box import box_of_explained
+
+        return box_of_explained(self)
+
 
 class Queries(NamedTuple):
     """Rows to choose from, and what the model makes of each.

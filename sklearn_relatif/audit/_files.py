@@ -48,6 +48,10 @@ def as_json(report: Any) -> str:
         "checked": report.checked,
         "notes": report.notes,
         "explained": [_explained(one) for one in report.explained],
+        "contributions": [
+            {"row": report.index[position], "position": position, "columns": columns}
+            for position, columns in report.contributions.items()
+        ],
         "groups": report.groups,
         "predictions": report.predictions,
         "rows": {"row": report.index, **report.columns},
