@@ -44,7 +44,8 @@ EXAMINE = """
 async function examine(page) {
   const inside = frame.contentWindow;
   const all = (what, where = page) => [...where.querySelectorAll(what)];
-  const shown = () => all("table").map(table => all("tbody", table).filter(r => !r.hidden).length);
+  const shown = () => all(".table table").map(
+    table => all("tbody", table).filter(r => !r.hidden).length);
   const button = (text, where = page) => all("button", where).find(b => b.textContent.match(text));
   const outside = all("body *").filter(
     e => !e.closest(".scroll, nav") && e.getBoundingClientRect().right > frame.clientWidth + 1);
@@ -56,17 +57,18 @@ async function examine(page) {
     images: page.images.length,
     scripts: page.scripts.length,
     charts: all("figure svg").map(e => [e.getBoundingClientRect().width, all("text", e).length]),
-    meaningless: all("tbody tr:first-child td, .facts div").filter(e => !e.title).length,
+    meaningless: all(".table tbody tr:first-child td, .facts div").filter(e => !e.title).length,
     deadLinks: all("a[href^='#']").filter(a => !page.querySelector(a.getAttribute("href"))).length,
     colors: [style.color, style.backgroundColor],
     text: page.body.textContent,
     sections: all("section").map(e => e.id),
+    besides: all("table.beside").map(e => e.tBodies[0].rows[0].cells.length),
   };
 
   found.violations = inside.axe === undefined ? null : (await inside.axe.run(page)).violations
     .map(({id, impact, nodes}) => ({id, impact, html: nodes.map(n => n.html.slice(0, 200))}));
 
-  found.rows = all("table").map(table => table.tBodies.length);
+  found.rows = all(".table table").map(table => table.tBodies.length);
   found.atFirst = shown();
   all("button").filter(b => /^Show all/.test(b.textContent)).forEach(b => b.click());
   found.atLast = shown();
@@ -104,7 +106,7 @@ async function examine(page) {
 
   const values = (table, column) =>
     [...table.tBodies].map(record => record.rows[0].cells[column].dataset.value);
-  found.tables = all("table").map(table => ({
+  found.tables = all(".table table").map(table => ({
     columns: all("thead th", table).map((heading, column) => {
       const isText = heading.classList.contains("text");
       const clicks = [0, 1].map(() => {
@@ -216,6 +218,11 @@ def test_charts_are_drawn(found):
 
 def test_every_number_says_what_it_means(found):
     assert found["meaningless"] == 0
+
+
+def test_predictions_stand_beside_the_rows_that_explain_them(found):
+    assert len(found["besides"]) >= 2 * 4  # for and against, of at least four predictions
+    assert set(found["besides"]) == {1 + 1 + 5}  # the name of a cell, the row, its explanations
 
 
 def test_what_is_behind_details_opens(found):

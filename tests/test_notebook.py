@@ -250,7 +250,7 @@ def test_json_names_the_rows_of_findings_and_of_explanations(report, explainer, 
     one = explainer.explain(X[1:2])
     flip_set = explainer.flip_set(X[77:78])
     explained = ExplainedPrediction(
-        "typical", "flower 1", 0, True, "=cmd", "=cmd", np.inf, one, one, flip_set
+        "typical", "flower 1", 0, True, True, "=cmd", "=cmd", np.inf, None, one, one, flip_set
     )
     report = replace(report, findings=(finding,), explained=(explained,))
     report.to_json(tmp_path / "report.json")

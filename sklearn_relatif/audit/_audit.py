@@ -100,7 +100,7 @@ def audit(
 
     shares = column_shares(study)
     explained, more = explained_predictions(
-        study, criterion, index, X_test, y_test, cells, queries, shares
+        study, criterion, index, X_test, y_test, cells, test_cells, queries, shares
     )
     notes += more
 

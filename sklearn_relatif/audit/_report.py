@@ -275,7 +275,13 @@ class AuditReport:
         return "\n".join(lines)
 
     def to_html(
-        self, path: str | PathLike[str], X: Any = None, X_test: Any = None, *, n_rows: int = N_SHOWN
+        self,
+        path: str | PathLike[str],
+        X: Any = None,
+        X_test: Any = None,
+        *,
+        n_rows: int = N_SHOWN,
+        image_shape: tuple[int, ...] | None = None,
     ) -> None:
         """Write the report as one HTML file that needs nothing else.
 
@@ -291,15 +297,19 @@ class AuditReport:
             The test rows, likewise.
         n_rows : int, default=20
             Length of the lists.
+        image_shape : tuple of int, default=None
+            Height and width, and 3 for colours, of the images that rows are: explained predictions
+            are shown as pictures, whose largest value is white. None: rows are no images.
 
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data, or X_test as the test data.
+            If X has not as many rows as the training data, or X_test as the test data; or if rows
+            have not as many columns as an image has values.
         """
         from .page import render
 
-        write_whole(path, render(self, X, X_test, n_rows))
+        write_whole(path, render(self, X, X_test, n_rows, image_shape))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the numbers of every training row as comma-separated values.
