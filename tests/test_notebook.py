@@ -13,7 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import ExplainedPrediction, Finding
+from sklearn_relatif.audit import Finding
 from sklearn_relatif.results import FlipSet, InfluenceDisplay, RemovalStatistics, SolverChoice
 from sklearn_relatif.serving import ExplanationIndex
 
@@ -161,13 +161,13 @@ def test_a_solver_shows_why_it_was_chosen(explainer):
 
 
 def test_a_prediction_shows_the_rows_for_it_and_against_it(report):
+    assert report.explained
     for one in report.explained:
         text = shown(one)
-        assert one.sentence() in text
-        before, after = text.split("training rows that speak against it")
-        assert all(name in before for name in one.supporting.columns()["row"])
-        assert all(name in after for name in one.opposing.columns()["row"])
-        assert one.flip_set is None or str(one.flip_set) in after
+        assert one.sentence() in text and one.flip_sentence() in text
+        before, after = text.split("Rows against ")
+        assert all(f"{name} " in before for name in one.supporting.columns()["row"])
+        assert all(f"{name} " in after for name in one.opposing.columns()["row"])
         assert one.sentence() in shown(report)
 
 
@@ -249,8 +249,13 @@ def test_json_names_the_rows_of_findings_and_of_explanations(report, explainer, 
     finding = Finding("kind", "A.", np.float32(0.5), np.nan, "how", found, of_test)
     one = explainer.explain(X[1:2])
     flip_set = explainer.flip_set(X[77:78])
-    explained = ExplainedPrediction(
-        "typical", "flower 1", 0, True, True, "=cmd", "=cmd", np.inf, None, one, one, flip_set
+    explained = replace(
+        report.explained[0],
+        name="flower 1",
+        probability=np.inf,
+        supporting=one,
+        opposing=one,
+        flip_set=flip_set,
     )
     report = replace(report, findings=(finding,), explained=(explained,))
     report.to_json(tmp_path / "report.json")
@@ -260,7 +265,7 @@ def test_json_names_the_rows_of_findings_and_of_explanations(report, explainer, 
     assert found["value"] == 0.5 and found["weight"] is None and found["test_rows"] == ["flower 3"]
     assert told["supporting"]["row"] == one.rows[0].tolist() and told["probability"] is None
     assert told["flip_set"]["positions"] == flip_set.positions.tolist()
-    assert "typical" in shown(report)
+    assert "cells" not in told and told["contributions"] == explained.contributions
 
 
 @pytest.mark.parametrize(

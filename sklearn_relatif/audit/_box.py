@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -21,14 +19,13 @@ from ..utils._boxes import (
     paragraph,
     table,
 )
-from ..utils._text import clip, clip_apart, short_text, text_of
+from ..utils._text import clip, clip_apart, text_of
+from ._beside import as_content
 from ._sentences import why
 from .page import MAX_NAME, number
 
 #: Rows, columns of numbers and cells of a row that are shown.
 N_ROWS, N_COLUMNS, N_CELLS = 5, 5, 8
-#: Columns of explaining rows that hold text, and characters of a sentence that has data in it.
-WORDS, MAX_SENTENCE = (0, 1, 2), 400
 #: What is shown of a list of values, such as the classes of a model.
 N_LISTED = 30
 
@@ -125,56 +122,9 @@ def _checked(report: Any) -> str:
 def _explained(report: Any) -> str:
     if not report.explained:
         return ""
-    shown = "".join(
-        folded(clip(one.reason, MAX_NAME), _prediction(one)) for one in report.explained
-    )
-    n_explained = len(report.explained)
-    return folded(f"Predictions beside the rows that explain them ({n_explained})", shown)
-
-
-def box_of_explained(one: Any) -> str:
-    """The box of a prediction.
-
-    Parameters
-    ----------
-    one : ExplainedPrediction
-    """
-    caption = f"{clip(one.reason, MAX_NAME)}: row {clip(text_of(one.name), MAX_NAME)}"
-    return box("ExplainedPrediction", caption, _prediction(one))
-
-
-def _prediction(one: Any) -> str:
-    """What is predicted, and the training rows that speak for it and against it."""
-    lines = [across("training rows that speak for it", 5, is_heading=True)]
-    lines += _rows_of(one.supporting, "supports")
-    lines += [across("training rows that speak against it", 5, is_heading=True)]
-    lines += _rows_of(one.opposing, "opposes")
-    headings = ["row", "label", "prediction", "p(label)", "score"]
-    parts = [
-        paragraph(clip(one.sentence(), MAX_SENTENCE)),
-        table(headings, lines, WORDS),
-        paragraph("" if one.flip_set is None else str(one.flip_set)),
-    ]
-    return "".join(parts)
-
-
-def _rows_of(explanation: Any, style: str) -> list[str]:
-    columns = explanation.columns()
-    n_rows = len(columns["row"])
-    if not n_rows:
-        return [across("none", 5)]
-    formats: dict[str, Callable[[Any], str]] = {
-        "row": text_of,
-        "label": text_of,
-        "prediction": short_text,
-        "probability": partial(number, "probability"),
-        "score": partial(number, "score"),
-    }
-    texts = [
-        clip_apart([tell(value) for value in columns[name]]) if name in columns else [""] * n_rows
-        for name, tell in formats.items()
-    ]
-    return [line(cells, style, WORDS) for cells in zip(*texts, strict=True)]
+    shown = [folded(clip(one.reason, MAX_NAME), as_content(one)) for one in report.explained]
+    summary = f"Predictions beside the rows that explain them ({len(shown)})"
+    return folded(summary, "".join(shown))
 
 
 def _facts(report: Any) -> str:

@@ -151,12 +151,6 @@ class ExplainedPrediction:
 def _name(value):
     return clip(text_of(value), MAX_NAME)
 
-    def _repr_html_(self) -> str:
-        """A box for notebooks: the prediction, and the rows for it and against it."""
-        from ._box import box_of_explained
-
-        return box_of_explained(self)
-
 
 class Queries(NamedTuple):
     """Rows to choose from, and what the model makes of each.

@@ -73,7 +73,9 @@ def _finding(finding: Finding, report: Any) -> dict[str, Any]:
 
 def _explained(one: ExplainedPrediction) -> dict[str, Any]:
     flip_set = None if one.flip_set is None else vars(one.flip_set)
-    return vars(one) | {
+    held = dict(vars(one))
+    del held["cells"], held["own_cells"]
+    return held | {
         "supporting": _lines(one.supporting),
         "opposing": _lines(one.opposing),
         "flip_set": flip_set,
