@@ -3,7 +3,8 @@
     python docs/pictures.py
 
 It writes digits.png, rows.png, cooks_distance.png, fidelity.png, curves.png, heatmap.png and,
-where a Chromium is found, report.png to docs/images. The data ship with scikit-learn or are those of the examples.
+where a Chromium is found, report.png to docs/images. The data ship with scikit-learn or are those
+of the examples.
 """
 
 import shutil
