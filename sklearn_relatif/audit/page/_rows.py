@@ -43,7 +43,11 @@ def _training_suspects(report, cells, rows):
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     more = [
-        more_below(why(report.columns, row, report.n_test), _cells_of(cells, row)) for row in rows
+        more_below(
+            why(report.columns, row, report.n_test),
+            _deciding_first(_cells_of(cells, row), report.contributions.get(int(row), {})),
+        )
+        for row in rows
     ]
     return row_table(report, rows, columns, more, title="Rows to look at first")
 
@@ -66,6 +70,12 @@ def _test_suspects(report, cells, n_rows):
         title="Test rows to look at first",
     )
     return f"<h3>Test rows, which the model has not seen</h3>{table}"
+
+
+def _deciding_first(cells, contributions):
+    """The cells of a row, first those whose columns its prediction comes from."""
+    place = {name: place for place, name in enumerate(contributions)}
+    return sorted(cells, key=lambda one: place.get(one[0], len(place)))
 
 
 def _cells_of(cells, row):
