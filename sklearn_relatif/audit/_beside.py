@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -250,7 +251,7 @@ def as_box(one: Any) -> str:
         head, *records = _records(side)
         words = range(len(head))
         content = table(head, [line(texts, words=words) for texts in records], words)
-        key = f'<span class="key {style}">{side.heading}</span>'
+        key = f'<span class="key {style}">{escape(side.heading)}</span>'
         parts.append(f"<p>{key}</p>{content}" if side.rows else f"<p>{key}: none</p>")
     rest = both[0].columns[N_PRINTED:]
     if rest:

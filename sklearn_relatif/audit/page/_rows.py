@@ -43,7 +43,10 @@ def _training_suspects(report, cells, rows):
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     more = [
-        more_below(why(report.columns, row, report.n_test), _cells_of(cells, row)) for row in rows
+        more_below(
+            why(report.columns, row, report.n_test), _cells_of(cells, row, report.contributions)
+        )
+        for row in rows
     ]
     return row_table(report, rows, columns, more, title="Rows to look at first")
 
@@ -56,7 +59,11 @@ def _test_suspects(report, cells, n_rows):
     rows = report.first_test_positions(n_rows)
     names = ["query", *(name for name in view.test_suspect_columns if name in found)]
     more = [
-        more_below(f"{view.about_test_row(found, row)}.", _cells_of(cells, row)) for row in rows
+        more_below(
+            f"{view.about_test_row(found, row)}.",
+            _cells_of(cells, row, report.test_contributions),
+        )
+        for row in rows
     ]
     table = value_table(
         view,
@@ -68,8 +75,11 @@ def _test_suspects(report, cells, n_rows):
     return f"<h3>Test rows, which the model has not seen</h3>{table}"
 
 
-def _cells_of(cells, row):
-    return [] if cells is None else cells.row(row)
+def _cells_of(cells, row, contributions):
+    """The cells of a row, of which those come first that add most to its prediction."""
+    place = {name: n for n, name in enumerate(contributions.get(row, ()))}
+    own = [] if cells is None else cells.row(row)
+    return sorted(own, key=lambda cell: place.get(cell[0], len(place)))
 
 
 def _pictures(report, rows):
