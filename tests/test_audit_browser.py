@@ -255,7 +255,7 @@ def test_a_table_is_saved_with_all_cells_of_its_rows(found, report):
     assert found["table"]["name"] == "rows_to_look_at_first.csv"
     assert [row[0] for row in rows] == [str(name) for name in report.first_rows()]
     assert heading[:3] == ["row", "label", "prediction"]
-    assert heading[-6:] == ["why", *report.cells.names]
+    assert heading[-6] == "why" and set(heading[-5:]) == set(report.cells.names)
     line = dict(zip(heading, rows[0], strict=True))
     position = report.first_positions(1)[0]
     assert line["note"] == dict(report.cells.row(position))["note"]

@@ -41,6 +41,7 @@ from ..utils._validation import (
     check_positive_int,
     check_training_labels,
     label_array,
+    refuse_dispatched,
     refuse_lazy,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
@@ -454,6 +455,7 @@ class RelatIFExplainer(
         """
         self._check_params()
         refuse_lazy(X)
+        refuse_dispatched(X=X, y=y, sample_weight=sample_weight)
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)

@@ -11,8 +11,9 @@ from ...utils._text import clip, text_of
 from ..views import percent
 
 PERCENT = (
-    "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
-    "test_largest_class", "predictions_changed", "accuracy_change",
+    "probability", "loo_probability", "label_probability", "accuracy", "loo_accuracy",
+    "largest_class", "test_accuracy", "test_largest_class", "predictions_changed",
+    "accuracy_change",
 )  # fmt: skip
 SIGNED = (
     "test_influence", "accuracy_change", "loss_change", "loss_change_estimate", "residual",
@@ -240,7 +241,7 @@ def _one_cell(name, text):
     kept = text
     if len(text) > MAX_TEXT:
         kept = f"{text[:MAX_TEXT]} … ({len(text):,} characters)"
-    shown = escape(kept)
+    shown = escape(kept) if text else '<span class="soft">empty</span>'
     if len(kept) > MAX_CELL:
         shown = f"{escape(kept[:MAX_CELL])}…" + more_of("all of it", f"<p>{escape(kept)}</p>")
     return (

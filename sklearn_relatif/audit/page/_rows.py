@@ -44,7 +44,8 @@ def _training_suspects(report, cells, rows):
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     more = [
         more_below(
-            why(report.columns, row, report.n_test), _cells_of(cells, row, report.contributions)
+            why(report.columns, row, report.n_test),
+            _cells_of(cells, row, report.contributions),
         )
         for row in rows
     ]
@@ -76,10 +77,10 @@ def _test_suspects(report, cells, n_rows):
 
 
 def _cells_of(cells, row, contributions):
-    """The cells of a row, of which those come first that add most to its prediction."""
-    place = {name: n for n, name in enumerate(contributions.get(row, ()))}
+    """The cells of a row, first those whose columns its prediction comes from."""
+    place = {name: place for place, name in enumerate(contributions.get(int(row), {}))}
     own = [] if cells is None else cells.row(row)
-    return sorted(own, key=lambda cell: place.get(cell[0], len(place)))
+    return sorted(own, key=lambda one: place.get(one[0], len(place)))
 
 
 def _pictures(report, rows):
