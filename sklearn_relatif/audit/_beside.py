@@ -245,6 +245,16 @@ def as_box(one: Any) -> str:
     ----------
     one : ExplainedPrediction
     """
+    return box("ExplainedPrediction", clip(one.reason, 3 * WIDTH), as_content(one))
+
+
+def as_content(one: Any) -> str:
+    """What is in that box, as HTML.
+
+    Parameters
+    ----------
+    one : ExplainedPrediction
+    """
     both = sides(one, one.cells, one.own_cells)
     parts = [paragraph(one.sentence())]
     for side, style in zip(both, ("supports", "opposes"), strict=True):
@@ -255,8 +265,8 @@ def as_box(one: Any) -> str:
         parts.append(f"<p>{key}</p>{content}" if side.rows else f"<p>{key}: none</p>")
     rest = both[0].columns[N_PRINTED:]
     if rest:
-        lines = [line([column.name, column.own], words=(0, 1)) for column in rest]
+        lines = [line([_short(column.name), clip(column.own)], words=(0, 1)) for column in rest]
         parts.append(folded(f"{len(rest)} more columns of this row", table((), lines)))
     if one.flip_sentence():
         parts.append(paragraph(one.flip_sentence(), "soft"))
-    return box("ExplainedPrediction", one.reason, "".join(parts))
+    return "".join(parts)

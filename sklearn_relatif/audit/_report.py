@@ -237,6 +237,24 @@ class AuditReport:
         """
         return frame_of(self.columns, self.library, "AuditReport.frame", self.index)
 
+    def test_frame(self) -> Any:
+        """One line a test row, in the order of the test rows.
+
+        Returns
+        -------
+        data frame
+            Of the same library as :meth:`frame`, by the names of the test rows. Its columns are
+            those of :attr:`predictions`; none without test rows.
+
+        Raises
+        ------
+        ImportError
+            If that library is not installed.
+        """
+        columns = dict(self.predictions)
+        names = columns.pop("query", np.empty(0, np.intp))
+        return frame_of(columns, self.library, "AuditReport.test_frame", names)
+
     def summary(self) -> str:
         """The report in a few lines of text.
 

@@ -264,11 +264,11 @@ class InfluenceHeatmapDisplay:
             features, y, n_examples=n_examples, criterion=criterion, sign="absolute"
         )
         rows = np.unique(found.indices[found.indices >= 0])
-        scores = np.asarray(explainer.pairwise_influence(features, y, criterion=criterion))
-        scores = scores[:, rows]
+        study = study_of(explainer)
+        scores = study.scores(features, y, [criterion])[criterion][:, rows]
         known = found.training_rows
         labels = None if known.labels is None else known.labels[rows]
-        has_classes = study_of(explainer).targets.has_classes
+        has_classes = study.targets.has_classes
         down = _order(scores, found.targets if has_classes else None)
         across = _order(scores.T, labels if has_classes else None)
         display = cls(
