@@ -17,6 +17,7 @@ from ._quantities import (
     explain_first_rows,
     mean_influence,
     model_columns,
+    sliceable,
     suspicion_ranks,
     times_first,
     unseen_columns,
@@ -104,6 +105,12 @@ def audit(
     )
     notes += more
 
+    test_contributions = {}
+    if "suspicion_rank" in predictions:
+        test_contributions = contributions_of_rows(
+            study, sliceable(X_test), predictions["suspicion_rank"], shares
+        )
+
     table = {}
     if groups is not None:
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
@@ -134,7 +141,10 @@ def audit(
         findings=findings,
         checked=checked,
         explained=explained,
-        contributions=contributions_of_rows(study, np.argsort(columns["suspicion_rank"]), shares),
+        contributions=contributions_of_rows(
+            study.at_model(), study.training_data.features, columns["suspicion_rank"], shares
+        ),
+        test_contributions=test_contributions,
         source=source or DataSource(row_names=_row_names(study, sample_names, test_cells)),
         cells=cells,
         test_cells=test_cells,
