@@ -141,7 +141,7 @@ def written(figure):
 
 
 def is_tick(text):
-    return any(text in axis.get_ticklabels("both") for axis in axes_of(text.figure))
+    return any(text in axis.get_ticklabels(which="both") for axis in axes_of(text.figure))
 
 
 def axes_of(figure):
