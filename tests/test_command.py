@@ -420,6 +420,10 @@ def test_a_missing_package_is_named_in_one_line(tmp_path, package, name):
     assert finished.stderr.splitlines()[-1].endswith(f"run: python -m pip install {package}")
 
 
+def test_a_target_may_be_given_with_the_spaces_that_its_header_has(frame):
+    assert audit(frame.rename(columns={"label": "label "}), target="label ") == 0
+
+
 def test_standard_input_is_a_table(frame):
     frame.to_csv("data.csv", index=False)
     with open("data.csv") as file:

@@ -88,6 +88,8 @@ def load_table(options) -> Table:
     else:
         say(f"reading {options.data}")
         frame = read_frame(options.data, notes)
+        if options.target not in frame.columns:  # Headers are read without spaces around them.
+            options.target = options.target.strip()
     predicts = None if options.model is None else MODELS[options.model].predicts
     table = make_table(frame, options.target, notes, options.drop, predicts, options.id)
     _choose_model(table, options)
