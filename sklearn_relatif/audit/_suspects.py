@@ -24,9 +24,9 @@ MIN_CERTAIN = 1 / 3
 #: Typical error of prediction, by that of targets dealt at random, at most.
 MAX_ERROR = 0.5
 #: How many rows are compared with each suspect: those that are most like it. Errors stand alone:
-#: the share of these rows that may have its label, and how large their errors may be, by the
-#: typical one.
-N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.2, 1.25
+#: the share of these rows that may have its label, by the share of rows of which the model is
+#: nearly certain, and how large their errors may be, by the typical one.
+N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.45, 1.25
 #: Suspects whose neighbours are sought, and rows among which, at most.
 MAX_COMPARED, MAX_POOL = 300, 20_000
 #: Rows with similar predictions, by which the typical error is told: a share of all, and at least.
@@ -180,8 +180,9 @@ def _wrong_labels(loss, rows, n_classes):
         return errors, None if is_certain else UNCERTAIN.format(errors.share_certain)
     suspects = named(errors.probability)[:MAX_COMPARED]
     alike = rows.y[_similar(rows.features, suspects)] == rows.y[suspects][:, None]
+    most = MAX_ALIKE * errors.share_certain
     # A standard error more, which counts where suspects are few.
-    most = MAX_ALIKE + np.sqrt(MAX_ALIKE * (1 - MAX_ALIKE) / alike.size)
+    most += np.sqrt(most * (1 - most) / alike.size)
     return errors, None if alike.mean() <= most else PATTERN.format(alike.mean())
 
 
