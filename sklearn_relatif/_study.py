@@ -41,7 +41,13 @@ from .utils._distribution import jobs
 from .utils._frames import labelled, library_of
 from .utils._index import row_index
 from .utils._threads import for_each
-from .utils._validation import check_sample_weight, label_array, refuse_lazy
+from .utils._validation import (
+    check_sample_weight,
+    label_array,
+    refuse_dispatched,
+    refuse_fitted_elsewhere,
+    refuse_lazy,
+)
 
 
 class Query(NamedTuple):
@@ -124,6 +130,7 @@ class Attribution:
             Each row of X comes so many times, for as many entries of ``y``.
         """
         refuse_lazy(X)
+        refuse_dispatched(X=X, y=y)
         features = adapter_of(self.model).model_rows(self.transformers, self.model, X)
         if n_labels > 1:
             features = _safe_indexing(features, np.repeat(np.arange(features.shape[0]), n_labels))
@@ -363,6 +370,8 @@ def prepare_study(
     """
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
+    for part in (*transformers, model):
+        refuse_fitted_elsewhere(part)
     index = row_index(X)
     targets = targets_of(estimator, adapter.targets(model))
     own = seen.get(model)

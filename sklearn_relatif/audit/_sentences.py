@@ -8,6 +8,8 @@ from .views import percent, view_of
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01
+#: Share of the rows that is nearly all.
+NEARLY_ALL = 0.999
 #: Share of the test rows for which a row must come first to be called a hub.
 HUB_SHARE = 0.01
 
@@ -45,7 +47,8 @@ def _unusual(columns, row):
 def _share_of_others(share, columns):
     n_above = round((1 - share) * (len(columns["loss"]) - 1))
     others = {0: "any other row", 1: "all other rows but one"}
-    return others.get(n_above, f"{percent(share)} of the other rows")
+    most = "nearly all other rows" if share > NEARLY_ALL else f"{percent(share)} of the other rows"
+    return others.get(n_above, most)
 
 
 def _pull(columns, row):
@@ -59,7 +62,7 @@ def _pull(columns, row):
 def _hub(columns, row, n_test):
     if n_test is None or columns["hub_if"][row] < max(2, HUB_SHARE * n_test):
         return None
-    return f"it is the most influential row for {columns['hub_if'][row]} of {n_test} test rows"
+    return f"it is the most influential row for {columns['hub_if'][row]:,} of {n_test:,} test rows"
 
 
 def _harm(columns, row):

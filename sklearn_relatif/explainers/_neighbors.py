@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..results import Explanation, TrainingRows
 from ..utils._frames import library_of
 from ..utils._index import row_index
-from ..utils._validation import label_array, refuse_lazy
+from ..utils._validation import label_array, refuse_dispatched, refuse_lazy
 
 
 class NearestNeighborsExplainer(BaseEstimator):
@@ -166,6 +166,7 @@ def _checked_rows(
 ) -> tuple[Any, NDArray[Any]]:
     """The features of rows, and their index labels."""
     refuse_lazy(X)
+    refuse_dispatched(X=X)
     features = validate_data(
         explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
     )

@@ -41,6 +41,7 @@ from ..utils._validation import (
     check_positive_int,
     check_training_labels,
     label_array,
+    refuse_dispatched,
     refuse_lazy,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
@@ -188,7 +189,8 @@ class RelatIFExplainer(
         Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that it can
         tell. Below, the fit is close enough to its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
-        Index, labels, predictions and probabilities of the training rows.
+        Index, labels, predictions and probabilities of the training rows. Whatever else has one
+        entry a training row is an array in the order of their positions.
     scale_ : ndarray of shape (n_rows,)
         Denominator of ``criterion`` for each training row (ones for "influence").
     self_influence_ : ndarray of shape (n_rows,)
@@ -454,6 +456,7 @@ class RelatIFExplainer(
         """
         self._check_params()
         refuse_lazy(X)
+        refuse_dispatched(X=X, y=y, sample_weight=sample_weight)
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
@@ -715,7 +718,8 @@ class RelatIFExplainer(
         Returns
         -------
         AuditReport
-            With ``frame()``, ``summary()`` and ``to_html(path)``.
+            With ``frame()``, ``summary()``, ``to_html(path)``, ``to_csv(path)`` and
+            ``to_json(path)``. Notebooks show what was found.
 
         Raises
         ------

@@ -7,12 +7,13 @@ from html import escape
 
 import numpy as np
 
-from ...utils._text import clip, text_of
+from ...utils._text import clip, short_text, text_of
 from ..views import percent
 
 PERCENT = (
-    "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
-    "test_largest_class", "predictions_changed", "accuracy_change",
+    "probability", "loo_probability", "label_probability", "accuracy", "loo_accuracy",
+    "largest_class", "test_accuracy", "test_largest_class", "predictions_changed",
+    "accuracy_change",
 )  # fmt: skip
 SIGNED = (
     "test_influence", "accuracy_change", "loss_change", "loss_change_estimate", "residual",
@@ -200,7 +201,10 @@ def number(name, value):
         return f"{value:,}"
     if np.isnan(value):
         return "–"
-    sign = "+" if PLACE.sub("", name) in SIGNED else ""
+    of_all = PLACE.sub("", name)
+    if of_all == "target":
+        return short_text(value)  # As the user wrote it.
+    sign = "+" if of_all in SIGNED else ""
     if name in PERCENT:
         return f"{value:+.2%}" if sign and value else percent(value)
     if value == 0:
@@ -240,7 +244,7 @@ def _one_cell(name, text):
     kept = text
     if len(text) > MAX_TEXT:
         kept = f"{text[:MAX_TEXT]} … ({len(text):,} characters)"
-    shown = escape(kept)
+    shown = escape(kept) if text else '<span class="soft">empty</span>'
     if len(kept) > MAX_CELL:
         shown = f"{escape(kept[:MAX_CELL])}…" + more_of("all of it", f"<p>{escape(kept)}</p>")
     return (

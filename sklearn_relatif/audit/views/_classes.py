@@ -154,7 +154,7 @@ class ClassView(View):
         line = f"The model is right about {', '.join(parts)}"
         if "test_accuracy" in model:
             line += (
-                f", and {model['test_accuracy']:.1%} of {model['n_test']} test rows (always "
+                f", and {model['test_accuracy']:.1%} of {model['n_test']:,} test rows (always "
                 f"the most frequent label: {model['test_largest_class']:.1%})"
             )
         return line + "."

@@ -238,7 +238,7 @@ def _errors(model, end):
         parts.append(f"{amount(model[f'loo_error{end}'])} when each is left out")
     line, spread = ", ".join(parts), f"spread{end}"
     if f"test_error{end}" in model:
-        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']} test rows"
+        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']:,} test rows"
         spread = f"test_spread{end}"
     return f"{line} (always the mean target: {amount(model[spread])})"
 
