@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ...utils._text import text_of
-from .._beside import PROBABILITY, sides
+from .._beside import PROBABILITY, Ranges, sides
 from . import _images
 from ._pieces import N_CELLS, more_of
 
@@ -37,10 +37,10 @@ def explained_of(report, cells, test_cells, image_shape=None):
     pictures, has_tables = None, False
     if image_shape is not None:
         pictures = _images.Pictures(image_shape, cells, test_cells, report.explained)
-    blocks = []
+    blocks, ranges = [], Ranges(cells)
     for place, one in enumerate(report.explained):
         own_cells = test_cells if one.is_test else cells
-        both = sides(one, cells, own_cells)
+        both = sides(one, cells, own_cells, ranges)
         if pictures is not None:
             content = _pictures(one, both, pictures)
         elif _is_text(cells, own_cells, one):
