@@ -93,6 +93,12 @@ def test_a_report_shows_what_was_found_its_first_rows_and_how_to_get_the_rest(re
     assert 'report.to_html("audit.html")' in text
 
 
+def test_a_report_tells_how_what_was_found_is_known(report):
+    finding = Finding("kind", f"It has {HOSTILE}.", 1.0, 1.0, "By <i>looking</i>.")
+    text = shown(replace(report, findings=(finding,)))
+    assert finding.sentence in text and f"How that is known {finding.method}" in text
+
+
 def test_a_report_without_test_rows_or_cells_is_shown(explainer):
     assert "petal length" not in shown(explainer.audit())
 

@@ -70,7 +70,9 @@ def _source(source: Any) -> str:
 
 def _findings(report: Any) -> str:
     if report.findings:
-        return "<p><b>What was found</b></p>" + listed(f.sentence for f in report.findings)
+        methods = folded("How that is known", listed(f.method for f in report.findings))
+        sentences = listed(finding.sentence for finding in report.findings)
+        return f"<p><b>What was found</b></p>{sentences}{methods}"
     n_looked = sum(came_of == "nothing found" for came_of in report.checked.values())
     things = "1 thing that was" if n_looked == 1 else f"{n_looked} things that were"
     return paragraph(f"Nothing was found of the {things} looked for.")
