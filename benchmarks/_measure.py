@@ -4,7 +4,6 @@ A method is a class with ``fit(model, X, y)`` and ``explain(X)``. ``explain`` re
 {criterion: (indices, scores)}, each (n_queries, n_examples), best row first.
 """
 
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -62,6 +61,8 @@ def memory_above_data(folder, methods):
 
 def _peak_memory(folder, method):
     """Return this process's peak memory in MB, after the method has run, if one is given."""
+    import resource  # which Windows has not
+
     model, X_train, y_train, X_query = load(folder)
     if method is not None:
         runner = method()

@@ -68,7 +68,7 @@ def main():
     print("\nMean predicted probability of those who earn more than 50,000 dollars")
     for name, gap in {"choosing": gap_choose, "checking": gap_check}.items():
         print(f"  the {name} half: {gap.describe(explainer)}")
-    effect = explainer.removal_effect_on(gap_choose, gap_choose.people)
+    effect = explainer.removal_effect_on(gap_choose, gap_choose.people)["change"].to_numpy()
 
     print("\nThe rows that widen the gap most")
     widening = np.argsort(effect)
@@ -77,7 +77,7 @@ def main():
     # 3. Groups of rows: effects of groups do not add up, so they are asked for as groups.
     group = train["occupation"].fillna("unknown")
     of_group = explainer.removal_effect_on(gap_choose, gap_choose.people, groups=group)
-    of_group = pd.Series(of_group, index=np.unique(group)).sort_values()
+    of_group = of_group["change"].sort_values()
     print("\nChange of the gap when an occupation is removed, and its number of rows")
     print(of_group.map("{:+.4f}".format).to_frame("gap").join(group.value_counts()).to_string())
 

@@ -38,9 +38,16 @@ from .results import Explanation, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
 from .utils._blocks import value_blocks
 from .utils._distribution import jobs
+from .utils._frames import labelled, library_of
 from .utils._index import row_index
 from .utils._threads import for_each
-from .utils._validation import check_sample_weight, label_array, refuse_lazy
+from .utils._validation import (
+    check_sample_weight,
+    label_array,
+    refuse_dispatched,
+    refuse_fitted_elsewhere,
+    refuse_lazy,
+)
 
 
 class Query(NamedTuple):
@@ -123,6 +130,7 @@ class Attribution:
             Each row of X comes so many times, for as many entries of ``y``.
         """
         refuse_lazy(X)
+        refuse_dispatched(X=X, y=y)
         features = adapter_of(self.model).model_rows(self.transformers, self.model, X)
         if n_labels > 1:
             features = _safe_indexing(features, np.repeat(np.arange(features.shape[0]), n_labels))
@@ -165,6 +173,8 @@ class Attribution:
             factors = {name: self.factors(name) for name in criteria}
             rows = self.objective.rows
             best = best_rows(queries, rows, self.curvature, factors, n_examples, sign)
+        index, library = row_index(X), library_of(X) or self.training_rows.library
+        positions = np.repeat(np.arange(len(index)), n_labels)
         return {
             name: Explanation(
                 indices,
@@ -173,7 +183,9 @@ class Attribution:
                 criterion=name,
                 sign=sign,
                 training_rows=self.training_rows,
-                query_index=np.repeat(row_index(X), n_labels),
+                query_index=index[positions],
+                query_positions=positions,
+                library=library,
                 solver=self.solver,
             )
             for name, (indices, scores) in best.items()
@@ -186,6 +198,14 @@ class Attribution:
             queries = self.objective.query_rows(query.jacobian, query.y)
             factors = {name: self.factors(name) for name in criteria}
             return score_matrices(queries, self.objective.rows, self.curvature, factors)
+
+    def labelled_scores(self, X: Any, y: Any, criteria: Sequence[str]) -> dict[str, Any]:
+        """The same as data frames of the library of the queries; of arrays, as they are."""
+        index = self.training_rows.index
+        return {
+            name: labelled(scores, X, index, "row", "pairwise_influence")
+            for name, scores in self.scores(X, y, criteria).items()
+        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -350,6 +370,8 @@ def prepare_study(
     """
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
+    for part in (*transformers, model):
+        refuse_fitted_elsewhere(part)
     index = row_index(X)
     targets = targets_of(estimator, adapter.targets(model))
     own = seen.get(model)
@@ -388,7 +410,7 @@ def prepare_study(
         objective=prepared.objective,
         curvature=prepared.curvature,
         solver=prepared.solver,
-        training_rows=_described(prepared.objective, targets, index, shown),
+        training_rows=_described(prepared.objective, targets, index, shown, library_of(X)),
         n_jobs=n_jobs,
         estimator=estimator,
         kind=kind,
@@ -416,7 +438,11 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
 
 
 def _described(
-    objective: Any, targets: Targets, index: np.ndarray, labels: np.ndarray | None
+    objective: Any,
+    targets: Targets,
+    index: np.ndarray,
+    labels: np.ndarray | None,
+    library: str | None,
 ) -> TrainingRows:
     """What the model makes of each of its training rows."""
     loss = objective.loss
@@ -437,4 +463,5 @@ def _described(
         labels=None if labels is None else labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
         probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
+        library=library,
     )

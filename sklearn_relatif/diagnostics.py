@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,8 @@ from .criteria import leverages
 from .curvature import hessian_inverse
 from .losses import Loss
 from .objectives import LinearObjective
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .utils._frames import frame_of
+from .utils._text import apart
 
 #: To how much leverages are known at least. Of a row that leaves less of 1 nothing can be said
 #: when it is removed, and of a dispersion with fewer degrees of freedom neither.
@@ -34,7 +33,7 @@ ROUNDING = 10 * np.finfo(np.float64).eps
 INTERCEPT = "intercept"
 
 
-def diagnostics(study: Study, dfbetas: bool = True) -> pd.DataFrame:
+def diagnostics(study: Study, dfbetas: bool = True) -> Any:
     """Regression diagnostics of each training row; see :meth:`RelatIFExplainer.diagnostics`.
 
     Parameters
@@ -43,23 +42,19 @@ def diagnostics(study: Study, dfbetas: bool = True) -> pd.DataFrame:
     dfbetas : bool, default=True
         Whether there is a column for each parameter.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "diagnostics needs pandas, which is not installed: pip install pandas"
-        ) from error
     objective = _objective_of(study)
-    index = pd.Index(study.training_rows.index, name="row")
     has_targets = study.targets.n_columns > 1 and not objective.has_l1
     parts = _of_each_target(objective) if has_targets else [objective]
     ends = [f"_target{target}" for target in range(len(parts))] if has_targets else [""]
-    tables = [
-        pd.DataFrame(values, index, [name + end for name in names])
+    found = [
+        (name + end, column)
         for part, end in zip(parts, ends, strict=True)
         for names, values in _tables(study, part, dfbetas)
+        for name, column in zip(names, values.T, strict=True)
     ]
-    return pd.concat(tables, axis=1)
+    columns = zip(apart(name for name, _ in found), (column for _, column in found), strict=True)
+    rows = study.training_rows
+    return frame_of(dict(columns), rows.library, "diagnostics", rows.index)
 
 
 def _tables(study: Study, objective: LinearObjective, dfbetas: bool) -> Iterator[Any]:

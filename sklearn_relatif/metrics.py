@@ -42,6 +42,7 @@ __all__ = [
     "influence_set_probability",
     "mislabel_detection",
     "mislabel_rankings",
+    "plant_label_errors",
     "retraining_fidelity",
     "top_k_overlap",
 ]
@@ -178,43 +179,60 @@ def mislabel_detection(
     True
     """
     check_choice("ranking", ranking, ("self_influence", "loo_probability", "loss"))
-    if not 0 < noise < 1:
-        raise ValueError(f"noise must lie between 0 and 1; got {noise!r}.")
-    labels, wrong = plant_label_errors(np.asarray(y), noise, check_random_state(random_state))
+    labels, wrong = plant_label_errors(y, noise, random_state)
     fitted = clone(estimator).fit(X, labels)
     explainer = fitted[-1] if isinstance(fitted, Pipeline) else fitted
     return float(average_precision_score(wrong, mislabel_rankings(explainer)[ranking]))
 
 
 def plant_label_errors(
-    labels: np.ndarray, noise: float, random_state: np.random.RandomState
+    y: Any, noise: float = 0.1, random_state: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels with a share of them exchanged for another class, and which ones were.
+    """Labels with a share of them exchanged for wrong ones, and which ones were.
+
+    To see how well rankings of the training rows find errors: fit a model to the labels, and
+    compare its rankings with the rows that are wrong, as
+    :class:`~sklearn_relatif.plotting.DetectionCurveDisplay` does.
 
     Parameters
     ----------
-    labels : ndarray of shape (n_rows,)
-    noise : float
-    random_state : RandomState instance
+    y : array-like of shape (n_rows,)
+        Labels taken for right.
+    noise : float, default=0.1
+        Share of the rows whose labels are exchanged for one of the other classes, each as likely as
+        the others. At least one is.
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows and their wrong labels.
 
     Returns
     -------
     labels : ndarray of shape (n_rows,)
     is_wrong : ndarray of bool, shape (n_rows,)
+        ``np.flatnonzero(is_wrong)`` are their positions.
 
     Raises
     ------
     ValueError
-        If there are fewer than two classes.
+        If there are fewer than two classes, or `noise` does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.metrics import plant_label_errors
+    >>> labels, is_wrong = plant_label_errors(["yes"] * 3 + ["no"] * 7, 0.2, random_state=0)
+    >>> labels.tolist().count("yes"), is_wrong.nonzero()[0].tolist()
+    (3, [2, 8])
     """
-    classes, positions = np.unique(labels, return_inverse=True)
+    if not 0 < noise < 1:
+        raise ValueError(f"noise must lie between 0 and 1; got {noise!r}.")
+    random_state = check_random_state(random_state)
+    classes, positions = np.unique(np.asarray(y), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"To plant errors in, y needs two classes; it has {classes.tolist()}.")
-    wrong = np.zeros(len(labels), bool)
-    chosen = random_state.choice(len(labels), max(1, round(noise * len(labels))), replace=False)
-    wrong[chosen] = True
-    shift = random_state.randint(1, len(classes), size=len(labels))
-    return classes[np.where(wrong, (positions + shift) % len(classes), positions)], wrong
+    is_wrong = np.zeros(len(positions), bool)
+    n_wrong = max(1, round(noise * len(positions)))
+    is_wrong[random_state.choice(len(positions), n_wrong, replace=False)] = True
+    shift = random_state.randint(1, len(classes), size=len(positions))
+    return classes[np.where(is_wrong, (positions + shift) % len(classes), positions)], is_wrong
 
 
 def influence_set_cardinality(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 1) -> int:

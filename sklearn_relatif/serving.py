@@ -14,6 +14,7 @@ from .explainers import RelatIFExplainer, study_of
 from .results import Explanation
 from .search import SIGNS, merge_signs
 from .utils._blocks import block_budget, row_blocks
+from .utils._frames import library_of
 from .utils._index import row_index
 from .utils._validation import check_choice, check_positive_int
 
@@ -154,6 +155,7 @@ class ExplanationIndex:
             sign=sign,
             training_rows=study.training_rows,
             query_index=row_index(X),
+            library=library_of(X) or study.training_rows.library,
             solver=study.solver,
         )
 

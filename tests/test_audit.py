@@ -18,7 +18,6 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.audit import about_conditioning, number, why
-from sklearn_relatif.utils._cells import Cells
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-8, max_iter=1000),
@@ -315,74 +314,6 @@ def test_rows_go_by_labels_of_any_index(make):
     assert flipped.found and X.loc[list(flipped.rows)].equals(X.iloc[flipped.positions])
 
 
-@pytest.mark.parametrize("kind", ["frame", "polars", "pyarrow"])
-def test_cells_are_shown_as_they_were_given(kind):
-    pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(
-        {
-            "account": [40817203, 40817204],
-            "large": [2**60 + 1, 0],
-            "amount": [0.1, 1234567.891],
-            "single": np.array([0.1, 0.2], np.float32),
-            "opened": pd.to_datetime(["2020-02-29", "2021-01-01"]),
-            "paid": [True, False],
-            "note": ["<b>\x1b[2J", None],
-            "rate": [np.nan, 2.5],
-        }
-    )
-    if kind != "frame":
-        module = pytest.importorskip(kind)
-        columns = {name: list(frame[name]) for name in frame}
-        columns |= {"single": frame["single"].to_numpy(), "note": ["<b>\x1b[2J", None]}
-        frame = module.DataFrame(columns) if kind == "polars" else module.table(columns)
-    cells = Cells(frame, 2)
-    assert [text for _, text in cells.row(np.int64(0))] == [
-        "40817203",
-        "1152921504606846977",
-        "0.1",
-        "0.1",
-        "2020-02-29",
-        "True",
-        r"<b>\x1b[2J",
-        "missing",
-    ]
-    shown = dict(cells.row(1))
-    assert shown["amount"] == "1234567.891" and shown["note"] == "missing"
-
-
-TEXTS = ["free money now", "meeting at noon"]
-
-
-@pytest.mark.parametrize(
-    "X, expected",
-    [
-        (TEXTS, [("value", "meeting at noon")]),
-        (np.array(TEXTS), [("value", "meeting at noon")]),
-        ([[1, "a"], [2, "b"]], [("0", "2"), ("1", "b")]),
-        (np.array([[0.5, 1], [2, 40817203]]), [("0", "2"), ("1", "40817203")]),
-        (sparse.csr_matrix([[0.0, 1], [0, 0]]), []),
-        (sparse.coo_matrix(([0.5, 3.0], ([1, 1], [7, 2]))), [("2", "3"), ("7", "0.5")]),
-        (sparse.csc_array([[1, 0, 0], [0, 0, 7]]), [("2", "7")]),
-    ],
-)
-def test_cells_of_any_table(X, expected):
-    assert Cells(X, 2).row(1) == expected
-    with pytest.raises(ValueError, match="X has 2 rows; the model was trained on 3"):
-        Cells(X, 3)
-
-
-@pytest.mark.parametrize("X", ["texts", {"a": [1, 2]}, {1, 2}, 2, (row for row in TEXTS)])
-def test_what_holds_no_rows_is_named(X):
-    with pytest.raises(TypeError, match="X must hold the training rows, as a data frame"):
-        Cells(X, 2)
-
-
-def test_sparse_rows_of_the_user_stay_as_they_are():
-    X = sparse.csr_array((np.array([1.0, 2.0]), np.array([5, 3]), np.array([0, 2])), shape=(1, 9))
-    assert Cells(X, 1).row(0) == [("3", "2"), ("5", "1")]
-    assert X.indices.tolist() == [5, 3]
-
-
 @pytest.mark.parametrize("name", ["logistic", "hinge"])
 @pytest.mark.parametrize("kind", ["coo_array", "lil_matrix"])
 def test_sparse_rows_of_any_kind_give_the_same_report(name, kind, data, tmp_path):
@@ -392,6 +323,9 @@ def test_sparse_rows_of_any_kind_give_the_same_report(name, kind, data, tmp_path
     report = explainer.audit(getattr(sparse, kind)(X_test), y_test)
     np.testing.assert_allclose(report.columns["test_influence"], expected)
     report.to_html(tmp_path / "report.html", getattr(sparse, kind)(X))
+
+
+TEXTS = ["free money now", "meeting at noon"]
 
 
 def test_report_of_texts_shows_them(tmp_path):

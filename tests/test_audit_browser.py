@@ -1,10 +1,15 @@
 """The page of an audit in a real browser: headless Chromium, where one is installed."""
 
+import csv
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import MAX_NAME
+from sklearn_relatif.audit import MAX_NAME, DataSource, Finding
 from sklearn_relatif.utils._text import clip
 
 pd = pytest.importorskip("pandas")
@@ -31,15 +36,77 @@ SCRIPT = "<script>parent.attacked = true</script><img src=x onerror='parent.atta
 #: Runs first in the page.
 COLLECT_ERRORS = "<script>window.errors = []; onerror = e => { errors.push(String(e)); }</script>"
 
+#: Packages that hold axe-core, the newest first.
+HOLD_AXE = "axe_playwright_python", "axe_core_python"
+
 #: Runs beside the page, which is shown as wide as a phone, and writes down what it finds.
 EXAMINE = """
-function examine(page) {
+async function examine(page) {
+  const inside = frame.contentWindow;
   const all = (what, where = page) => [...where.querySelectorAll(what)];
+  const shown = () => all(".table table").map(
+    table => all("tbody", table).filter(r => !r.hidden).length);
+  const button = (text, where = page) => all("button", where).find(b => b.textContent.match(text));
   const outside = all("body *").filter(
     e => !e.closest(".scroll, nav") && e.getBoundingClientRect().right > frame.clientWidth + 1);
+  const style = getComputedStyle(page.body);
+  const found = {
+    requests: inside.performance.getEntriesByType("resource").map(r => r.name),
+    width: page.documentElement.scrollWidth,
+    outside: outside.map(e => e.outerHTML.slice(0, 80)),
+    images: page.images.length,
+    scripts: page.scripts.length,
+    charts: all("figure svg").map(e => [e.getBoundingClientRect().width, all("text", e).length]),
+    meaningless: all(".table tbody tr:first-child td, .facts div").filter(e => !e.title).length,
+    deadLinks: all("a[href^='#']").filter(a => !page.querySelector(a.getAttribute("href"))).length,
+    colors: [style.color, style.backgroundColor],
+    text: page.body.textContent,
+    sections: all("section").map(e => e.id),
+    besides: all("table.beside").map(e => e.tBodies[0].rows[0].cells.length),
+  };
+
+  found.violations = inside.axe === undefined ? null : (await inside.axe.run(page)).violations
+    .map(({id, impact, nodes}) => ({id, impact, html: nodes.map(n => n.html.slice(0, 200))}));
+
+  found.rows = all(".table table").map(table => table.tBodies.length);
+  found.atFirst = shown();
+  all("button").filter(b => /^Show all/.test(b.textContent)).forEach(b => b.click());
+  found.atLast = shown();
+
+  const files = [];
+  inside.URL.createObjectURL = blob => (files.push(blob), "about:blank");
+  inside.HTMLAnchorElement.prototype.click = function () { files.name = this.download; };
+  const saved = async (button, isThere = () => files.length) => {
+    files.length = 0;
+    button.click();
+    for (let n = 0; n < 100 && !isThere(); n++) await new Promise(done => setTimeout(done, 20));
+    const [first] = new Uint8Array(await files[0].arrayBuffer());
+    return {name: files.name, isMarked: first === 0xef, text: await files[0].text()};
+  };
+  found.table = await saved(button(/CSV/, page.querySelector("#rows")));
+  found.all = await saved(button(/numbers/));
+
+  const input = page.querySelector("input[type=search]");
+  const search = text => {
+    input.value = text;
+    input.dispatchEvent(new Event("input"));
+    return {left: shown(), said: page.querySelector("output").textContent};
+  };
+  const name = page.querySelector("#rows tbody td").textContent;
+  found.search = {
+    name, two: search(`${name.slice(0, 32).toUpperCase()}  alcohol`), none: search("no such row"),
+    again: search(""),
+  };
+
+  const seen = () => all("details > *:not(summary)").filter(e => e.checkVisibility()).length;
+  const before = seen();
+  all("details").forEach(details => { details.open = true; });
+  found.details = {before, after: seen()};
+  found.widthOpened = page.documentElement.scrollWidth;
+
   const values = (table, column) =>
     [...table.tBodies].map(record => record.rows[0].cells[column].dataset.value);
-  const tables = all("table").map(table => ({
+  found.tables = all(".table table").map(table => ({
     columns: all("thead th", table).map((heading, column) => {
       const isText = heading.classList.contains("text");
       const clicks = [0, 1].map(() => {
@@ -49,29 +116,23 @@ function examine(page) {
       return {isText, clicks};
     }),
   }));
-  const style = getComputedStyle(page.body);
-  return {
-    errors: frame.contentWindow.errors,
-    requests: frame.contentWindow.performance.getEntriesByType("resource").map(r => r.name),
-    attacked: window.attacked === true,
-    width: page.documentElement.scrollWidth,
-    outside: outside.map(e => e.outerHTML.slice(0, 80)),
-    images: page.images.length,
-    scripts: page.scripts.length,
-    charts: all("figure svg").map(e => [e.getBoundingClientRect().width, all("text", e).length]),
-    meaningless: all("tbody tr:first-child td, .facts div").filter(e => !e.title).length,
-    deadLinks: all("nav a").filter(a => !page.querySelector(a.getAttribute("href"))).length,
-    colors: [style.color, style.backgroundColor],
-    text: page.body.innerText,
-    tables,
-  };
+  return {...found, errors: inside.errors, attacked: window.attacked === true};
 }
 """
 
 
+def axe():
+    """The program that checks accessibility, or nothing where no package that holds it is."""
+    for name in HOLD_AXE:
+        package = find_spec(name)
+        if package is not None:
+            return (Path(package.origin).parent / "axe.min.js").read_text("utf-8")
+    return ""
+
+
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The page of a model whose labels, names, groups and cells are code."""
+def report():
+    """An audit of a model whose labels, names, groups and cells are code."""
     X, y = load_wine(return_X_y=True, as_frame=True)
     X = X.iloc[:, :4].rename(columns=lambda name: f"{name} <b>of</b> a very long name")
     X["note"] = np.where(np.arange(len(X)) % 3, SCRIPT, "unbroken" * 40)
@@ -83,9 +144,19 @@ def page(tmp_path_factory):
     model = make_pipeline(columns, LogisticRegression(tol=1e-6, max_iter=1000))
     explainer = RelatIFExplainer(model).fit(X[::2], y[::2])
     groups = np.where(np.arange(len(y[::2])) % 3 > 0, SCRIPT, "rest")
-    report = explainer.audit(X[1::2], y[1::2], groups=groups)
+    source = DataSource(SCRIPT, SCRIPT, rows_left_out={SCRIPT: 1}, command=f"run '{SCRIPT}'")
+    report = explainer.audit(X[1::2], y[1::2], groups=groups, X_train=X[::2], source=source)
+    finding = Finding(
+        SCRIPT, SCRIPT, 3.0, 0.9, SCRIPT, np.arange(30), np.arange(3), (SCRIPT,), "rows"
+    )
+    checked = report.checked | {SCRIPT: f"not checked: {SCRIPT}"}
+    return replace(report, findings=(finding,) * 7, checked=checked)
+
+
+@pytest.fixture(scope="module")
+def page(report, tmp_path_factory):
     path = tmp_path_factory.mktemp("audit") / "report.html"
-    report.to_html(path, X[::2])
+    report.to_html(path)
     return path.read_text("utf-8")
 
 
@@ -93,24 +164,28 @@ def page(tmp_path_factory):
 def found(request, page, tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     inner = page.replace("<head>", "<head>" + COLLECT_ERRORS, 1)
+    inner += f"<script>{axe()}</script>"
     (folder / "phone.html").write_text(
         f'<iframe id="frame" width="390" height="844" srcdoc="{html.escape(inner)}"></iframe>'
         f'<pre id="found"></pre><script>{EXAMINE}\n'
-        "frame.onload = () => setTimeout(() => {"
-        "  found.textContent = JSON.stringify(examine(frame.contentDocument)); }, 100);</script>",
+        "frame.onload = () => setTimeout(async () => {"
+        "  const result = await examine(frame.contentDocument).catch(e => ({failure: e.stack}));"
+        "  found.textContent = JSON.stringify(result); }, 100);</script>",
         "utf-8",
     )
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000",
+        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000",
         f"--blink-settings=preferredColorScheme={int(request.param == 'light')}",
         "--dump-dom", (folder / "phone.html").as_uri(),
     ]  # fmt: skip
     shown = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
     results = re.search(r'<pre id="found">(.+)</pre>', shown.stdout, re.DOTALL)
     assert results, shown.stderr
-    return json.loads(html.unescape(results[1])) | {"scheme": request.param}
+    found = json.loads(html.unescape(results[1])) | {"scheme": request.param}
+    assert "failure" not in found, found["failure"]
+    return found
 
 
 def test_nothing_is_loaded_and_nothing_fails(found):
@@ -122,7 +197,8 @@ def test_nothing_is_loaded_and_nothing_fails(found):
 def test_text_of_the_user_stays_text(found):
     assert not found["attacked"]
     assert found["images"] == 0
-    assert found["scripts"] == 3  # the data, the program, and the one that collects errors
+    # The data, the program, the one that collects errors, and axe.
+    assert found["scripts"] == 4
     for width in (len(SCRIPT), MAX_NAME):  # cells, and names of labels and groups
         assert clip(SCRIPT, width) in found["text"]
 
@@ -130,6 +206,7 @@ def test_text_of_the_user_stays_text(found):
 def test_fits_a_phone(found):
     # As wide as a frame of 390 pixels, less its scroll bar where it takes place.
     assert found["width"] <= 390
+    assert found["widthOpened"] <= 390
     assert found["outside"] == []
 
 
@@ -143,8 +220,68 @@ def test_every_number_says_what_it_means(found):
     assert found["meaningless"] == 0
 
 
+def test_predictions_stand_beside_the_rows_that_explain_them(found):
+    assert len(found["besides"]) >= 2 * 4  # for and against, of at least four predictions
+    assert set(found["besides"]) == {1 + 1 + 5}  # the name of a cell, the row, its explanations
+
+
+def test_what_is_behind_details_opens(found):
+    assert found["details"]["before"] < found["details"]["after"]
+
+
+def test_lists_are_short_until_they_are_opened(found):
+    assert max(found["rows"]) == 20
+    assert found["atFirst"] == [n if n <= 6 else 5 for n in found["rows"]]
+    assert found["atLast"] == found["rows"]
+
+
+def test_the_search_leaves_the_rows_that_hold_all_words(found):
+    search, total = found["search"], sum(found["rows"])
+    n_left = sum(search["two"]["left"])
+    assert 0 < n_left < total / 2
+    assert search["two"]["said"] == f"{n_left} of {total} listed rows left"
+    assert sum(search["none"]["left"]) == 0
+    assert search["again"] == {"left": found["rows"], "said": ""}
+
+
+def lines_of(file):
+    """The lines of a CSV file that was saved, with the mark of UTF-8."""
+    assert file["isMarked"]
+    return list(csv.reader(io.StringIO(file["text"])))
+
+
+def test_a_table_is_saved_with_all_cells_of_its_rows(found, report):
+    heading, *rows = lines_of(found["table"])
+    assert found["table"]["name"] == "rows_to_look_at_first.csv"
+    assert [row[0] for row in rows] == [str(name) for name in report.first_rows()]
+    assert heading[:3] == ["row", "label", "prediction"]
+    assert heading[-6] == "why" and set(heading[-5:]) == set(report.cells.names)
+    line = dict(zip(heading, rows[0], strict=True))
+    position = report.first_positions(1)[0]
+    assert line["note"] == dict(report.cells.row(position))["note"]
+    assert float(line["loss"]) == report.columns["loss"][position]
+
+
+def test_the_numbers_of_all_rows_are_saved(found, report):
+    heading, *rows = lines_of(found["all"])
+    assert heading == ["row", *report.columns]
+    assert [row[0] for row in rows] == list(report.index)
+    for name, values in report.columns.items():
+        column = [row[heading.index(name)] for row in rows]
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(np.array(column, float), values, rtol=1e-5)
+        else:
+            assert column == [str(value) for value in values]
+
+
+def test_nothing_serious_stands_in_the_way_of_anyone(found):
+    if found["violations"] is None:
+        pytest.skip("no package that holds axe-core")
+    assert [v for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
+
+
 def test_a_click_on_a_heading_sorts_and_a_second_one_turns_round(found):
-    assert len(found["tables"]) == 8
+    assert len(found["tables"]) == 9
     for table in found["tables"]:
         for column in table["columns"]:
             first, second = column["clicks"]

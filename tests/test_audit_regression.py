@@ -60,7 +60,7 @@ def test_columns_are_targets_predictions_and_what_is_between(audited, data):
     assert_allclose(frame["loss"], frame["residual"] ** 2 / 2)
     assert_allclose(frame["loo_loss"], frame["loo_residual"] ** 2 / 2)
     scores = explainer.pairwise_influence(X_test, criterion="influence")
-    firsts = np.bincount(np.abs(scores).argmax(axis=1), minlength=150)
+    firsts = np.bincount(np.abs(np.asarray(scores)).argmax(axis=1), minlength=150)
     assert_array_equal(frame["hub_if"], firsts)
     influence = explainer.pairwise_influence(X_test, y_test, criterion="influence")
     assert_allclose(frame["test_influence"], influence.mean(axis=0) / 150)

@@ -244,6 +244,7 @@ def run(*arguments, program="", **settings):
     return subprocess.run([sys.executable, "-c", program, *arguments], env=environment, **settings)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names of files")
 def test_what_terminals_obey_is_printed_as_python_writes_it(frame, capsys):
     frame["label"] = frame["label"].map({"good": "go\x1b[2Jod", "bad": "b\x9b31mad"})
     frame = frame.rename(columns={"review": "re\x1b]0;title\x07view", "colour": "co\u202elour"})

@@ -234,7 +234,7 @@ def die_once(flag):
         Path(flag).touch(exist_ok=False)
     except FileExistsError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
 
 
 def die_or_add(part, flag):

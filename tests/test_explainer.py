@@ -751,13 +751,15 @@ def test_pickled_explainer_explains_the_same():
 
 MEMORY_SCRIPT = """
 import resource
+import sys
 import numpy as np
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn_relatif import RelatIFExplainer
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, and kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50_000, 50))

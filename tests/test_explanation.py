@@ -67,9 +67,9 @@ class Cells(HTMLParser):
         self.open_tags.append(tag)
         if tag == "tr":
             self.rows.append([])
+            self.styles.append(dict(attrs).get("class", ""))
         if tag in ("td", "th"):
             self.rows[-1].append("")
-            self.styles.append(dict(attrs).get("style", ""))
 
     def handle_endtag(self, tag):
         assert self.open_tags.pop() == tag
@@ -403,17 +403,14 @@ def test_html_has_the_cells_of_the_text():
 
 
 def test_html_colours_follow_the_sign():
-    styles = Cells(make_explanation()[0]._repr_html_()).styles
-    n_columns = 6
-    first_row = n_columns + 1  # after the header and the query's title
-    assert SUPPORTING_COLOR in styles[first_row]
-    assert OPPOSING_COLOR in styles[first_row + n_columns]
+    html = make_explanation()[0]._repr_html_()
+    assert Cells(html).styles == ["", "", "supports", "opposes"]
+    assert SUPPORTING_COLOR in html and OPPOSING_COLOR in html
 
 
 def test_html_without_sign_has_neither_colour():
-    html = make_explanation(sign=None)._repr_html_()
-    assert SUPPORTING_COLOR not in html
-    assert OPPOSING_COLOR not in html
+    html = make_explanation(sign=None)[0]._repr_html_()
+    assert Cells(html).styles == ["", "", "neither", "neither"]
 
 
 def test_html_escapes_every_text():

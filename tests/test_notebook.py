@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.audit import ExplainedPrediction, Finding
+from sklearn_relatif.results import FlipSet, InfluenceDisplay, RemovalStatistics, SolverChoice
 
 pd = pytest.importorskip("pandas")
 
@@ -122,6 +123,42 @@ def test_each_box_has_a_style_for_itself_alone(report):
         assert all(f"#{names[0][0]}" in part for part in parts), selector
 
 
+def test_an_explanation_shows_its_rows_and_what_they_do(explainer, table):
+    X, _ = table
+    explanation = explainer.explain(X.iloc[[77, 3]], sign="absolute")
+    text = shown(explanation)
+    for name in explanation.rows.ravel():
+        assert name in text
+    assert "2 queries: criterion loss_relative, sign absolute" in text
+    assert HOSTILE in text
+
+
+def test_a_flip_set_shows_its_rows_by_names_and_positions(explainer, table):
+    X, _ = table
+    found = explainer.flip_set(X.iloc[[77]])
+    text = shown(found)
+    assert str(found) in text
+    for name, position in zip(found.rows, found.positions, strict=True):
+        assert f"{name} {position}" in text.split("position in the training data")[1]
+    none = FlipSet(np.array([]), np.array([], int), 5, HOSTILE)
+    assert str(none) in shown(none) and "position" not in shown(none)
+
+
+def test_statistics_of_removals_are_numbered_as_they_were_asked_for(explainer, table):
+    X, _ = table
+    found = explainer.removal_statistics([0, [3, 5]], X[:4])
+    text = shown(found)
+    assert "2 removals, 4 queries" in text
+    assert f"1 {found.parameter_change[1]:.3g} {found.training_change[1]:.3g}" in text
+    many = RemovalStatistics(np.zeros((0, 25)), np.ones(25), np.ones(25))
+    assert "... and 5 more" in shown(many)
+
+
+def test_a_solver_shows_why_it_was_chosen(explainer):
+    assert explainer.solver_.reason in shown(explainer.solver_)
+    assert "approximation" in shown(SolverChoice("cg", "<b>memory</b>"))
+
+
 # --- files ----------------------------------------------------------------------------------
 
 
@@ -183,7 +220,7 @@ def test_json_names_the_rows_of_findings_and_of_explanations(explainer, table, t
     one = explainer.explain(X[1:2])
     flip_set = explainer.flip_set(X[77:78])
     explained = ExplainedPrediction(
-        "typical", "flower 1", 0, True, "=cmd", "=cmd", np.inf, one, one, flip_set
+        "typical", "flower 1", 0, True, True, "=cmd", "=cmd", np.inf, None, one, one, flip_set
     )
     report = replace(report, findings=(finding,), explained=(explained,))
     report.to_json(tmp_path / "report.json")
@@ -226,3 +263,53 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(report, tmp_path,
     with pytest.raises(OSError, match="report"):
         getattr(report, name)(path)
     assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
+
+
+# --- pictures -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pyplot():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    yield pyplot
+    pyplot.close("all")
+
+
+def test_bars_tell_their_scores_inside_the_axes(explainer, table, pyplot):
+    X, _ = table
+    explanation = explainer.explain(X.iloc[[77]], sign="absolute", n_examples=8)
+    ax = explanation.plot().ax_
+    texts = {text.get_text(): text for text in ax.texts}
+    for score in explanation.scores[0]:
+        assert f"{score:+#.3g}".removesuffix(".") in texts
+    ax.figure.draw_without_rendering()
+    room = ax.get_window_extent()
+    for text in texts.values():
+        box = text.get_window_extent()
+        assert room.x0 <= box.x0 and box.x1 <= room.x1
+
+
+def test_bars_tell_as_many_cells_of_their_rows_as_there_is_room_for(explainer, table, pyplot):
+    X, _ = table
+    explanation = explainer.explain(X.iloc[[77]], n_examples=2)
+    short = X[::2].set_axis(["a", "b", "c", "d"], axis=1)
+    for cells, n_shown in ((X[::2], 1), (short, 4)):
+        ax = explanation.plot(X_train=cells).ax_
+        for label, name in zip(ax.get_yticklabels(), explanation.rows[0], strict=True):
+            first, second = label.get_text().split("\n")
+            assert first.startswith(f"{name} (")
+            own = [f"{column} {value:g}" for column, value in cells.loc[name].items()]
+            assert second == ", ".join(own[:n_shown])
+
+
+def test_bars_of_no_length_are_drawn(pyplot):
+    ax = InfluenceDisplay([0.0, 0.0], ["a", "b"], criterion="influence").plot().ax_
+    assert [text.get_text() for text in ax.texts] == ["+0.00", "+0.00"]
+
+
+def test_small_axes_have_no_room_for_scores(explainer, table, pyplot):
+    X, _ = table
+    axes = pyplot.subplots(2, 3, layout="constrained")[1]
+    explanation = explainer.explain(X.iloc[[77]])
+    assert not explanation.plot(ax=axes[0, 0]).ax_.texts

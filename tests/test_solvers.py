@@ -473,7 +473,7 @@ def test_automatic_choice(monkeypatch):
     objective = softmax()
     large = 2**30
     assert choice_of(objective, large, monkeypatch).name == "cholesky"
-    assert "14 parameters takes 0.0 MiB" in choice_of(objective, large, monkeypatch).reason
+    assert "14 parameters takes 1.5 KiB" in choice_of(objective, large, monkeypatch).reason
     choice = choice_of(objective, 2 * 8 * 3 * 7**2, monkeypatch)
     assert choice.name == "cg"
     assert choice.reason.endswith("denominators from the block-diagonal approximation")

@@ -1,6 +1,5 @@
 """What the experiments share: data, fitted models, each other's results, and measurements."""
 
-import resource
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +122,8 @@ def hessian_flops(n_rows, n_columns, n_contrasts):
 
 def peak_memory():
     """This process's peak of memory so far, in bytes."""
+    import resource  # which Windows has not
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )

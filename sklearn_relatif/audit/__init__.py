@@ -2,7 +2,7 @@
 
 from ._audit import audit
 from ._explained import ExplainedPrediction
-from ._quantities import losses, times_first
+from ._quantities import losses, mean_influence, times_first
 from ._report import AuditReport
 from ._sentences import about_conditioning, why
 from ._source import DataSource
@@ -18,6 +18,7 @@ __all__ = [
     "about_conditioning",
     "audit",
     "losses",
+    "mean_influence",
     "number",
     "times_first",
     "why",

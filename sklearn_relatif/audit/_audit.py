@@ -97,7 +97,7 @@ def audit(
 
     shares = column_shares(study)
     explained, more = explained_predictions(
-        study, criterion, index, X_test, y_test, cells, queries, shares
+        study, criterion, index, X_test, y_test, cells, test_cells, queries, shares
     )
     notes += more
 
@@ -135,4 +135,5 @@ def audit(
         source=source or DataSource(),
         cells=cells,
         test_cells=test_cells,
+        library=study.training_rows.library,
     )

@@ -16,11 +16,14 @@ from ..results import Explanation, FlipSet
 from ..utils._cells import Cells
 from ..utils._index import row_index
 from ..utils._names import position_of
-from ..utils._text import short_text, text_of
+from ..utils._text import clip, short_text, text_of
+from ._beside import as_box, as_text
 from ._columns import ColumnShares
 from ._quantities import sliceable
 from .views import name_of
 
+#: Characters of a name in a sentence.
+MAX_NAME = 100
 #: Explaining rows on each side.
 N_ROWS = 5
 #: Classes of which a typical row is shown, at most: the most frequent ones.
@@ -37,14 +40,12 @@ MAX_LISTED = 200
 #: together than one by one, but hardly twice as much.
 MIN_REACH = 0.5
 
-NO_LABEL = "it predicts no label"
-NO_STEPS = "the model has no probabilities that steps could follow; see flip_set"
-TOO_LARGE = "the model takes long to train again; see flip_set"
-OTHER_COLUMNS = "the training rows were not given as the model takes them: audit(X_train=...)"
-NO_RAW_ROWS = "the training rows were not given: audit(X_train=...)"
-OUT_OF_REACH = (
-    f"by a first-order estimate, no {MAX_FLIP} training rows hold this prediction; see flip_set"
-)
+NOT_SOUGHT = "Rows without which the label would be another were not looked for"
+NO_STEPS = f"{NOT_SOUGHT}: for this kind of model it takes long; see flip_set."
+TOO_LARGE = f"{NOT_SOUGHT}: the model takes long to train again; see flip_set."
+NO_RAW_ROWS = f"{NOT_SOUGHT}: the training rows were not given; see audit(X_train=...)."
+OTHER_COLUMNS = f"{NOT_SOUGHT}: the training rows were not given as the model takes them."
+OUT_OF_REACH = f"By a first-order estimate, no {MAX_FLIP} training rows hold this prediction."
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,35 +62,56 @@ class ExplainedPrediction:
         Of that row, in the test rows or, without these, in the training rows.
     is_test : bool
         Whether it is a test row, that the model has not seen.
+    has_classes : bool
+        Whether it is a label, not a number.
     label, prediction : label or number
         Numbers are an array where the model has several targets. The label is None if it is not
         known.
-    probability : float or None
-        The model's, of its prediction.
+    probability, label_probability : float or None
+        The model's, of its prediction and of the label. None if there is none.
     supporting, opposing : Explanation
         Of this one query, by the names of the audit. A training row does not explain itself.
     flip_set : FlipSet or None
         None if none was looked for.
     no_flip_set : str
-        Why none was looked for.
+        Why none was looked for, in a sentence. Empty for numbers.
     contributions : dict of str to float
         What each column of the table adds to the lead of the prediction over the other labels, or
         to the predicted number, compared with its mean; the largest first. Empty if the model does
         not tell the columns apart.
+    cells, own_cells : Cells or None
+        The training rows, and the rows that it is one of, as they were given, where they were.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X[::2], y[::2])
+    >>> report = explainer.audit(X[1::2], y[1::2], X_train=X[::2])
+    >>> explained = report.explained[0]
+    >>> explained.reason, explained.name, explained.label, explained.prediction
+    ('most confident mistake', 83, 1, 2)
+    >>> print(explained)  # doctest: +SKIP
     """
 
     reason: str
     name: Any
     position: int
     is_test: bool
+    has_classes: bool
     label: Any
     prediction: Any
     probability: float | None
+    label_probability: float | None
     supporting: Explanation
     opposing: Explanation
     flip_set: FlipSet | None = None
     no_flip_set: str = ""
     contributions: dict[str, float] = field(default_factory=dict)
+    cells: Cells | None = None
+    own_cells: Cells | None = None
 
     def sentence(self) -> str:
         """What is predicted for which row, with what is known of it.
@@ -99,12 +121,35 @@ class ExplainedPrediction:
         str
         """
         kind = "test" if self.is_test else "training"
+        text = _name if self.has_classes else short_text
         of = "" if self.probability is None else f" with a probability of {self.probability:.1%}"
-        known = "" if self.label is None else f", and it is {short_text(self.label)}"
-        return (
-            f"For {kind} row {text_of(self.name)} the model predicts "
-            f"{short_text(self.prediction)}{of}{known}."
-        )
+        said = f"For {kind} row {_name(self.name)} the model predicts {text(self.prediction)}{of}"
+        if self.label is None:
+            return f"{said}."
+        if not self.has_classes:
+            return f"{said}; its target is {text(self.label)}."
+        is_right = self.label == self.prediction
+        return f"{said}{', as labelled' if is_right else f'; its label is {text(self.label)}'}."
+
+    def flip_sentence(self) -> str:
+        """The rows without which the label would be another, or why there are none.
+
+        Returns
+        -------
+        str
+            Empty for numbers.
+        """
+        return self.no_flip_set if self.flip_set is None else str(self.flip_set)
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_box(self)
+
+
+def _name(value):
+    return clip(text_of(value), MAX_NAME)
 
 
 class Queries(NamedTuple):
@@ -124,9 +169,11 @@ class Queries(NamedTuple):
     labels : ndarray of shape (n,) or (n, n_targets), or None
     predictions : ndarray of shape (n,) or (n, n_targets)
         As the user knows them, as are the labels.
+    eta : ndarray of shape (n, n_outputs)
+        What the loss takes for predictions.
     loss : ndarray of shape (n,)
         Of the label that is predicted: the smaller, the more certain. 0 of numbers.
-    probability : ndarray of shape (n,) or None
+    cells : Cells or None
     """
 
     study: Any
@@ -137,12 +184,22 @@ class Queries(NamedTuple):
     is_test: bool
     labels: Any
     predictions: np.ndarray
+    eta: np.ndarray
     loss: np.ndarray
-    probability: Any
+    cells: Cells | None
 
     @property
     def kind(self) -> str:
         return "test row" if self.is_test else "training row"
+
+    def probabilities(self, positions: np.ndarray, labels: Any) -> Any:
+        """Those of one label for each of some rows, or None for each if there are none."""
+        loss, classes = self.study.objective.loss, self.study.targets.classes
+        if labels is None or not self.study.targets.has_classes or not loss.has_probabilities:
+            return [None] * len(positions)
+        places = np.searchsorted(classes, labels[positions])
+        found = loss.probabilities(self.eta[positions])
+        return found[np.arange(len(positions)), places].tolist()
 
 
 def explained_predictions(
@@ -152,6 +209,7 @@ def explained_predictions(
     X_test: Any,
     y_test: Any,
     cells: Cells | None = None,
+    test_cells: Cells | None = None,
     asked: Any = None,
     shares: ColumnShares | None = None,
 ) -> tuple[tuple[ExplainedPrediction, ...], list[str]]:
@@ -167,8 +225,8 @@ def explained_predictions(
         The names of the training rows.
     X_test, y_test
         Rows to choose from, and their labels or targets; or None, for the training rows.
-    cells : Cells, default=None
-        The training rows as they were given.
+    cells, test_cells : Cells, default=None
+        The training rows and the test rows as they were given.
     asked : sequence of labels, default=None
         Names of the rows to explain. None: those that tell most of the model.
     shares : ColumnShares, default=None
@@ -177,7 +235,7 @@ def explained_predictions(
     if X_test is None:
         queries = _training_queries(study, index, cells)
     else:
-        queries = _test_queries(study, X_test, y_test)
+        queries = _test_queries(study, X_test, y_test, test_cells)
     notes = []
     if asked is not None:
         reasons = {position_of(queries.names, row, queries.kind): "asked for" for row in asked}
@@ -186,15 +244,16 @@ def explained_predictions(
     else:
         reasons = _telling_numbers(queries)
     criterion = "loss_relative" if criterion == "influence" else criterion
-    return tuple(_explained(queries, reasons, criterion, index, shares)), notes
+    return tuple(_explained(queries, reasons, criterion, index, shares, cells)), notes
 
 
-def _test_queries(study, X_test, y_test):
+def _test_queries(study, X_test, y_test, cells):
     names, X = row_index(X_test), sliceable(X_test)
     query = study.query(X)
     predictions = study.shown(query)
-    certainty = _certainty(study, study.objective.predictor(query.jacobian))
-    return Queries(study, X, study, X, names, True, y_test, predictions, *certainty)
+    eta = study.objective.predictor(query.jacobian)
+    loss = _certainty(study, eta)
+    return Queries(study, X, study, X, names, True, y_test, predictions, eta, loss, cells)
 
 
 def _training_queries(study, index, cells):
@@ -203,21 +262,20 @@ def _training_queries(study, index, cells):
     X = raw = study.training_data.features
     if study.transformers:
         raw = None if cells is None else cells.table
-    certainty = _certainty(study, study.objective.training_predictor)
+    eta = study.objective.training_predictor
+    loss = _certainty(study, eta)
     labels, predictions = known.labels, known.predictions
-    return Queries(study.at_model(), X, study, raw, index, False, labels, predictions, *certainty)
+    return Queries(
+        study.at_model(), X, study, raw, index, False, labels, predictions, eta, loss, cells
+    )
 
 
 def _certainty(study, eta):
-    """The loss of what is predicted, and its probability."""
+    """The loss of what is predicted."""
     loss = study.objective.loss
     if not study.targets.has_classes:
-        return np.zeros(len(eta)), None
-    classes = study.targets.predicted(loss, eta)
-    probability = None
-    if loss.has_probabilities:
-        probability = loss.probabilities(eta)[np.arange(len(eta)), classes]
-    return loss.value(classes, eta), probability
+        return np.zeros(len(eta))
+    return loss.value(study.targets.predicted(loss, eta), eta)
 
 
 # --- the choice ---------------------------------------------------------------------------------
@@ -280,7 +338,7 @@ def _middle(values, places):
 # --- the explanations ---------------------------------------------------------------------------
 
 
-def _explained(queries, reasons, criterion, index, shares) -> Iterator[ExplainedPrediction]:
+def _explained(queries, reasons, criterion, index, shares, cells) -> Iterator[ExplainedPrediction]:
     """The rows chosen, each explained."""
     positions = np.array(list(reasons), np.intp)
     if not len(positions):
@@ -291,23 +349,28 @@ def _explained(queries, reasons, criterion, index, shares) -> Iterator[Explained
         for sign in ("positive", "negative")
     )
     contributions = _contributions(study, X, shares)
-    flips = _flip_sets(queries, X, positions, index)
+    of_prediction = queries.probabilities(positions, queries.predictions)
+    of_label = queries.probabilities(positions, queries.labels)
+    flips = _flip_sets(queries, X, positions, of_prediction, index)
     for place, (position, reason) in enumerate(reasons.items()):
-        labels, probability = queries.labels, queries.probability
         flip_set, no_flip_set = flips[place]
         yield ExplainedPrediction(
             reason=reason,
             name=queries.names[position],
             position=position,
             is_test=queries.is_test,
-            label=None if labels is None else labels[position],
+            has_classes=study.targets.has_classes,
+            label=None if queries.labels is None else queries.labels[position],
             prediction=queries.predictions[position],
-            probability=None if probability is None else float(probability[position]),
+            probability=of_prediction[place],
+            label_probability=of_label[place],
             supporting=supporting[place],
             opposing=opposing[place],
             flip_set=flip_set,
             no_flip_set=no_flip_set,
             contributions=contributions[place],
+            cells=cells,
+            own_cells=queries.cells,
         )
 
 
@@ -328,6 +391,8 @@ def _own_names(study, X, criterion, sign, positions, queries, index):
         sign=sign,
         training_rows=replace(found.training_rows, index=index),
         query_index=queries.names[positions],
+        query_positions=positions,
+        library=found.library,
         solver=found.solver,
     )
 
@@ -342,12 +407,12 @@ def _contributions(study, X, shares):
 # --- flip sets ----------------------------------------------------------------------------------
 
 
-def _flip_sets(queries, X, positions, index):
+def _flip_sets(queries, X, positions, probability, index):
     """The flip set of each row, or None, and why none was looked for."""
     obstacle = _obstacle(queries, positions)
     if obstacle is not None:
         return [(None, obstacle)] * len(positions)
-    reach = _reach(queries.study, X, queries.probability[positions])
+    reach = _reach(queries.study, X, np.array(probability))
     in_reach = np.argsort(-reach, kind="stable")[: np.sum(reach >= MIN_REACH)]
     n_sets = int(MAX_WORK // _work(queries.whole))
     found: list[tuple[FlipSet | None, str]] = [(None, OUT_OF_REACH)] * len(positions)
@@ -375,8 +440,8 @@ def _obstacle(queries, positions):
     study = queries.whole
     objective = study.objective
     if not study.targets.has_classes:
-        return NO_LABEL
-    if queries.probability is None or objective.removal_kind != "smooth":
+        return ""
+    if not objective.loss.has_probabilities or objective.removal_kind != "smooth":
         return NO_STEPS
     if _work(study) > MAX_WORK:
         return TOO_LARGE

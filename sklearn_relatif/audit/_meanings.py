@@ -110,13 +110,17 @@ PREDICTION = {
         "best row", "The training row that comes first in the explanation by relative influence."
     ),
     "label_probability": Meaning(
-        "p(label)", "The model's probability of the test row's own label, which it has not seen."
+        "p(label)",
+        "The model's probability of the test row's own label, which it has not seen.",
+        OUT_OF_SAMPLE,
     ),
-    "loss": Meaning("loss", "How badly the model fits the test row, which it has not seen."),
+    "loss": Meaning(
+        "loss", "How badly the model fits the test row, which it has not seen.", OUT_OF_SAMPLE
+    ),
     "suspicion_rank": Meaning(
         "suspicion",
-        "1 for the test row whose label is most likely to be wrong: the one with the largest loss "
-        "(out of sample).",
+        "1 for the test row whose label is most likely to be wrong: the one with the largest loss.",
+        OUT_OF_SAMPLE,
     ),
 }
 
@@ -275,8 +279,8 @@ NUMBER_PREDICTION = PREDICTION | {
     ),
     "suspicion_rank": Meaning(
         "suspicion",
-        "1 for the test row whose target the model contradicts most: its loss is largest (out of "
-        "sample).",
+        "1 for the test row whose target the model contradicts most: its loss is largest.",
+        OUT_OF_SAMPLE,
     ),
 }
 NUMBER_GROUP = GROUP | {

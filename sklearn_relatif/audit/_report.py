@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..optimality import in_standard_errors, is_at_optimum
 from ..utils._cells import Cells
+from ..utils._frames import frame_of
 from ..utils._names import position_of
 from ..utils._text import clip_apart, text_of
 from ..utils._whole_files import write_whole
@@ -19,9 +20,6 @@ from ._sentences import why
 from ._source import DataSource
 from .findings import Finding
 from .views import View, percent, view_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Rows of each section of the report.
 N_SHOWN = 20
@@ -72,6 +70,8 @@ class AuditReport:
         Where the rows come from.
     cells, test_cells : Cells or None
         The training rows and the test rows as they were given, where they were.
+    library : str or None
+        Of whose data frames :meth:`frame` makes one; None: of pandas.
 
     Examples
     --------
@@ -101,6 +101,7 @@ class AuditReport:
     source: DataSource = field(default_factory=DataSource)
     cells: Cells | None = None
     test_cells: Cells | None = None
+    library: str | None = None
 
     @property
     def view(self) -> View:
@@ -205,13 +206,15 @@ class AuditReport:
         """
         return why(self.columns, position_of(self.index, row), self.n_test)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> Any:
         """One line a training row, in the order of the training data.
 
         Returns
         -------
-        pandas.DataFrame
-            Indexed by the names of the rows. Columns, of which those are left out that the
+        data frame
+            Of the library of the training data, or of pandas if they were arrays. The names of the
+            rows are its index, and where frames of the library have none, its first column,
+            ``row``. Columns, of which those are left out that the
             model or the test rows do not give: ``label``, ``prediction`` and ``probability``
             (of the label) by the fitted model; ``loo_prediction``, ``loo_loss`` and
             ``loo_probability`` by the model without the row, in one Newton step (which is exact
@@ -229,15 +232,9 @@ class AuditReport:
         Raises
         ------
         ImportError
-            If pandas is not installed.
+            If that library is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "AuditReport.frame needs pandas, which is not installed: pip install pandas"
-            ) from error
-        return pd.DataFrame(self.columns, index=pd.Index(self.index, name="row"))
+        return frame_of(self.columns, self.library, "AuditReport.frame", self.index)
 
     def summary(self) -> str:
         """The report in a few lines of text.
@@ -260,7 +257,13 @@ class AuditReport:
         return "\n".join(lines)
 
     def to_html(
-        self, path: str | PathLike[str], X: Any = None, X_test: Any = None, *, n_rows: int = N_SHOWN
+        self,
+        path: str | PathLike[str],
+        X: Any = None,
+        X_test: Any = None,
+        *,
+        n_rows: int = N_SHOWN,
+        image_shape: tuple[int, ...] | None = None,
     ) -> None:
         """Write the report as one HTML file that needs nothing else.
 
@@ -276,15 +279,19 @@ class AuditReport:
             The test rows, likewise.
         n_rows : int, default=20
             Length of the lists.
+        image_shape : tuple of int, default=None
+            Height and width, and 3 for colours, of the images that rows are: explained predictions
+            are shown as pictures, whose largest value is white. None: rows are no images.
 
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data, or X_test as the test data.
+            If X has not as many rows as the training data, or X_test as the test data; or if rows
+            have not as many columns as an image has values.
         """
         from .page import render
 
-        write_whole(path, render(self, X, X_test, n_rows))
+        write_whole(path, render(self, X, X_test, n_rows, image_shape))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the numbers of every training row as comma-separated values.
@@ -354,10 +361,11 @@ class AuditReport:
         for name in ("hub_if", "hub_relatif"):
             counts = np.sort(self.columns[name])[::-1]
             shares[name] = counts[:N_HUBS].sum() / max(1, counts.sum())
+        n_hubs = min(N_HUBS, len(self.index))
         return (
-            f"The {N_HUBS} training rows that come first most often do so for "
-            f"{percent(shares['hub_if'])} of the test rows by influence, for "
-            f"{percent(shares['hub_relatif'])} by relative influence."
+            f"By influence, the same {n_hubs} training rows are the first explanation of "
+            f"{percent(shares['hub_if'])} of the test rows; by relative influence, {n_hubs} rows "
+            f"are that of {percent(shares['hub_relatif'])}."
         )
 
     def _repr_html_(self) -> str:

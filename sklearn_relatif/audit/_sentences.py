@@ -8,6 +8,8 @@ from .views import percent, view_of
 
 #: Share of the rows that stand out in a column.
 OUTSTANDING = 0.01
+#: Share of the rows that is nearly all.
+NEARLY_ALL = 0.999
 #: Share of the test rows for which a row must come first to be called a hub.
 HUB_SHARE = 0.01
 
@@ -28,24 +30,39 @@ def why(columns, row, n_test=None):
     str
     """
     clauses = [view_of(columns).about(columns, row)]
-    clauses += filter(None, [_pull(columns, row), _hub(columns, row, n_test), _harm(columns, row)])
+    more = (_unusual(columns, row), _pull(columns, row), _hub(columns, row, n_test))
+    clauses += filter(None, [*more, _harm(columns, row)])
     return "; ".join(clauses) + "."
+
+
+def _unusual(columns, row):
+    if "leverage" not in columns:
+        return None
+    share = share_below(columns["leverage"], row)
+    if share < 1 - OUTSTANDING:
+        return None
+    return f"its features are unusual, with more leverage than {_share_of_others(share, columns)}"
+
+
+def _share_of_others(share, columns):
+    n_above = round((1 - share) * (len(columns["loss"]) - 1))
+    others = {0: "any other row", 1: "all other rows but one"}
+    most = "nearly all other rows" if share > NEARLY_ALL else f"{percent(share)} of the other rows"
+    return others.get(n_above, most)
 
 
 def _pull(columns, row):
     share = share_below(columns["self_influence"], row)
     if share < 1 - OUTSTANDING:
         return None
-    n_harder = int(np.sum(columns["self_influence"] > columns["self_influence"][row]))
-    others = {0: "any other row", 1: "all other rows but one"}
-    rows = others.get(n_harder, f"{percent(share)} of the other rows")
+    rows = _share_of_others(share, columns)
     return f"it pulls the model towards itself harder than {rows}"
 
 
 def _hub(columns, row, n_test):
     if n_test is None or columns["hub_if"][row] < max(2, HUB_SHARE * n_test):
         return None
-    return f"by influence it comes first for {columns['hub_if'][row]} of {n_test} test rows"
+    return f"it is the most influential row for {columns['hub_if'][row]:,} of {n_test:,} test rows"
 
 
 def _harm(columns, row):
@@ -54,7 +71,7 @@ def _harm(columns, row):
     change = columns["test_influence"]
     if change[row] >= 0 or share_below(-change, row) < 1 - OUTSTANDING:
         return None
-    return "the model would do better on the test rows without it"
+    return "by estimate, the model would do better on the test rows without it"
 
 
 def about_conditioning(curvature):

@@ -78,8 +78,8 @@ def check_room_for_factor(objective):
     if factor.n_bytes / 2 > MEMORY_SHARE * _memory.machine_memory():
         raise ValueError(
             f"Retraining needs a factor of the Hessian of {objective.weights.size} parameters, "
-            f"which would take {factor.n_bytes / 2**21:,.1f} MiB of the "
-            f"{_memory.machine_memory() / 2**20:,.1f} MiB of this machine. Use order='newton', "
+            f"which would take {_memory.in_units(factor.n_bytes / 2)} of the "
+            f"{_memory.in_units(_memory.machine_memory())} of this machine. Use order='newton', "
             "which solves iteratively, or a model with fewer parameters."
         )
 

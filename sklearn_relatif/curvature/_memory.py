@@ -33,7 +33,15 @@ class Factor(NamedTuple):
 
     @property
     def amount(self):
-        return f"{self.n_bytes / 2**20:,.1f} MiB"
+        return in_units(self.n_bytes)
+
+
+def in_units(n_bytes):
+    """An amount of memory in the largest unit of which it is one at least."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:,.1f} {unit}"
+    return f"{n_bytes:,.0f} bytes"
 
 
 def machine_memory():

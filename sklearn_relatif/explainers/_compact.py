@@ -119,18 +119,16 @@ class CompactExplainer(VersionedMixin):
         return explanations if several else explanations[names[0]]
 
     @overload
-    def pairwise_influence(
-        self, X: Any, y: Any = ..., *, criterion: str | None = ...
-    ) -> np.ndarray: ...
+    def pairwise_influence(self, X: Any, y: Any = ..., *, criterion: str | None = ...) -> Any: ...
 
     @overload
     def pairwise_influence(
         self, X: Any, y: Any = ..., *, criterion: Sequence[str]
-    ) -> dict[str, np.ndarray]: ...
+    ) -> dict[str, Any]: ...
 
     def pairwise_influence(
         self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
-    ) -> np.ndarray | dict[str, np.ndarray]:
+    ) -> Any:
         """Score of every training row for every query.
 
         Parameters
@@ -145,11 +143,14 @@ class CompactExplainer(VersionedMixin):
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
+        ndarray or data frame of shape (n_queries, n_rows), or dict of str to such
+            A dict if ``criterion`` is a sequence.
+            Of queries in a data frame, one of the same library, with the index labels of queries
+            and training rows, as of :meth:`RelatIFExplainer.removal_effect`.
             In single precision, where that holds five digits.
         """
         names, several = named_criteria(self.criterion if criterion is None else criterion)
-        scores = self._attribution.scores(X, y, names)
+        scores = self._attribution.labelled_scores(X, y, names)
         return scores if several else scores[names[0]]
 
 

@@ -16,8 +16,9 @@ from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, g
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..results import Explanation, TrainingRows
+from ..utils._frames import library_of
 from ..utils._index import row_index
-from ..utils._validation import label_array, refuse_lazy
+from ..utils._validation import label_array, refuse_dispatched, refuse_lazy
 
 
 class NearestNeighborsExplainer(BaseEstimator):
@@ -100,10 +101,11 @@ class NearestNeighborsExplainer(BaseEstimator):
             )
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
         fitted = copy(self)
+        library = library_of(X)
         X, index = _checked_rows(fitted, X)
         labels = _checked_labels(y, X)
         fitted.neighbors_ = NearestNeighbors(metric=self.metric, n_jobs=self.n_jobs).fit(X)
-        fitted.training_rows_ = TrainingRows(index=index, labels=labels)
+        fitted.training_rows_ = TrainingRows(index=index, labels=labels, library=library)
         self.__dict__.update(vars(fitted))
         return self
 
@@ -139,6 +141,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         """
         check_is_fitted(self)
         check_scalar(n_examples, "n_examples", Integral, min_val=1)
+        library = library_of(X) or self.training_rows_.library
         X, query_index = _checked_rows(self, X, reset=False)
         targets = _checked_labels(y, X)
         distances, indices = _nearest(
@@ -154,6 +157,7 @@ class NearestNeighborsExplainer(BaseEstimator):
             sign=None,
             training_rows=self.training_rows_,
             query_index=query_index,
+            library=library,
         )
 
 
@@ -162,6 +166,7 @@ def _checked_rows(
 ) -> tuple[Any, NDArray[Any]]:
     """The features of rows, and their index labels."""
     refuse_lazy(X)
+    refuse_dispatched(X=X)
     features = validate_data(
         explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
     )

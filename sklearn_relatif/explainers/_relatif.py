@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from sklearn.base import (
@@ -41,6 +41,7 @@ from ..utils._validation import (
     check_positive_int,
     check_training_labels,
     label_array,
+    refuse_dispatched,
     refuse_lazy,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
@@ -50,9 +51,6 @@ from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
 from ._wrapped import WrappedEstimatorMixin
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _has_coordinates(self: Any) -> bool:
@@ -457,6 +455,7 @@ class RelatIFExplainer(
         """
         self._check_params()
         refuse_lazy(X)
+        refuse_dispatched(X=X, y=y, sample_weight=sample_weight)
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
@@ -586,18 +585,16 @@ class RelatIFExplainer(
         return explanations if several else explanations[names[0]]
 
     @overload
-    def pairwise_influence(
-        self, X: Any, y: Any = ..., *, criterion: str | None = ...
-    ) -> np.ndarray: ...
+    def pairwise_influence(self, X: Any, y: Any = ..., *, criterion: str | None = ...) -> Any: ...
 
     @overload
     def pairwise_influence(
         self, X: Any, y: Any = ..., *, criterion: Sequence[str]
-    ) -> dict[str, np.ndarray]: ...
+    ) -> dict[str, Any]: ...
 
     def pairwise_influence(
         self, X: Any, y: Any = None, *, criterion: str | Sequence[str] | None = None
-    ) -> np.ndarray | dict[str, np.ndarray]:
+    ) -> Any:
         """Score of every training row for every query.
 
         Parameters
@@ -612,7 +609,10 @@ class RelatIFExplainer(
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows), or dict of str to such if ``criterion`` is a sequence
+        ndarray or data frame of shape (n_queries, n_rows), or dict of str to such
+            A dict if ``criterion`` is a sequence.
+            Of queries in a data frame, one of the same library, with the index labels of queries
+            and training rows, as of :meth:`RelatIFExplainer.removal_effect`.
             In the precision of the training features.
 
         Raises
@@ -633,7 +633,7 @@ class RelatIFExplainer(
         """
         study = study_of(self)
         names, several = named_criteria(self.criterion if criterion is None else criterion)
-        scores = study.scores(X, y, names)
+        scores = study.labelled_scores(X, y, names)
         return scores if several else scores[names[0]]
 
     def transform(self, X: Any, y: Any = None) -> np.ndarray:
@@ -745,7 +745,7 @@ class RelatIFExplainer(
             study, self.criterion, X_test, y_test, sample_names, groups, X_train, source, queries
         )
 
-    def diagnostics(self, *, dfbetas: bool = True) -> pd.DataFrame:
+    def diagnostics(self, *, dfbetas: bool = True) -> Any:
         """Regression diagnostics of each training row: what statisticians ask of it.
 
         With the weights ``w_i = s_i mu'^2 / V`` of the last step of Fisher scoring (``s_i`` for
@@ -791,8 +791,10 @@ class RelatIFExplainer(
 
         Returns
         -------
-        pandas.DataFrame
-            One line a training row, indexed by its name. NaN where a number does not exist: of a
+        data frame
+            Of the library of the training data, or of pandas if they were arrays. One line a
+            training row, by its name: the index, or the first column where frames of the library
+            have none, ``row``. NaN where a number does not exist: of a
             row that alone determines a parameter (a leverage of 1), with no degrees of freedom
             left, or of a fit without errors. Of several targets, each has its columns, which end
             in ``_target0``, ``_target1`` and so on. What a model does not have is left out: of
@@ -802,7 +804,7 @@ class RelatIFExplainer(
         Raises
         ------
         ImportError
-            If pandas is not installed.
+            If that library is not installed.
         TypeError
             If the loss has no curvature, or predictions are not linear in the parameters.
 

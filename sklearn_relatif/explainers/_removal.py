@@ -21,7 +21,8 @@ from ..removal import (
     retrain_without,
 )
 from ..results import FlipSet, RemovalStatistics
-from ..utils._validation import check_choice, check_positive_int
+from ..utils._frames import frame_of, labelled, library_of
+from ..utils._validation import check_choice, check_positive_int, group_labels
 from ._studied import study_of
 
 
@@ -35,7 +36,7 @@ class RemovalMixin:
 
     def removal_effect(
         self, X: Any, y: Any = None, groups: Any = None, *, order: str = "newton"
-    ) -> np.ndarray:
+    ) -> Any:
         """Change of each query's loss when training rows are removed and the model refitted.
 
         The weights of the rows that stay, the parameters of the penalty and the kernel are held:
@@ -68,8 +69,12 @@ class RemovalMixin:
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows) or (n_queries, n_groups)
-            Groups in the sorted order of their labels. Positive: the rows helped.
+        ndarray or data frame of shape (n_queries, n_rows) or (n_queries, n_groups)
+            Positive: the rows helped. Of queries in a data frame, one of the same library: its
+            columns are called by the index labels of the training rows or by the labels of the
+            groups, and its rows as the queries are. (Where frames have no index, the first column,
+            ``query``, has the positions of the queries.) Otherwise an array, with groups in the
+            sorted order of their labels.
 
         Raises
         ------
@@ -100,7 +105,8 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         study = study_of(self)
-        return removal_effect(study, study.query(X, y), groups, order)
+        effect = removal_effect(study, study.query(X, y), groups, order)
+        return labelled(effect, X, *_removed(study, groups), "removal_effect")
 
     def removal_effect_on(
         self,
@@ -109,7 +115,7 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
-    ) -> np.ndarray:
+    ) -> Any:
         """Change of any number that depends on predictions, on removing training rows.
 
         For instance the mean loss of a test set, or the gap between the mean scores of two
@@ -133,8 +139,11 @@ class RemovalMixin:
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_groups,)
-            Change of the number, the groups in the sorted order of their labels.
+        ndarray of shape (n_rows,) or (n_groups,), or data frame
+            Change of the number, the groups in the sorted order of their labels. Of queries in a
+            data frame, one of the same library with the column ``change``, by the index labels of
+            the training rows or the labels of the groups: they are its index, or where frames have
+            none, the column ``row`` or ``group``.
 
         Raises
         ------
@@ -157,7 +166,11 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         study = study_of(self)
-        return removal_effect_on(study, function, study.query(X), groups, order)
+        effect = removal_effect_on(study, function, study.query(X), groups, order)
+        library = library_of(X)
+        if library is None:
+            return effect
+        return frame_of({"change": effect}, library, "removal_effect_on", *_removed(study, groups))
 
     def retrain_without(self, rows: Sequence[Any]) -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
@@ -404,3 +417,9 @@ class RemovalMixin:
         falls from 0.518 to 0.489.
         """
         return find_flip_set(study_of(self), X, max_size)
+
+
+def _removed(study: Any, groups: Any) -> tuple[np.ndarray, str]:
+    """The labels of what is removed, in the order of removals, and what they are labels of."""
+    index = study.training_rows.index
+    return (index, "row") if groups is None else (group_labels(groups, len(index))[0], "group")

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..utils._cells import Cells
 from ..utils._drawing import SCORE_NAMES
+from ..utils._frames import check_names
 from ..utils._style import (
     add_legend,
     dress,
+    is_small,
+    lay_out,
     n_characters,
     names_of,
     new_axes,
+    note_size,
     palette_of,
     plain,
     size_for,
     text_size,
 )
+from ..utils._text import clip
 from ._captions import (
     NEUTRAL_COLOR,
     NO_ROWS,
@@ -27,6 +34,7 @@ from ._captions import (
     SUPPORTING_COLOR,
     query_title,
     score_color,
+    score_text,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +42,10 @@ if TYPE_CHECKING:
 
 #: Share of the width of the axes that names may take, if they can be told apart by it.
 NAME_SHARE = 0.6
+#: Most of what is kept free for the score at the end of a bar, as a share of the width of the axes.
+MAX_SCORE = 0.3
+#: Cells that are told of a row at most, and characters of their names and texts.
+N_CELLS, CELL_WIDTH = 5, 20
 _MEANINGS = {SUPPORTING_COLOR: "supports", OPPOSING_COLOR: "opposes"}
 
 
@@ -50,6 +62,8 @@ class InfluenceDisplay:
         The rows' names: the user's index labels.
     labels : array-like of shape (n_rows,), optional
         The rows' labels, shown behind their names.
+    cells : sequence of sequences of str, optional
+        What else is told of each row below its name, as far as there is room.
     criterion : {"influence", "theta_relative", "loss_relative", "nearest_neighbors"}
         What the scores are.
     sign : {"positive", "negative", "absolute"} or None, default="absolute"
@@ -80,6 +94,7 @@ class InfluenceDisplay:
         scores: ArrayLike,
         rows: ArrayLike,
         labels: ArrayLike | None = None,
+        cells: Sequence[Sequence[str]] | None = None,
         *,
         criterion: str,
         sign: str | None = "absolute",
@@ -88,12 +103,13 @@ class InfluenceDisplay:
         self.scores = np.asarray(scores)
         self.rows = np.asarray(rows)
         self.labels = None if labels is None else np.asarray(labels)
+        self.cells = cells
         self.criterion = criterion
         self.sign = sign
         self.title = title
 
     def plot(self, ax: Axes | None = None) -> InfluenceDisplay:
-        """Draw the bars.
+        """Draw the bars, each with its score where there is room.
 
         Parameters
         ----------
@@ -115,7 +131,8 @@ class InfluenceDisplay:
         colors = [score_color(score, self.sign) for score in self.scores]
         legend = [color for color in _MEANINGS if color in colors]
         if ax is None:
-            ax = new_axes(height=1.4 + 0.32 * (max(n_bars, 1) + bool(legend)))
+            height = 0.32 if self.cells is None else 0.5
+            ax = new_axes(height=1.4 + height * (max(n_bars, 1) + bool(legend)))
         places = np.arange(n_bars)
         top, bottom = -0.6, n_bars - 0.4
         palette = palette_of(ax)
@@ -134,27 +151,52 @@ class InfluenceDisplay:
             ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", va="center", wrap=True)
         ax.set_ylim(bottom, top)
         dress(ax, plain(self.title or ""), SCORE_NAMES[self.criterion])
-        size = size_for(ax, n_bars + bool(legend))
+        n_lines = 1 if self.cells is None else 2
+        size = size_for(ax, n_lines * n_bars + bool(legend))
         ax.set_yticks(places, self._names(ax), fontsize=size)
         add_legend(
             ax,
             [self.bars_[colors.index(color)] for color in legend],
             [_MEANINGS[color] for color in legend],
         )
+        if n_bars and not is_small(ax):
+            self._write_scores(ax)
         return self
+
+    def _write_scores(self, ax: Axes) -> None:
+        """The score at the end of each bar, for which the axes are made longer."""
+        texts = [score_text(score, self.sign, 3) for score in self.scores]
+        labels = ax.bar_label(self.bars_, texts, padding=3, fontsize=note_size(ax))
+        lay_out(ax)
+        width = 1.2 * max(label.get_window_extent().width for label in labels)
+        share = min(MAX_SCORE, width / ax.get_window_extent().width)
+        lowest, highest = min(0.0, np.min(self.scores)), max(0.0, np.max(self.scores))
+        sides = (lowest < 0, highest > 0 or lowest == 0)
+        longer = ((highest - lowest) or 1.0) / (1 - share * sum(sides))
+        ax.set_xlim(lowest - sides[0] * share * longer, highest + sides[1] * share * longer)
 
     def _names(self, ax: Axes) -> list[str]:
         """Names of the bars, of which as many letters are shown as leave the bars their room."""
         room = n_characters(ax, NAME_SHARE * ax.get_window_extent().width, text_size(ax))
         if self.labels is None:
-            return names_of(self.rows, min(30, room))
-        labels = names_of(self.labels, min(20, room // 2))
-        rows = names_of(self.rows, min(30, room - max(map(len, labels), default=0) - 3))
-        return [f"{row} ({label})" for row, label in zip(rows, labels, strict=True)]
+            names = names_of(self.rows, min(30, room))
+        else:
+            labels = names_of(self.labels, min(20, room // 2))
+            rows = names_of(self.rows, min(30, room - max(map(len, labels), default=0) - 3))
+            names = [f"{row} ({label})" for row, label in zip(rows, labels, strict=True)]
+        if self.cells is None:
+            return names
+        told = (plain(_that_fit(cells, room)) for cells in self.cells)
+        return [f"{name}\n{cells}" for name, cells in zip(names, told, strict=True)]
 
     @classmethod
     def from_explanation(
-        cls, explanation: Any, query: int = 0, ax: Axes | None = None
+        cls,
+        explanation: Any,
+        query: int = 0,
+        ax: Axes | None = None,
+        *,
+        X_train: Any = None,
     ) -> InfluenceDisplay:
         """Draw one query of an explanation.
 
@@ -165,6 +207,9 @@ class InfluenceDisplay:
             Position of the query in the explanation.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
+        X_train : data frame, series, array, sparse matrix or list, default=None
+            The training rows in the order of ``fit``, to write the first cells of each below its
+            name.
 
         Returns
         -------
@@ -174,6 +219,8 @@ class InfluenceDisplay:
         ------
         IndexError
             If the explanation has no such query.
+        ValueError
+            If `X_train` has other rows, by their number or by their index labels.
         ImportError
             If matplotlib is not installed.
         """
@@ -183,6 +230,7 @@ class InfluenceDisplay:
             columns["score"],
             columns["row"],
             columns.get("label"),
+            None if X_train is None else _first_cells(one, X_train),
             criterion=one.criterion,
             sign=one.sign,
             title=query_title(one, separator="\n"),
@@ -228,3 +276,25 @@ class InfluenceDisplay:
         """
         explanation = estimator.explain(X, y, n_examples=n_examples, sign="absolute")
         return cls.from_explanation(explanation, query, ax)
+
+
+def _first_cells(query: Any, X_train: Any) -> list[list[str]]:
+    """The first cells of each explaining row."""
+    position = query.columns()["position"]
+    rows = query.training_rows
+    cells = Cells(X_train, len(rows.index))
+    check_names(X_train, rows.index[position], position, "X_train")
+    return [
+        [
+            f"{clip(name, CELL_WIDTH)} {clip(text, CELL_WIDTH)}"
+            for name, text in cells.row(row)[:N_CELLS]
+        ]
+        for row in position
+    ]
+
+
+def _that_fit(texts: Sequence[str], width: int) -> str:
+    """As many texts as fit into a line, one at least."""
+    ends = np.cumsum([len(text) + len(", ") for text in texts]) - len(", ")
+    n_shown = max(1, int(np.sum(ends <= width)))
+    return clip(", ".join(texts[:n_shown]), width)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils._boxes import across, box, code_line, line, paragraph, table
+from ..utils._frames import check_names, columns_at, frame_of, library_of
 from ..utils._index import rows_at
 from ..utils._text import clip_apart, short_text, text_of
-from ._captions import NO_ROWS, OPPOSING_COLOR, SUPPORTING_COLOR, query_title, score_color
+from ._captions import NO_ROWS, query_title, score_meaning, score_text
 from ._display import InfluenceDisplay
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -31,6 +32,8 @@ _HEADINGS = {
     "prediction": "prediction",
     "probability": "probability",
 }
+#: Headings of what is text.
+_WORDS = ("row", "label", "prediction")
 
 
 class Explanation:
@@ -62,13 +65,20 @@ class Explanation:
         What is known of the training rows; kept by reference.
     query_index : array-like of shape (n_queries,)
         The user's index label of each query.
+    query_positions : array-like of shape (n_queries,), int, optional
+        The position of each query in the rows that were explained. None: they are all of these, in
+        their order.
+    library : str, optional
+        Of whose data frames :meth:`frame` makes one: ``"pandas"``, ``"polars"``, ``"pyarrow"``, ...
+        None: neither the queries nor the training rows were in a data frame.
     solver : SolverChoice, optional
         What inverted the curvature, and why; if the scores are approximate, the reason says where
         their denominators come from.
 
     Attributes
     ----------
-    indices, scores, targets, criterion, sign, training_rows, query_index, solver
+    indices, scores, targets, criterion, sign, training_rows, query_index, query_positions, \
+            library, solver
         The parameters; array-likes as ndarrays.
 
     Raises
@@ -115,6 +125,8 @@ class Explanation:
         sign: str | None,
         training_rows: TrainingRows,
         query_index: ArrayLike,
+        query_positions: ArrayLike | None = None,
+        library: str | None = None,
         solver: SolverChoice | None = None,
     ) -> None:
         self.indices = np.asarray(indices)
@@ -124,6 +136,9 @@ class Explanation:
         self.sign = sign
         self.training_rows = training_rows
         self.query_index = np.asarray(query_index)
+        places = np.arange(len(self.indices)) if query_positions is None else query_positions
+        self.query_positions = np.asarray(places)
+        self.library = library
         self.solver = solver
         self._check_shapes()
 
@@ -133,7 +148,7 @@ class Explanation:
                 "indices and scores must have one shape (n_queries, n_examples), got "
                 f"{self.indices.shape} and {self.scores.shape}."
             )
-        for name in ("targets", "query_index"):
+        for name in ("targets", "query_index", "query_positions"):
             values = getattr(self, name)
             n_axes = 2 if name == "targets" else 1
             if values is not None and (values.shape[:1] != (len(self),) or values.ndim > n_axes):
@@ -175,6 +190,8 @@ class Explanation:
             sign=self.sign,
             training_rows=self.training_rows,
             query_index=self.query_index[queries],
+            query_positions=self.query_positions[queries],
+            library=self.library,
             solver=self.solver,
         )
 
@@ -202,38 +219,72 @@ class Explanation:
         """
         return rows_at(self.training_rows.index, self.indices)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self, X_train: Any = None, X_test: Any = None) -> Any:
         """One line a query and explaining row, best rows first.
+
+        Parameters
+        ----------
+        X_train : data frame, series, array, sparse matrix or list, default=None
+            The training rows in the order of ``fit``, to put their features beside their scores.
+        X_test : data frame, series, array, sparse matrix or list, default=None
+            The rows that were explained, all of them in their order, to put the features of the
+            queries there too. Both may have other columns than the model was given.
 
         Returns
         -------
-        pandas.DataFrame
-            With the columns `query` (the user's index label), `target` (the explained label),
+        data frame
+            Of the library of the queries or else of the training rows: pandas, polars, PyArrow or
+            what else they were; pandas if they were arrays. With the columns `query` (the user's
+            index label), `target` (the explained label),
             `rank` (from 1), `row` (the user's index label of the training row), `position` (the
             row's position in the training data), `score`, `label`, `prediction` and `probability`
             (the model's, of the row's own label). Where a row has several targets, `target`,
             `label` and `prediction` are columns each, `target_0` and so on. Columns of which
             nothing is known are left out, and so are the places for which there was no row.
+            Features follow: ``row_<feature>`` of the training row, ``query_<feature>`` of the
+            query. Of sparse rows these are the columns that are not 0 in all of them.
 
         Raises
         ------
         ImportError
-            If pandas is not installed.
+            If the library of the frame, such as pandas, is not installed.
+        ValueError
+            If `X_train` or `X_test` has other rows, by their number or by their index labels; or if
+            it is sparse, and over 100 columns are not 0.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explanation = explainer.explain(X.iloc[[77]], n_examples=2)
+        >>> frame = explanation.frame(X, X.iloc[[77]])
+        >>> frame[["row", "row_petal width (cm)", "query_petal width (cm)"]].to_numpy().tolist()
+        [[133.0, 1.5, 1.7], [126.0, 1.8, 1.7]]
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "Explanation.frame needs pandas, which is not installed: pip install pandas"
-            ) from error
-        columns: dict[str, NDArray[Any]] = {}
+        columns: dict[str, Any] = {}
         for name, values in self.columns().items():
             several = values.ndim > 1
             parts = {f"{name}_{k}": part for k, part in enumerate(values.T)} if several else {}
             columns |= parts if several else {name: values}
-        return pd.DataFrame(columns)
+        library = self.library or library_of(X_train, X_test)
+        query, place = np.nonzero(self.indices >= 0)
+        if X_train is not None:
+            position, n_rows = self.indices[query, place], len(self.training_rows.index)
+            features = columns_at(X_train, position, "row_", library, n_rows)
+            check_names(X_train, self.training_rows.index[position], position, "X_train")
+            columns |= features
+        if X_test is not None:
+            position = self.query_positions[query]
+            check_names(X_test, self.query_index[query], position, "X_test")
+            columns |= columns_at(X_test, position, "query_", library, None)
+        return frame_of(columns, library, "Explanation.frame")
 
-    def plot(self, query: int = 0, ax: Axes | None = None) -> InfluenceDisplay:
+    def plot(
+        self, query: int = 0, ax: Axes | None = None, *, X_train: Any = None
+    ) -> InfluenceDisplay:
         """Draw the rows that explain one query as horizontal bars.
 
         Parameters
@@ -242,6 +293,9 @@ class Explanation:
             Position of the query in this explanation.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
+        X_train : data frame, series, array, sparse matrix or list, default=None
+            The training rows in the order of ``fit``, to write the first cells of each beside its
+            bar.
 
         Returns
         -------
@@ -253,7 +307,7 @@ class Explanation:
         ImportError
             If matplotlib is not installed.
         """
-        return InfluenceDisplay.from_explanation(self, query, ax=ax)
+        return InfluenceDisplay.from_explanation(self, query, ax=ax, X_train=X_train)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `frame`, without pandas. Several targets of a row are one of them."""
@@ -279,45 +333,45 @@ class Explanation:
         tables = [_clipped(_lines(query)) for query in shown]
         widths = [
             max(map(len, column))
-            for column in zip(header, *(line for table in tables for line in table), strict=True)
+            for column in zip(header, *(row for rows in tables for row in rows), strict=True)
         ]
 
-        def aligned(line: list[str]) -> str:
-            return "  ".join(["", *map(str.rjust, line, widths)])
+        def aligned(row: list[str]) -> str:
+            return "  ".join(["", *map(str.rjust, row, widths)])
 
-        text = [_title(self)]
-        for query, table in zip(shown, tables, strict=True):
+        text = [f"Explanation of {_caption(self)}"]
+        for query, rows in zip(shown, tables, strict=True):
             text += ["", query_title(query)]
-            text += [aligned(line) for line in [header, *table]] if table else []
+            text += [aligned(row) for row in [header, *rows]] if rows else []
             text += [f"  {note}" for note in _row_notes(query)]
-        text += [line for note in _query_notes(self, len(shown)) for line in ("", note)]
+        text += [part for note in _query_notes(self, len(shown)) for part in ("", note)]
         return "\n".join(text)
 
     def _repr_html_(self) -> str:
-        """A self-contained table for notebooks; every text in it is escaped."""
+        """A box for notebooks; every text in it is escaped."""
         shown = self[:MAX_QUERIES_HTML]
         header = _header(self)
-        groups = "".join(_html_group(query, len(header)) for query in shown)
-        notes = "".join(f"<p>{escape(note)}</p>" for note in _query_notes(self, len(shown)))
-        # Text and background keep the page's own colours, so light and dark pages both work.
-        return (
-            '<div style="overflow-x: auto">'
-            f"<p>{escape(_title(self))}</p>{_html_legend(self)}"
-            '<table style="border-collapse: collapse; text-align: right">'
-            f"<thead>{_html_line(header, tag='th')}</thead>{groups}</table>{notes}</div>"
+        lines = [one for query in shown for one in _html_lines(query, len(header))]
+        notes = "".join(paragraph(note) for note in _query_notes(self, len(shown)))
+        words = [place for place, heading in enumerate(header) if heading in _WORDS]
+        content = _html_legend(self) + table(header, lines, words) + notes
+        way = code_line(
+            "explanation.frame(X_train, X_test)", "has all of this with the features beside it."
         )
+        return box("Explanation", _caption(self), content + way)
 
 
-def _title(explanation: Explanation) -> str:
+def _caption(explanation: Explanation) -> str:
+    """Of what it is, in a line."""
     n_queries = len(explanation)
-    title = f"Explanation of {n_queries} {'query' if n_queries == 1 else 'queries'}"
+    caption = f"{n_queries} {'query' if n_queries == 1 else 'queries'}"
     if explanation.sign is None:
-        return f"{title}: criterion {explanation.criterion}"
-    title = f"{title}: criterion {explanation.criterion}, sign {explanation.sign}"
+        return f"{caption}: criterion {explanation.criterion}"
+    caption = f"{caption}: criterion {explanation.criterion}, sign {explanation.sign}"
     solver = explanation.solver
     if solver is None or solver.is_exact:
-        return title
-    return f"{title}, solver {solver.name} ({solver.reason})"
+        return caption
+    return f"{caption}, solver {solver.name} ({solver.reason})"
 
 
 def _header(explanation: Explanation) -> list[str]:
@@ -327,13 +381,9 @@ def _header(explanation: Explanation) -> list[str]:
 
 def _lines(query: Explanation) -> list[list[str]]:
     """The cells of the first rows of a one-query explanation, as text."""
-
-    def score_text(score: float) -> str:
-        return format(score, "#.4g" if query.sign is None else "+#.4g").removesuffix(".")
-
     columns = query.columns()
     formats = {
-        "score": score_text,
+        "score": lambda score: score_text(score, query.sign),
         "prediction": short_text,
         "probability": "{:.3f}".format,
     }
@@ -366,37 +416,22 @@ def _more(n_hidden: int, one: str, several: str) -> list[str]:
     return [f"... and {n_hidden} more {one if n_hidden == 1 else several}"]
 
 
-def _html_line(cells: list[str], *, tag: str = "td", color: str = "transparent") -> str:
-    first, *others = map(escape, cells)
-    style = f"border-left: 0.4em solid {color}; padding: 0.1em 0.6em"
-    return (
-        f'<tr><{tag} style="{style}">{first}</{tag}>'
-        + "".join(f'<{tag} style="padding: 0.1em 0.6em">{cell}</{tag}>' for cell in others)
-        + "</tr>"
-    )
-
-
-def _html_group(query: Explanation, n_columns: int) -> str:
-    """The rows of one query as a `tbody`."""
-
-    def across(text: str, tag: str) -> str:
-        style = "text-align: left; padding: 0.6em 0.6em 0.1em"
-        return f'<tr><{tag} colspan="{n_columns}" style="{style}">{escape(text)}</{tag}></tr>'
-
-    colors = (score_color(score, query.sign) for score in query.columns()["score"])
+def _html_lines(query: Explanation, n_columns: int) -> list[str]:
+    """The rows of one query, below a line that names it."""
+    title = across(escape(query_title(query)), n_columns, is_heading=True)
+    words = [place for place, heading in enumerate(_header(query)) if heading in _WORDS]
+    styles = (score_meaning(score, query.sign) for score in query.columns()["score"])
     lines = [
-        _html_line(line, color=color) for line, color in zip(_lines(query), colors, strict=False)
+        line(texts, style, words)
+        for texts, style in zip(_clipped(_lines(query)), styles, strict=False)
     ]
-    notes = [across(note, "td") for note in _row_notes(query)]
-    return f"<tbody>{across(query_title(query), 'th')}{''.join(lines + notes)}</tbody>"
+    notes = [across(escape(note), n_columns) for note in _row_notes(query)]
+    return [title, *lines, *notes]
 
 
 def _html_legend(explanation: Explanation) -> str:
     if explanation.sign is None:
         return ""
-    meanings = {SUPPORTING_COLOR: "+ supports the target", OPPOSING_COLOR: "- opposes the target"}
-    spans = (
-        f'<span style="border-left: 0.4em solid {color}; padding: 0 1.2em 0 0.4em">{text}</span>'
-        for color, text in meanings.items()
-    )
-    return f"<p>{''.join(spans)}</p>"
+    meanings = {"supports": "+ supports the target", "opposes": "- opposes the target"}
+    keys = (f'<span class="key {style}">{text}</span>' for style, text in meanings.items())
+    return f"<p>{''.join(keys)}</p>"

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..utils._text import text_of
+from ..utils._boxes import box, code_line, folded, line, paragraph, table
+from ..utils._text import clip, text_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class FlipSet:
     def found(self) -> bool:
         """Whether a set was found."""
         return self.size > 0
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks: the sentence, and the rows by their names and positions."""
+        content = paragraph(str(self))
+        if self.found:
+            places = zip(self.rows, self.positions, strict=True)
+            lines = [line([clip(text_of(row)), str(place)], words=[0]) for row, place in places]
+            rows = table(["row", "position in the training data"], lines, [0])
+            content += folded(f"The rows ({self.size})", rows)
+            content += code_line(
+                "explainer.retrain_without([flip_set.positions])", "is the model without them."
+            )
+        return box("FlipSet", f"of a prediction of {clip(text_of(self.label))}", content)
 
     def __str__(self) -> str:
         if not self.found:

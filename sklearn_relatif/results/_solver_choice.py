@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..utils._boxes import box, paragraph
+
 #: Of these and of those that other modules name, those without approximation.
 EXACT = ("cholesky", "woodbury", "diagonal", "active_set")
 
@@ -29,3 +31,8 @@ class SolverChoice(NamedTuple):
     def is_exact(self) -> bool:
         """Whether scores are those of the exact inverse, but for rounding."""
         return set(self.name.split(", ")) <= set(EXACT) and self.is_proved
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks."""
+        kind = "exact but for rounding" if self.is_exact else "an approximation, or not proved"
+        return box("SolverChoice", f"{self.name}: {kind}", paragraph(f"Because: {self.reason}."))

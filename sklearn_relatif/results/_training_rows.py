@@ -25,9 +25,13 @@ class TrainingRows:
         What the model predicts for the row. None: there is no model.
     probabilities : ndarray of shape (n_train,) or None
         The model's probability of the row's own label. None: the model has none.
+    library : str or None
+        The data frame library of the training data: ``"pandas"``, ``"polars"``, ``"pyarrow"``, ...
+        None: they were no data frame.
     """
 
     index: NDArray[Any]
     labels: NDArray[Any] | None = None
     predictions: NDArray[Any] | None = None
     probabilities: NDArray[np.floating] | None = None
+    library: str | None = None

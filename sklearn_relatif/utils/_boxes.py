@@ -46,7 +46,9 @@ $says_dark { $dark }
 #$id p { margin: .45em 0; max-width: 60em; }
 #$id ol, #$id ul { margin: .3em 0; padding-left: 1.6em; max-width: 58em; }
 #$id .strong { border-left: .25em solid var(--opposes); padding-left: .6em; }
-#$id details { border-top: 1px solid var(--line); margin: 0 -.8em; padding: 0 .8em; }
+#$id details, #$id details + p { border-top: 1px solid var(--line); margin: 0 -.8em; }
+#$id details { padding: 0 .8em; }
+#$id details + p { padding: .4em .8em 0; }
 #$id details:nth-of-type(odd) { background: var(--wash); }
 #$id summary { cursor: pointer; padding: .3em 0; }
 #$id .scroll { overflow-x: auto; max-width: 100%; margin: .3em 0; }

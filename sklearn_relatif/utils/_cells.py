@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from ._text import text_of
+from ._text import apart, is_missing, printable, text_of
 from ._validation import refuse_lazy
 
 #: What the only column of texts is called that have no name.
 UNNAMED = "value"
+#: Characters of texts whose spaces at the ends are told.
+MAX_QUOTED = 60
 #: Single precision in the words of PyArrow and of Polars, which give its values as doubles.
 SINGLE = ("float", "Float32")
 
@@ -25,8 +28,8 @@ class Cells:
     Parameters
     ----------
     table : data frame, series, array, sparse matrix or sequence
-        Of pandas, Polars, PyArrow, NumPy or SciPy, or a list. Of sparse rows, the cells that are
-        not 0 are read.
+        Of pandas, Polars, PyArrow, NumPy (also with named fields) or SciPy, or a list. Of sparse
+        rows, the cells that are not 0 are read.
     n_rows : int, default=None
         The number of rows that it must have. None: any.
 
@@ -47,8 +50,13 @@ class Cells:
 
     def __init__(self, table: Any, n_rows: int | None = None) -> None:
         refuse_lazy(table)
-        # As objects: NumPy would turn the numbers beside a text into texts.
         is_table = hasattr(table, "shape") or hasattr(table, "__array__")
+        if isinstance(table, Mapping) or (not is_table and _holds_mappings(table)):
+            raise TypeError(
+                "X must hold the training rows, as a data frame, an array, a sparse matrix or a "
+                "list; got dicts. Make a data frame of them: pandas.DataFrame(X)."
+            )
+        # As objects: NumPy would turn the numbers beside a text into texts.
         self.table: Any = table if is_table else np.asarray(table, dtype=object)
         shape = self.table.shape if hasattr(self.table, "shape") else (len(self.table),)
         if not shape:
@@ -61,24 +69,34 @@ class Cells:
         self.n_rows = int(shape[0])
         if sparse.issparse(self.table):
             self.table = sparse.csr_array(self.table)
-        self.names = None if sparse.issparse(self.table) else list(_apart(self._named(shape)))
+        self.names = None if sparse.issparse(self.table) else apart(self._named(shape))
 
     def _named(self, shape):
         table = self.table
         if len(shape) == 1:
-            return [text_of(getattr(table, "name", None) or UNNAMED)]
+            fields = getattr(getattr(table, "dtype", None), "names", None)
+            return map(text_of, fields or [_own_name(table)])
         if hasattr(table, "column_names"):  # PyArrow
             return map(text_of, table.column_names)
         return map(text_of, getattr(table, "columns", range(shape[1])))
 
     def row(self, position: int) -> list[tuple[str, str]]:
-        """The names and texts of the cells of a row, in the order of the columns."""
+        """The names and texts of the cells of a row, in the order of the columns.
+
+        A value is written in full, in as few digits as tell it from others, and a date without
+        midnight. What is missing is "missing", whatever the table calls it; a text stands in quotes
+        where it would be taken for that, is empty, or has spaces at its ends.
+        """
         position = int(position)
         if self.names is None:
             cells = _sparse_row(self.table, position)
         else:
             cells = ((name, self._cell(position, n)) for n, name in enumerate(self.names))
-        return [(text_of(name), text_of(value)) for name, value in cells]
+        return [(text_of(name), cell_text(value)) for name, value in cells]
+
+    def value(self, position: int, name: str) -> Any:
+        """The value of a cell."""
+        return self._cell(int(position), self._place(name))
 
     def values(self, name: str) -> np.ndarray:
         """The cells of a column, as an array of the type that they have."""
@@ -96,10 +114,14 @@ class Cells:
             return table.iloc[row] if table.ndim == 1 else table.iloc[row, place]
         if _has_columns(table):
             return _value(self._column(place), row)
+        if _has_fields(table):
+            return table[row][place]
         return _value(table, row) if np.ndim(table) == 1 else table[row, place]
 
     def _column(self, place):
         table = self.table
+        if _has_fields(table):
+            return table[table.dtype.names[place]]
         if table.ndim == 1 if hasattr(table, "ndim") else not _has_columns(table):
             return table
         if hasattr(table, "iloc"):
@@ -114,12 +136,27 @@ def _has_columns(table):
     return hasattr(table, "column_names") or hasattr(table, "get_columns")
 
 
-def _apart(names):
-    """Names of which several are the same, counted."""
-    seen: dict[str, int] = {}
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+def _has_fields(table):
+    """Whether the rows of an array are records."""
+    return getattr(getattr(table, "dtype", None), "names", None) is not None
+
+
+def _holds_mappings(table):
+    return hasattr(table, "__len__") and any(isinstance(row, Mapping) for row in table)
+
+
+def _own_name(table):
+    name = getattr(table, "name", None)
+    return UNNAMED if is_missing(name) or name == "" else name
+
+
+def cell_text(value: Any) -> str:
+    """The text of a cell: see :meth:`Cells.row`."""
+    text = text_of(value)
+    if not isinstance(value, str) or len(value) > MAX_QUOTED:
+        return text
+    is_bare = bool(text) and value == value.strip() and text != text_of(None)
+    return text if is_bare else '"{}"'.format(printable(value).replace("\n", r"\n"))
 
 
 def _sparse_row(X, row):

@@ -29,6 +29,12 @@ SCORE_NAMES = {
     "loss_relative": "loss-relative influence",
     "nearest_neighbors": "minus the distance to the query",
 }
+RANKING_NAMES = {
+    "self_influence": "self-influence",
+    "test_influence": "influence on the test rows",
+    "loo_loss": "leave-one-out",
+    "loo_probability": "leave-one-out",
+}
 #: Least distance of two labels, as a share of the height of the axes, and in heights of their text.
 LABEL_GAP, LINE_HEIGHT = 0.07, 1.35
 #: Where labels end, what is kept free around them, and most of what is kept for them, as shares of

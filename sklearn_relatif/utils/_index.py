@@ -25,10 +25,15 @@ def row_index(X: Any) -> NDArray[Any]:
     >>> row_index([[0.0], [1.0]])
     array([0, 1])
     """
-    # A list has an `index` too, but it is a method.
-    if hasattr(X, "iloc") and hasattr(X, "index"):
+    if has_index(X):
         return np.array(X.index)
     return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
+
+
+def has_index(X: Any) -> bool:
+    """Whether the rows of a table have labels, as those of pandas have."""
+    # A list has an `index` too, but it is a method.
+    return hasattr(X, "iloc") and hasattr(X, "index")
 
 
 def rows_at(index: NDArray[Any], positions: NDArray[np.integer]) -> np.ma.MaskedArray:

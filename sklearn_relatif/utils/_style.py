@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._colors import NEUTRAL, OPPOSING, OPPOSING_ON_DARK, SUPPORTING, SUPPORTING_ON_DARK
-from ._text import clip, clip_apart, text_of
+from ._text import clip, clip_apart, short_text, text_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,8 @@ SMALL = 3.5
 FULL_SIZE = 16
 #: Width of a character, in sizes of its font, on average.
 CHARACTER = 0.55
+#: Fewest characters of a name.
+SHORTEST = 6
 #: Smallest text, in points.
 SMALLEST = 4.0
 #: What is kept for a legend, in its heights: axes shrink when those beside them get their labels;
@@ -37,12 +39,15 @@ class Palette:
 
     Attributes
     ----------
+    paper : str
+        The background, or nearly so.
     supports, opposes, neither : str
         Of rows by the sign of their score; the first is of points, the second marks some of them.
     lines : tuple of str
         Of curves.
     """
 
+    paper: str
     supports: str
     opposes: str
     neither: str
@@ -57,9 +62,14 @@ class Palette:
 
 
 LIGHT = Palette(
-    SUPPORTING, OPPOSING, NEUTRAL, (SUPPORTING, OPPOSING, "#00745A", "#A3457E", "#B27A00")
+    "#FFFFFF",
+    SUPPORTING,
+    OPPOSING,
+    NEUTRAL,
+    (SUPPORTING, OPPOSING, "#00745A", "#A3457E", "#B27A00"),
 )
 DARK = Palette(
+    "#000000",
     SUPPORTING_ON_DARK,
     OPPOSING_ON_DARK,
     NEUTRAL,
@@ -91,12 +101,20 @@ def palette_of(ax: Axes) -> Palette:
 def dress(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
     """Give axes their frame, title and labels, in lines no longer than the axes are."""
     size, box = text_size(ax), ax.get_window_extent()
-    ax.set_title(_in_lines(title, ax, box.width), fontsize=size)
-    ax.set_xlabel(_in_lines(x, ax, box.width), fontsize=size)
-    ax.set_ylabel(_in_lines(y, ax, box.height), fontsize=size)
+    ax.set_title(in_lines(title, ax, box.width), fontsize=size)
+    ax.set_xlabel(in_lines(x, ax, box.width), fontsize=size)
+    ax.set_ylabel(in_lines(y, ax, box.height), fontsize=size)
     if is_small(ax):
         ax.tick_params(labelsize="x-small")
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def show_as_percent(*axes: Any) -> None:
+    """Write the ticks of axes, which are shares, as percentages."""
+    from matplotlib.ticker import PercentFormatter
+
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1))
 
 
 def is_small(ax: Axes) -> bool:
@@ -138,7 +156,8 @@ def n_characters(ax: Axes, pixels: float, size: str) -> int:
     return max(8, int(pixels / (CHARACTER * points_of(size) * ax.figure.dpi / 72)))
 
 
-def _in_lines(text: str, ax: Axes, pixels: float) -> str:
+def in_lines(text: str, ax: Axes, pixels: float) -> str:
+    """A title or a label in lines no longer than there is room."""
     width = n_characters(ax, pixels, text_size(ax))
     paragraphs = (
         textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False)
@@ -171,8 +190,25 @@ def names_of(values: Iterable[Any], width: int = 20, most: int | None = None) ->
     names = [text_of(value) for value in values]
     if max(map(len, names), default=0) > width and len(set(names)) > 1:
         names = _without_shared_ends(names)
-    names = clip_apart(names, width)
+    names = clip_apart(names, max(SHORTEST, width))
     return [plain(name if most is None else clip(name, most)) for name in names]
+
+
+def names_with_labels(names: Iterable[Any], labels: Iterable[Any] | None, room: int) -> list[str]:
+    """Names of the user's with a label behind each, as far as there is room.
+
+    Parameters
+    ----------
+    names : iterable
+    labels : iterable, optional
+    room : int
+        Characters of both together.
+    """
+    if labels is None:
+        return names_of(names, min(30, room))
+    shown = names_of(map(short_text, labels), min(20, room // 2))
+    names = names_of(names, min(30, room - max(map(len, shown), default=0) - 3))
+    return [f"{name} ({label})" for name, label in zip(names, shown, strict=True)]
 
 
 def _without_shared_ends(names: list[str]) -> list[str]:
@@ -246,6 +282,7 @@ def add_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str]) -> float:
             borderaxespad=0.2,
             handlelength=1.8,
             columnspacing=1.2,
+            labelspacing=0.3,
         )
         box = legend.get_window_extent()
         if box.width <= room.width:

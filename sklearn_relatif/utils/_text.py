@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from unicodedata import category
 
 import numpy as np
 
+#: Sizes of numbers that are written without an exponent. Above, some of the digits before the point
+#: are not known.
+PLAIN = 1e-7, 1e16
+#: The time of dates that have none, and of durations in days.
+MIDNIGHT = re.compile(r",? 0?0:00:00(?=$|[+-])")
 #: Characters of a number that was computed, above which it is rounded.
 MAX_NUMBER = 12
 
@@ -42,15 +49,21 @@ def text_of(value: Any) -> str:
     if is_missing(value):
         return "missing"
     if isinstance(value, float | np.floating):
-        # Python and NumPy write the fewest digits that tell a number from all others.
-        return str(value).removesuffix(".0")
+        return _number(value)
     if isinstance(value, np.datetime64):
-        return str(np.datetime_as_string(value, unit="auto"))
-    if isinstance(value, datetime):
-        return str(value).removesuffix(" 00:00:00")
+        return str(np.datetime_as_string(value, unit="auto")).replace("T", " ")
+    if isinstance(value, datetime | timedelta):
+        return MIDNIGHT.sub("", str(value))
     if isinstance(value, tuple) or _is_row(value):
         return f"({', '.join(map(text_of, value))})"
     return printable(" ".join(str(value).split()))
+
+
+def _number(value):
+    """A number in the fewest digits that tell it from all others of its precision."""
+    if PLAIN[0] <= abs(value) < PLAIN[1]:
+        return np.format_float_positional(value, trim="-")
+    return "0" if value == 0 else str(value)
 
 
 def short_text(value: Any) -> str:
@@ -82,6 +95,28 @@ def clip_apart(texts: list[str], width: int = 30) -> list[str]:
     while width < longest and len({clip(text, width) for text in texts}) < len(set(texts)):
         width *= 2
     return [clip(text, width) for text in texts]
+
+
+def apart(names: Iterable[str]) -> list[str]:
+    """Names, of which those that come again are counted: no two are the same.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.utils._text import apart
+    >>> apart(["age", "age", "sex"])
+    ['age', 'age (2)', 'sex']
+    """
+    listed = list(names)
+    taken, counts, kept = set(listed), dict.fromkeys(listed, 0), []
+    for name in listed:
+        counts[name] += 1
+        own = name
+        while counts[name] > 1 and own in taken:
+            own = f"{name} ({counts[name]})"
+            counts[name] += own in taken
+        taken.add(own)
+        kept.append(own)
+    return kept
 
 
 def printable(value: Any) -> str:

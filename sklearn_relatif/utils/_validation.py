@@ -7,6 +7,7 @@ from contextlib import suppress
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import get_config
 
 from ._index import row_index
 from ._text import is_missing
@@ -40,6 +41,45 @@ def refuse_lazy(X):
         raise TypeError(
             f"X is a {type(X).__name__}, whose rows are not there yet; pass X.collect()."
         )
+
+
+def refuse_dispatched(**arguments):
+    """Raise a TypeError if scikit-learn would compute with the arrays of another library.
+
+    Unless it does, they are converted to NumPy's, where the library lets them.
+    """
+    if not get_config()["array_api_dispatch"]:
+        return
+    for name, values in arguments.items():
+        if _is_of_other_library(values):
+            raise TypeError(
+                f"{name} is an array of {_library(values)}, and explanations are computed with "
+                f"NumPy: pass np.asarray({name}), or {name}.cpu().numpy() from a GPU."
+            )
+
+
+def refuse_fitted_elsewhere(estimator):
+    """Raise a TypeError if an estimator was fitted to arrays of another library than NumPy."""
+    for name, values in vars(estimator).items():
+        if _is_of_other_library(values):
+            raise TypeError(
+                f"{type(estimator).__name__} was fitted to arrays of {_library(values)} ({name} is "
+                "one), and explanations are computed with NumPy: fit it to np.asarray(X), or "
+                "X.cpu().numpy() from a GPU."
+            )
+
+
+def _is_of_other_library(values):
+    """Whether these are an array to compute with (those of Arrow are not), and not NumPy's."""
+    return (
+        hasattr(values, "__dlpack__")
+        and hasattr(values, "__matmul__")
+        and not isinstance(values, np.ndarray)
+    )
+
+
+def _library(values):
+    return type(values).__module__.partition(".")[0]
 
 
 def check_sample_weight(sample_weight, n_rows):

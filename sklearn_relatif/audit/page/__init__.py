@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...utils._cells import Cells
 from ._data import element, offer, pack
+from ._explained import explained_of
 from ._findings import findings
 from ._groups import groups_of
 from ._header import header, title
@@ -34,7 +35,7 @@ class Section(NamedTuple):
     content: str
 
 
-def render(report, X=None, X_test=None, n_rows=20):
+def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
     """The page of a report as text.
 
     Parameters
@@ -43,9 +44,18 @@ def render(report, X=None, X_test=None, n_rows=20):
     X, X_test : data frame, array-like, sparse matrix or sequence of texts, default=None
         The rows to show the cells of. None: those that the audit was given.
     n_rows : int, default=20
+    image_shape : tuple of int, default=None
+        Of the images that rows are.
     """
     packed = pack(report)
-    sections = _sections(report, X, n_rows, packed)
+    cells = report.cells if X is None else Cells(X, len(report.index))
+    test_cells = report.test_cells if X_test is None else _test_cells(X_test, report.n_test)
+    sections = {}
+    if report.explained:
+        content = explained_of(report, cells, test_cells, image_shape)
+        heading = "Predictions and the rows that explain them"
+        sections["explained"] = Section("Explained", heading, content)
+    sections |= _sections(report, cells, test_cells, n_rows, packed)
     found = findings(report, {name: section.heading for name, section in sections.items()})
     sections = {"findings": Section("Findings", "What was found", found)} | sections
     return Template(_part("page.html")).substitute(
@@ -65,10 +75,9 @@ def render(report, X=None, X_test=None, n_rows=20):
     )
 
 
-def _sections(report, X, n_rows, packed):
-    """The sections below the findings, by the names that these link to."""
-    cells = report.cells if X is None else Cells(X, len(report.index))
-    content = suspects(report, cells, n_rows) + offer(report, packed)
+def _sections(report, cells, test_cells, n_rows, packed):
+    """The sections of the tables, by the names that findings link to."""
+    content = suspects(report, cells, test_cells, n_rows) + offer(report, packed)
     sections = {"rows": Section("Rows", "Rows to look at first", content)}
     if report.n_test is not None:
         sections["hubs"] = Section("Hubs", "Hubs", hubs(report, n_rows))
@@ -86,6 +95,14 @@ def _sections(report, X, n_rows, packed):
     )
     sections["legend"] = Section("Legend", "What the numbers mean", legend(report))
     return sections
+
+
+def _test_cells(X_test, n_test):
+    cells = Cells(X_test)
+    if cells.n_rows != n_test:
+        given = "none" if n_test is None else f"{n_test:,}"
+        raise ValueError(f"X_test has {cells.n_rows} rows; the audit was given {given}.")
+    return cells
 
 
 def _part(name):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
-import numpy as np
-
 from ...utils._text import text_of
-from ..views import amount, percent
 from ._pieces import listed, more_of
 
 #: Findings that are shown at once.
@@ -16,6 +14,11 @@ N_FINDINGS = 5
 SERIOUS, WARNING = 0.7, 0.4
 #: Rows that a finding names at once.
 N_ROWS = 8
+#: Numbers of a sentence, and names in it that may hold some.
+NUMBER, QUOTED = (
+    re.compile(r"(?<![\w.])[<>]?\d+(?:,\d{3})*(?:\.\d+)?%?(?!\w)"),
+    re.compile(r"'[^']*'|“[^”]*”"),
+)
 ICONS = {
     "serious": '<path d="M12 4 L21 20 H3 Z"/><path d="M12 10 V14.5"/><path d="M12 17 V17.4"/>',
     "warning": '<circle cx="12" cy="12" r="9"/><path d="M12 7 V13"/><path d="M12 16.4 V16.8"/>',
@@ -48,7 +51,7 @@ def findings(report, titles):
 
 
 def _card(report, finding, titles):
-    value = _value(finding.value)
+    value = _value(finding)
     shown = f'<span class="value">{escape(value)}</span>' if value else ""
     severity = severity_of(finding)
     below = []
@@ -79,13 +82,19 @@ def _icon(severity):
     )
 
 
-def _value(value):
-    """The number of a finding: a count, or a share of something."""
-    if not np.isfinite(value):
-        return ""
-    if float(value).is_integer() and abs(value) >= 1:
-        return f"{int(value):,}"
-    return percent(value) if 0 <= value <= 1 else amount(value)
+def _value(finding):
+    """The number of a finding as its sentence writes it; empty if it does not."""
+    texts = NUMBER.findall(QUOTED.sub("", finding.sentence))
+    fitting = [text for text in texts if _stands_for(text, finding.value)]
+    return fitting[0] if fitting else ""
+
+
+def _stands_for(text, value):
+    """Whether a number of a sentence is a value, but for its rounding."""
+    digits = text.strip("<>%").replace(",", "")
+    unit = 0.01 if text.endswith("%") else 1.0
+    last = unit * 10.0 ** -len(digits.partition(".")[2])
+    return abs(unit * float(digits) - value) <= last * (1 + 1e-9)
 
 
 def _places(report, finding):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import PurePath
 
 from ...optimality import is_at_optimum
 from ...utils._text import text_of
@@ -31,13 +32,16 @@ def header(report):
 
 def title(report):
     """What a window or a tab is called."""
-    name = report.source.name or report.model["model"]
+    name = PurePath(report.source.name or report.model["model"]).name
     return f"Audit of {name}, {report.model['n_rows']:,} rows"
 
 
 def _name(report):
     source = report.source
-    name = escape(source.name or f"{report.model['model']} and its training rows")
+    name = f"{report.model['model']} and its training rows"
+    if source.name is not None:
+        name = PurePath(source.name).name
+    name = escape(name)
     if source.target is None:
         return name
     return f'{name} <span class="to">→</span> {escape(source.target)}'
@@ -130,7 +134,8 @@ def _origin(report):
 def _details(report):
     """What there is to know of where the page comes from, as headings and HTML."""
     source = report.source
-    lines = [
+    lines = [] if source.name is None else [("Data", escape(source.name))]
+    lines += [
         ("Rows", _rows_line(report)),
         ("Columns", _columns_line(report)),
         ("Rows are named by", escape(source.row_names)),

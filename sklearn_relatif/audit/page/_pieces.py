@@ -11,8 +11,9 @@ from ...utils._text import clip, text_of
 from ..views import percent
 
 PERCENT = (
-    "probability", "loo_probability", "accuracy", "loo_accuracy", "largest_class", "test_accuracy",
-    "test_largest_class", "predictions_changed", "accuracy_change",
+    "probability", "loo_probability", "label_probability", "accuracy", "loo_accuracy",
+    "largest_class", "test_accuracy", "test_largest_class", "predictions_changed",
+    "accuracy_change",
 )  # fmt: skip
 SIGNED = (
     "test_influence", "accuracy_change", "loss_change", "loss_change_estimate", "residual",
@@ -86,7 +87,7 @@ def figure(chart, caption):
 
 
 def row_table(report, rows, columns, more=None, *, title):
-    """A table of training rows.
+    """A table of training rows, without the numbers that are the same for all of them.
 
     Parameters
     ----------
@@ -99,16 +100,40 @@ def row_table(report, rows, columns, more=None, *, title):
         As of :func:`table_of`.
     title : str
     """
-    view = report.view
-    headings = [(name, view.row[name]) for name in ("row", *columns)]
+    chosen = {"row": report.index[rows]} | {name: report.columns[name][rows] for name in columns}
+    return value_table(report.view, report.view.row, chosen, more, title=title)
+
+
+def value_table(view, meanings, columns, more=None, *, title):
+    """A table of columns, without the numbers that are the same in all lines, which it tells.
+
+    Parameters
+    ----------
+    view : View
+    meanings : dict of str to Meaning
+    columns : dict of str to sequence
+    more : list of str, default=None
+    title : str
+    """
+    same = {name: text for name, values in columns.items() if (text := _only(view, name, values))}
+    names = [name for name in columns if name not in same]
     records = [
-        [
-            cell(view, "row", report.index[row]),
-            *(cell(view, name, report.columns[name][row]) for name in columns),
-        ]
-        for row in rows
+        [cell(view, name, value) for name, value in zip(names, line, strict=True)]
+        for line in zip(*(columns[name] for name in names), strict=True)
     ]
-    return table_of(view, headings, records, more, title=title)
+    table = table_of(view, [(name, meanings[name]) for name in names], records, more, title=title)
+    if not same:
+        return table
+    told = ", ".join(f"{meanings[name].heading} {text}" for name, text in same.items())
+    return f'{table}<p class="soft same">The same for all of them: {escape(told)}.</p>'
+
+
+def _only(view, name, values):
+    """How a number is shown that is the same in all lines of a table; empty if they differ."""
+    if name in view.words or len(values) < 2:
+        return ""
+    texts = {number(name, value) for value in values}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def table_of(view, headings, records, more=None, *, title, first=N_RECORDS):
@@ -216,7 +241,7 @@ def _one_cell(name, text):
     kept = text
     if len(text) > MAX_TEXT:
         kept = f"{text[:MAX_TEXT]} … ({len(text):,} characters)"
-    shown = escape(kept)
+    shown = escape(kept) if text else '<span class="soft">empty</span>'
     if len(kept) > MAX_CELL:
         shown = f"{escape(kept[:MAX_CELL])}…" + more_of("all of it", f"<p>{escape(kept)}</p>")
     return (

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._pieces import cell, table_of
+from ._pieces import value_table
+
+#: Numbers that stand in the table of the test rows to look at first.
+OF_SUSPECTS = "label_probability", "loss", "suspicion_rank"
 
 
 def predictions_of(report, n_rows):
-    found = dict(report.predictions)
+    found = {name: v for name, v in report.predictions.items() if name not in OF_SUSPECTS}
     found["best_row"] = [
         "none" if is_none else name
         for name, is_none in zip(found["best_row"].data, found["best_row"].mask, strict=True)
     ]
     order = np.argsort(np.nan_to_num(found["support"], nan=-np.inf), kind="stable")
-    view = report.view
-    headings = [(name, view.prediction[name]) for name in found]
+    found = {name: np.asarray(values, object) for name, values in found.items()}
 
     def table(rows, title):
-        records = [[cell(view, n, found[n][i]) for n in found] for i in rows]
-        return f"<h3>{title}</h3>{table_of(view, headings, records, title=f'{title} test rows')}"
+        columns = {name: values[rows] for name, values in found.items()}
+        name = f"{title} test rows"
+        listed = value_table(report.view, report.view.prediction, columns, title=name)
+        return f"<h3>{title}</h3>{listed}"
 
     return (
         "<p>Of test rows, which the model has not seen. A prediction with little support has no "

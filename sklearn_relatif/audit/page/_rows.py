@@ -9,26 +9,77 @@ import numpy as np
 from ...utils._text import text_of
 from .._sentences import why
 from . import _svg
-from ._pieces import figure, more_below, present, row_table
+from ._pieces import figure, more_below, number, present, row_table, value_table
 
+#: Classes of style of the lines of hubs.
+STYLES = {"hub_if": "by-if", "hub_relatif": "by-relatif"}
+#: Relative difference of values that are drawn.
+FLAT = 1e-3
 #: Targets whose residuals are drawn, at most.
 MAX_PICTURES = 6
 
 
-def suspects(report, cells, n_rows):
+def suspects(report, cells, test_cells, n_rows):
+    """The section of the rows that the model fits worst.
+
+    Parameters
+    ----------
+    report : AuditReport
+    cells, test_cells : Cells or None
+    n_rows : int
+    """
+    rows = report.first_positions(n_rows)
+    content = f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
+    of_test_rows = _test_suspects(report, test_cells, n_rows)
+    if of_test_rows:
+        content += "<h3>Training rows</h3>"
+    return (
+        content + _training_suspects(report, cells, rows) + of_test_rows + _pictures(report, rows)
+    )
+
+
+def _training_suspects(report, cells, rows):
     columns = present(report, report.view.suspect_columns)
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
-    rows = report.first_positions(n_rows)
     more = [
-        more_below(why(report.columns, row, report.n_test), [] if cells is None else cells.row(row))
+        more_below(
+            why(report.columns, row, report.n_test),
+            _deciding_first(_cells_of(cells, row), report.contributions.get(int(row), {})),
+        )
         for row in rows
     ]
-    return (
-        f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
-        + row_table(report, rows, columns, more, title="Rows to look at first")
-        + _pictures(report, rows)
+    return row_table(report, rows, columns, more, title="Rows to look at first")
+
+
+def _test_suspects(report, cells, n_rows):
+    """The same of test rows, where their labels or targets are known."""
+    found, view = report.predictions, report.view
+    if "suspicion_rank" not in found:
+        return ""
+    rows = report.first_test_positions(n_rows)
+    names = ["query", *(name for name in view.test_suspect_columns if name in found)]
+    more = [
+        more_below(f"{view.about_test_row(found, row)}.", _cells_of(cells, row)) for row in rows
+    ]
+    table = value_table(
+        view,
+        view.prediction,
+        {name: found[name][rows] for name in names},
+        more,
+        title="Test rows to look at first",
     )
+    return f"<h3>Test rows, which the model has not seen</h3>{table}"
+
+
+def _deciding_first(cells, contributions):
+    """The cells of a row, first those whose columns its prediction comes from."""
+    place = {name: place for place, name in enumerate(contributions)}
+    return sorted(cells, key=lambda one: place.get(one[0], len(place)))
+
+
+def _cells_of(cells, row):
+    return [] if cells is None else cells.row(row)
 
 
 def _pictures(report, rows):
@@ -55,39 +106,53 @@ def _pictures(report, rows):
             x_label=f"prediction{end}", y_label=f"residual{end}", axis=_svg.plain_axis,
         )  # fmt: skip
         figures.append(figure(chart, f"All training rows.{key}"))
-    chart = _svg.scatter(
-        columns["loss"], columns["self_influence"], marked,
-        x_label="loss", y_label="self-influence",
-    )  # fmt: skip
-    figures.append(figure(chart, f"All training rows.{key}"))
-    return f'<div class="pictures">{"".join(figures)}</div>'
+    flat = _flat(columns["self_influence"])
+    if flat is None:
+        chart = _svg.scatter(
+            columns["loss"], columns["self_influence"], marked,
+            x_label="loss", y_label="self-influence",
+        )  # fmt: skip
+        figures.append(figure(chart, f"All training rows.{key}"))
+    drawn = f'<div class="pictures">{"".join(figures)}</div>'
+    return drawn if flat is None else f"{drawn}<p>{escape(flat)}</p>"
+
+
+def _flat(values):
+    """Why there is no picture of values that hardly vary; None if they do."""
+    positive = values[(values > 0) & np.isfinite(values)]
+    if len(positive) and positive.max() > (1 + FLAT) * positive.min():
+        return None
+    n_rest = len(values) - len(positive)
+    if not len(positive):
+        return "The self-influence is 0 for all rows, and not drawn."
+    rest = f", and 0 for the other {n_rest:,}" if n_rest else ""
+    text = number("self_influence", float(positive.max()))
+    return f"The self-influence is {text} for {len(positive):,} rows{rest}: it is not drawn."
 
 
 def hubs(report, n_rows):
-    content = f"<p>{escape(report.hub_line())}</p>"
-    shares = {}
-    for style, name, method in (
-        ("by-if", "hub_if", "influence"),
-        ("by-relatif", "hub_relatif", "relative influence"),
-    ):
-        counts = report.columns[name]
-        hubs = np.argsort(-counts, kind="stable")[:n_rows]
-        title = f"Most often first by {method}"
-        columns = present(report, report.view.hub_columns)
-        table = row_table(report, hubs[counts[hubs] > 0], columns, title=title)
+    columns = report.columns
+    methods = {"hub_if": "influence", "hub_relatif": "relative influence"}
+    if np.array_equal(columns["hub_if"], columns["hub_relatif"]):
+        methods = {"hub_if": "influence, relative or not"}
+    content, shares = f"<p>{escape(report.hub_line())}</p>", {}
+    for name, method in methods.items():
+        counts, title = columns[name], f"Most often first by {method}"
+        first = np.argsort(-counts, kind="stable")[:n_rows]
+        listed = present(report, report.view.hub_columns)
+        table = row_table(report, first[counts[first] > 0], listed, title=title)
         content += f"<h3>{title}</h3>{table}"
         counts = np.sort(counts[counts > 0])[::-1]
-        shares[style] = np.cumsum(counts) / max(1, counts.sum())
-    if any(len(values) for values in shares.values()):
-        chart = _svg.curves(
-            shares, x_label="training rows, most frequent first", y_label="share of test rows"
-        )
-        key = (
-            '<span class="key line by-if"></span>influence'
-            '<span class="key line by-relatif"></span>relative influence'
-        )
-        content += figure(chart, f"How few rows explain how many predictions.{key}")
-    return content
+        shares[STYLES[name]] = np.cumsum(counts) / max(1, counts.sum())
+    if not any(len(values) for values in shares.values()):
+        return content
+    chart = _svg.curves(
+        shares, x_label="training rows, most frequent first", y_label="share of test rows"
+    )
+    key = "".join(
+        f'<span class="key line {STYLES[name]}"></span>{method}' for name, method in methods.items()
+    )
+    return content + figure(chart, f"How few rows explain how many predictions.{key}")
 
 
 def harm(report, n_rows):

@@ -135,7 +135,7 @@ const left = make("output", "");
 const search = make("div", "", {className: "search"});
 search.setAttribute("role", "search");
 search.append(input, left);
-if (tables.length) document.querySelector(".bar").append(search);
+if (tables.length) document.querySelector(".toolbar").append(search);
 input.addEventListener("input", () => {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = tables.map(table => table.show(words)).reduce((a, b) => a + b, 0);

@@ -38,7 +38,7 @@ class View:
         Columns that hold text.
     endings : tuple of str
         Of the names of columns, one for each target that is a number.
-    suspect_columns, hub_columns, harm_columns : tuple of str
+    suspect_columns, hub_columns, harm_columns, test_suspect_columns : tuple of str
         Of the tables of rows.
     row, prediction, group, facts : dict of str to Meaning
         What each number is called, and what it means.
@@ -51,6 +51,7 @@ class View:
     suspect_columns: tuple[str, ...]
     hub_columns: tuple[str, ...]
     harm_columns: tuple[str, ...]
+    test_suspect_columns: tuple[str, ...]
     row: dict[str, Meaning]
     prediction: dict[str, Meaning]
     group: dict[str, Meaning]
@@ -136,6 +137,10 @@ class View:
 
     def about(self, columns: dict[str, np.ndarray], row: int) -> str:
         """What the model makes of the target of a row, as the beginning of a sentence."""
+        raise NotImplementedError
+
+    def about_test_row(self, predictions: dict[str, np.ndarray], row: int) -> str:
+        """What the model, which has not seen it, makes of the target of a test row."""
         raise NotImplementedError
 
 

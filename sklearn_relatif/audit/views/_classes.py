@@ -9,7 +9,7 @@ from ...utils._validation import class_positions, label_array, missing_places
 from .._intervals import mean_change, of_share
 from .._meanings import FACTS, GROUP, PREDICTION, ROW
 from ._base import NAMES, KeyFigure, View
-from ._words import name_of, percent
+from ._words import name_of, ordinal, percent
 
 NO_PROBABILITIES = (
     "The model gives no probabilities by scores alone; rows are judged by their loss."
@@ -32,6 +32,10 @@ class ClassView(View):
     )  # fmt: skip
     harm_columns = (
         "label", "prediction", "probability", "test_influence", "parameter_shift", "loss",
+    )  # fmt: skip
+    test_suspect_columns = (
+        "label", "prediction", "label_probability", "probability", "loss", "support",
+        "suspicion_rank",
     )  # fmt: skip
     row, prediction, group, facts = ROW, PREDICTION, GROUP, FACTS
 
@@ -150,7 +154,7 @@ class ClassView(View):
         line = f"The model is right about {', '.join(parts)}"
         if "test_accuracy" in model:
             line += (
-                f", and {model['test_accuracy']:.1%} of {model['n_test']} test rows (always "
+                f", and {model['test_accuracy']:.1%} of {model['n_test']:,} test rows (always "
                 f"the most frequent label: {model['test_largest_class']:.1%})"
             )
         return line + "."
@@ -162,11 +166,16 @@ class ClassView(View):
 
     def introduction(self, columns, first):
         n_contradicted = np.sum(columns["label"][first] != columns["prediction"][first])
-        return (
+        told = (
             "The rows that the model fits worst, by its loss: of the rankings tried, it found "
             f"planted label errors best on most data. Of these {len(first)}, the model "
-            f"contradicts the labels of {n_contradicted or 'none'}. A suspect need not be an "
-            "error: it may be a rare case, or a case that the features do not tell."
+            f"contradicts the labels of {n_contradicted or 'none'}. "
+        )
+        if n_contradicted == 0:
+            return told + "They are only those that it is least sure of."
+        return told + (
+            "A suspect need not be an error: it may be a rare case, or a case that the features "
+            "do not tell."
         )
 
     def about(self, columns, row):
@@ -191,9 +200,18 @@ class ClassView(View):
             alone = name_of(columns["loo_prediction"][row])
             return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
         place = int(columns["suspicion_rank"][row])
-        where = "the largest" if place == 1 else f"number {place} by size"
+        where = f"the {ordinal(place)}largest"
         agrees = "as labelled" if is_right else f"not its label {label}"
         return f"Its loss is {where} of {len(columns['loss'])}; {verdict}, {agrees}"
+
+    def about_test_row(self, predictions, row):
+        label, prediction = (name_of(predictions[name][row]) for name in ("label", "prediction"))
+        given = ""
+        if "label_probability" in predictions:
+            given = f", which the model gives {percent(predictions['label_probability'][row])}"
+        if predictions["label"][row] == predictions["prediction"][row]:
+            return f"Its label is {label}{given}; the model predicts it"
+        return f"Its label is {label}{given}; the model predicts {prediction}"
 
 
 CLASSES = ClassView()

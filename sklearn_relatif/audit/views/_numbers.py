@@ -56,6 +56,7 @@ class NumberView(View):
         self.hub_columns = (
             *self._names(*shown), "hub_if", "hub_relatif", "self_influence", "leverage",
         )  # fmt: skip
+        self.test_suspect_columns = (*self._names(*shown), "loss", "support", "suspicion_rank")
         self.harm_columns = (*self._names(*shown), "test_influence", "parameter_shift", "loss")
 
     def _names(self, *names):
@@ -212,6 +213,19 @@ class NumberView(View):
             f"{amount(prediction)} that {whose} predicts{with_it}{compared}"
         )
 
+    def about_test_row(self, predictions, row):
+        end = max(self.endings, key=lambda end: _times_usual(predictions, row, end))
+        residual = predictions[f"residual{end}"][row]
+        side = "above" if residual >= 0 else "below"
+        times = _times_usual(predictions, row, end)
+        of = f" of target{end}" if end else ""
+        compared = f", {times:.1f} times the typical error{of}" if np.isfinite(times) else ""
+        return (
+            f"Its target{end} {amount(predictions[f'target{end}'][row])} is "
+            f"{amount(abs(residual))} {side} the {amount(predictions[f'prediction{end}'][row])} "
+            f"that the model predicts{compared}"
+        )
+
     def _worst(self, columns, row):
         """The ending of the target that is furthest off, in typical errors: units differ."""
         return max(self.endings, key=lambda end: _times_typical(columns, row, end, fitted=0.0))
@@ -224,7 +238,7 @@ def _errors(model, end):
         parts.append(f"{amount(model[f'loo_error{end}'])} when each is left out")
     line, spread = ", ".join(parts), f"spread{end}"
     if f"test_error{end}" in model:
-        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']} test rows"
+        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']:,} test rows"
         spread = f"test_spread{end}"
     return f"{line} (always the mean target: {amount(model[spread])})"
 
@@ -241,6 +255,13 @@ def _times_typical(columns, row, end, fitted=np.nan):
     typical = root_mean_square(columns[f"residual{end}"])
     error = abs(columns[f"target{end}"][row] - _of_others(columns, row, end)[0])
     return error / typical if typical > 0 else fitted
+
+
+def _times_usual(predictions, row, end):
+    """How often the error of a test row has the typical error of the test rows."""
+    residuals = predictions[f"residual{end}"]
+    typical = root_mean_square(residuals)
+    return abs(residuals[row]) / typical if typical > 0 else np.nan
 
 
 def root_mean_square(values) -> float:

@@ -17,6 +17,16 @@ def amount(value) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
+def ordinal(place):
+    """What stands before "largest": nothing, "2nd ", "3rd " and so on."""
+    if place == 1:
+        return ""
+    ending = (
+        "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    )
+    return f"{place:,}{ending} "
+
+
 def percent(share):
     """A share, in tables and in sentences: one digit, and never 0% or 100% of what is not."""
     if np.isnan(share):
