@@ -31,7 +31,8 @@ CLEAN = {
 }
 #: Of these, others have tests of their own.
 OWN = {"duplicates", "near_duplicates", "conflicting_duplicates", "duplicates_across_split",
-       "no_skill", "leakage", "identifiers", "conclusion_held", "hubs"}  # fmt: skip
+       "no_skill", "leakage", "identifiers", "conclusion_held",
+       "hubs", "extreme_values"}  # fmt: skip
 
 
 def scaled(model=None):
@@ -425,3 +426,13 @@ def test_columns_need_no_names(kind):
     (found,) = [it for it in report.findings if it.kind in OWN]
     assert found.kind == "duplicates_across_split"
     assert found.value == 1
+
+
+def test_a_number_that_outweighs_its_column_is_named():
+    X, y = cancer()
+    X.loc[200, "mean texture"] *= 1000
+    found, _ = audited(X, y.to_numpy(), tested=False)
+    extreme = found["extreme_values"]
+    np.testing.assert_array_equal(extreme.rows, [200])
+    assert extreme.columns == ("mean texture",)
+    assert "row 200 (mean texture is" in extreme.sentence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._duplicates import CONFLICTS, DUPLICATES, LEAKS_OF_ROWS, conflicting_rows
+from ._extremes import EXTREMES
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
 from ._held import GROUPS, SINGLE_ROWS
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     TARGETS,
     LEAKS_OF_ROWS,
     IDENTIFIERS,
+    EXTREMES,
     SINGLE_ROWS,
     GROUPS,
     HUBS,

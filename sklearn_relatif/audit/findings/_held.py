@@ -7,7 +7,7 @@ import numpy as np
 from ...removal import predictors_without
 from ...utils._text import clip, text_of
 from ..views import percent
-from ._extremes import described
+from ._extremes import described, extreme_of
 from ._finding import Check, Evidence, Finding
 
 #: Rows that are left out, one at a time: those that should matter most; and those of them whose
@@ -16,6 +16,8 @@ N_LEFT_OUT, N_PROVED = 10, 5
 #: Share of the labels that are predicted otherwise without a row, and how many times the share of
 #: one row in all it must be.
 SHARE, TIMES = 0.01, 100
+#: Of a row with an extreme number, labels that are predicted otherwise without it.
+FEW = 3
 #: Change of predicted numbers without a row, by the typical error of the model.
 TIMES_ERROR = 0.05
 #: Leverage above which nothing can be said of a model without the row.
@@ -35,14 +37,14 @@ N_GROUPS = 2
 
 def _find_rows(evidence: Evidence) -> list[Finding]:
     rows, query = _candidates(evidence), evidence.test_query
-    limit = _limit(evidence)
     for order, n_rows in (("newton", N_PROVED), ("retrain", N_PROVED)):
         if not len(rows):
             return []
         before, after = predictors_without(evidence.study, query, rows, order)
         changes = np.array([_change(evidence, before, other) for other in after])
         best = np.argsort(-changes, kind="stable")[:n_rows]
-        best = best[changes[best] >= limit]
+        limits = np.array([_limit(evidence, row) for row in rows[best]])
+        best = best[changes[best] >= limits]
         rows, changes = rows[best], changes[best]
     if not len(rows):
         return []
@@ -63,7 +65,8 @@ def _find_rows(evidence: Evidence) -> list[Finding]:
             method="The model retrained without each of the rows that move it most by one Newton "
             "step. Told of rows without which 1% of the labels change and a hundred times as "
             "many as one row's share of all rows is; of numbers, if the root mean square change is "
-            "5% of the typical error and above its standard error (Cook's distance above 1).",
+            "5% of the typical error and above its standard error (Cook's distance above 1). Of a "
+            "row with an extreme number, 1% and 5% are enough.",
             rows=rows,
             section="rows",
         )
@@ -86,10 +89,13 @@ def _candidates(evidence):
     return first[can_go[first]]
 
 
-def _limit(evidence):
-    n_rows = len(evidence.index)
+def _limit(evidence, row):
+    """The change without a row from which on it is told, which is lower for an extreme one."""
+    n_rows, is_extreme = len(evidence.index), extreme_of(evidence.predictors, row) is not None
     if "label" in evidence.columns:
-        return max(SHARE, TIMES / n_rows)
+        return max(SHARE, FEW / evidence.model["n_test"] if is_extreme else TIMES / n_rows)
+    if is_extreme:
+        return TIMES_ERROR
     n_parameters = evidence.model.get("effective_parameters", evidence.columns["leverage"].sum())
     return max(TIMES_ERROR, np.sqrt(n_parameters / n_rows))
 

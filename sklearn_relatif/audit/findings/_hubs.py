@@ -11,8 +11,8 @@ from ._finding import Check, Evidence, Finding
 #: Share of the test rows that a training row comes first for, and how many times the share of one
 #: row in all it must be, to be told.
 SHARE, TIMES = 0.2, 500
-#: The same for a row with an extreme number.
-SHARE_OF_EXTREMES, TIMES_OF_EXTREMES = 0.05, 100
+#: Share and number of them for a row with an extreme number.
+SHARE_OF_EXTREMES, FEW = 0.05, 3
 #: Hubs that are looked at, and that are described.
 N_LOOKED_AT, N_DESCRIBED = 10, 2
 
@@ -40,7 +40,7 @@ def _find(evidence: Evidence) -> list[Finding]:
             method=f"Told of rows that come first for {SHARE:.0%} of the test rows and {TIMES} "
             "times as many as one row's share of all rows is, or, with a number that is "
             "five times as far from the median as those of 98% of the rows, for "
-            f"{SHARE_OF_EXTREMES:.0%} and {TIMES_OF_EXTREMES} times.",
+            f"{SHARE_OF_EXTREMES:.0%}.",
             rows=np.array(hubs, np.intp),
             section="hubs",
         )
@@ -48,10 +48,9 @@ def _find(evidence: Evidence) -> list[Finding]:
 
 
 def _is_outsize(evidence, row, share):
-    times = share * len(evidence.index)
-    if share >= SHARE and times >= TIMES:
+    if share >= SHARE and share * len(evidence.index) >= TIMES:
         return True
-    is_large = share >= SHARE_OF_EXTREMES and times >= TIMES_OF_EXTREMES
+    is_large = share >= SHARE_OF_EXTREMES and evidence.columns["hub_if"][row] >= FEW
     return is_large and extreme_of(evidence.predictors, row) is not None
 
 
