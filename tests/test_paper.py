@@ -225,7 +225,7 @@ def surnames_file(tmp_path_factory):
             stem = "".join(rng.choice(list("bdklmnprst") + list("aeiou"), rng.integers(2, 5)))
             label = rng.choice(list(endings)) if rng.random() < 0.05 else language
             lines.append(f"{(stem + rng.choice(own)).title()},{label}")
-    path.write_text("\n".join([*lines, f"{surnames.QUERY},a", f"{surnames.QUERY},a"]))
+    path.write_text("\n".join([*lines, f"{surnames.QUERY},a", f"{surnames.QUERY},a"]), "utf-8")
     return path
 
 

@@ -180,7 +180,7 @@ def test_crafted_files_of_skops_write_nothing(attack, tmp_path):
     assert victim.read_text() == "untouched"
     # The file is what it is taken for: whoever trusted all of it would lose theirs.
     skops.loads(data, trusted=skops.get_untrusted_types(data=data))
-    assert victim.read_text().startswith("<!DOCTYPE html>")
+    assert victim.read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_crafted_machines_fit_no_other_model(tmp_path):

@@ -211,8 +211,14 @@ def explained(case, **options):
     return RelatIFExplainer(case.model, random_state=0, **{"damping": case.damping, **options})
 
 
-def test_scikit_learn_checks_of_neighbors():
-    assert_checks(NearestNeighborsExplainer())
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_scikit_learn_checks_of_neighbors(is_routed):
+    assert_checks(NearestNeighborsExplainer(), is_routed=is_routed)
+
+
+@pytest.mark.parametrize("model", [ROUTED, requesting_weights(Ridge())], ids=["logistic", "ridge"])
+def test_scikit_learn_checks_with_metadata_routing(model):
+    assert_checks(RelatIFExplainer(model), ROUTING, is_routed=True)
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -159,7 +159,7 @@ def texts_of(values):
     present = values.notna().to_numpy()
     given = values.to_numpy(object)[present]
     if pandas.api.types.is_float_dtype(values) and all(number % 1 == 0 for number in given):
-        given = given.astype(int)
+        given = given.astype(np.int64)
     texts = np.full(len(values), np.nan, dtype=object)
     texts[present] = [str(value).strip() or np.nan for value in given]
     return pandas.Series(texts, index=values.index, dtype=object)

@@ -404,7 +404,7 @@ def _as_array(labels):
     if _are_truth(labels):
         return (labels == "True").to_numpy(bool)
     if _are_numbers(labels) and not labels.str.contains(".", regex=False).any():
-        return labels.to_numpy(object).astype(int)
+        return labels.to_numpy(object).astype(np.int64)
     return labels.to_numpy(str)
 
 

@@ -11,6 +11,11 @@ from .._sentences import why
 from . import _svg
 from ._pieces import figure, more_below, number, present, row_table, value_table
 
+HUBS = "A hub is a training row that comes first in the explanations of many test rows."
+HARM = (
+    "What removing a row, and it alone, would change the mean loss of the test rows by, as "
+    "influence estimates it: rows below 0 harm, rows above 0 help."
+)
 #: Classes of style of the lines of hubs.
 STYLES = {"hub_if": "by-if", "hub_relatif": "by-relatif"}
 #: Relative difference of values that are drawn.
@@ -45,7 +50,7 @@ def _training_suspects(report, cells, rows):
     more = [
         more_below(
             why(report.columns, row, report.n_test),
-            _deciding_first(_cells_of(cells, row), report.contributions.get(int(row), {})),
+            _cells_of(cells, row, report.contributions),
         )
         for row in rows
     ]
@@ -60,7 +65,11 @@ def _test_suspects(report, cells, n_rows):
     rows = report.first_test_positions(n_rows)
     names = ["query", *(name for name in view.test_suspect_columns if name in found)]
     more = [
-        more_below(f"{view.about_test_row(found, row)}.", _cells_of(cells, row)) for row in rows
+        more_below(
+            f"{view.about_test_row(found, row)}.",
+            _cells_of(cells, row, report.test_contributions),
+        )
+        for row in rows
     ]
     table = value_table(
         view,
@@ -72,14 +81,11 @@ def _test_suspects(report, cells, n_rows):
     return f"<h3>Test rows, which the model has not seen</h3>{table}"
 
 
-def _deciding_first(cells, contributions):
+def _cells_of(cells, row, contributions):
     """The cells of a row, first those whose columns its prediction comes from."""
-    place = {name: place for place, name in enumerate(contributions)}
-    return sorted(cells, key=lambda one: place.get(one[0], len(place)))
-
-
-def _cells_of(cells, row):
-    return [] if cells is None else cells.row(row)
+    place = {name: place for place, name in enumerate(contributions.get(int(row), {}))}
+    own = [] if cells is None else cells.row(row)
+    return sorted(own, key=lambda one: place.get(one[0], len(place)))
 
 
 def _pictures(report, rows):
@@ -135,7 +141,7 @@ def hubs(report, n_rows):
     methods = {"hub_if": "influence", "hub_relatif": "relative influence"}
     if np.array_equal(columns["hub_if"], columns["hub_relatif"]):
         methods = {"hub_if": "influence, relative or not"}
-    content, shares = f"<p>{escape(report.hub_line())}</p>", {}
+    content, shares = f"<p>{HUBS} {escape(report.hub_line())}</p>", {}
     for name, method in methods.items():
         counts, title = columns[name], f"Most often first by {method}"
         first = np.argsort(-counts, kind="stable")[:n_rows]
@@ -159,7 +165,7 @@ def harm(report, n_rows):
     order = np.argsort(report.columns["test_influence"], kind="stable")
     columns = present(report, report.view.harm_columns)
     harmful, helpful = order[:n_rows], order[::-1][:n_rows]
-    return "".join(
+    return f"<p>{HARM}</p>" + "".join(
         f"<h3>{title}</h3>{row_table(report, rows, columns, title=title)}"
         for title, rows in (
             ("Most harmful to the test rows", harmful),
