@@ -2,8 +2,9 @@
 
     python docs/pictures.py
 
-It writes digits.png, rows.png, fidelity.png and, where a Chromium is found, report.png to
-docs/images. The data ship with scikit-learn or are those of the examples.
+It writes digits.png, rows.png, cooks_distance.png, fidelity.png, curves.png, heatmap.png and,
+where a Chromium is found, report.png to docs/images. The data ship with scikit-learn or are those
+of the examples.
 """
 
 import shutil
@@ -16,16 +17,21 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.datasets import load_breast_cancer, load_digits
-from sklearn.linear_model import LogisticRegression
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.metrics import plant_label_errors
 from sklearn_relatif.plotting import (
+    CooksDistanceDisplay,
+    DetectionCurveDisplay,
     GalleryDisplay,
+    InfluenceHeatmapDisplay,
     LeverageDisplay,
+    RemovalCurveDisplay,
     RemovalFidelityDisplay,
     SelfInfluenceDisplay,
 )
@@ -93,6 +99,32 @@ def draw_displays():
         RemovalFidelityDisplay.from_estimator(explainer, X_test, y_test, order=order, ax=ax)
     save(figure, "fidelity.png")
 
+    figure, (left, right) = two_panels()
+    CooksDistanceDisplay.from_estimator(explainer, ax=left)
+    regression = RelatIFExplainer(LinearRegression()).fit(*load_diabetes(return_X_y=True))
+    CooksDistanceDisplay.from_estimator(regression, ax=right)
+    save(figure, "cooks_distance.png")
+
+    labels, is_wrong = plant_label_errors(y_train, 0.1, random_state=0)
+    noisy = RelatIFExplainer(model).fit(X_train, labels)
+    figure, (left, right) = two_panels()
+    DetectionCurveDisplay.from_estimator(noisy, is_wrong, ax=left)
+    rankings = ["self_influence", "loss"]
+    removal = RemovalCurveDisplay.from_estimator(
+        noisy, X_test, y_test, rankings=rankings, scoring="neg_log_loss", random_state=0, ax=right
+    )
+    save(figure, "curves.png")
+    print({name: scores.round(3).tolist() for name, scores in removal.scores.items()})
+
+
+def draw_heatmap():
+    X_train, X_test, y_train, y_test = split(*load_digits(return_X_y=True))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    explainer = RelatIFExplainer(model).fit(X_train, y_train)
+    wrong = np.flatnonzero(explainer.predict(X_test) != y_test)[:8]
+    heatmap = InfluenceHeatmapDisplay.from_estimator(explainer, X_test[wrong])
+    save(heatmap.figure_, "heatmap.png")
+
 
 def draw_report():
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -122,4 +154,5 @@ def draw_report():
 if __name__ == "__main__":
     draw_digits()
     draw_displays()
+    draw_heatmap()
     draw_report()

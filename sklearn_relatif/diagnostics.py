@@ -42,6 +42,19 @@ def diagnostics(study: Study, dfbetas: bool = True) -> Any:
     dfbetas : bool, default=True
         Whether there is a column for each parameter.
     """
+    rows = study.training_rows
+    return frame_of(diagnostic_columns(study, dfbetas), rows.library, "diagnostics", rows.index)
+
+
+def diagnostic_columns(study: Study, dfbetas: bool = True) -> dict[str, np.ndarray]:
+    """The columns of :func:`diagnostics`, without a library of data frames.
+
+    Parameters
+    ----------
+    study : Study
+    dfbetas : bool, default=True
+        Whether there is a column for each parameter.
+    """
     objective = _objective_of(study)
     has_targets = study.targets.n_columns > 1 and not objective.has_l1
     parts = _of_each_target(objective) if has_targets else [objective]
@@ -52,9 +65,8 @@ def diagnostics(study: Study, dfbetas: bool = True) -> Any:
         for names, values in _tables(study, part, dfbetas)
         for name, column in zip(names, values.T, strict=True)
     ]
-    columns = zip(apart(name for name, _ in found), (column for _, column in found), strict=True)
-    rows = study.training_rows
-    return frame_of(dict(columns), rows.library, "diagnostics", rows.index)
+    names = apart(name for name, _ in found)
+    return dict(zip(names, (column for _, column in found), strict=True))
 
 
 def _tables(study: Study, objective: LinearObjective, dfbetas: bool) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from .explainers import RelatIFExplainer, study_of
 from .results import Explanation
 from .search import SIGNS, merge_signs
 from .utils._blocks import block_budget, row_blocks
+from .utils._boxes import box, code_line
 from .utils._frames import library_of
 from .utils._index import row_index
 from .utils._validation import check_choice, check_positive_int
@@ -99,6 +100,19 @@ class ExplanationIndex:
         lengthened, self._longest = _vectors(self._study, self.criterion, DTYPES[index])
         self.vectors_ = lengthened[:, :-1]
         self._search = SEARCHES[index](lengthened)
+
+    def __repr__(self) -> str:
+        return f"ExplanationIndex of {self._caption()}"
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks."""
+        way = code_line("explain(X)", "finds the rows that explain predictions by their vectors.")
+        return box("ExplanationIndex", self._caption(), way)
+
+    def _caption(self) -> str:
+        n_rows, length = self.vectors_.shape
+        name = type(self._study.model).__name__
+        return f"{name}, {n_rows:,} vectors of {length:,} numbers, criterion {self.criterion}"
 
     def explain(
         self, X: Any, y: Any = None, *, n_examples: int = 5, sign: str = "positive"

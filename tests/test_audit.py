@@ -1,6 +1,9 @@
 """The audit: its numbers against retraining and the full matrices, and its page."""
 
+import base64
+import json
 import re
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -405,3 +408,21 @@ def test_page_is_well_formed_and_escaped(audited, data, tmp_path):
     assert page.tags.count("script") == 2 and page.addresses == []  # the data, and the program
     assert "&lt;script&gt;" in text and "a&lt;b&gt;" in text
     assert list(report.frame().index) == names
+
+
+def test_a_page_holds_the_numbers_of_all_rows_or_says_of_how_many(audited, tmp_path, monkeypatch):
+    report = audited[1]
+    said = []
+    for room in (10**6, 4000):
+        monkeypatch.setattr("sklearn_relatif.audit.page._data.MAX_DATA", room)
+        report.to_html(tmp_path / "report.html")
+        page = (tmp_path / "report.html").read_text("utf-8")
+        text = re.search('id="all-rows"[^>]*>([^<]*)<', page)[1]
+        assert len(text) <= room
+        columns = json.loads(zlib.decompress(base64.b64decode(text)))["columns"]
+        said.append(re.search("Download the numbers</span> of ([^;]*)", page)[1])
+        rows = report.first_positions(len(columns[0]["steps"]))
+        assert np.cumsum(columns[0]["steps"]).tolist() == report.index[rows].tolist()
+    assert said[0].startswith("all 200 training rows as CSV, the most suspicious first, to 6")
+    assert said[1].startswith(f"the {len(rows)} of 200 training rows that the model fits worst")
+    assert 20 < len(rows) < 200

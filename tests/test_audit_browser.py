@@ -8,8 +8,11 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -160,30 +163,61 @@ def page(report, tmp_path_factory):
     return path.read_text("utf-8")
 
 
+class Bench(ThreadingHTTPServer):
+    """Shows a browser a page, and takes what this finds; time passes as it does."""
+
+    def __init__(self, text):
+        super().__init__(("127.0.0.1", 0), Attendant)
+        self.text, self.found = text.encode(), Queue()
+
+
+class Attendant(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self._answer(self.server.text)
+
+    def do_POST(self):
+        self.server.found.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self._answer(b"")
+
+    def _answer(self, content):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args):
+        pass
+
+
 @pytest.fixture(scope="module", params=["light", "dark"])
 def found(request, page, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("browser")
-    inner = page.replace("<head>", "<head>" + COLLECT_ERRORS, 1)
-    inner += f"<script>{axe()}</script>"
-    (folder / "phone.html").write_text(
+    inner = page.replace("<head>", "<head>" + COLLECT_ERRORS, 1) + f"<script>{axe()}</script>"
+    bench = Bench(
+        '<!DOCTYPE html><meta charset="utf-8">'
         f'<iframe id="frame" width="390" height="844" srcdoc="{html.escape(inner)}"></iframe>'
-        f'<pre id="found"></pre><script>{EXAMINE}\n'
-        "frame.onload = () => setTimeout(async () => {"
-        "  const result = await examine(frame.contentDocument).catch(e => ({failure: e.stack}));"
-        "  found.textContent = JSON.stringify(result); }, 100);</script>",
-        "utf-8",
+        f"<script>{EXAMINE}\nframe.onload = async () => {{"
+        "  const found = await examine(frame.contentDocument).catch(e => ({failure: e.stack}));"
+        "  fetch('found', {method: 'POST', body: JSON.stringify(found)}); };</script>"
     )
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000",
+        "--remote-debugging-port=0",  # Without it, or else a page to print, it would not stay.
+        f"--user-data-dir={tmp_path_factory.mktemp('browser') / 'profile'}",
         f"--blink-settings=preferredColorScheme={int(request.param == 'light')}",
-        "--dump-dom", (folder / "phone.html").as_uri(),
+        f"http://127.0.0.1:{bench.server_port}/",
     ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
-    results = re.search(r'<pre id="found">(.+)</pre>', shown.stdout, re.DOTALL)
-    assert results, shown.stderr
-    found = json.loads(html.unescape(results[1])) | {"scheme": request.param}
+    Thread(target=bench.serve_forever, daemon=True).start()
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    browser = subprocess.Popen(command, **silent)
+    try:
+        found = json.loads(bench.found.get(timeout=120)) | {"scheme": request.param}
+    finally:
+        browser.kill()
+        browser.wait()
+        bench.shutdown()
+        bench.server_close()
     assert "failure" not in found, found["failure"]
     return found
 
@@ -265,8 +299,10 @@ def test_a_table_is_saved_with_all_cells_of_its_rows(found, report):
 def test_the_numbers_of_all_rows_are_saved(found, report):
     heading, *rows = lines_of(found["all"])
     assert heading == ["row", *report.columns]
-    assert [row[0] for row in rows] == list(report.index)
+    order = report.first_positions(len(report.index))
+    assert [row[0] for row in rows] == report.index[order].tolist()
     for name, values in report.columns.items():
+        values = values[order]
         column = [row[heading.index(name)] for row in rows]
         if values.dtype.kind == "f":
             np.testing.assert_allclose(np.array(column, float), values, rtol=1e-5)

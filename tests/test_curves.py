@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score, get_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import mean_influence
+from sklearn_relatif.audit import losses, mean_influence
 from sklearn_relatif.explainers import study_of
 from sklearn_relatif.metrics import mislabel_rankings, plant_label_errors
 from sklearn_relatif.plotting import (
@@ -95,6 +97,23 @@ def test_points_are_the_scores_of_real_refits(explainer, data, scoring):
     assert display.ax_.get_ylabel() == ("neg log loss" if scoring else "accuracy")
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert names == ["self-influence", "loss", "influence on the test rows", "random (2 draws)"]
+
+
+@pytest.mark.parametrize("model", [SVC(gamma=0.1, tol=1e-8), LinearDiscriminantAnalysis()])
+def test_models_that_are_fitted_again_know_the_columns(model, data):
+    X, y, X_test, y_test, _ = data
+    X, X_test = X.iloc[:, 18:24].add_prefix("x"), X_test.iloc[:, 18:24].add_prefix("x")
+    explainer = RelatIFExplainer(model).fit(X, y)
+    display = RemovalCurveDisplay.from_estimator(
+        explainer, X_test, y_test, rankings=["loss"], shares=0.2, n_random=0
+    )
+    order = np.argsort(-losses_of(explainer), kind="stable")
+    expected = clone(model).fit(X.iloc[order[20:]], y[order[20:]]).score(X_test, y_test)
+    assert display.scores["loss"][1] == expected
+
+
+def losses_of(explainer):
+    return losses(study_of(explainer).objective)
 
 
 def test_the_most_helpful_rows_are_removed_first(explainer, data):
@@ -285,6 +304,8 @@ def test_names_without_room_are_counted():
 def test_bad_scores_of_heat_maps_are_refused():
     with pytest.raises(ValueError, match="one for each of 1 queries and 2 rows"):
         InfluenceHeatmapDisplay([[1.0]], ["q"], ["a", "b"])
+    with pytest.raises(ValueError, match="at least one query and one row"):
+        InfluenceHeatmapDisplay(np.empty((1, 0)), ["q"], [])
     with pytest.raises(ValueError, match="must be finite"):
         InfluenceHeatmapDisplay([[np.nan]], ["q"], ["a"])
     with pytest.raises(ValueError, match="criterion must be one of"):

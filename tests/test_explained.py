@@ -1,7 +1,14 @@
 """Predictions that an audit shows beside the rows that explain them."""
 
+import base64
+import html
+import re
+import struct
+import zlib
+
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.decomposition import PCA
@@ -152,15 +159,6 @@ def test_flip_sets_of_training_rows_need_the_rows(cancer):
     assert "not given as the model takes them" in report.explained[0].no_flip_set
 
 
-def test_of_many_classes_the_most_frequent_are_shown_and_the_rest_counted():
-    X, y = load_digits(return_X_y=True)
-    explainer = RelatIFExplainer(LogisticRegression(max_iter=2000)).fit(X[:600] / 16, y[:600])
-    report = explainer.audit(X[600:900] / 16, y[600:900])
-    typical = [one for one in report.explained if one.reason.startswith("typical")]
-    assert len(typical) == 3
-    assert any("Of 10 labels" in note and "queries=" in note for note in report.notes)
-
-
 def test_contributions_add_up_to_the_score(cancer):
     explainer, X, y = cancer
     report = explainer.audit(X[1::2], y[1::2])
@@ -243,3 +241,211 @@ def test_texts_are_explained(tmp_path):
     report = explainer.fit(texts, y).audit(texts[:6], y[:6], X_train=texts)
     assert {one.reason for one in report.explained} >= {"typical 'spam'", "typical 'ham'"}
     assert report.contributions == {}
+
+
+# --- how they are shown -------------------------------------------------------------------------
+
+
+def section_of(report, tmp_path, *args, **options):
+    """The section of the page, with the tags that it opens and closes."""
+    report.to_html(tmp_path / "report.html", *args, **options)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    return re.search(r'<section id="explained">.*?</section>', text, re.DOTALL)[0]
+
+
+def lines_of(section):
+    """The cells of each line of its tables, as text."""
+    lines = re.findall(r"<tr>(.*?)</tr>", section, re.DOTALL)
+    cells = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.DOTALL) for line in lines)
+    return [[html.unescape(re.sub("<[^>]+>", "", cell)) for cell in line] for line in cells]
+
+
+@pytest.fixture(scope="module")
+def audited_table(table):
+    frame, y = table
+    columns = make_column_transformer(
+        (StandardScaler(), ["color_blue", "unused"]), (OneHotEncoder(), ["color"])
+    )
+    explainer = RelatIFExplainer(make_pipeline(columns, LogisticRegression(tol=1e-8)))
+    return explainer.fit(frame[:200], y[:200]).audit(frame[200:], y[200:])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_cells_stand_beside_each_other(kind, table, audited_table, tmp_path):
+    (frame, y), report = table, audited_table
+    shown = frame.assign(note=frame["note"] + " & <b>more</b>", number=range(300))
+    if kind != "pandas":
+        module = pytest.importorskip(kind)
+        columns = {name: list(shown[name]) for name in shown}
+        shown = module.DataFrame(columns) if kind == "polars" else module.table(columns)
+    train, test = shown[:200], shown[200:]
+    section = section_of(report, tmp_path, train, test)
+    assert "<b>more</b>" not in section
+    lines = lines_of(section)
+    one = report.explained[0]
+    names = one.supporting.columns()["row"]
+    assert lines[0][1:] == ["this row", *(f"row {name}" for name in names)]
+    by_name = {line[0]: line[1:] for line in lines[: len(lines) // len(report.explained) // 2]}
+    assert by_name["number"] == [str(one.name), *map(str, names)]
+    assert by_name["color"] == list(frame["color"][[one.name, *names]])
+    assert by_name["note"][0] == f"{frame['note'][one.name]} & <b>more</b>"
+    assert by_name["label"] == list(map(str, y[[one.name, *names]]))
+    # What adds most to the prediction comes first, then what does not reach the model.
+    order = [name for name in by_name if name in one.contributions]
+    assert order == list(one.contributions)
+
+
+def test_numbers_that_are_further_off_are_darker(tmp_path):
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    explainer = RelatIFExplainer(Ridge(alpha=1e-3)).fit(X[::2], y[::2])
+    report = explainer.audit(X[1::2], y[1::2], X_train=X[::2])
+    section = section_of(report, tmp_path)
+    shades = list(map(float, re.findall(r'style="--far:([\d.]+)"', section)))
+    assert min(shades) == 0.15 and max(shades) == 1.0 and len(set(shades)) > 20
+    assert "Rows that raise the prediction" in section and "residual" in section
+    own = report.explained[0]
+    line = next(line for line in lines_of(section) if line[0] == "target")
+    assert line[1] == f"{own.label:g}"
+
+
+def test_without_the_training_rows_the_section_asks_for_them(cancer, tmp_path):
+    explainer, X, y = cancer
+    section = section_of(explainer.audit(X[1::2], y[1::2]), tmp_path)
+    assert "cells of the training rows were not given" in section
+    lines = lines_of(section)
+    assert any(line[0] == "label" for line in lines)
+
+
+def test_texts_are_shown_as_words(tmp_path):
+    words = ["alpha", "beta", "gamma", "delta", "rare"]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words[:4], 6)) + f" <i>{place % 40}</i>" for place in range(200)]
+    y = np.array([text.count("alpha") > text.count("beta") for text in texts]).astype(int)
+    explainer = RelatIFExplainer(make_pipeline(TfidfVectorizer(), LogisticRegression(tol=1e-8)))
+    report = explainer.fit(texts[:150], y[:150]).audit(texts[150:], y[150:], X_train=texts[:150])
+    section = section_of(report, tmp_path)
+    assert "<table" not in section and "<i>" not in section.replace('<i class="share', "")
+    assert html.escape(texts[150 + report.explained[0].position]) in section
+    # What most texts have is not marked.
+    shared = set(re.findall(r'<mark class="shared">(\w+)</mark>', section))
+    assert shared and not shared & set(words)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    train, test = X[:150], X[150:200]
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=3000, C=0.01)).fit(train, y[:150])
+    return explainer.audit(test, y[150:200]), train, test
+
+
+def test_of_many_classes_the_most_frequent_are_shown_and_the_rest_counted(digits):
+    report, _, _ = digits
+    typical = [one for one in report.explained if one.reason.startswith("typical")]
+    assert len(typical) == 3
+    assert any("labels, a typical" in note and "queries=" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("kind", ["array", "sparse", "frame"])
+def test_images_are_shown_as_pictures(kind, digits, tmp_path):
+    report, train, test = digits
+    if kind == "sparse":
+        train, test = sparse.csr_array(train), sparse.coo_array(test)
+    elif kind == "frame":
+        pd = pytest.importorskip("pandas")
+        train, test = pd.DataFrame(train), pd.DataFrame(test)
+    section = section_of(report, tmp_path, train, test, image_shape=(8, 8))
+    sources = re.findall(r'<img src="data:image/png;base64,([^"]+)"', section)
+    assert len(sources) == sum(
+        1 + len(one.supporting.columns()["row"]) + len(one.opposing.columns()["row"])
+        for one in report.explained
+    )
+    pixels = read_png(base64.b64decode(sources[0]))
+    expected = digits[2][report.explained[0].position].reshape(8, 8) / 16 * 255
+    np.testing.assert_allclose(pixels, expected, atol=0.51)
+
+
+def read_png(data):
+    """The bytes of a grey picture, by its specification."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height, depth, colors = struct.unpack(">IIBB", data[16:26])
+    assert (depth, colors) == (8, 0)
+    size = struct.unpack(">I", data[33:37])[0]
+    assert data[37:41] == b"IDAT"
+    assert zlib.crc32(data[37 : 41 + size]) == struct.unpack(">I", data[41 + size : 45 + size])[0]
+    lines = np.frombuffer(zlib.decompress(data[41 : 41 + size]), np.uint8)
+    return lines.reshape(height, width + 1)[:, 1:]
+
+
+def test_pictures_may_have_colors(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 12)), np.arange(60) % 2
+    report = RelatIFExplainer(LogisticRegression()).fit(X, y).audit(X_train=X)
+    assert "<img" in section_of(report, tmp_path, image_shape=(2, 2, 3))
+    for shape, message in [
+        ((3, 3), r"image_shape=\(3, 3\) has 9 values; a row has 12 columns"),
+        ((12,), r"image_shape must be \(height, width\)"),
+        (12, r"image_shape must be \(height, width\)"),
+        ((1, 6, 2), "3\\) for colours"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            report.to_html(tmp_path / "report.html", image_shape=shape)
+    with pytest.raises(ValueError, match="image_shape is for rows of numbers"):
+        report.to_html(tmp_path / "report.html", np.full(X.shape, "a"), image_shape=(3, 4))
+
+
+def test_other_test_rows_are_refused(cancer, tmp_path):
+    explainer, X, y = cancer
+    report = explainer.audit(X[1::2], y[1::2])
+    with pytest.raises(ValueError, match="X_test has 3 rows; the audit was given 284"):
+        report.to_html(tmp_path / "report.html", X[::2], X[:3])
+    with pytest.raises(ValueError, match="X_test has 3 rows; the audit was given none"):
+        explainer.audit().to_html(tmp_path / "report.html", X[::2], X[:3])
+
+
+def test_sparse_rows_show_the_cells_that_are_not_zero(tmp_path):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((80, 500), density=0.02, rng=rng, format="csr")
+    y = (X[:, :250].sum(axis=1) > X[:, 250:].sum(axis=1)).astype(int)
+    report = RelatIFExplainer(LogisticRegression(tol=1e-8)).fit(X[:60], y[:60]).audit(
+        X[60:], y[60:], X_train=X[:60]
+    )  # fmt: skip
+    lines = lines_of(section_of(report, tmp_path))
+    own = X[[60 + report.explained[0].position]].tocoo()
+    shown = {line[0]: line[1] for line in lines[: len(lines) // len(report.explained) // 2]}
+    for name, value in zip(own.col, own.data, strict=True):
+        assert shown[str(name)] == str(value)
+
+
+def test_it_prints_and_shows_itself_in_notebooks(cancer):
+    explainer, X, y = cancer
+    one = explainer.audit(X[1::2], y[1::2], X_train=X[::2]).explained[0]
+    text = str(one)
+    assert text.startswith(f"Most confident mistake: For test row {one.name} the model predicts")
+    first = next(iter(one.contributions))
+    line = next(line.split() for line in text.splitlines() if line.split()[:1] == [first])
+    rows = one.supporting.indices[0]
+    expected = [X[1::2][one.position], *X[::2][rows]]
+    assert [float(cell) for cell in line[1:]] == [row[int(first)] for row in expected]
+    assert "... and 18 more columns" in text and one.no_flip_set in text
+    box = one._repr_html_()
+    assert "18 more columns" in box and "http" not in box
+    alone = explainer.audit(X[1::2], y[1::2]).explained[0]
+    assert "probability of label" in str(alone)
+
+
+def test_hostile_names_and_cells_stay_text(tmp_path):
+    pd = pytest.importorskip("pandas")
+    script = "<script>alert(1)</script>\x1b[2J"
+    notes = [f"{script} {place % 3}" for place in range(40)]
+    X = pd.DataFrame({script: np.linspace(-1, 1, 40), "note": notes})
+    X.index = [f"{script}{n}" for n in range(40)]
+    y = np.array([script, f"other {script}"])[(np.arange(40) > 20).astype(int)]
+    columns = make_column_transformer((StandardScaler(), [script]), (OneHotEncoder(), ["note"]))
+    explainer = RelatIFExplainer(make_pipeline(columns, LogisticRegression())).fit(X, y)
+    report = explainer.audit(X[::2], y[::2], X_train=X)
+    section = section_of(report, tmp_path)
+    boxes = "".join(one._repr_html_() for one in report.explained)
+    for shown in (section, boxes):
+        assert "<script" not in shown and "\x1b" not in shown
+    assert all(str(one).replace("\n", "").isprintable() for one in report.explained)

@@ -1,5 +1,6 @@
 """Frames of every make, with types of their own, are explained as NumPy's numbers are."""
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -75,3 +76,8 @@ def test_pipelines_of_frames(made):
         assert_array_equal(found.indices, asked.indices)
         assert_allclose(found.scores, asked.scores, rtol=1e-10)
         assert_array_equal(found.targets, labels[:4])
+        effect = explainer.removal_effect(X[:4], y[:4])
+        without = expected.removal_effect(pd.DataFrame(table)[:4], labels[:4])
+        # Frames without an index have the queries in their first column.
+        effects = nw.from_native(effect).to_numpy()[:, -N_ROWS:]
+        assert_allclose(effects, without, rtol=0, atol=1e-12)

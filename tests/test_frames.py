@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sklearn_relatif.utils._text import apart
 pd = pytest.importorskip("pandas")
 
 X, Y = load_iris(return_X_y=True)
+Y = (Y == 2).astype(int)
 NAMES = [f"flower {i}" for i in range(len(X))]
 FEATURES = ["sepal length", "sepal width", "label", "score"]
 LIBRARIES = ("pandas", "polars", "pyarrow")
@@ -95,17 +97,32 @@ def test_queries_decide_before_training_rows(library):
     assert library_of(explainer.explain(frame_in(library)).frame()) == library
 
 
-def test_frames_of_arrays_are_of_pandas(by_array):
+def test_frames_of_arrays_are_of_pandas(by_array, report_of_arrays):
     assert isinstance(by_array.explain(X[:2]).frame(), pd.DataFrame)
-    assert isinstance(by_array.audit().frame(), pd.DataFrame)
+    assert isinstance(report_of_arrays.frame(), pd.DataFrame)
     assert isinstance(by_array.diagnostics(), pd.DataFrame)
 
 
-def test_reports_and_diagnostics_are_of_the_library_of_the_training_rows(fitted, library, by_array):
+TEST_ROWS = [3, 70, 77]
+
+
+@pytest.fixture(scope="module")
+def report(fitted):
     frame, explainer = fitted
+    return explainer.audit(rows_in(frame, TEST_ROWS), Y[TEST_ROWS])
+
+
+@pytest.fixture(scope="module")
+def report_of_arrays(by_array):
+    return by_array.audit(X[TEST_ROWS], Y[TEST_ROWS])
+
+
+def test_reports_and_diagnostics_are_of_the_library_of_the_training_rows(
+    fitted, report, library, by_array, report_of_arrays
+):
     for found, expected in (
-        (explainer.audit(frame, Y).frame(), by_array.audit(X, Y).frame()),
-        (explainer.diagnostics(), by_array.diagnostics()),
+        (report.frame(), report_of_arrays.frame()),
+        (fitted[1].diagnostics(dfbetas=False), by_array.diagnostics(dfbetas=False)),
     ):
         assert library_of(found) == library
         columns = columns_of(found)
@@ -113,6 +130,29 @@ def test_reports_and_diagnostics_are_of_the_library_of_the_training_rows(fitted,
         assert list(columns) == ["row", *expected.columns]
         for name in expected.columns:
             np.testing.assert_allclose(columns[name], expected[name], rtol=1e-6, atol=1e-9)
+
+
+def test_test_rows_have_a_frame_of_their_own(report, library, report_of_arrays):
+    found = report.test_frame()
+    assert library_of(found) == library
+    columns = columns_of(found)
+    assert columns.pop("row") == (
+        names_of(library, TEST_ROWS) if library == "pandas" else [0, 1, 2]
+    )
+    assert list(columns) == [name for name in report.predictions if name != "query"]
+    best = report_of_arrays.predictions["best_row"].tolist()
+    assert columns["best_row"] == names_of(library, best)
+    assert len(columns_of(replace(report, predictions={}).test_frame())["row"]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_what_names_rows_is_said(fitted, report, library):
+    own = "index labels" if library == "pandas" else "positions, counted from 0"
+    assert report.source.row_names == own
+    others = "; of test rows, positions, counted from 0" if library == "pandas" else ""
+    assert fitted[1].audit(X[:1]).source.row_names == own + others
+    named = fitted[1].audit(sample_names=NAMES)
+    assert named.source.row_names == "the names that were given"
 
 
 def test_neighbors_and_an_index_give_frames_of_the_library_too(fitted, library):
@@ -315,7 +355,7 @@ def test_several_labels_of_a_query_have_its_features_each(by_array):
 
 
 def test_sparse_rows_show_the_columns_that_are_not_zero():
-    features = sparse.random_array((60, 500), density=0.01, random_state=0, format="csr")
+    features = sparse.random(60, 500, density=0.01, random_state=0, format="csr")
     explainer = RelatIFExplainer(LogisticRegression()).fit(features, Y[45:105])
     explanation = explainer.explain(features[:1], n_examples=3)
     frame = explanation.frame(features, features[:1])

@@ -13,8 +13,9 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import ExplainedPrediction, Finding
+from sklearn_relatif.audit import Finding
 from sklearn_relatif.results import FlipSet, InfluenceDisplay, RemovalStatistics, SolverChoice
+from sklearn_relatif.serving import ExplanationIndex
 
 pd = pytest.importorskip("pandas")
 
@@ -92,6 +93,12 @@ def test_a_report_shows_what_was_found_its_first_rows_and_how_to_get_the_rest(re
     assert 'report.to_html("audit.html")' in text
 
 
+def test_a_report_tells_how_what_was_found_is_known(report):
+    finding = Finding("kind", f"It has {HOSTILE}.", 1.0, 1.0, "By <i>looking</i>.")
+    text = shown(replace(report, findings=(finding,)))
+    assert finding.sentence in text and f"How that is known {finding.method}" in text
+
+
 def test_a_report_without_test_rows_or_cells_is_shown(explainer):
     assert "petal length" not in shown(explainer.audit())
 
@@ -159,34 +166,58 @@ def test_a_solver_shows_why_it_was_chosen(explainer):
     assert "approximation" in shown(SolverChoice("cg", "<b>memory</b>"))
 
 
+def test_a_prediction_shows_the_rows_for_it_and_against_it(report):
+    assert report.explained
+    for one in report.explained:
+        text = shown(one)
+        assert one.sentence() in text and one.flip_sentence() in text
+        before, after = text.split("Rows against ")
+        assert all(f"{name} " in before for name in one.supporting.columns()["row"])
+        assert all(f"{name} " in after for name in one.opposing.columns()["row"])
+        assert one.sentence() in shown(report)
+
+
+@pytest.mark.parametrize("made_from", [RelatIFExplainer.compact, ExplanationIndex])
+def test_what_serves_explanations_shows_what_it_holds(explainer, made_from):
+    other = made_from(explainer)
+    caption = repr(other).split(" of ", 1)[1]
+    assert "LogisticRegression, 75 " in caption and "loss_relative" in caption
+    assert f"{type(other).__name__} {caption}" in shown(other)
+
+
+def test_explainers_are_shown_as_estimators(explainer):
+    assert "sk-estimator" in explainer._repr_html_()
+
+
 # --- files ----------------------------------------------------------------------------------
 
 
-def test_csv_holds_the_numbers_of_every_row(report, tmp_path):
-    report.to_csv(tmp_path / "report.csv")
-    frame = report.frame()
-    read = pd.read_csv(tmp_path / "report.csv", index_col="row")
-    pd.testing.assert_frame_equal(read, frame, check_exact=True, check_dtype=False)
+def read_csv(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    return {name: [line[name] for line in lines] for name in lines[0]}
 
 
-def test_csv_is_written_without_pandas_and_leaves_texts_as_they_are(report, tmp_path, monkeypatch):
+def test_csv_holds_the_numbers_of_every_row(report, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     report.to_csv(tmp_path / "report.csv")
-    with open(tmp_path / "report.csv", encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    assert [line["label"] for line in lines] == report.columns["label"].tolist()
+    held = read_csv(tmp_path / "report.csv")
+    assert held.pop("row") == report.index.tolist()
+    assert list(held) == list(report.columns)
+    for name, values in report.columns.items():
+        # Texts are as they are in the data, and numbers have all their digits.
+        written = held[name] if name in report.view.words else list(map(float, held[name]))
+        assert written == values.tolist()
 
 
-def test_what_is_missing_is_empty_in_csv(tmp_path):
-    X, y = load_iris(return_X_y=True)
-    names = np.array([None, *range(1, 150)], dtype=object)
-    report = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y).audit(sample_names=names)
-    report.columns["loss"][2] = np.nan
+def test_what_is_missing_is_empty_in_csv(report, tmp_path):
+    names = np.array([None, *range(1, 75)], dtype=object)
+    loss = np.where(np.arange(75) == 2, np.nan, report.columns["loss"])
+    report = replace(report, index=names, columns=report.columns | {"loss": loss})
     report.to_csv(tmp_path / "report.csv")
-    with open(tmp_path / "report.csv", encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    assert lines[0]["row"] == "" and lines[2]["loss"] == ""
-    assert [float(line["loss"]) for line in lines[3:]] == report.columns["loss"][3:].tolist()
+    held = read_csv(tmp_path / "report.csv")
+    assert held["row"] == ["", *map(str, range(1, 75))]
+    assert held["loss"][2] == "" and list(map(float, held["loss"][3:])) == loss[3:].tolist()
 
 
 def test_json_holds_the_whole_report(report, tmp_path):
@@ -211,26 +242,36 @@ def test_json_holds_the_whole_report(report, tmp_path):
     ]
     assert held["source"]["version"] == report.source.version
     assert held["curvature"]["damping"] == 0
+    for told, (position, columns) in zip(
+        held["contributions"], report.contributions.items(), strict=True
+    ):
+        assert (told["position"], told["row"]) == (position, report.index[position])
+        assert told["columns"] == columns
 
 
-def test_json_names_the_rows_of_findings_and_of_explanations(explainer, table, tmp_path):
-    X, y = table
-    report = explainer.audit(X[1::2], y[1::2])
-    finding = Finding("kind", "A sentence.", np.float32(0.5), np.nan, "method", rows=np.array([2]))
+def test_json_names_the_rows_of_findings_and_of_explanations(report, explainer, table, tmp_path):
+    X, _ = table
+    found, of_test = np.array([2]), np.array([1])
+    finding = Finding("kind", "A.", np.float32(0.5), np.nan, "how", found, of_test)
     one = explainer.explain(X[1:2])
     flip_set = explainer.flip_set(X[77:78])
-    explained = ExplainedPrediction(
-        "typical", "flower 1", 0, True, True, "=cmd", "=cmd", np.inf, None, one, one, flip_set
+    explained = replace(
+        report.explained[0],
+        name="flower 1",
+        probability=np.inf,
+        supporting=one,
+        opposing=one,
+        flip_set=flip_set,
     )
     report = replace(report, findings=(finding,), explained=(explained,))
     report.to_json(tmp_path / "report.json")
     held = json.loads((tmp_path / "report.json").read_text("utf-8"))
     found, told = held["findings"][0], held["explained"][0]
     assert found["rows"] == ["flower 4"] and found["positions"] == [2]
-    assert found["value"] == 0.5 and found["weight"] is None and found["test_rows"] == []
+    assert found["value"] == 0.5 and found["weight"] is None and found["test_rows"] == ["flower 3"]
     assert told["supporting"]["row"] == one.rows[0].tolist() and told["probability"] is None
     assert told["flip_set"]["positions"] == flip_set.positions.tolist()
-    assert "typical" in shown(report)
+    assert "cells" not in told and told["contributions"] == explained.contributions
 
 
 @pytest.mark.parametrize(
@@ -245,11 +286,10 @@ def test_json_names_the_rows_of_findings_and_of_explanations(explainer, table, t
         ("half \ud800 of a character", "half \ud800 of a character"),
     ],
 )
-def test_names_of_any_kind_are_written(label, held, tmp_path):
-    X, y = load_iris(return_X_y=True)
-    names = np.empty(150, dtype=object)
+def test_names_of_any_kind_are_written(label, held, report, tmp_path):
+    names = np.empty(75, dtype=object)
     names[0] = label
-    report = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y).audit(sample_names=names)
+    report = replace(report, index=names)
     report.to_json(tmp_path / "report.json")
     report.to_csv(tmp_path / "report.csv")
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["rows"]["row"][0] == held

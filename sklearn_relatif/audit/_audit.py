@@ -9,6 +9,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._study import Study
 from ..utils._cells import Cells
+from ..utils._frames import library_of, names_rows
 from ..utils._validation import unmasked
 from ._columns import column_shares
 from ._explained import contributions_of_rows, explained_predictions
@@ -16,6 +17,7 @@ from ._quantities import (
     explain_first_rows,
     mean_influence,
     model_columns,
+    sliceable,
     suspicion_ranks,
     times_first,
     unseen_columns,
@@ -29,6 +31,8 @@ from .views import CLASSES, NumberView
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
+#: What rows are named by.
+LABELS, POSITIONS = "index labels", "positions, counted from 0"
 NO_TEST_ROWS = "No test rows were given: hubs, influence on the test loss and support are left out."
 NO_TEST_TARGETS = "The test rows have no {}s: influence on the test loss is left out."
 
@@ -101,6 +105,12 @@ def audit(
     )
     notes += more
 
+    test_contributions = {}
+    if "suspicion_rank" in predictions:
+        test_contributions = contributions_of_rows(
+            study, sliceable(X_test), predictions["suspicion_rank"], shares
+        )
+
     table = {}
     if groups is not None:
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
@@ -131,9 +141,23 @@ def audit(
         findings=findings,
         checked=checked,
         explained=explained,
-        contributions=contributions_of_rows(study, np.argsort(columns["suspicion_rank"]), shares),
-        source=source or DataSource(),
+        contributions=contributions_of_rows(
+            study.at_model(), study.training_data.features, columns["suspicion_rank"], shares
+        ),
+        test_contributions=test_contributions,
+        source=source or DataSource(row_names=_row_names(study, sample_names, test_cells)),
         cells=cells,
         test_cells=test_cells,
         library=study.training_rows.library,
     )
+
+
+def _row_names(study: Study, sample_names: Any, test_cells: Cells | None) -> str:
+    """What the names of rows are."""
+    names = ["the names that were given"]
+    if sample_names is None:
+        names = [LABELS if names_rows(study.training_rows.library) else POSITIONS]
+    if test_cells is not None:
+        of_test = LABELS if names_rows(library_of(test_cells.table)) else POSITIONS
+        names += [] if of_test == names[0] else [f"of test rows, {of_test}"]
+    return "; ".join(names)

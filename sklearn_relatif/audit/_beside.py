@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -244,18 +245,28 @@ def as_box(one: Any) -> str:
     ----------
     one : ExplainedPrediction
     """
+    return box("ExplainedPrediction", clip(one.reason, 3 * WIDTH), as_content(one))
+
+
+def as_content(one: Any) -> str:
+    """What is in that box, as HTML.
+
+    Parameters
+    ----------
+    one : ExplainedPrediction
+    """
     both = sides(one, one.cells, one.own_cells)
     parts = [paragraph(one.sentence())]
     for side, style in zip(both, ("supports", "opposes"), strict=True):
         head, *records = _records(side)
         words = range(len(head))
         content = table(head, [line(texts, words=words) for texts in records], words)
-        key = f'<span class="key {style}">{side.heading}</span>'
+        key = f'<span class="key {style}">{escape(side.heading)}</span>'
         parts.append(f"<p>{key}</p>{content}" if side.rows else f"<p>{key}: none</p>")
     rest = both[0].columns[N_PRINTED:]
     if rest:
-        lines = [line([column.name, column.own], words=(0, 1)) for column in rest]
+        lines = [line([_short(column.name), clip(column.own)], words=(0, 1)) for column in rest]
         parts.append(folded(f"{len(rest)} more columns of this row", table((), lines)))
     if one.flip_sentence():
         parts.append(paragraph(one.flip_sentence(), "soft"))
-    return box("ExplainedPrediction", one.reason, "".join(parts))
+    return "".join(parts)

@@ -20,6 +20,7 @@ from ..utils._boxes import (
     table,
 )
 from ..utils._text import clip, clip_apart, text_of
+from ._beside import as_content
 from ._sentences import why
 from .page import MAX_NAME, number
 
@@ -69,7 +70,9 @@ def _source(source: Any) -> str:
 
 def _findings(report: Any) -> str:
     if report.findings:
-        return "<p><b>What was found</b></p>" + listed(f.sentence for f in report.findings)
+        methods = folded("How that is known", listed(f.method for f in report.findings))
+        sentences = listed(finding.sentence for finding in report.findings)
+        return f"<p><b>What was found</b></p>{sentences}{methods}"
     n_looked = sum(came_of == "nothing found" for came_of in report.checked.values())
     things = "1 thing that was" if n_looked == 1 else f"{n_looked} things that were"
     return paragraph(f"Nothing was found of the {things} looked for.")
@@ -121,24 +124,9 @@ def _checked(report: Any) -> str:
 def _explained(report: Any) -> str:
     if not report.explained:
         return ""
-    lines = [
-        line(
-            [
-                one.reason,
-                clip(text_of(one.name)),
-                *(clip(text_of(label)) for label in (one.label, one.prediction)),
-                *(
-                    ", ".join(clip(text_of(row)) for row in some.columns()["row"][:N_ROWS])
-                    for some in (one.supporting, one.opposing)
-                ),
-            ],
-            words=range(6),
-        )
-        for one in report.explained
-    ]
-    headings = ("", "row", "label", "prediction", "rows for it", "rows against it")
-    summary = f"Predictions and the rows that explain them ({len(lines)})"
-    return folded(summary, table(headings, lines, range(6)))
+    shown = [folded(clip(one.reason, MAX_NAME), as_content(one)) for one in report.explained]
+    summary = f"Predictions beside the rows that explain them ({len(shown)})"
+    return folded(summary, "".join(shown))
 
 
 def _facts(report: Any) -> str:

@@ -20,7 +20,7 @@ from ..utils._text import clip, short_text, text_of
 from ._beside import as_box, as_text
 from ._columns import ColumnShares
 from ._quantities import sliceable
-from .views import name_of
+from .views import name_of, percent
 
 #: Characters of a name in a sentence.
 MAX_NAME = 100
@@ -122,7 +122,9 @@ class ExplainedPrediction:
         """
         kind = "test" if self.is_test else "training"
         text = _name if self.has_classes else short_text
-        of = "" if self.probability is None else f" with a probability of {self.probability:.1%}"
+        of = ""
+        if self.probability is not None:
+            of = f" with a probability of {percent(self.probability)}"
         said = f"For {kind} row {_name(self.name)} the model predicts {text(self.prediction)}{of}"
         if self.label is None:
             return f"{said}."
@@ -475,25 +477,27 @@ def _reach(study, X, probability):
 
 
 def contributions_of_rows(
-    study: Any, positions: np.ndarray, shares: ColumnShares | None
+    study: Any, X: Any, suspicion_rank: np.ndarray, shares: ColumnShares | None
 ) -> dict[int, dict[str, float]]:
-    """What each column of the table adds to the predictions of the first of some training rows.
+    """What each column of the table adds to the predictions of the most suspicious rows.
 
     Parameters
     ----------
     study : Study
-    positions : ndarray of int
-        The most important first.
+        One that takes the rows as they are here.
+    X : array-like of shape (n_rows, n_features)
+    suspicion_rank : ndarray of shape (n_rows,)
+        1 for the most suspicious.
     shares : ColumnShares or None
         None: the model does not tell the columns apart.
 
     Returns
     -------
     dict of int to dict of str to float
+        By position.
     """
     if shares is None:
         return {}
-    positions = positions[:MAX_LISTED]
-    X = _safe_indexing(study.training_data.features, positions)
-    found = _contributions(study.at_model(), X, shares)
-    return dict(zip(positions.tolist(), found, strict=True))
+    first = np.argsort(suspicion_rank, kind="stable")[:MAX_LISTED]
+    found = _contributions(study, _safe_indexing(X, first), shares)
+    return dict(zip(first.tolist(), found, strict=True))

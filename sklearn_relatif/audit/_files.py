@@ -48,6 +48,10 @@ def as_json(report: Any) -> str:
         "checked": report.checked,
         "notes": report.notes,
         "explained": [_explained(one) for one in report.explained],
+        "contributions": [
+            {"row": report.index[position], "position": position, "columns": columns}
+            for position, columns in report.contributions.items()
+        ],
         "groups": report.groups,
         "predictions": report.predictions,
         "rows": {"row": report.index, **report.columns},
@@ -69,7 +73,9 @@ def _finding(finding: Finding, report: Any) -> dict[str, Any]:
 
 def _explained(one: ExplainedPrediction) -> dict[str, Any]:
     flip_set = None if one.flip_set is None else vars(one.flip_set)
-    return vars(one) | {
+    held = dict(vars(one))
+    del held["cells"], held["own_cells"]
+    return held | {
         "supporting": _lines(one.supporting),
         "opposing": _lines(one.opposing),
         "flip_set": flip_set,

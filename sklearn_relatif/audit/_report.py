@@ -62,10 +62,10 @@ class AuditReport:
         be.
     explained : tuple of ExplainedPrediction
         Predictions, each with the training rows that speak for it and against it.
-    contributions : dict of int to dict of str to float
-        For the positions of the most suspicious training rows, what each column of the table adds
-        to the prediction, the largest first; see :class:`ExplainedPrediction`. Empty if the model
-        does not tell the columns apart.
+    contributions, test_contributions : dict of int to dict of str to float
+        For the positions of the most suspicious training rows and test rows, what each column of
+        the table adds to the prediction, the largest first; see :class:`ExplainedPrediction`. Empty
+        if the model does not tell the columns apart, or no targets of test rows are known.
     source : DataSource
         Where the rows come from.
     cells, test_cells : Cells or None
@@ -98,6 +98,7 @@ class AuditReport:
     checked: dict[str, str] = field(default_factory=dict)
     explained: tuple[ExplainedPrediction, ...] = ()
     contributions: dict[int, dict[str, float]] = field(default_factory=dict)
+    test_contributions: dict[int, dict[str, float]] = field(default_factory=dict)
     source: DataSource = field(default_factory=DataSource)
     cells: Cells | None = None
     test_cells: Cells | None = None
@@ -235,6 +236,24 @@ class AuditReport:
             If that library is not installed.
         """
         return frame_of(self.columns, self.library, "AuditReport.frame", self.index)
+
+    def test_frame(self) -> Any:
+        """One line a test row, in the order of the test rows.
+
+        Returns
+        -------
+        data frame
+            Of the same library as :meth:`frame`, by the names of the test rows. Its columns are
+            those of :attr:`predictions`; none without test rows.
+
+        Raises
+        ------
+        ImportError
+            If that library is not installed.
+        """
+        columns = dict(self.predictions)
+        names = columns.pop("query", np.empty(0, np.intp))
+        return frame_of(columns, self.library, "AuditReport.test_frame", names)
 
     def summary(self) -> str:
         """The report in a few lines of text.

@@ -19,6 +19,7 @@ from ..losses import Loss
 from ..objectives import LinearObjective
 from ..results import Explanation, TrainingRows
 from ..search import SIGNS, score_matrices
+from ..utils._boxes import box, code_line
 from ..utils._threads import in_one_blas_thread
 from ..utils._validation import check_choice, check_positive_int
 from ._persistence import VersionedMixin
@@ -52,6 +53,18 @@ class CompactExplainer(VersionedMixin):
     def __init__(self, attribution: Attribution, criterion: str) -> None:
         self._attribution = attribution
         self.criterion = criterion
+
+    def __repr__(self) -> str:
+        return f"CompactExplainer of {self._caption()}"
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks."""
+        way = code_line("explain(X)", "and pairwise_influence(X) are what it can be asked.")
+        return box("CompactExplainer", self._caption(), way)
+
+    def _caption(self) -> str:
+        name, n_rows = type(self._attribution.model).__name__, len(self.training_rows_.index)
+        return f"{name}, {n_rows:,} training rows, criterion {self.criterion}"
 
     @property
     def classes_(self) -> np.ndarray:

@@ -189,7 +189,8 @@ class RelatIFExplainer(
         Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that it can
         tell. Below, the fit is close enough to its optimum; that alone vouches for no number.
     training_rows_ : TrainingRows
-        Index, labels, predictions and probabilities of the training rows.
+        Index, labels, predictions and probabilities of the training rows. Whatever else has one
+        entry a training row is an array in the order of their positions.
     scale_ : ndarray of shape (n_rows,)
         Denominator of ``criterion`` for each training row (ones for "influence").
     self_influence_ : ndarray of shape (n_rows,)
@@ -717,7 +718,8 @@ class RelatIFExplainer(
         Returns
         -------
         AuditReport
-            With ``frame()``, ``summary()`` and ``to_html(path)``.
+            With ``frame()``, ``summary()``, ``to_html(path)``, ``to_csv(path)`` and
+            ``to_json(path)``. Notebooks show what was found.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..diagnostics import diagnostic_columns
 from ..explainers import study_of
 from ..metrics import at_explainer
 from ..utils._drawing import draw_points, label_points
@@ -197,14 +198,12 @@ class CooksDistanceDisplay:
         ValueError
             If `target` is not one of the targets.
         ImportError
-            If matplotlib or pandas is not installed.
+            If matplotlib is not installed.
         """
         explainer, _ = at_explainer(estimator, None)
         study = study_of(explainer)
-        numbers = explainer.diagnostics(dfbetas=False)
-        endings = [
-            name.removeprefix(RESIDUAL) for name in numbers.columns if name.startswith(RESIDUAL)
-        ]
+        numbers = diagnostic_columns(study, dfbetas=False)
+        endings = [name.removeprefix(RESIDUAL) for name in numbers if name.startswith(RESIDUAL)]
         if not endings:
             raise TypeError(
                 f"{type(study.model).__name__} has no studentised residuals: they are of models "
@@ -216,7 +215,6 @@ class CooksDistanceDisplay:
         ending = endings[choices.index(target)]
         counts = study.objective.sample_weight > 0
         leverage, residual, distance = (
-            np.asarray(numbers[name + ending])[counts]
-            for name in ("leverage", RESIDUAL, "cooks_distance")
+            numbers[name + ending][counts] for name in ("leverage", RESIDUAL, "cooks_distance")
         )
         return cls(leverage, residual, distance, study.training_rows.index[counts]).plot(ax)

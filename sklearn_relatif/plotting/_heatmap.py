@@ -76,7 +76,8 @@ class InfluenceHeatmapDisplay:
     Raises
     ------
     ValueError
-        If the shapes do not agree, or a score is not finite.
+        If the shapes do not agree, or a score is not finite; or if there are none, as where no row
+        matters to any query.
 
     Examples
     --------
@@ -104,6 +105,8 @@ class InfluenceHeatmapDisplay:
         self.labels = None if labels is None else np.asarray(labels)
         self.criterion = criterion
         shape = (len(self.queries), len(self.rows))
+        if not all(shape):
+            raise ValueError("There must be at least one query and one row that matters to it.")
         if self.scores.shape != shape or not np.isfinite(self.scores).all():
             raise ValueError(
                 f"scores must be finite, one for each of {shape[0]} queries and {shape[1]} rows; "
@@ -134,7 +137,7 @@ class InfluenceHeatmapDisplay:
             cells = np.array([n_rows, n_queries])
             ax = new_axes(*np.minimum(MOST, np.multiply(CELL, cells) + AROUND))
         self.ax_, self.figure_ = ax, ax.figure
-        largest = float(np.abs(self.scores).max(initial=0)) or 1.0
+        largest = float(np.abs(self.scores).max()) or 1.0
         self.image_ = ax.imshow(
             self.scores, cmap=_colors(ax), vmin=-largest, vmax=largest, aspect="auto"
         )
@@ -189,8 +192,6 @@ class InfluenceHeatmapDisplay:
     def _write_values(self, largest: float) -> list[Any]:
         """The scores in their cells, in one precision; none where the longest does not fit."""
         ax, (n_queries, n_rows) = self.ax_, self.scores.shape
-        if not self.scores.size:
-            return []
         digits = 2 - int(np.ceil(np.log10(largest)))
         form = f".{max(0, digits)}f" if -4 <= digits <= 4 else ".1e"
         # Of what is rounded to 0, without a sign.
@@ -264,11 +265,11 @@ class InfluenceHeatmapDisplay:
             features, y, n_examples=n_examples, criterion=criterion, sign="absolute"
         )
         rows = np.unique(found.indices[found.indices >= 0])
-        scores = np.asarray(explainer.pairwise_influence(features, y, criterion=criterion))
-        scores = scores[:, rows]
+        study = study_of(explainer)
+        scores = study.scores(features, y, [criterion])[criterion][:, rows]
         known = found.training_rows
         labels = None if known.labels is None else known.labels[rows]
-        has_classes = study_of(explainer).targets.has_classes
+        has_classes = study.targets.has_classes
         down = _order(scores, found.targets if has_classes else None)
         across = _order(scores.T, labels if has_classes else None)
         display = cls(

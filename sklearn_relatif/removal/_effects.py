@@ -112,6 +112,10 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
         X, y, sample_weight = study.training_data
         fitted, n_jobs = objective.fitted, study.n_jobs
         models = study.adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
+    names = vars(study.model).get("feature_names_in_")
+    if names is not None:  # The models were fitted to an array.
+        for model in models:
+            vars(model).setdefault("feature_names_in_", names)
     return [rebuild(study.estimator, model) for model in models]
 
 

@@ -48,7 +48,7 @@ $says_dark { $dark }
 #$id .strong { border-left: .25em solid var(--opposes); padding-left: .6em; }
 #$id details, #$id details + p { border-top: 1px solid var(--line); margin: 0 -.8em; }
 #$id details { padding: 0 .8em; }
-#$id details + p { padding: .4em .8em 0; }
+#$id details + p { padding: .4em .8em 0; max-width: none; }
 #$id details:nth-of-type(odd) { background: var(--wash); }
 #$id summary { cursor: pointer; padding: .3em 0; }
 #$id .scroll { overflow-x: auto; max-width: 100%; margin: .3em 0; }

@@ -59,6 +59,11 @@ def library_of(*tables: Any) -> str | None:
     return None
 
 
+def names_rows(library: str | None) -> bool:
+    """Whether frames of a library have labels of rows, and do not leave them to their positions."""
+    return library is not None and _implementation(library).is_pandas_like()
+
+
 def frame_of(
     columns: Mapping[str, Any],
     library: str | None,
@@ -236,7 +241,9 @@ def _implementation(library: Any) -> nw.Implementation:
 
 def _storable(values: Any) -> Any:
     """A column for libraries that hold one type in it: otherwise the texts of its values."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind in "biufU":
+    if not isinstance(values, np.ndarray):
+        return values
+    if values.dtype.kind in "biufU" and not np.ma.isMaskedArray(values):
         return values
     if values.dtype.kind in "mM":
         return values.astype(f"{values.dtype.kind}8[us]").tolist()

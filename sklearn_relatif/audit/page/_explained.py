@@ -87,7 +87,7 @@ def _block(one, content, *, is_open):
 
 def _table(side, style):
     if not side.rows:
-        return f'<p class="soft">{side.heading}: there are none.</p>'
+        return f'<p class="soft">{escape(side.heading)}: there are none.</p>'
     facts = "".join(_fact(name, texts) for name, texts in side.facts.items())
     n_shown = len(side.columns) if len(side.columns) <= N_CELLS + 2 else N_CELLS
     largest = max((abs(column.share or 0.0) for column in side.columns), default=0.0)
@@ -98,7 +98,7 @@ def _table(side, style):
     )
     if lines[n_shown:]:
         rest = _scrolled(side, style, head, "", lines[n_shown:])
-        tables += more_of(f"{len(lines) - n_shown:,} more columns", rest, "more-columns")
+        tables += more_of(f"{len(lines) - n_shown:,} more columns", rest, "more-columns no-print")
     return tables
 
 

@@ -45,7 +45,7 @@ def _training_suspects(report, cells, rows):
     more = [
         more_below(
             why(report.columns, row, report.n_test),
-            _deciding_first(_cells_of(cells, row), report.contributions.get(int(row), {})),
+            _cells_of(cells, row, report.contributions),
         )
         for row in rows
     ]
@@ -60,7 +60,11 @@ def _test_suspects(report, cells, n_rows):
     rows = report.first_test_positions(n_rows)
     names = ["query", *(name for name in view.test_suspect_columns if name in found)]
     more = [
-        more_below(f"{view.about_test_row(found, row)}.", _cells_of(cells, row)) for row in rows
+        more_below(
+            f"{view.about_test_row(found, row)}.",
+            _cells_of(cells, row, report.test_contributions),
+        )
+        for row in rows
     ]
     table = value_table(
         view,
@@ -72,14 +76,11 @@ def _test_suspects(report, cells, n_rows):
     return f"<h3>Test rows, which the model has not seen</h3>{table}"
 
 
-def _deciding_first(cells, contributions):
+def _cells_of(cells, row, contributions):
     """The cells of a row, first those whose columns its prediction comes from."""
-    place = {name: place for place, name in enumerate(contributions)}
-    return sorted(cells, key=lambda one: place.get(one[0], len(place)))
-
-
-def _cells_of(cells, row):
-    return [] if cells is None else cells.row(row)
+    place = {name: place for place, name in enumerate(contributions.get(int(row), {}))}
+    own = [] if cells is None else cells.row(row)
+    return sorted(own, key=lambda one: place.get(one[0], len(place)))
 
 
 def _pictures(report, rows):

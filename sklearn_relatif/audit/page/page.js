@@ -16,15 +16,21 @@ function save(name, lines) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// All rows, which the page holds once, compressed: a list of texts and numbers a column.
+// All rows, which the page holds once, compressed: a list of texts or numbers a column, or the
+// steps between whole numbers.
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return JSON.parse(await new Response(stream).text());
 }
+function sums(steps) {
+  let sum = 0;
+  return steps.map(step => sum += step);
+}
 async function saveAll(button, source) {
   try {
-    const {names, columns} = await unpack(source.textContent);
+    const {names, columns: packed} = await unpack(source.textContent);
+    const columns = packed.map(column => column.steps ? sums(column.steps) : column);
     const rows = columns[0].map((_, place) => columns.map(column => column[place] ?? ""));
     save(source.dataset.file, [names, ...rows]);
   } catch (error) {
