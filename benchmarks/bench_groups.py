@@ -46,7 +46,7 @@ def preprocessing():
 def timed(explainer, X, y, groups, order):
     start = time.perf_counter()
     effect = explainer.removal_effect(X, y, groups, order=order)
-    return effect, time.perf_counter() - start
+    return effect.to_numpy(), time.perf_counter() - start
 
 
 def compare(newton, truth):

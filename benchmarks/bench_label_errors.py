@@ -69,7 +69,7 @@ def hubs(explainer, X, y):
         found[f"{name}: supports predictions"] = counts(supports[criterion], n_rows)
         found[f"{name}: opposes true labels"] = counts(opposes[criterion], n_rows)
     scale = np.sqrt(explainer.self_influence_)
-    harm = -explainer.removal_effect(X, y, order="first").mean(axis=0)
+    harm = -np.asarray(explainer.removal_effect(X, y, order="first")).mean(axis=0)
     found["IF: mean harm to true labels"] = harm
     found["RelatIF: mean harm to true labels"] = harm / np.where(scale > 0, scale, np.inf)
     return found

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.audit import DataSource
 from sklearn_relatif.metrics import plant_label_errors
 from sklearn_relatif.plotting import (
     CooksDistanceDisplay,
@@ -139,13 +140,18 @@ def draw_report():
         (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")),
     )
     model = make_pipeline(columns, LogisticRegression(C=0.1, tol=1e-8))
-    report = RelatIFExplainer(model).fit(X_train, y_train).audit(X_test, y_test)
+    source = DataSource(CREDIT.name, "class", len(applicants), applicants.shape[1] + 1)
+    report = (
+        RelatIFExplainer(model)
+        .fit(X_train, y_train)
+        .audit(X_test, y_test, X_train=X_train, source=source)
+    )
     path = DOCS / "images" / "report.png"
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
-        report.to_html(page, X_train)
+        report.to_html(page)
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        options += [f"--user-data-dir={folder}/profile", "--window-size=880,900"]
+        options += [f"--user-data-dir={folder}/profile", "--window-size=1180,1560"]
         options += [f"--screenshot={path}", page.as_uri()]
         subprocess.run([browser, *options], check=True, capture_output=True, timeout=120)
     shrink(path)

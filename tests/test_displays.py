@@ -24,7 +24,7 @@ from sklearn_relatif.plotting import (
 from sklearn_relatif.results import Explanation, TrainingRows
 from sklearn_relatif.utils._colors import SUPPORTING, SUPPORTING_ON_DARK
 from sklearn_relatif.utils._drawing import LABEL_GAP, spread
-from sklearn_relatif.utils._style import names_of
+from sklearn_relatif.utils._style import DARK, LIGHT, names_of
 
 pd = pytest.importorskip("pandas")
 matplotlib = pytest.importorskip("matplotlib")
@@ -141,7 +141,7 @@ def written(figure):
 
 
 def is_tick(text):
-    return any(text in axis.get_ticklabels("both") for axis in axes_of(text.figure))
+    return any(text in axis.get_ticklabels(which="both") for axis in axes_of(text.figure))
 
 
 def axes_of(figure):
@@ -171,9 +171,41 @@ def test_everything_is_seen_on_a_dark_background(name, drawers):
 
 def contrast(color):
     """Of a colour against black, as accessibility guidelines have it."""
+    return (linear(color) @ [0.2126, 0.7152, 0.0722] + 0.05) / 0.05
+
+
+#: What is left of linear red, green and blue without one kind of cones (Machado, Oliveira &
+#: Fernandes 2009).
+VISIONS = {
+    "all": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                 [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cones", VISIONS)
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_curves_are_told_apart_with_every_form_of_colour_vision(palette, cones):
+    seen = np.clip([VISIONS[cones] @ linear(color) for color in palette.lines], 0, 1)
+    for one, other in itertools.combinations(map(lab, seen), 2):
+        assert np.linalg.norm(one - other) > 20
+
+
+def linear(color):
     parts = np.array(matplotlib.colors.to_rgb(color))
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return (linear @ [0.2126, 0.7152, 0.0722] + 0.05) / 0.05
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIELAB coordinates, in which distances are those that are seen."""
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    share = to_xyz @ rgb / [0.9505, 1, 1.089]
+    x, y, z = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def test_colours_follow_the_background_of_the_axes(two_classes):

@@ -91,8 +91,8 @@ class ExplainedPrediction:
     >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X[::2], y[::2])
     >>> report = explainer.audit(X[1::2], y[1::2], X_train=X[::2])
     >>> explained = report.explained[0]
-    >>> explained.reason, explained.name, explained.label, explained.prediction
-    ('most confident mistake', 83, 1, 2)
+    >>> print(explained.reason, explained.name, explained.label, explained.prediction, sep=", ")
+    most confident mistake, 83, 1, 2
     >>> print(explained)  # doctest: +SKIP
     """
 

@@ -74,9 +74,9 @@ ROW = {
         "comes first.",
     ),
     "test_influence": Meaning(
-        "test influence",
-        "The estimated change of the mean test loss when the row is removed. Positive: the row "
-        "helps. Negative: it harms.",
+        "test loss change",
+        "The change of the mean test loss when the row is removed, as influence estimates it. "
+        "Positive: the row helps. Negative: it harms.",
         OUT_OF_SAMPLE,
     ),
     "suspicion_rank": Meaning(
@@ -142,7 +142,7 @@ GROUP = {
     "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows.", IN_SAMPLE),
     "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5% of all rows."),
     "loss_change": Meaning(
-        "loss change",
+        "test loss change",
         "The change of the mean test loss when the whole group is removed and the model retrained, "
         "with its 95% interval over test rows. Positive: the group is needed. Negative: it harms.",
         OUT_OF_SAMPLE,

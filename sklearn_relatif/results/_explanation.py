@@ -262,7 +262,7 @@ class Explanation:
         >>> explanation = explainer.explain(X.iloc[[77]], n_examples=2)
         >>> frame = explanation.frame(X, X.iloc[[77]])
         >>> frame[["row", "row_petal width (cm)", "query_petal width (cm)"]].to_numpy().tolist()
-        [[133.0, 1.5, 1.7], [126.0, 1.8, 1.7]]
+        [[139.0, 2.1, 1.7], [147.0, 2.0, 1.7]]
         """
         columns: dict[str, Any] = {}
         for name, values in self.columns().items():

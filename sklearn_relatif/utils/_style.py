@@ -28,7 +28,7 @@ SHORTEST = 6
 SMALLEST = 4.0
 #: What is kept for a legend, in its heights: axes shrink when those beside them get their labels;
 #: and at most, as a share of the height of the axes.
-LEGEND_PADDING, MAX_LEGEND = 1.15, 0.6
+LEGEND_PADDING, MAX_LEGEND = 1.25, 0.6
 #: Dashes and marks that tell lines apart where colours do not.
 DASHES, MARKS = ("-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1))), "osD^v"
 
@@ -66,14 +66,14 @@ LIGHT = Palette(
     SUPPORTING,
     OPPOSING,
     NEUTRAL,
-    (SUPPORTING, OPPOSING, "#00745A", "#A3457E", "#B27A00"),
+    (SUPPORTING, OPPOSING, "#4A1020", "#9A3FF0", "#10106A"),
 )
 DARK = Palette(
     "#000000",
     SUPPORTING_ON_DARK,
     OPPOSING_ON_DARK,
     NEUTRAL,
-    (SUPPORTING_ON_DARK, OPPOSING_ON_DARK, "#3FCF9F", "#E3A6C8", "#F0E442"),
+    (SUPPORTING_ON_DARK, OPPOSING_ON_DARK, "#F0E442", "#B06CFF", "#E8308A"),
 )
 
 

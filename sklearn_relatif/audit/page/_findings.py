@@ -40,7 +40,7 @@ def findings(report, titles):
     """
     cards = [_card(report, finding, titles) for finding in report.findings]
     if not cards:
-        told = f'<div class="words"><p class="told">{NOTHING}</p></div>'
+        told = f'<div class="words"><p class="told">{NOTHING}</p>{_looked_for(report)}</div>'
         cards = [f'<li class="card finding no-value fine">{_icon("fine")}{told}</li>']
     content = f'<ul class="findings">{"".join(cards[:N_FINDINGS])}</ul>'
     rest = cards[N_FINDINGS:]
@@ -48,6 +48,14 @@ def findings(report, titles):
         more = f'<ul class="findings">{"".join(rest)}</ul>'
         content += more_of(f"{len(rest)} more", more, "more-findings")
     return content + checks(report)
+
+
+def _looked_for(report):
+    """What was looked for where nothing was found."""
+    subjects = [name for name, outcome in report.checked.items() if outcome == "nothing found"]
+    if not subjects:
+        return ""
+    return f'<p class="soft">Looked for {escape(", ".join(subjects))}.</p>'
 
 
 def _card(report, finding, titles):

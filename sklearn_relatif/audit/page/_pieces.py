@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from ...utils._text import clip, text_of
+from ...utils._text import clip, short_text, text_of
 from ..views import percent
 
 PERCENT = (
@@ -201,7 +201,10 @@ def number(name, value):
         return f"{value:,}"
     if np.isnan(value):
         return "–"
-    sign = "+" if PLACE.sub("", name) in SIGNED else ""
+    of_all = PLACE.sub("", name)
+    if of_all == "target":
+        return short_text(value)  # As the user wrote it.
+    sign = "+" if of_all in SIGNED else ""
     if name in PERCENT:
         return f"{value:+.2%}" if sign and value else percent(value)
     if value == 0:

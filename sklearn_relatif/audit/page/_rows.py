@@ -11,6 +11,11 @@ from .._sentences import why
 from . import _svg
 from ._pieces import figure, more_below, number, present, row_table, value_table
 
+HUBS = "A hub is a training row that comes first in the explanations of many test rows."
+HARM = (
+    "What removing a row, and it alone, would change the mean loss of the test rows by, as "
+    "influence estimates it: rows below 0 harm, rows above 0 help."
+)
 #: Classes of style of the lines of hubs.
 STYLES = {"hub_if": "by-if", "hub_relatif": "by-relatif"}
 #: Relative difference of values that are drawn.
@@ -136,7 +141,7 @@ def hubs(report, n_rows):
     methods = {"hub_if": "influence", "hub_relatif": "relative influence"}
     if np.array_equal(columns["hub_if"], columns["hub_relatif"]):
         methods = {"hub_if": "influence, relative or not"}
-    content, shares = f"<p>{escape(report.hub_line())}</p>", {}
+    content, shares = f"<p>{HUBS} {escape(report.hub_line())}</p>", {}
     for name, method in methods.items():
         counts, title = columns[name], f"Most often first by {method}"
         first = np.argsort(-counts, kind="stable")[:n_rows]
@@ -160,7 +165,7 @@ def harm(report, n_rows):
     order = np.argsort(report.columns["test_influence"], kind="stable")
     columns = present(report, report.view.harm_columns)
     harmful, helpful = order[:n_rows], order[::-1][:n_rows]
-    return "".join(
+    return f"<p>{HARM}</p>" + "".join(
         f"<h3>{title}</h3>{row_table(report, rows, columns, title=title)}"
         for title, rows in (
             ("Most harmful to the test rows", harmful),
