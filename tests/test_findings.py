@@ -30,8 +30,9 @@ CLEAN = {
     "diabetes": load_diabetes,
 }
 #: Of these, others have tests of their own.
-OWN = {"duplicates", "conflicting_duplicates", "duplicates_across_split", "no_skill", "leakage",
-       "identifiers"}  # fmt: skip
+OWN = {"duplicates", "near_duplicates", "conflicting_duplicates", "duplicates_across_split",
+       "no_skill", "leakage", "identifiers", "conclusion_held",
+       "hubs", "extreme_values"}  # fmt: skip
 
 
 def scaled(model=None):
@@ -46,7 +47,7 @@ def audited(X, y, model=None, tested=True, **parts):
     model = scaled() if model is None else model
     explainer = RelatIFExplainer(model).fit(of(X, train), y[train])
     tests = (of(X, test), y[test]) if tested else ()
-    report = explainer.audit(*tests, X_train=of(X, train), **parts)
+    report = explainer.audit(*tests, X_train=of(X, train), queries=(), **parts)
     return {finding.kind: finding for finding in report.findings}, report
 
 
@@ -76,7 +77,7 @@ def test_nothing_is_found_in_the_features_of_a_model(name):
     """Where the rows are not given, those that reach the model are looked at."""
     X, y = CLEAN[name](return_X_y=True)
     model = scaled(Ridge() if name == "diabetes" else None)
-    report = RelatIFExplainer(model).fit(X, y).audit()
+    report = RelatIFExplainer(model).fit(X, y).audit(queries=())
     assert not OWN & {finding.kind for finding in report.findings}
 
 
@@ -115,7 +116,7 @@ def test_test_rows_that_were_trained_on_are_counted():
     X, y = load_digits(return_X_y=True)
     explainer = RelatIFExplainer(LogisticRegression(tol=1e-6, max_iter=5000)).fit(X[:600], y[:600])
     X_test, y_test = np.vstack([X[600:650], X[:10]]), np.append(y[600:650], y[:10])
-    report = explainer.audit(X_test, y_test)
+    report = explainer.audit(X_test, y_test, queries=())
     (found,) = [it for it in report.findings if it.kind == "duplicates_across_split"]
     np.testing.assert_array_equal(found.test_rows, 50 + np.arange(10))
     np.testing.assert_array_equal(np.sort(found.rows), np.arange(10))
@@ -152,7 +153,7 @@ def test_texts_are_compared_without_case_and_white_space():
     y = np.append(y, [y[0], 1 - y[1], y[2]])
     model = make_pipeline(TfidfVectorizer(), LogisticRegression(tol=1e-8))
     explainer = RelatIFExplainer(model).fit(texts, y)
-    found = {it.kind: it for it in explainer.audit(X_train=texts).findings}
+    found = {it.kind: it for it in explainer.audit(X_train=texts, queries=()).findings}
     assert found["duplicates"].value == 3
     assert sorted(found["conflicting_duplicates"].rows) == [1, 121]
 
@@ -164,7 +165,7 @@ def test_copies_of_sparse_rows_are_those_of_dense_ones(is_sparse):
     y = np.arange(84) % 2
     model = LogisticRegression(tol=1e-10)
     rows = X if is_sparse else X.toarray()
-    report = RelatIFExplainer(model).fit(rows, y).audit()
+    report = RelatIFExplainer(model).fit(rows, y).audit(queries=())
     (found,) = [it for it in report.findings if it.kind == "duplicates"]
     np.testing.assert_array_equal(np.sort(found.rows), [80, 81, 82, 83])
 
@@ -208,7 +209,7 @@ def test_few_test_rows_do_not_tell_that_a_model_has_no_skill():
     X, y = X.iloc[rare], y.to_numpy()[rare]
     train = np.setdiff1d(np.arange(len(y)), [0, 50, 100])
     explainer = RelatIFExplainer(scaled()).fit(X.iloc[train], y[train])
-    report = explainer.audit(X.iloc[[0, 50, 100]], y[[0, 50, 100]])
+    report = explainer.audit(X.iloc[[0, 50, 100]], y[[0, 50, 100]], queries=())
     assert "no_skill" not in {it.kind for it in report.findings}
 
 
@@ -264,7 +265,7 @@ def test_columns_of_arrays_and_sparse_rows_are_named_by_their_places():
     X, y = X[rows], y[rows]
     wide = np.hstack([X, np.random.RandomState(0).normal(size=(len(y), 120)), y[:, None]])
     for table in (wide, sparse.csr_array(wide)):
-        report = RelatIFExplainer(LogisticRegression()).fit(table, y).audit()
+        report = RelatIFExplainer(LogisticRegression()).fit(table, y).audit(queries=())
         (found,) = [it for it in report.findings if it.kind == "leakage"]
         assert "x184" in found.columns
 
@@ -315,7 +316,123 @@ def test_polars_frames_are_looked_at_too():
     X, y = with_copies(X, y, 12)
     X = X.assign(row=np.arange(len(y)) % 569)
     explainer = RelatIFExplainer(scaled()).fit(polars.from_pandas(X), y)
-    report = explainer.audit(X_train=polars.from_pandas(X))
+    report = explainer.audit(X_train=polars.from_pandas(X), queries=())
     found = {it.kind: it for it in report.findings}
     assert found["duplicates"].value == 12
     assert found["identifiers"].columns == ("row",)
+
+
+# --- nearly equal rows ----------------------------------------------------------------------
+
+
+def test_copies_with_other_last_digits_are_near():
+    X, y = cancer()
+    rounded = X.iloc[:10] * (1 + 1e-5)
+    labels = np.append(y, y[:10])
+    labels[-1] = 1 - labels[-1]
+    found, _ = audited(pd.concat([X, rounded], ignore_index=True), labels, tested=False)
+    expected = [*range(10), *range(569, 579)]
+    assert sorted(found["near_duplicates"].rows) == expected
+    assert "20 of 579" in found["near_duplicates"].sentence
+    assert "2 of them to a row with another label" in found["near_duplicates"].sentence
+    # Rows that differ in anything else are no copies.
+    X["kind"], rounded["kind"] = 0, 1
+    found, _ = audited(pd.concat([X, rounded], ignore_index=True), labels, tested=False)
+    assert "near_duplicates" not in found
+
+
+@pytest.mark.parametrize("n_columns", [2, 3, 6])
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "lognormal"])
+def test_rows_that_are_near_by_chance_are_no_copies(n_columns, draw):
+    X = getattr(np.random.RandomState(0), draw)(size=(3000, n_columns))
+    target = np.sign(X[:, 0] - np.median(X[:, 0]))
+    found, _ = audited(np.arctan(X), target.astype(int), tested=False)
+    assert "near_duplicates" not in found
+
+
+# --- rows and groups that the model hangs on ------------------------------------------------
+
+
+def noisy_table(n_rows=2500):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(rng.normal(size=(n_rows, 4)), columns=["width", "depth", "height", "weight"])
+    y = (X["width"] + 0.3 * X["depth"] + rng.normal(size=n_rows) > 0).to_numpy().astype(int)
+    return X.round(1), y
+
+
+def test_a_row_with_an_impossible_number_is_named_with_it():
+    X, y = noisy_table()
+    X.loc[700, "depth"] = -900.0
+    X.index = [f"case {k}" for k in range(len(X))]
+    y[700] = 1
+    model = LogisticRegression(tol=1e-10, C=1e4)
+    explainer = RelatIFExplainer(model).fit(X[:1500], y[:1500])
+    report = explainer.audit(X[1500:], y[1500:], X_train=X[:1500], queries=())
+    (held,) = [it for it in report.findings if it.kind == "conclusion_held"]
+    np.testing.assert_array_equal(held.rows, [700])
+    assert "Without row case 700 (depth is -900; 98% of the rows have" in held.sentence
+    others = np.delete(np.arange(1500), 700)
+    without = LogisticRegression(tol=1e-10, C=1e4).fit(X.iloc[others], y[others])
+    changed = np.mean(without.predict(X[1500:]) != explainer.predict(X[1500:]))
+    assert held.value == pytest.approx(changed, abs=0.002)
+
+
+def test_a_row_that_explains_many_predictions_is_named_with_its_extreme_number():
+    X, y = noisy_table()
+    X.loc[700, "depth"] = 15.0
+    y[700] = 0
+    explainer = RelatIFExplainer(LogisticRegression(tol=1e-10, C=1e4)).fit(X[:1500], y[:1500])
+    report = explainer.audit(X[1500:], y[1500:], X_train=X[:1500], queries=())
+    (hubs,) = [it for it in report.findings if it.kind == "hubs"]
+    np.testing.assert_array_equal(hubs.rows, [700])
+    assert hubs.value == report.columns["hub_if"][700] / 1000
+    assert "row 700 (depth is 15; 98% of the rows have" in hubs.sentence
+
+
+def test_a_row_that_moves_a_regression_is_named():
+    X, y = noisy_table()
+    target = X["width"].to_numpy() + np.random.RandomState(1).normal(size=len(y))
+    X.loc[11, "height"], target[11] = 300.0, -300.0
+    explainer = RelatIFExplainer(Ridge()).fit(X[:1500], target[:1500])
+    report = explainer.audit(X[1500:], target[1500:], X_train=X[:1500], queries=())
+    (held,) = [it for it in report.findings if it.kind == "conclusion_held"]
+    np.testing.assert_array_equal(held.rows, [11])
+    others = np.delete(np.arange(1500), 11)
+    without = Ridge().fit(X.iloc[others], target[others]).predict(X[1500:])
+    moved = np.sqrt(np.mean((without - explainer.predict(X[1500:])) ** 2))
+    assert held.value == pytest.approx(moved / report.model["error"], rel=1e-6)
+
+
+def test_groups_that_harm_and_groups_that_are_needed_are_named():
+    X, y = noisy_table()
+    groups = np.array(["many"] * 1200 + ["reversed"] * 300)
+    labels = y.copy()
+    labels[1200:1500] = 1 - y[1200:1500]
+    explainer = RelatIFExplainer(LogisticRegression(tol=1e-8)).fit(X[:1500], labels[:1500])
+    report = explainer.audit(X[1500:], y[1500:], groups=groups, queries=())
+    (held,) = [it for it in report.findings if it.section == "groups"]
+    assert "Without the 300 training rows of group 'reversed'" in held.sentence
+    assert held.value < 0
+    report = explainer.audit(X[1500:], y[1500:], groups=np.arange(1500) % 5, queries=())
+    assert not [it for it in report.findings if it.section == "groups"]
+
+
+@pytest.mark.parametrize("kind", ["lists", "array", "numbered frame"])
+def test_columns_need_no_names(kind):
+    X, y = load_iris(return_X_y=True)
+    table = {"lists": X.tolist(), "array": X, "numbered frame": pd.DataFrame(X)}[kind]
+    explainer = RelatIFExplainer(scaled()).fit(table, y)
+    report = explainer.audit(table, y, X_train=table, queries=())
+    (found,) = [it for it in report.findings if it.kind in OWN]
+    assert found.kind == "duplicates_across_split"
+    assert found.value == 1
+
+
+def test_a_number_that_outweighs_its_column_is_named():
+    X, y = cancer()
+    X.loc[200, "mean texture"] *= 1000
+    found, _ = audited(X, y.to_numpy(), tested=False)
+    extreme = found["extreme_values"]
+    np.testing.assert_array_equal(extreme.rows, [200])
+    assert extreme.columns == ("mean texture",)
+    assert "row 200 (mean texture is" in extreme.sentence

@@ -93,7 +93,6 @@ class ExplainedPrediction:
     >>> explained = report.explained[0]
     >>> print(explained.reason, explained.name, explained.label, explained.prediction, sep=", ")
     most confident mistake, 83, 1, 2
-    >>> print(explained)  # doctest: +SKIP
     """
 
     reason: str

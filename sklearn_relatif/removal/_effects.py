@@ -119,7 +119,9 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     return [rebuild(study.estimator, model) for model in models]
 
 
-def predictors_without(study: Any, query: Any, rows: Sequence[Any]) -> tuple[Any, list[Any]]:
+def predictors_without(
+    study: Any, query: Any, rows: Sequence[Any], order: str = "retrain"
+) -> tuple[Any, list[Any]]:
     """Predictors of queries by the model at its optimum, and by those trained without some rows.
 
     Parameters
@@ -128,6 +130,7 @@ def predictors_without(study: Any, query: Any, rows: Sequence[Any]) -> tuple[Any
     query : Query of n_queries rows
     rows : sequence
         Each item is a row position or an array of them; there is at least one.
+    order : {"newton", "retrain"}, default="retrain"
 
     Returns
     -------
@@ -137,7 +140,7 @@ def predictors_without(study: Any, query: Any, rows: Sequence[Any]) -> tuple[Any
     removals, query = check_removals(rows, study.objective.n_rows), study.remover.at_optimum(query)
     _check_classes_stay(study, removals)
     after: list[Any] = [None] * len(removals)
-    for models in _models(study, removals, "retrain"):
+    for models in _models(study, removals, order):
         before = models.predictor_before(query)
         predictors = models.predictors(query).swapaxes(0, 1)
         for index, predictor in zip(models.positions, predictors, strict=True):

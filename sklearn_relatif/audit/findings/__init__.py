@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ._duplicates import CONFLICTS, DUPLICATES, LEAKS_OF_ROWS, conflicting_rows
+from ._extremes import EXTREMES
 from ._finding import Check, Evidence, Finding
 from ._fit import FIT
+from ._held import GROUPS, SINGLE_ROWS
+from ._hubs import HUBS
 from ._identifiers import IDENTIFIERS
 from ._labels import LABELS, ONE_CLASS, TARGETS
 from ._leakage import LEAKAGE
+from ._near import NEAR_COPIES
 from ._skill import SKILL
 
 __all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
@@ -22,7 +26,12 @@ CHECKS: tuple[Check, ...] = (
     TARGETS,
     LEAKS_OF_ROWS,
     IDENTIFIERS,
+    EXTREMES,
+    SINGLE_ROWS,
+    GROUPS,
+    HUBS,
     ONE_CLASS,
+    NEAR_COPIES,
     DUPLICATES,
 )
 

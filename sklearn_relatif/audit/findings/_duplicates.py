@@ -11,6 +11,10 @@ from ._repeats import equal_by_chance
 #: Share of the rows about which all models of the columns are wrong, from which on that is told
 #: of rows that are equal by chance, too.
 WRONG_SHARE = 0.01
+#: Share of the rows from which on copies matter to what can be said of the model.
+SOME = 0.005
+#: Rows from which on it is told about how many the model is right.
+ENOUGH_ROWS = 20
 #: Targets of equal rows contradict each other if they differ by so many typical errors.
 TIMES_TYPICAL = 3
 EQUAL = (
@@ -98,7 +102,7 @@ def _find_conflicts(evidence: Evidence) -> list[Finding]:
             kind="conflicting_duplicates",
             sentence=f"{sentence}.",
             value=float(len(rows)),
-            weight=0.7 if repeats.are_copies else 0.45,
+            weight=0.78 if repeats.are_copies and len(rows) >= SOME * n_rows else 0.4,
             method=f"{EQUAL} {'' if has_classes else how}Of equal rows, a model can be right about "
             f"those with the most frequent {target} only.",
             rows=rows,
@@ -130,7 +134,7 @@ def _find_leaks(evidence: Evidence) -> list[Finding]:
             f"in all columns to training rows, so that the model has seen them"
             f"{_on_seen(evidence, is_seen)}.",
             value=n_seen / n_test,
-            weight=0.65,
+            weight=0.7 if n_seen >= SOME * n_test else 0.2,
             method=f"{EQUAL} By chance, {amount(by_chance)} pairs of a training row and an equal "
             "test row are to be expected.",
             rows=np.flatnonzero(np.isin(keys, test_keys[is_seen])),
@@ -143,7 +147,8 @@ def _find_leaks(evidence: Evidence) -> list[Finding]:
 def _on_seen(evidence, is_seen):
     """How much better the model is on test rows that it has seen."""
     predictions = evidence.predictions
-    if "label" not in predictions or is_seen.all():
+    n_fewest = min(is_seen.sum(), (~is_seen).sum())
+    if "label" not in predictions or n_fewest < ENOUGH_ROWS:
         return ""
     right = predictions["prediction"] == predictions["label"]
     return (

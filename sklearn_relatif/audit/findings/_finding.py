@@ -98,6 +98,11 @@ class Evidence:
         return Predictors(self.study, self.cells, self.test_cells)
 
     @cached_property
+    def test_query(self) -> Any:
+        """The test rows as the objective takes them, where there are some."""
+        return None if self.test_cells is None else self.study.query(self.test_cells.table)
+
+    @cached_property
     def repeats(self) -> Repeats:
         """Which training rows are equal to each other."""
         return repeats_of(self.predictors.keys)

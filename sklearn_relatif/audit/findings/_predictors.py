@@ -19,11 +19,46 @@ from ...utils._text import is_missing
 N_EXCHANGED = 30
 #: More columns than this are all taken to reach it.
 MAX_TRIED = 200
+#: Digits to which fractions are rounded.
+N_DIGITS = 4
 #: The steps of SplitMix64 (Steele, Lea & Flood 2014), which makes a hash of a number.
 GOLDEN, FIRST, SECOND = (
     np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )
 MISSING = np.uint64(0x7FF8000000000001)
+
+
+def alike(values: np.ndarray) -> np.ndarray:
+    """The same values, but for texts without regard to case and white space.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+    """
+    if values.dtype.kind not in "OU":
+        return values
+    listed = values.tolist()
+    return np.array(
+        [" ".join(it.casefold().split()) if isinstance(it, str) else it for it in listed], object
+    )
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """The same values as :func:`alike`, but fractions to four digits.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+    """
+    if values.dtype.kind != "f":
+        return alike(values)
+    numbers = values.astype(np.float64)
+    if not (numbers[np.isfinite(numbers)] % 1).any():
+        return numbers
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits = np.floor(np.log10(np.abs(numbers)))
+        unit = 10.0 ** (digits - (N_DIGITS - 1))
+        return np.where(numbers == 0, 0.0, np.round(np.round(numbers / unit) * unit, 12))
 
 
 class RowKeys(NamedTuple):
@@ -152,13 +187,18 @@ class Predictors:
         """Of the test rows."""
         return self._keys(self.test_cells)
 
-    def _keys(self, cells):
+    @cached_property
+    def rounded_keys(self) -> RowKeys:
+        """Of the training rows, of which fractions are rounded to four digits."""
+        return self._keys(self.cells, rounded)
+
+    def _keys(self, cells, read=alike):
         if self.is_sparse:
             return RowKeys(_sparse_keys(cells.table), {})
         columns, own = {}, self.cells.names or []
         for name in self.names:
             place = own.index(name)
-            values = alike(cells.values(cells.names[place]))
+            values = read(cells.values(cells.names[place]))
             columns[name] = _mixed(hashes(values), place)
         return RowKeys(sum(columns.values(), np.zeros(cells.n_rows, np.uint64)), columns)
 
@@ -194,21 +234,6 @@ def _differ(before, after):
     if sparse.issparse(before):
         return np.asarray(abs(before - after).sum(axis=1)).ravel() > 0
     return (np.asarray(before) != np.asarray(after)).reshape(len(before), -1).any(axis=1)
-
-
-def alike(values: np.ndarray) -> np.ndarray:
-    """The same values, but for texts without regard to case and white space.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows,)
-    """
-    if values.dtype.kind not in "OU":
-        return values
-    listed = values.tolist()
-    return np.array(
-        [" ".join(it.casefold().split()) if isinstance(it, str) else it for it in listed], object
-    )
 
 
 def hashes(values: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ def _no_skill(sample, baseline, weight, gain):
         kind="no_skill",
         sentence=f"{sentence}.",
         value=right - usual,
-        weight=0.75 if ranks else 0.8,
+        weight=0.85 if ranks else 0.9,
         method=f"{METHOD.format(*ends)} percentage points.",
         section="model",
     )
@@ -189,7 +189,7 @@ def _no_fit(sample, mean, gain, end):
         sentence=f"The model{of} is no better than always the mean: its typical error on "
         f"{sample.name} is {amount(own)}, that of the mean {amount(usual)}.",
         value=float(1 - own**2 / usual**2),
-        weight=0.8,
+        weight=0.9,
         method=f"{METHOD.format(*ends)} of the squared errors.",
         section="model",
     )

@@ -1,0 +1,122 @@
+"""Numbers of a row that are far from those of the others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...utils._text import clip, short_text, text_of
+from ..views import percent
+from ._finding import Check, Evidence, Finding
+from ._predictors import Predictors
+
+#: Shares of the rows between which numbers are called usual.
+USUAL = (0.01, 0.99)
+#: How many times as far from the median an extreme number is as the usual ones on its side.
+EXTREME = 5.0
+#: Share of the variance of a column from which on one number of it is told, of columns with so many
+#: different ones.
+MOST, N_DIFFERENT = 0.5, 20
+
+
+class Extreme(NamedTuple):
+    """The number of a row that is farthest from those of the others.
+
+    Attributes
+    ----------
+    times : float
+        How many times as far from the median it is as the usual numbers on its side.
+    column : str
+    value, low, high : float
+        The number, and the ends of the usual ones.
+    """
+
+    times: float
+    column: str
+    value: float
+    low: float
+    high: float
+
+
+def extreme_of(predictors: Predictors, row: int) -> Extreme | None:
+    """The most extreme number of a training row, where one is.
+
+    Parameters
+    ----------
+    predictors : Predictors
+    row : int
+    """
+    if not predictors.are_given or predictors.is_sparse:
+        return None
+    found = []
+    for name in predictors.names:
+        values = predictors.cells.values(name)
+        if values.dtype.kind in "iuf":
+            found.append(_extreme(predictors.shown(name), values, row))
+    farthest = max(found, key=lambda it: it.times, default=None)
+    return farthest if farthest is not None and farthest.times >= EXTREME else None
+
+
+def _extreme(column, values, row):
+    value = float(values[row])
+    shares = [USUAL[0], 0.5, USUAL[1]]
+    low, middle, high = np.nanquantile(values.astype(np.float64), shares, method="nearest")
+    reach = high - middle if value > middle else middle - low
+    # In a column that is the same for nearly all rows, other numbers are rare and not extreme.
+    times = abs(value - middle) / reach if reach > 0 else 0.0
+    return Extreme(float(np.nan_to_num(times)), column, value, low, high)
+
+
+def described(evidence: Evidence, row: Any) -> str:
+    """The name of a training row, with its most extreme number where it has one.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    row : int
+    """
+    name = f"row {clip(text_of(evidence.index[row]))}"
+    extreme = extreme_of(evidence.predictors, row)
+    if extreme is None:
+        return name
+    value, low, high = map(short_text, (extreme.value, extreme.low, extreme.high))
+    column = clip(extreme.column)
+    return f"{name} ({column} is {value}; 98% of the rows have {low} to {high})"
+
+
+def _find(evidence: Evidence) -> list[Finding]:
+    predictors = evidence.predictors
+    found: dict[int, tuple[float, str]] = {}
+    for name in predictors.names:
+        values = predictors.cells.values(name)
+        if values.dtype.kind not in "iuf" or len(np.unique(values)) < N_DIFFERENT:
+            continue
+        squares = (values.astype(np.float64) - np.nanmean(values)) ** 2
+        row, share = int(np.nanargmax(squares)), np.nanmax(squares) / np.nansum(squares)
+        if share >= MOST and extreme_of(predictors, row) is not None:
+            found[row] = max(found.get(row, (0.0, "")), (float(share), predictors.shown(name)))
+    return [
+        Finding(
+            kind="extreme_values",
+            sentence=f"A single number makes up {percent(share)} of the variance of "
+            f"'{clip(column)}', in {described(evidence, row)}.",
+            value=share,
+            weight=0.58,
+            method="Told of a number that makes up more than half of the variance of a column: "
+            "scaled by it, the other rows hardly differ.",
+            rows=np.array([row]),
+            columns=(column,),
+        )
+        for row, (share, column) in sorted(found.items(), key=lambda item: -item[1][0])[:1]
+    ]
+
+
+def _obstacle(evidence: Evidence) -> str | None:
+    predictors = evidence.predictors
+    if not predictors.are_given:
+        return "the columns that go into the pipeline were not given: audit(X_train=...)"
+    return "the rows are sparse" if predictors.is_sparse else None
+
+
+EXTREMES = Check("numbers that outweigh all others of a column", _find, _obstacle)
