@@ -27,7 +27,7 @@ HEADINGS = {
     "negative": ("Rows against {}", "Rows that lower the prediction"),
 }
 #: Values by which the range of a column is told, and the share of texts that must be numbers.
-N_TRIED, MOST = 5000, 0.9
+N_TRIED, MOST = 1000, 0.9
 
 
 class Side(NamedTuple):
@@ -91,7 +91,7 @@ class Ranges:
         if cells is None or cells.names is None or name not in cells.names:
             return np.nan
         values = cells.values(name)
-        values = values[:: max(1, len(values) // N_TRIED)]
+        values = values[:: max(1, -(-len(values) // N_TRIED))]
         if values.dtype.kind not in "iuf":
             known = [text_of(value) for value in values if not is_missing(value)]
             values = np.array([_number(text) for text in known])
