@@ -104,7 +104,7 @@ def test_sparse_rows_of_the_user_stay_as_they_are():
         (np.timedelta64(3, "D"), "3 days"),
         (None, "missing"),
         (np.nan, "missing"),
-        (np.datetime64("NaT"), "missing"),
+        (np.datetime64("NaT", "s"), "missing"),
         (np.ma.masked, "missing"),
         ("missing", '"missing"'),
         ("", '""'),

@@ -45,7 +45,8 @@ def test_a_target_of_many_numbers_is_predicted_by_ridge_regression(frame, capsys
     assert "'price' has 120 different numbers, and is predicted as a number, by ridge" in printed
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert content["model"]["model"] == "Ridge"
-    first = content["rows"][0]
+    first = {name: values[7] for name, values in content["rows"].items()}
+    assert first["row"] == 9
     assert first["target"] == 500 and first["residual"] == 500 - first["prediction"]
     assert set(content["groups"]["group"]) == {"red", "green", "blue"}
     X = np.column_stack([(frame["size"] - frame["size"].mean()) / frame["size"].std(ddof=0)])
@@ -63,7 +64,9 @@ def test_every_model_of_numbers(frame, capsys, model):
     assert "24 test rows" in printed and "warning" not in complaints
     assert "different numbers" not in assumed_in(printed)
     assert main(["explain", "data.csv", "--target", target, "--model", model, "--rows", "3"]) == 0
-    assert "above 0 raise the prediction" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Row 3: the model predicts " in printed and "; its target is " in printed
+    assert "Rows that raise the prediction:" in printed and "Rows that lower" in printed
 
 
 def assumed_in(printed):
@@ -90,7 +93,7 @@ def test_numbers_are_read_as_those_of_the_file(frame, capsys):
     assert "Numbers with separators of thousands: price (119 values, " in said
     assert "Left out: 1 row without a number in 'price'." in said
     with open("r.json") as file:
-        assert min(row["target"] for row in json.load(file)["rows"]) >= 1000
+        assert min(json.load(file)["rows"]["target"]) >= 1000
 
 
 def test_whole_numbers_that_are_all_different_are_no_names_where_they_are_the_target(frame, capsys):

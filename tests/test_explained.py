@@ -224,6 +224,18 @@ def test_features_are_traced_to_the_columns_that_they_come_from(table):
     np.testing.assert_allclose(sum(one.contributions.values()), expected, rtol=1e-5)
 
 
+def test_columns_that_are_passed_through_are_traced_too(table):
+    frame, y = table
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["color"]), ("drop", ["size", "note"]), remainder="passthrough"
+    )
+    explainer = RelatIFExplainer(make_pipeline(columns, LogisticRegression(tol=1e-8)))
+    shares = _columns.column_shares(study_of(explainer.fit(frame, y)))
+    n_colors = frame["color"].nunique()
+    traced = [shares.names[place] for place in shares.column]
+    assert traced == ["color"] * n_colors + ["color_blue", "unused"]
+
+
 @pytest.mark.parametrize(
     "model", [make_pipeline(PCA(3), LogisticRegression()), SVC(tol=1e-6), GaussianNB()]
 )
@@ -405,8 +417,9 @@ def test_other_test_rows_are_refused(cancer, tmp_path):
 
 def test_sparse_rows_show_the_cells_that_are_not_zero(tmp_path):
     rng = np.random.default_rng(0)
-    X = sparse.random_array((80, 500), density=0.02, rng=rng, format="csr")
-    y = (X[:, :250].sum(axis=1) > X[:, 250:].sum(axis=1)).astype(int)
+    full = np.where(rng.random((80, 500)) < 0.02, rng.random((80, 500)), 0)
+    X = sparse.csr_array(full)
+    y = (full[:, :250].sum(axis=1) > full[:, 250:].sum(axis=1)).astype(int)
     report = RelatIFExplainer(LogisticRegression(tol=1e-8)).fit(X[:60], y[:60]).audit(
         X[60:], y[60:], X_train=X[:60]
     )  # fmt: skip

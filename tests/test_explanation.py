@@ -351,7 +351,7 @@ def test_names_and_labels_are_shown_as_given_and_predictions_short():
         (np.False_, "False"),
         (None, "missing"),
         (float("nan"), "missing"),
-        (np.datetime64("NaT"), "missing"),
+        (np.datetime64("NaT", "s"), "missing"),
         (np.datetime64("2020-02-29"), "2020-02-29"),
         (datetime.datetime(2020, 2, 29), "2020-02-29"),
         (datetime.datetime(2020, 2, 29, 12, 30), "2020-02-29 12:30:00"),

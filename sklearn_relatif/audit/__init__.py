@@ -1,13 +1,15 @@
 """Auditing a model by its training rows: the numbers of each row, and a document about them."""
 
 from ._audit import audit
-from ._explained import ExplainedPrediction
+from ._columns import column_shares
+from ._explained import ExplainedPrediction, explained_predictions
 from ._quantities import losses, mean_influence, times_first
 from ._report import AuditReport
+from ._sections import identify_model
 from ._sentences import about_conditioning, why
 from ._source import DataSource
 from .findings import Finding
-from .page import MAX_NAME, number
+from .page import MAX_NAME, number, render_explained
 
 __all__ = [
     "MAX_NAME",
@@ -17,9 +19,13 @@ __all__ = [
     "Finding",
     "about_conditioning",
     "audit",
+    "column_shares",
+    "explained_predictions",
+    "identify_model",
     "losses",
     "mean_influence",
     "number",
+    "render_explained",
     "times_first",
     "why",
 ]

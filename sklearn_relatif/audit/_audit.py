@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from .._study import Study
 from ..utils._cells import Cells
 from ..utils._frames import library_of, names_rows
+from ..utils._progress import begin
 from ..utils._validation import unmasked
 from ._columns import column_shares
 from ._explained import contributions_of_rows, explained_predictions
@@ -82,11 +83,13 @@ def audit(
     cells = None if X_train is None else Cells(X_train, len(index))
     test_cells = None if X_test is None else Cells(X_test)
 
+    begin("numbering the training rows")
     columns, notes, alone = model_columns(study, view)
     predictions, unseen = {}, None
     if X_test is None:
         notes.append(NO_TEST_ROWS)
     else:
+        begin("explaining the test rows")
         first = explain_first_rows(study, criterion, X_test, view.sign)
         columns["hub_if"] = times_first(first["if"])
         columns["hub_relatif"] = times_first(first["relatif"])
@@ -99,9 +102,12 @@ def audit(
             predictions |= of_test_rows
     columns |= suspicion_ranks(columns)
 
+    begin("explaining single predictions")
     shares = column_shares(study)
+    # By influence, the same outliers come first for all.
+    relative = "loss_relative" if criterion == "influence" else criterion
     explained, more = explained_predictions(
-        study, criterion, index, X_test, y_test, cells, test_cells, queries, shares
+        study, relative, index, X_test, y_test, cells, test_cells, queries, shares
     )
     notes += more
 
@@ -113,9 +119,11 @@ def audit(
 
     table = {}
     if groups is not None:
+        begin("removing groups")
         n_suspects = int(np.ceil(SUSPECT_SHARE * len(index)))
         table, more = describe_groups(study, view, groups, columns, X_test, y_test, n_suspects)
         notes += more
+    begin("looking for findings")
     model = describe_model(study, view, columns, X_test, y_test)
     evidence = Evidence(
         study,
@@ -130,6 +138,7 @@ def audit(
         suspects=find_suspects(study, alone, unseen),
     )
     findings, checked = look(evidence)
+    begin("measuring the curvature")
     return AuditReport(
         index=index,
         columns=columns,

@@ -26,8 +26,8 @@ HEADINGS = {
     "positive": ("Rows for {}", "Rows that raise the prediction"),
     "negative": ("Rows against {}", "Rows that lower the prediction"),
 }
-#: Numbers by which it is told whether a column of texts holds them, and the share that must be.
-N_TRIED, MOST = 2000, 0.9
+#: Values by which the range of a column is told, and the share of texts that must be numbers.
+N_TRIED, MOST = 5000, 0.9
 
 
 class Side(NamedTuple):
@@ -73,7 +73,40 @@ class Column(NamedTuple):
     share: float | None
 
 
-def sides(one: Any, cells: Cells | None, own_cells: Cells | None) -> tuple[Side, Side]:
+class Ranges:
+    """The ranges of the numbers in the columns of a table, each found when it is first asked for.
+
+    Parameters
+    ----------
+    cells : Cells or None
+    """
+
+    def __init__(self, cells: Cells | None) -> None:
+        self._cells = cells
+        self.of = cache(self._of)
+
+    def _of(self, name: str) -> float:
+        """What nearly all numbers of a column differ by at most; NaN if it holds none."""
+        cells = self._cells
+        if cells is None or cells.names is None or name not in cells.names:
+            return np.nan
+        values = cells.values(name)
+        values = values[:: max(1, len(values) // N_TRIED)]
+        if values.dtype.kind not in "iuf":
+            known = [text_of(value) for value in values if not is_missing(value)]
+            values = np.array([_number(text) for text in known])
+            if np.isfinite(values).sum() < MOST * len(known):
+                return np.nan
+        finite = values[np.isfinite(values)].astype(np.float64)
+        if not len(finite):
+            return np.nan
+        low, high = np.percentile(finite, RANGE)
+        return float(high - low) or float(np.ptp(finite))
+
+
+def sides(
+    one: Any, cells: Cells | None, own_cells: Cells | None, ranges: Ranges | None = None
+) -> tuple[Side, Side]:
     """The rows that speak for a prediction, and those that speak against it.
 
     Parameters
@@ -81,13 +114,16 @@ def sides(one: Any, cells: Cells | None, own_cells: Cells | None) -> tuple[Side,
     one : ExplainedPrediction
     cells, own_cells : Cells or None
         The training rows, and the rows that the prediction is of one of.
+    ranges : Ranges, default=None
+        Of the training rows.
     """
+    ranges = ranges or Ranges(cells)
     both = one.supporting, one.opposing
     positions = [some.columns()["position"] for some in both]
     order = None
     found = []
     for explanation, places in zip(both, positions, strict=True):
-        columns = _columns(one, places, cells, own_cells, order)
+        columns = _columns(one, places, cells, own_cells, ranges, order)
         order = order or [column.name for column in columns]
         heading = HEADINGS[explanation.sign][not one.has_classes].format(name_of(one.prediction))
         rows = [text_of(name) for name in explanation.columns()["row"]]
@@ -133,7 +169,7 @@ def _signed(value):
 # --- cells --------------------------------------------------------------------------------------
 
 
-def _columns(one, positions, cells, own_cells, order):
+def _columns(one, positions, cells, own_cells, ranges, order):
     """The cells of the columns, in an order that is given or found."""
     if cells is None and own_cells is None:
         return []
@@ -144,14 +180,11 @@ def _columns(one, positions, cells, own_cells, order):
     names = dict.fromkeys(name for row in (own, *others) for name in row)
     if order is not None:
         names = dict.fromkeys([*order, *names])
-    spread = cache(lambda name: _spread(cells, name))
+    are_both = own_cells is not None and cells is not None
     columns = []
     for name in names:
-        text = own.get(name, absent)
-        texts = [row.get(name, absent) for row in others]
-        far = [
-            _distance(text, other, spread(name)) if own_cells and cells else 0.0 for other in texts
-        ]
+        text, texts = own.get(name, absent), [row.get(name, absent) for row in others]
+        far = [_distance(text, other, ranges.of(name)) if are_both else 0.0 for other in texts]
         columns.append(Column(name, text, texts, far, one.contributions.get(name)))
     return columns if order is not None else sorted(columns, key=_unimportance)
 
@@ -160,23 +193,6 @@ def _unimportance(column):
     """Columns that add most come first; of those that are not known to, those that agree most."""
     agreement = sum(1 - far for far in column.far) if column.share is None else 0.0
     return -abs(column.share or 0.0), -agreement
-
-
-def _spread(cells, name):
-    """The range that nearly all numbers of a column lie in; NaN if it holds none."""
-    if cells is None or cells.names is None or name not in cells.names:
-        return np.nan
-    values = np.asarray(cells.values(name))
-    if values.dtype.kind not in "iuf":
-        known = [text_of(value) for value in values[:N_TRIED] if not is_missing(value)]
-        values = np.array([_number(text) for text in known])
-        if np.isfinite(values).sum() < MOST * len(known):
-            return np.nan
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return np.nan
-    low, high = np.percentile(finite.astype(np.float64), RANGE)
-    return float(high - low) or float(np.ptp(finite))
 
 
 def _number(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,11 +170,9 @@ def _of_parts(transformer, column):
     names = list(getattr(transformer, "feature_names_in_", []))
     for name, part, columns in transformer.transformers_:
         size = places[name].stop - places[name].start
-        own = _selected(columns, names, len(column))
-        if size == 0 or own is None:
-            continue
-        through = _through(part, column[own])
-        if len(through) == size:
+        own = _selected(columns, names, len(column)) if size else None
+        through = [] if own is None else _through(part, column[own])
+        if own is not None and len(through) == size:
             found[places[name]] = through
     return found
 
@@ -183,7 +182,8 @@ def _selected(columns, names, n_columns):
     if isinstance(columns, slice):
         is_of_places = not isinstance(columns.start, str) and not isinstance(columns.stop, str)
         return np.arange(n_columns)[columns] if is_of_places else None
-    chosen = np.atleast_1d(np.asarray(columns))
+    # The list of the columns that are left over warns of being read before scikit-learn 1.7.
+    chosen = np.atleast_1d(columns.data if isinstance(columns, UserList) else np.asarray(columns))
     if chosen.dtype.kind in "iub":
         return np.arange(n_columns)[chosen]
     return np.array([names.index(name) for name in chosen.tolist()], np.intp)

@@ -11,7 +11,7 @@ NAMED = 0.5
 #: Of a normal distribution, in standard deviations: 95 % of it.
 INTERVAL = 1.96
 #: Chance of finding errors where there are none.
-LEVEL = 0.01
+LEVEL = 0.001
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,7 +93,6 @@ class ExplainedPrediction:
     >>> explained = report.explained[0]
     >>> print(explained.reason, explained.name, explained.label, explained.prediction, sep=", ")
     most confident mistake, 83, 1, 2
-    >>> print(explained)  # doctest: +SKIP
     """
 
     reason: str
@@ -214,6 +213,7 @@ def explained_predictions(
     test_cells: Cells | None = None,
     asked: Any = None,
     shares: ColumnShares | None = None,
+    n_rows: int = N_ROWS,
 ) -> tuple[tuple[ExplainedPrediction, ...], list[str]]:
     """Predictions for some rows, with the training rows that explain them, and notes.
 
@@ -221,8 +221,7 @@ def explained_predictions(
     ----------
     study : Study
     criterion : {"influence", "theta_relative", "loss_relative"}
-        Of the explanations, if it is relative. Otherwise they are loss-relative: by influence, the
-        same outliers come first for all.
+        Of the explanations.
     index : ndarray of shape (n_rows,)
         The names of the training rows.
     X_test, y_test
@@ -233,6 +232,8 @@ def explained_predictions(
         Names of the rows to explain. None: those that tell most of the model.
     shares : ColumnShares, default=None
         What columns add to predictions, where the model tells them apart.
+    n_rows : int, default=5
+        Explaining rows on each side.
     """
     if X_test is None:
         queries = _training_queries(study, index, cells)
@@ -245,8 +246,8 @@ def explained_predictions(
         reasons, notes = _telling_classes(queries)
     else:
         reasons = _telling_numbers(queries)
-    criterion = "loss_relative" if criterion == "influence" else criterion
-    return tuple(_explained(queries, reasons, criterion, index, shares, cells)), notes
+    found = _explained(queries, reasons, criterion, index, shares, cells, n_rows)
+    return tuple(found), notes
 
 
 def _test_queries(study, X_test, y_test, cells):
@@ -340,14 +341,16 @@ def _middle(values, places):
 # --- the explanations ---------------------------------------------------------------------------
 
 
-def _explained(queries, reasons, criterion, index, shares, cells) -> Iterator[ExplainedPrediction]:
+def _explained(
+    queries, reasons, criterion, index, shares, cells, n_rows
+) -> Iterator[ExplainedPrediction]:
     """The rows chosen, each explained."""
     positions = np.array(list(reasons), np.intp)
     if not len(positions):
         return
     study, X = queries.study, _safe_indexing(queries.X, positions)
     supporting, opposing = (
-        _own_names(study, X, criterion, sign, positions, queries, index)
+        _own_names(study, X, criterion, sign, positions, queries, index, n_rows)
         for sign in ("positive", "negative")
     )
     contributions = _contributions(study, X, shares)
@@ -376,14 +379,14 @@ def _explained(queries, reasons, criterion, index, shares, cells) -> Iterator[Ex
         )
 
 
-def _own_names(study, X, criterion, sign, positions, queries, index):
+def _own_names(study, X, criterion, sign, positions, queries, index, n_rows):
     """An explanation in the names of the audit, in which no training row explains itself."""
-    found = study.explanations(X, None, [criterion], N_ROWS + 1, sign)[criterion]
+    found = study.explanations(X, None, [criterion], n_rows + 1, sign)[criterion]
     indices, scores = found.indices, found.scores
     if queries.is_test:
-        indices, scores = indices[:, :N_ROWS], scores[:, :N_ROWS]
+        indices, scores = indices[:, :n_rows], scores[:, :n_rows]
     else:
-        others = np.argsort(indices == positions[:, None], axis=1, kind="stable")[:, :N_ROWS]
+        others = np.argsort(indices == positions[:, None], axis=1, kind="stable")[:, :n_rows]
         indices, scores = (np.take_along_axis(of, others, axis=1) for of in (indices, scores))
     return Explanation(
         indices,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import date, time
 from io import StringIO
 from typing import Any
 
-import numpy as np
-
 from ..results import Explanation
-from ..utils._text import is_missing, text_of
+from ..utils._json import plain, plain_values
 from ._explained import ExplainedPrediction
 from .findings import Finding
 
@@ -26,7 +23,7 @@ def as_csv(report: Any) -> str:
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["row", *report.columns])
-    columns = (_values(column) for column in (report.index, *report.columns.values()))
+    columns = (plain_values(column) for column in (report.index, *report.columns.values()))
     # Of what is missing, csv writes nothing. (Numbers it writes with all their digits.)
     writer.writerows(zip(*columns, strict=True))
     # Files hold no halves of characters, as texts of Python may.
@@ -56,7 +53,7 @@ def as_json(report: Any) -> str:
         "predictions": report.predictions,
         "rows": {"row": report.index, **report.columns},
     }
-    return json.dumps(_plain(held), allow_nan=False, indent=1)
+    return json.dumps(plain(held), allow_nan=False, indent=1)
 
 
 def _finding(finding: Finding, report: Any) -> dict[str, Any]:
@@ -86,36 +83,3 @@ def _lines(explanation: Explanation) -> dict[str, Any]:
     kept = ("rank", "row", "position", "score", "label", "prediction", "probability")
     columns = explanation.columns()
     return {name: columns[name] for name in kept if name in columns}
-
-
-def _plain(value: Any) -> Any:
-    """A value in JSON's own types: null for what is missing or not finite, texts for times."""
-    if isinstance(value, dict):
-        return {text_of(name): _plain(held) for name, held in value.items()}
-    if isinstance(value, np.ndarray):
-        return _values(value)
-    if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
-    if is_missing(value):
-        return None
-    if isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
-        return _plain(value.item())
-    return text_of(value)
-
-
-def _values(column: np.ndarray) -> list[Any]:
-    """The values of a column; None where one is missing or not finite."""
-    kind = "mixed" if np.ma.isMaskedArray(column) else column.dtype.kind
-    if kind in "biuU":
-        return column.tolist()
-    if kind == "f":
-        values = column.astype(object)
-        values[~np.isfinite(column)] = None
-        return values.tolist()
-    return [_plain(value) for value in column]

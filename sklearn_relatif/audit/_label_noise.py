@@ -25,7 +25,7 @@ from scipy.stats import chi2
 from ._errors import Errors, some_rows
 
 #: Probabilities that rates are estimated from, at most: of more rows, some are drawn.
-MAX_FITTED = 2**19
+MAX_FITTED = 2**17
 #: Probabilities for each repetition of the bootstrap, at most.
 MAX_REPEATED = 2**16
 N_REPETITIONS = 40

@@ -66,7 +66,11 @@ def model_columns(study, view):
     columns["parameter_shift"] = study.scale("theta_relative")
     if predictor is None:
         return columns, notes, None
-    return columns, notes, Judged(objective.y, predictor, columns.get("leverage"))
+    return (
+        columns,
+        notes,
+        Judged(objective.y, predictor, study.training_data.features, columns.get("leverage")),
+    )
 
 
 def unseen_columns(study, query):
@@ -90,7 +94,7 @@ def unseen_columns(study, query):
         columns["label_probability"] = own
     columns["loss"] = loss.value(query.y, predictor)
     columns["suspicion_rank"] = ranks(columns["loss"], columns["loss"])
-    return columns, Judged(query.y, predictor)
+    return columns, Judged(query.y, predictor, query.features)
 
 
 def has_leave_one_out(objective):

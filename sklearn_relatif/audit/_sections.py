@@ -23,16 +23,23 @@ EIGENVALUE_TOLERANCE = 1e-2
 # --- the model ------------------------------------------------------------------------------
 
 
+def identify_model(study):
+    """What a model is called, its settings and the size of what it was trained on."""
+    return {
+        "model": type(study.model).__name__,
+        "settings": _settings(study.model),
+        "n_rows": study.objective.n_rows,
+        "n_features": int(study.training_data.features.shape[1]),
+        "distance_to_optimum": study.distance_to_optimum,
+    }
+
+
 def describe_model(study, view, columns, X_test, y_test):
     """Facts of the model and of its fit, as {name: value}."""
     objective = study.objective
     facts = {
-        "model": type(study.model).__name__,
-        "settings": _settings(study.model),
+        **identify_model(study),
         **view.of_model(study),
-        "n_rows": objective.n_rows,
-        "n_features": int(study.training_data.features.shape[1]),
-        "distance_to_optimum": study.distance_to_optimum,
         **view.fit(columns),
     }
     if objective.rows.are_vectors:

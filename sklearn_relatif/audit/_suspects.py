@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+from scipy.ndimage import median_filter
+from sklearn.neighbors import NearestNeighbors
 
-from ._errors import Errors
+from ._errors import Errors, named, some_rows
 from ._label_noise import estimate_label_errors
 from ._target_noise import estimate_target_errors
 
@@ -15,8 +18,21 @@ from ._target_noise import estimate_target_errors
 MIN_ROWS = 30
 #: Rows times classes that are held at a time, at most.
 MAX_SCORES = 2**25
-#: Share of the rows of which a model must be nearly certain, or its contradictions tell little.
+#: Share of the rows of which a model must be nearly certain, or nobody can say that no label is
+#: wrong.
 MIN_CERTAIN = 1 / 3
+#: Typical error of prediction, by that of targets dealt at random, at most.
+MAX_ERROR = 0.5
+#: How many rows are compared with each suspect: those that are most like it. Errors stand alone:
+#: the share of these rows that may have its label, by the share of rows of which the model is
+#: nearly certain, and how large their errors may be, by the typical one.
+N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.45, 1.25
+#: Suspects whose neighbours are sought, and rows among which, at most.
+MAX_COMPARED, MAX_POOL = 300, 20_000
+#: Rows with similar predictions, by which the typical error is told: a share of all, and at least.
+SHARE_SIMILAR, MIN_SIMILAR = 0.05, 51
+#: The smallest typical error of similar rows, by the median of all.
+LEAST_SCALE = 0.1
 
 NOT_JUDGED = "there are no leave-one-out numbers of the training rows, and no test rows"
 TOO_FEW = "{} rows are too few"
@@ -24,7 +40,21 @@ TOO_MANY = "{} rows with {} classes are too many"
 OVERFLOW = "the numbers of the model overflow"
 UNCERTAIN = (
     "the model is nearly certain of the labels of only {:.0%} of the rows, so what it contradicts "
-    "may as well be right"
+    "may as well be as it should"
+)
+PATTERN = (
+    "the model contradicts more rows than ambiguity explains, but of the rows that are most like "
+    "these, {:.0%} have their labels too. Errors stand alone: the model misses a pattern, or the "
+    "columns hardly tell the labels"
+)
+INEXACT = (
+    "a typical error of prediction is {:.0%} as large as if targets were dealt at random, so a "
+    "wrong target would hardly stand out"
+)
+UNEVEN = (
+    "some errors of prediction are larger than the others explain, but those of the rows that are "
+    "most like them are {:.1f} times the typical error too. Wrong targets stand alone: the model "
+    "misses a pattern"
 )
 
 
@@ -36,12 +66,15 @@ class Judged(NamedTuple):
     y : ndarray of shape (n_rows,) or (n_rows, n_targets)
         As the loss takes it.
     predictor : ndarray of shape (n_rows, n_outputs)
+    features : array-like or CSR matrix of shape (n_rows, n_features)
+        As the model takes them.
     leverage : ndarray of shape (n_rows,) or None
         Of rows that are left out, where it is known: without one, a row is predicted less well.
     """
 
     y: np.ndarray
     predictor: np.ndarray
+    features: Any
     leverage: np.ndarray | None = None
 
 
@@ -92,21 +125,65 @@ def find_suspects(study: Any, alone: Judged | None, unseen: Judged | None) -> Su
     parts = [part for part in (alone, unseen) if part is not None]
     if not parts:
         return without_suspects(NOT_JUDGED)
-    y, predictor = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
-    if len(y) < MIN_ROWS:
-        return without_suspects(TOO_FEW.format(len(y)))
-    if not np.isfinite(predictor).all():
+    rows = _together(parts)
+    if len(rows.y) < MIN_ROWS:
+        return without_suspects(TOO_FEW.format(len(rows.y)))
+    if not np.isfinite(rows.predictor).all():
         return without_suspects(OVERFLOW)
-    n_training = 0 if alone is None else len(alone.y)
-    if not study.targets.has_classes:
-        return Suspects(_wrong_numbers(study.objective.loss, parts, y, predictor), n_training)
-    n_classes = len(study.model.classes_)
-    if len(y) * n_classes > MAX_SCORES:
-        return without_suspects(TOO_MANY.format(f"{len(y):,}", n_classes))
-    errors = estimate_label_errors(_scores(study.objective.loss, predictor, n_classes), y)
-    if errors.share_certain < MIN_CERTAIN:
-        return without_suspects(UNCERTAIN.format(errors.share_certain))
-    return Suspects(errors, n_training)
+    loss = study.objective.loss
+    if study.targets.has_classes:
+        errors, obstacle = _wrong_labels(loss, rows, len(study.model.classes_))
+    else:
+        errors, obstacle = _wrong_targets(loss, rows)
+    if obstacle is not None:
+        return without_suspects(obstacle)
+    return Suspects(errors, 0 if alone is None else len(alone.y))
+
+
+def _together(parts):
+    """All rows that were judged."""
+    y, predictor = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
+    features = [part.features for part in parts]
+    is_sparse = any(map(sparse.issparse, features))
+    stacked = sparse.vstack(features, "csr") if is_sparse else np.concatenate(features)
+    leverage = [np.zeros(len(h.y)) if h.leverage is None else h.leverage for h in parts]
+    return Judged(y, predictor, stacked, np.minimum(np.concatenate(leverage), 1))
+
+
+def _similar(features, suspects):
+    """Positions of the rows that are most like each suspect, shape (n_suspects, n_neighbours)."""
+    pool = some_rows(np.random.RandomState(0), features.shape[0], MAX_POOL)
+    among, sought = features[pool], features[suspects]
+    if not sparse.issparse(features):
+        scale = np.std(among, axis=0, dtype=np.float64)
+        scale[scale == 0] = 1
+        among, sought = among / scale, sought / scale
+    n_wanted = min(N_NEIGHBOURS + 1, len(pool))
+    search = NearestNeighbors(n_neighbors=n_wanted, algorithm="brute").fit(among)
+    near = pool[search.kneighbors(sought, return_distance=False)]
+    # Without the suspect itself, or the last where that is not among them.
+    others = near != suspects[:, None]
+    others[others.all(axis=1), -1] = False
+    return near[others].reshape(len(suspects), -1)
+
+
+# --- labels -------------------------------------------------------------------------------------
+
+
+def _wrong_labels(loss, rows, n_classes):
+    """Errors, and what is in the way of naming them."""
+    if len(rows.y) * n_classes > MAX_SCORES:
+        return None, TOO_MANY.format(f"{len(rows.y):,}", n_classes)
+    errors = estimate_label_errors(_scores(loss, rows.predictor, n_classes), rows.y)
+    if not errors.are_there:
+        is_certain = errors.share_certain >= MIN_CERTAIN
+        return errors, None if is_certain else UNCERTAIN.format(errors.share_certain)
+    suspects = named(errors.probability)[:MAX_COMPARED]
+    alike = rows.y[_similar(rows.features, suspects)] == rows.y[suspects][:, None]
+    most = MAX_ALIKE * errors.share_certain
+    # A standard error more, which counts where suspects are few.
+    most += np.sqrt(most * (1 - most) / alike.size)
+    return errors, None if alike.mean() <= most else PATTERN.format(alike.mean())
 
 
 def _scores(loss, predictor, n_classes):
@@ -119,19 +196,37 @@ def _scores(loss, predictor, n_classes):
     )
 
 
-def _wrong_numbers(loss, parts, y, predictor):
-    """Rows of which any target is likely to be wrong."""
-    kept = [np.ones(len(y)) if h is None else 1 - np.minimum(h, 1) for y, _, h in parts]
-    standard = np.sqrt(np.concatenate(kept))[:, None]
-    residual = standard * _residual(loss, y, predictor)
-    dealt = _residual(loss, np.random.RandomState(0).permutation(y), predictor)
-    each = [estimate_target_errors(*of) for of in zip(residual.T, dealt.T, strict=True)]
-    return Errors(
-        probability=1 - np.prod([1 - errors.probability for errors in each], axis=0),
-        deviation=float(np.linalg.norm([errors.deviation for errors in each])),
-        p_value=min(1.0, len(each) * min(errors.p_value for errors in each)),
-        n_certain=len(y),
+# --- targets that are numbers -------------------------------------------------------------------
+
+
+def _wrong_targets(loss, rows):
+    """Rows of which any target is likely to be wrong, and what is in the way of naming them."""
+    residual = np.sqrt(1 - rows.leverage)[:, None] * _residual(loss, rows.y, rows.predictor)
+    dealt = _residual(loss, np.random.RandomState(0).permutation(rows.y), rows.predictor)
+    predicted = np.reshape(loss.predict(rows.predictor), residual.shape)
+    each, sizes = [], []
+    for own, random, place in zip(residual.T, dealt.T, predicted.T, strict=True):
+        scale = _typical(own, place)
+        if not (scale > 0).all():
+            return None, OVERFLOW
+        each.append(estimate_target_errors(own / scale, random / scale))
+        sizes.append(np.abs(own / scale))
+        share = np.median(sizes[-1]) / np.median(np.abs(random / scale))
+        if share > MAX_ERROR:
+            return None, INEXACT.format(share)
+    errors = Errors(
+        probability=1 - np.prod([1 - of_one.probability for of_one in each], axis=0),
+        deviation=float(np.linalg.norm([of_one.deviation for of_one in each])),
+        p_value=min(1.0, len(each) * min(of_one.p_value for of_one in each)),
+        n_certain=len(rows.y),
     )
+    if not errors.are_there:
+        return errors, None
+    size = np.max(sizes, axis=0)
+    near = _similar(rows.features, named(errors.probability)[:MAX_COMPARED])
+    spread = np.median(size[near]) / np.median(size)
+    is_alone = spread <= MAX_SPREAD + 1 / np.sqrt(near.size)
+    return errors, None if is_alone else UNEVEN.format(spread)
 
 
 def _residual(loss, y, predictor):
@@ -140,3 +235,13 @@ def _residual(loss, y, predictor):
         return np.reshape(y - loss.predict(predictor), (len(y), -1)).astype(np.float64)
     size = np.sqrt(2 * np.maximum(loss.value(y, predictor), 0))
     return -np.sign(loss.residual(y, predictor)) * size[:, None]
+
+
+def _typical(residual, predicted):
+    """The typical error of the rows whose predictions are similar: it often grows with these."""
+    n_rows = len(residual)
+    n_similar = min(n_rows, max(MIN_SIMILAR, int(SHARE_SIMILAR * n_rows)))
+    order, size = np.argsort(predicted, kind="stable"), np.abs(residual)
+    scale = np.empty(n_rows)
+    scale[order] = median_filter(size[order], n_similar, mode="nearest")
+    return np.maximum(scale, LEAST_SCALE * np.median(size))

@@ -20,6 +20,8 @@ from ._errors import Errors, some_rows
 #: Rows that rates are estimated from, at most, and for each repetition of the bootstrap.
 MAX_FITTED, MAX_REPEATED = 2**16, 2**11
 N_REPETITIONS = 20
+#: Of the search for the likeliest parameters, first and from these.
+MAX_STEPS, MAX_STEPS_REPEATED = 300, 40
 #: Of the right targets: degrees of freedom, from tails that have no mean to the normal law.
 DEGREES = (1.0, 100.0)
 #: Share of wrong targets, at most.
@@ -80,11 +82,12 @@ def _log_densities(parameters, errors, any_target):
     return right, any_target + np.log(max(rate, np.finfo(float).tiny))
 
 
-def _fit(begin, errors, any_target, weight):
+def _fit(begin, errors, any_target, weight, max_steps=MAX_STEPS):
     def loss(parameters):
         return -np.sum(weight * np.logaddexp(*_log_densities(parameters, errors, any_target)))
 
-    return minimize(loss, begin, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3})
+    options = {"xatol": 1e-3, "fatol": 1e-3, "maxiter": max_steps}
+    return minimize(loss, begin, method="Nelder-Mead", options=options)
 
 
 def _wrong(parameters, errors, any_target):
@@ -101,7 +104,7 @@ def _deviation(random_state, parameters, errors, any_target, probability):
     for _ in range(N_REPETITIONS):
         drawn = random_state.randint(len(errors), size=len(errors))
         weight = np.bincount(drawn, minlength=len(errors))
-        again = _fit(parameters, errors, any_target, weight).x
+        again = _fit(parameters, errors, any_target, weight, MAX_STEPS_REPEATED).x
         totals.append(_wrong(again, errors, any_target).sum())
     spread = np.var(totals, ddof=1) * len(probability) / len(errors)
     return float(np.sqrt(known + spread))

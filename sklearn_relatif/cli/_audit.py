@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from ..audit import DataSource
-from ..utils._whole_files import write_whole
 from ._options import DATA, add_table_options, share, whole_number
 from ._output import say, show
 from ._refusals import TableError
 from ._table_files import read_frame
 from ._tables import groups_in_column, more_rows, require_columns
-from ._training import BREAST_CANCER, load_table, train
+from ._training import BREAST_CANCER, load_table, show_assumptions, source_of, train
 
 #: Rows below which none are put aside for testing.
 ENOUGH_TO_SPLIT = 20
@@ -63,7 +59,7 @@ def _audit(options):
         None if test is None else test.y,
         groups=None if groups is None else groups[rows],
         X_train=table.X.iloc[rows],
-        source=_source(table, test, options),
+        source=source_of(table, options, test),
     )
     # Cells as they were read: columns that nothing is predicted from name rows, too.
     report.to_html(
@@ -73,37 +69,13 @@ def _audit(options):
         n_rows=options.top,
     )
     if options.json is not None:
-        _write_json(report, options)
+        report.to_json(options.json)
     show(report.summary())
     show_assumptions(table)
     show(f"\nReport: {options.output}")
     if options.json is not None:
         show(f"Numbers: {options.json}")
     return 0
-
-
-def show_assumptions(table):
-    """Print what was made of a table."""
-    lines = [f"Rows are named by {table.row_names}.", *table.assumed()]
-    show("\n".join(["\nAssumed:", *(f"  {line}" for line in lines)]))
-
-
-def _source(table, test, options):
-    """Where the rows come from, for the page."""
-    names = [table.row_names]
-    if test is not None and test.row_names != table.row_names:
-        names.append(f"of test rows, {test.row_names}")
-    return DataSource(
-        name=BREAST_CANCER if options.data is None else options.data,
-        target=options.target,
-        n_rows_read=table.n_rows_read,
-        n_columns_read=table.n_columns_read,
-        rows_left_out=table.rows_left_out,
-        columns_left_out=table.columns_left_out,
-        row_names="; ".join(names),
-        command=options.line,
-        notes=tuple(table.notes),
-    )
 
 
 def _split(table, options):
@@ -136,34 +108,3 @@ def _n_test_rows(n_rows, share):
     if share is not None:
         return min(int(np.ceil(share * n_rows)), n_rows - 1)
     return min(int(TEST_SHARE * n_rows), MAX_TEST_ROWS) if n_rows >= ENOUGH_TO_SPLIT else 0
-
-
-def _write_json(report, options):
-    source = report.source
-    content = {
-        "model": report.model,
-        "curvature": report.curvature,
-        "rows": [
-            {"row": report.index[place], "why": report.why(report.index[place])}
-            | {name: values[place] for name, values in report.columns.items()}
-            for place in report.first_positions(options.top)
-        ],
-        "groups": {name: list(values) for name, values in report.groups.items()},
-        "notes": [*source.notes, *report.notes],
-    }
-    write_whole(options.json, json.dumps(_plain(content), indent=2))
-
-
-def _plain(value):
-    """The value in the types of JSON; numbers that JSON does not have become null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return None if value is None else str(value)

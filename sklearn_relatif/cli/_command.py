@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Sequence
 
 from .._version import __version__
+from ..utils._progress import watched
 from ..utils._text import printable
 from . import _demo
 from ._audit import add_audit
 from ._explain import add_explain
 from ._options import check
-from ._output import first_line, flush, show
+from ._output import Progress, first_line, flush, show
 
 PROGRAM = "python -m sklearn_relatif"
 #: What a shell reports for a program that was interrupted.
@@ -47,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check(options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            status = options.run(options)
+            with watched(Progress(sys.stderr)):
+                status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         flush()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from ._audit import show_assumptions
+from ..audit import render_explained
+from ..utils._whole_files import write_whole
+from ._chosen_rows import MAX_CHOSEN, chosen_rows
+from ._columns import count_of
+from ._explain_files import as_csv, as_json
+from ._explain_text import as_text
+from ._explained_rows import explained_row, report_on
 from ._options import DATA, add_table_options, whole_number
-from ._output import show
+from ._output import say, show
 from ._refusals import TableError
-from ._training import load_table, train
+from ._training import load_table, show_assumptions, source_of, train
+
+#: What is written to a file, by how its name ends.
+WRITERS = {".html": render_explained, ".csv": as_csv, ".json": as_json}
 
 
 def add_explain(commands):
@@ -21,7 +32,14 @@ def add_explain(commands):
     )
     explain.add_argument("data", help=DATA)
     add_table_options(explain)
-    explain.add_argument("--rows", nargs="+", required=True, help="names of the rows")
+    explain.add_argument(
+        "--rows",
+        nargs="+",
+        required=True,
+        metavar="ROW",
+        help='names of rows, as reports give them, or conditions such as "age > 60 and '
+        f"class == 'bad'\", of which the first {MAX_CHOSEN} rows are explained",
+    )
     explain.add_argument(
         "--criterion",
         choices=["influence", "theta_relative", "loss_relative"],
@@ -29,33 +47,33 @@ def add_explain(commands):
         help="(default: loss_relative)",
     )
     explain.add_argument(
-        "--top", type=whole_number, default=5, help="rows a prediction (default: 5)"
+        "--top", type=whole_number, default=5, help="rows on each side of a prediction (default: 5)"
     )
-    explain.set_defaults(run=_explain, parser=explain, test=None, json=None, output=None)
+    explain.add_argument(
+        "--output", metavar="FILE", help="also write them, as its name ends: .html, .csv or .json"
+    )
+    explain.set_defaults(run=_explain, parser=explain, test=None, json=None)
 
 
 def _explain(options):
+    suffix = None if options.output is None else Path(options.output).suffix.lower()
+    if suffix not in (None, *WRITERS):
+        options.parser.error(f"{options.output!r} must end in {', '.join(WRITERS)}")
     table = load_table(options)
-    position = {str(name): place for place, name in enumerate(table.X.index)}
-    unknown = [row for row in options.rows if row not in position]
-    if unknown:
-        what = "label" if table.has_classes else "number to predict"
-        raise TableError(
-            f"no row {unknown[0]} that has a {what} (rows are named by {table.row_names})"
-        )
-    asked = [position[row] for row in options.rows]
-    rows = np.setdiff1d(np.arange(len(table.y)), asked)
-    if len(rows) < 2 or (table.has_classes and len(np.unique(table.y[rows])) < 2):
+    asked = chosen_rows(table, options.rows)
+    rest = np.setdiff1d(np.arange(len(table.y)), asked)
+    if len(rest) < 2 or (table.has_classes and len(np.unique(table.y[rest])) < 2):
         raise TableError("too few rows are left to train on")
-    explainer = train(table, rows, options)
-    X = table.X.iloc[asked]
-    sign = "positive" if table.has_classes else "absolute"
-    explanation = explainer.explain(
-        X, n_examples=options.top, criterion=options.criterion, sign=sign
-    )
-    if not table.has_classes:
-        table.notes.append("Rows with a score above 0 raise the prediction, others lower it.")
-    # Positions would be those among the rows trained on, which nobody sees.
-    show(explanation.frame().drop(columns="position").to_string(index=False))
+    explainer = train(table, rest, options)
+    say(f"explaining {count_of(len(asked), 'row')}")
+    table.notes.append("The model was trained without the rows that are explained.")
+    source, criterion = source_of(table, options), options.criterion
+    report = report_on(explainer, table, asked, rest, options.top, criterion, source)
+    if suffix is not None:
+        write_whole(options.output, WRITERS[suffix](report))
+    for one in report.explained:
+        show(as_text(explained_row(one), table.has_classes) + "\n")
     show_assumptions(table)
+    if suffix is not None:
+        show(f"\nWritten: {options.output}")
     return 0

@@ -156,6 +156,11 @@ def texts_of(values):
     Whole numbers have no decimal point.
     """
     pandas = import_pandas()
+    if pandas.api.types.infer_dtype(values) == "string":
+        codes, different = pandas.factorize(values)
+        # The last is for missing ones, code -1.
+        texts = np.array([*(text.strip() or np.nan for text in different), np.nan], dtype=object)
+        return pandas.Series(texts[codes], index=values.index, dtype=object)
     present = values.notna().to_numpy()
     given = values.to_numpy(object)[present]
     if pandas.api.types.is_float_dtype(values) and all(number % 1 == 0 for number in given):

@@ -29,9 +29,9 @@ from ._readings import STAND_INS, count_texts, texts_of
 from ._refusals import TableError, import_pandas, some
 
 #: Parameters that the features of all texts may have in all classes together, and those of all
-#: categories. The time of an audit grows with their square: this many take about a minute for
-#: 20,000 rows.
-MAX_PARAMETERS = 5000
+#: categories, and rows times squared parameters, with which the time of an audit grows: this much
+#: takes about half a minute.
+MAX_PARAMETERS, MAX_PRODUCTS = 5000, 1.25e11
 MAX_CLASSES = 100
 #: Different numbers in a target from which on it is a quantity, not a class.
 MAX_NUMERIC_CLASSES = 50
@@ -444,9 +444,11 @@ def describe_features(table):
 def _limits(table):
     """Features of each column of a kind, at most."""
     named, n_classes = table.kinds(), len(np.unique(table.y)) if table.has_classes else 1
-    n_features = MAX_PARAMETERS // (n_classes - 1 if n_classes > 2 else 1)
-    of_text = max(50, n_features // max(1, len(named["words"]) + len(named["letters"])))
-    of_category = max(10, n_features // max(1, len(named["category"])))
+    n_each = n_classes - 1 if n_classes > 2 else 1
+    n_of_text = min(MAX_PARAMETERS, int(np.sqrt(MAX_PRODUCTS / len(table.y)))) // n_each
+    n_texts = len(named["words"]) + len(named["letters"])
+    of_text = max(50, n_of_text // max(1, n_texts))
+    of_category = max(10, MAX_PARAMETERS // n_each // max(1, len(named["category"])))
     return {"category": min(MAX_CATEGORIES, of_category), "words": of_text, "letters": of_text}
 
 

@@ -19,8 +19,10 @@ from sklearn.linear_model import (
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
+from ..audit import DataSource
 from ..explainers import RelatIFExplainer
-from ._output import say
+from ..utils._progress import begin
+from ._output import say, show
 from ._refusals import TableError, import_pandas
 from ._table_files import read_frame
 from ._tables import Table, describe_features, features_of, make_table
@@ -86,6 +88,8 @@ def load_table(options) -> Table:
     else:
         say(f"reading {options.data}")
         frame = read_frame(options.data, notes)
+        if options.target not in frame.columns:  # Headers are read without spaces around them.
+            options.target = options.target.strip()
     predicts = None if options.model is None else MODELS[options.model].predicts
     table = make_table(frame, options.target, notes, options.drop, predicts, options.id)
     _choose_model(table, options)
@@ -129,6 +133,38 @@ def _said_of_target(table, target):
         )
 
 
+def show_assumptions(table):
+    """Print what was made of a table."""
+    lines = [f"Rows are named by {table.row_names}.", *table.assumed()]
+    show("\n".join(["\nAssumed:", *(f"  {line}" for line in lines)]))
+
+
+def source_of(table, options, test=None):
+    """Where the rows come from.
+
+    Parameters
+    ----------
+    table : Table
+    options : argparse.Namespace
+    test : Rows, optional
+        Those that are tested on.
+    """
+    names = [table.row_names]
+    if test is not None and test.row_names != table.row_names:
+        names.append(f"of test rows, {test.row_names}")
+    return DataSource(
+        name=BREAST_CANCER if options.data is None else options.data,
+        target=options.target,
+        n_rows_read=table.n_rows_read,
+        n_columns_read=table.n_columns_read,
+        rows_left_out=table.rows_left_out,
+        columns_left_out=table.columns_left_out,
+        row_names="; ".join(names),
+        command=options.line,
+        notes=tuple(table.notes),
+    )
+
+
 def train(table, rows, options) -> RelatIFExplainer:
     """The model, trained on some rows of a table, with its explainer.
 
@@ -139,10 +175,11 @@ def train(table, rows, options) -> RelatIFExplainer:
         Positions of the rows to train on.
     options : argparse.Namespace
     """
-    say(f"training on {len(rows)} rows")
+    say(f"training on {len(rows):,} rows")
     X, y = table.X.iloc[rows], table.y[rows]
     model = make_pipeline(features_of(table), MODELS[options.model].build(len(rows)))
     model.fit(X, y)
+    begin("measuring how each row bears on the model")
     if options.damping != "auto":
         return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:

@@ -18,7 +18,7 @@ from ..utils._style import (
     is_small,
     lay_out,
     n_characters,
-    names_of,
+    names_with_labels,
     new_axes,
     note_size,
     palette_of,
@@ -178,12 +178,7 @@ class InfluenceDisplay:
     def _names(self, ax: Axes) -> list[str]:
         """Names of the bars, of which as many letters are shown as leave the bars their room."""
         room = n_characters(ax, NAME_SHARE * ax.get_window_extent().width, text_size(ax))
-        if self.labels is None:
-            names = names_of(self.rows, min(30, room))
-        else:
-            labels = names_of(self.labels, min(20, room // 2))
-            rows = names_of(self.rows, min(30, room - max(map(len, labels), default=0) - 3))
-            names = [f"{row} ({label})" for row, label in zip(rows, labels, strict=True)]
+        names = names_with_labels(self.rows, self.labels, room)
         if self.cells is None:
             return names
         told = (plain(_that_fit(cells, room)) for cells in self.cells)

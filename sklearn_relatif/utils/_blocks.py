@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn import get_config
 
+from ._progress import followed
 from ._threads import CACHED_BYTES
 
 MIB = 2.0**20
@@ -30,7 +31,8 @@ def row_blocks(n_rows: int, bytes_per_row: float, max_bytes: float) -> Iterator[
     """Slices that cover ``n_rows`` rows, each at most ``max_bytes`` (and at least one row)."""
     n_blocks = max(1, int(np.ceil(n_rows * bytes_per_row / max_bytes)))
     size = max(1, int(np.ceil(n_rows / n_blocks)))
-    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+    blocks = (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+    return followed(blocks, n_rows)
 
 
 def value_blocks(n_rows: int, n_outputs: int) -> list[slice]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from ._progress import followed
+
 #: Up to so many columns, a matrix product is worth less than what is done around it, so that
 #: threads which each work on a block of rows beat the threads of BLAS.
 FEW_COLUMNS = 256
@@ -60,7 +62,9 @@ class _Loop:
 
     def __init__(self, function, items, then):
         self._function = function
-        self._items, self._n_items = iter(enumerate(items)), len(items)
+        are_blocks = bool(items) and isinstance(items[-1], slice)
+        followed_items = followed(items, items[-1].stop) if are_blocks else items
+        self._items, self._n_items = iter(enumerate(followed_items)), len(items)
         self._then = then
         self._lock, self._then_lock = Lock(), Lock()
         #: Results that wait for those of the items before them.

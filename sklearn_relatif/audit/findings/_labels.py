@@ -19,8 +19,9 @@ LEVEL = 0.001
 LABEL_METHOD = (
     "Each row is judged by a model that has not seen it. From what the model contradicts where it "
     "is nearly certain, the rates follow at which labels go wrong (by maximum likelihood); the "
-    "rest is ambiguity, which is no error. With 2, 5 and 10 % planted errors, see "
-    "docs/label_errors.md for how near the number came."
+    "rest is ambiguity, which is no error. With 2, 5 and 10 % of the labels exchanged at random "
+    "on four data sets, the number came within 30 % in nine of ten runs, and of the rows named 76 "
+    "to 92 % were errors; where few labels are wrong, or only some kinds of them, it is rougher."
 )
 TARGET_METHOD = (
     "Each row is judged by a model that has not seen it. Errors of prediction may have heavy tails "
@@ -46,7 +47,7 @@ def _find_errors(evidence: Evidence) -> list[Finding]:
         Finding(
             kind="label_errors" if has_classes else "wrong_targets",
             sentence=f"About {errors.count:,.0f} of {len(errors.probability):,} {what}s look "
-            f"wrong: {_parts(suspects)}. {_named(len(rows) + len(test_rows))}",
+            f"wrong{_parts(suspects)}. {_named(len(rows) + len(test_rows))}",
             value=errors.count,
             weight=0.8,
             method=f"{method} The number lies between {low:,.0f} and {high:,.0f}, as far as errors "
@@ -64,8 +65,11 @@ def _parts(suspects):
         (suspects.training, "training rows, each judged by the model without it (leave-one-out)"),
         (suspects.test, "test rows, which the model has not seen (out of sample)"),
     )
-    told = [f"{np.sum(own):,.0f} of the {len(own):,} {kind}" for own, kind in kinds if len(own)]
-    return ", and ".join(told)
+    told = [(own, kind) for own, kind in kinds if len(own)]
+    if len(told) == 1:
+        return f", those of {told[0][1]}"
+    counts = [f"{np.sum(own):,.0f} of the {len(own):,} {kind}" for own, kind in told]
+    return f": {', and '.join(counts)}"
 
 
 def _named(n_rows):

@@ -12,14 +12,14 @@ from ._data import element, offer, pack
 from ._explained import explained_of
 from ._findings import findings
 from ._groups import groups_of
-from ._header import header, title
+from ._header import explained_header, header, title
 from ._meanings import conditioning, legend
 from ._model import model_and_fit
 from ._pieces import MAX_NAME, number
 from ._predictions import predictions_of
 from ._rows import harm, hubs, suspects
 
-__all__ = ["MAX_NAME", "number", "render"]
+__all__ = ["MAX_NAME", "number", "render", "render_explained"]
 
 FOOTER = (
     "Made by sklearn_relatif. Influence and relative influence: Barshan, Brunet and Dziugaite, "
@@ -58,10 +58,28 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
     sections |= _sections(report, cells, test_cells, n_rows, packed)
     found = findings(report, {name: section.heading for name, section in sections.items()})
     sections = {"findings": Section("Findings", "What was found", found)} | sections
+    return _page(title(report), header(report), sections, element(packed))
+
+
+def render_explained(report):
+    """A page of no more than the predictions that a report explains.
+
+    Parameters
+    ----------
+    report : AuditReport
+    """
+    heading = "Predictions and the rows that explain them"
+    content = explained_of(report, report.cells, report.test_cells)
+    sections = {"explained": Section("Explained", heading, content)}
+    name = report.source.name or report.model["model"]
+    return _page(f"Predictions for rows of {name}", explained_header(report), sections)
+
+
+def _page(name, head, sections, data=""):
     return Template(_part("page.html")).substitute(
-        title=escape(title(report)),
+        title=escape(name),
         style=_part("page.css"),
-        header=header(report),
+        header=head,
         links="\n".join(
             f'<a href="#{name}">{section.link}</a>' for name, section in sections.items()
         ),
@@ -70,7 +88,7 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
             for name, section in sections.items()
         ),
         footer=FOOTER,
-        data=element(packed),
+        data=data,
         script=_part("page.js"),
     )
 

@@ -90,4 +90,8 @@ def _column(values, digits):
     if values.dtype.kind in "iu":
         steps = np.diff(values.astype(np.int64), prepend=0)
         return f'{{"steps": [{",".join(map(str, steps.tolist()))}]}}'
+    if values.dtype.kind == "U":
+        different, codes = np.unique(values, return_inverse=True)
+        texts = np.array([json.dumps(text_of(value)) for value in different], dtype=object)
+        return f"[{', '.join(texts[codes.ravel()])}]"
     return json.dumps([text_of(value) for value in values])

@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ...utils._text import text_of
-from .._beside import PROBABILITY, sides
+from .._beside import PROBABILITY, Ranges, sides
 from . import _images
 from ._pieces import N_CELLS, more_of
 
@@ -37,16 +37,16 @@ def explained_of(report, cells, test_cells, image_shape=None):
     pictures, has_tables = None, False
     if image_shape is not None:
         pictures = _images.Pictures(image_shape, cells, test_cells, report.explained)
-    blocks = []
+    blocks, ranges = [], Ranges(cells)
     for place, one in enumerate(report.explained):
         own_cells = test_cells if one.is_test else cells
-        both = sides(one, cells, own_cells)
+        both = sides(one, cells, own_cells, ranges)
         if pictures is not None:
             content = _pictures(one, both, pictures)
         elif _is_text(cells, own_cells, one):
             content = _texts(one, both, _common(cells))
         else:
-            content, has_tables = "".join(map(_table, both, STYLES)), True
+            content, has_tables = _tables(one, both), True
         blocks.append(_block(one, content, is_open=place < N_OPEN))
     return f"<p>{_introduction(report, cells, has_tables)}</p>{''.join(blocks)}"
 
@@ -85,7 +85,14 @@ def _block(one, content, *, is_open):
 # --- cells in a table ---------------------------------------------------------------------------
 
 
-def _table(side, style):
+def _tables(one, both):
+    return "".join(
+        _table(side, style, f"{side.heading}: {one.reason}, row {text_of(one.name)}")
+        for side, style in zip(both, STYLES, strict=True)
+    )
+
+
+def _table(side, style, label):
     if not side.rows:
         return f'<p class="soft">{escape(side.heading)}: there are none.</p>'
     facts = "".join(_fact(name, texts) for name, texts in side.facts.items())
@@ -93,11 +100,9 @@ def _table(side, style):
     largest = max((abs(column.share or 0.0) for column in side.columns), default=0.0)
     lines = [_line(column, largest) for column in side.columns]
     head = _head(side)
-    tables = _scrolled(
-        side, style, head, f'<tbody class="facts-of">{facts}</tbody>', lines[:n_shown]
-    )
+    tables = _scrolled(label, style, head, f"<tbody>{facts}</tbody>", lines[:n_shown])
     if lines[n_shown:]:
-        rest = _scrolled(side, style, head, "", lines[n_shown:])
+        rest = _scrolled(f"{label}, more columns", style, head, "", lines[n_shown:])
         tables += more_of(f"{len(lines) - n_shown:,} more columns", rest, "more-columns no-print")
     return tables
 
@@ -110,9 +115,9 @@ def _head(side):
     )
 
 
-def _scrolled(side, style, head, facts, lines):
+def _scrolled(label, style, head, facts, lines):
     body = f"<thead>{head}</thead>{facts}<tbody>{''.join(lines)}</tbody>"
-    region = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(side.heading)}">'
+    region = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
     return f'{region}<table class="beside {style}">{body}</table></div>'
 
 
@@ -204,7 +209,7 @@ def _text_list(side, style, words):
             f"<p>{text}</p></li>"
         )
     listed = f"<ol>{''.join(items)}</ol>" if items else '<p class="soft">none</p>'
-    return f'<div class="{style}"><h4>{escape(side.heading)}</h4>{listed}</div>'
+    return f'<div class="{style}"><h3>{escape(side.heading)}</h3>{listed}</div>'
 
 
 def _facts_of(side, place):
@@ -252,7 +257,7 @@ def _pictures(one, both, pictures):
             for place, (name, position) in enumerate(zip(side.rows, positions, strict=True))
         )
         rows.append(
-            f'<div class="{style}"><h4>{escape(side.heading)}</h4>'
+            f'<div class="{style}"><h3>{escape(side.heading)}</h3>'
             f'<div class="images">{shown or "none"}</div></div>'
         )
     return f'<div class="image-sides">{own}<div>{"".join(rows)}</div></div>'

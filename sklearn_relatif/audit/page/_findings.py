@@ -17,7 +17,7 @@ N_ROWS = 8
 #: Numbers of a sentence, and names in it that may hold some.
 NUMBER, QUOTED = (
     re.compile(r"(?<![\w.])[<>]?\d+(?:,\d{3})*(?:\.\d+)?%?(?!\w)"),
-    re.compile(r"'[^']*'|“[^”]*”"),
+    re.compile(r"(?<!\w)'[^']*'(?!\w)|“[^”]*”"),
 )
 ICONS = {
     "serious": '<path d="M12 4 L21 20 H3 Z"/><path d="M12 10 V14.5"/><path d="M12 17 V17.4"/>',
@@ -91,10 +91,10 @@ def _icon(severity):
 
 
 def _value(finding):
-    """The number of a finding as its sentence writes it; empty if it does not."""
+    """The number of a finding as its sentence writes it, or else the first one that it has."""
     texts = NUMBER.findall(QUOTED.sub("", finding.sentence))
     fitting = [text for text in texts if _stands_for(text, finding.value)]
-    return fitting[0] if fitting else ""
+    return (fitting or texts or [""])[0]
 
 
 def _stands_for(text, value):

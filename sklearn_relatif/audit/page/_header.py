@@ -30,6 +30,19 @@ def header(report):
     )
 
 
+def explained_header(report):
+    """The head of a page of explained predictions alone.
+
+    Parameters
+    ----------
+    report : AuditReport
+    """
+    return (
+        '<p class="eyebrow">Predictions and the rows that explain them</p>'
+        f'<h1>{_name(report)}</h1><p class="lead">{escape(in_words(report))}</p>{_origin(report)}'
+    )
+
+
 def title(report):
     """What a window or a tab is called."""
     name = PurePath(report.source.name or report.model["model"]).name

@@ -24,7 +24,7 @@ PLACE = re.compile(r"_\d+$")
 #: The ends of the names of columns that hold the 95 % interval of another one.
 LOW, HIGH = "_low", "_high"
 #: Characters of a name that are shown, and those that fit a narrow column.
-MAX_NAME, SHORT_NAME = 60, 16
+MAX_NAME, SHORT_NAME = 120, 16
 #: Characters of a cell that are shown at once, and in all.
 MAX_CELL, MAX_TEXT = 300, 20_000
 #: Cells of a row that are shown at once.

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from ...utils._text import clip
+from ...utils._text import clip_apart
 
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 92, 20, 16, 62
@@ -99,15 +99,15 @@ def forest(names, effects, lows, highs, estimates, *, x_label):
     x = plain_axis(np.concatenate(together))
     height = TOP + LINE * len(names) + BOTTOM
     bottom = height - BOTTOM
-    parts = [_x_grid(x, NAME_WIDTH, bottom)]
+    parts, shown = [_x_grid(x, NAME_WIDTH, bottom)], clip_apart(names, NAME_LENGTH)
     zero = across(x, 0.0, NAME_WIDTH)
     parts.append(f'<line class="zero" x1="{zero:.1f}" x2="{zero:.1f}" y1="{TOP}" y2="{bottom}"/>')
-    for place, name in enumerate(names):
+    for place, (name, short) in enumerate(zip(names, shown, strict=True)):
         y = TOP + LINE * (place + 0.5)
         low, high, effect = (across(x, v[place], NAME_WIDTH) for v in (lows, highs, effects))
         parts.append(
             f'<text class="name" x="{NAME_WIDTH - 12}" y="{y + 5:.1f}" text-anchor="end">'
-            f"{escape(clip(name, NAME_LENGTH))}<title>{escape(name)}</title></text>"
+            f"{escape(short)}<title>{escape(name)}</title></text>"
         )
         if np.isfinite([low, high]).all():
             parts.append(

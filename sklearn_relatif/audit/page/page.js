@@ -166,9 +166,10 @@ for (const command of every(".command")) {
   });
   command.append(button);
 }
+// On paper, what is behind details is shown; but of predictions, only what was opened.
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = every("details:not([open])").filter(e => !e.closest(".no-print"));
+  opened = every("details:not([open])").filter(e => !e.closest(".explained:not([open])"));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
