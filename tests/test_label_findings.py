@@ -126,6 +126,20 @@ def test_suspects_of_a_label_that_the_model_hardly_knows_are_no_errors():
     assert finding_of(report, "label_errors") is None
 
 
+@pytest.mark.parametrize(("seed", "why"), [(0, "hardly knows these"), (1, "hardly tells the la")])
+def test_a_model_that_never_predicts_a_label_cannot_tell_its_errors(seed, why):
+    random_state = np.random.RandomState(seed)
+    X = random_state.normal(size=(3000, 3))
+    rare = 0.02 + 0.3 / (1 + np.exp(8 - 4 * X[:, 0]))
+    report, *_ = audited(X, (random_state.uniform(size=3000) < rare).astype(int))
+    assert finding_of(report, "label_errors") is None
+    assert why in report.checked[LABELS]
+    assert (
+        "is right about 0% of the rows with that"
+        in finding_of(report, "one_class_suspects").sentence
+    )
+
+
 def test_machines_without_probabilities_are_judged_by_their_losses():
     X, y = load_breast_cancer(return_X_y=True)
     labels, wrong = plant_label_errors(y, 0.05, np.random.RandomState(0))

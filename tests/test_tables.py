@@ -93,6 +93,15 @@ def test_a_few_decimal_commas_beside_whole_numbers(tmp_path):
     assert read[:4] == [3.5, 4.5, 2.5, 12.75]
 
 
+def test_cells_without_anything_are_missing_and_not_empty_texts():
+    frame = pd.DataFrame({"v": ["1", "", "3"] * 9, "word": ["", "a", "b"] * 9, "n": range(27)})
+    frame["label"] = [*"aab"] * 9
+    cells = make_table(frame, "label", []).cells
+    assert cells["v"].isna().tolist() == [False, True, False] * 9
+    assert cells["word"].isna().tolist() == [True, False, False] * 9
+    assert cells["n"].dtype == frame["n"].dtype and list(cells) == ["v", "word", "n"]
+
+
 def test_what_does_not_fit_is_missing_and_never_another_number(tmp_path):
     values = ["12,7", "11,9", "13,1", *(f"{v / 10}" for v in range(100, 197))]
     read, said = column_of(tmp_path, lines_of("v;label", values))

@@ -18,7 +18,7 @@ from ._explained import ExplainedPrediction
 from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
-from .findings import Finding
+from .findings import N_FINDINGS, NOTHING, Finding
 from .views import View, percent, view_of
 
 #: Rows of each section of the report.
@@ -256,16 +256,13 @@ class AuditReport:
         return frame_of(columns, self.library, "AuditReport.test_frame", names)
 
     def summary(self) -> str:
-        """The report in a few lines of text.
+        """What was found, how good the model is and what to look at first, in a few lines of text.
 
         Returns
         -------
         str
         """
-        lines = [self.verdict(), self.view.quality(self.model)]
-        hubs = self.hub_line()
-        if hubs:
-            lines.append(hubs)
+        lines = [*self._found(), self.view.quality(self.model)]
         first = self.first_positions(N_SUMMARISED)
         lines.append(self.view.heading(self.columns, first))
         names = clip_apart([text_of(name) for name in self.index[first]])
@@ -273,7 +270,18 @@ class AuditReport:
             f"  {rank}. row {name}: {why(self.columns, position, self.n_test)}"
             for rank, (name, position) in enumerate(zip(names, first, strict=True), 1)
         ]
-        return "\n".join(lines)
+        hubs = self.hub_line()
+        if hubs:
+            lines.append(hubs)
+        return "\n".join([*lines, self.verdict()])
+
+    def _found(self) -> list[str]:
+        """Lines on what was found."""
+        if not self.findings:
+            return [NOTHING]
+        lines = [f"  - {finding.sentence}" for finding in self.findings[:N_FINDINGS]]
+        n_more = len(self.findings) - len(lines)
+        return ["What was found:", *lines, *([f"  and {n_more} more"] if n_more > 0 else [])]
 
     def to_html(
         self,

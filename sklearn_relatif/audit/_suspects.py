@@ -27,6 +27,10 @@ MAX_ERROR = 0.5
 #: the share of these rows that may have its label, by the share of rows of which the model is
 #: nearly certain, and how large their errors may be, by the typical one.
 N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.45, 1.25
+#: Of the rows with the labels of suspects, the share that a model must be right about, or it does
+#: not know these labels: it contradicts whoever has them. And where nothing is suspect, of the way
+#: from the same answer for all to the right label of each, how far it must come.
+MIN_KNOWN = 0.25
 #: Suspects whose neighbours are sought, and rows among which, at most.
 MAX_COMPARED, MAX_POOL = 300, 20_000
 #: Rows with similar predictions, by which the typical error is told: a share of all, and at least.
@@ -41,6 +45,15 @@ OVERFLOW = "the numbers of the model overflow"
 UNCERTAIN = (
     "the model is nearly certain of the labels of only {:.0%} of the rows, so what it contradicts "
     "may as well be as it should"
+)
+UNSKILLED = (
+    "the model hardly tells the labels apart: it is right about {:.0%} of the rows of a label, on "
+    "average over the labels"
+)
+UNKNOWN = (
+    "the model contradicts more rows than ambiguity explains, but it is right about only {:.0%} of "
+    "all rows with their labels: it hardly knows these, so it cannot tell errors from rows that "
+    "have them rightly"
 )
 PATTERN = (
     "the model contradicts more rows than ambiguity explains, but of the rows that are most like "
@@ -174,16 +187,37 @@ def _wrong_labels(loss, rows, n_classes):
     """Errors, and what is in the way of naming them."""
     if len(rows.y) * n_classes > MAX_SCORES:
         return None, TOO_MANY.format(f"{len(rows.y):,}", n_classes)
-    errors = estimate_label_errors(_scores(loss, rows.predictor, n_classes), rows.y)
+    scores = _scores(loss, rows.predictor, n_classes)
+    errors = estimate_label_errors(scores, rows.y)
+    known = _shares_right(rows.y, scores.argmax(axis=1), n_classes)
     if not errors.are_there:
-        is_certain = errors.share_certain >= MIN_CERTAIN
-        return errors, None if is_certain else UNCERTAIN.format(errors.share_certain)
+        return errors, _why_blind(errors.share_certain, known)
     suspects = named(errors.probability)[:MAX_COMPARED]
+    known_of = known[rows.y[suspects]].mean()
+    if known_of < MIN_KNOWN:
+        return errors, UNKNOWN.format(known_of)
     alike = rows.y[_similar(rows.features, suspects)] == rows.y[suspects][:, None]
     most = MAX_ALIKE * errors.share_certain
     # A standard error more, which counts where suspects are few.
     most += np.sqrt(most * (1 - most) / alike.size)
     return errors, None if alike.mean() <= most else PATTERN.format(alike.mean())
+
+
+def _why_blind(share_certain, known):
+    """Why a model to which nothing is suspect would not have found errors; None if it would."""
+    if share_certain < MIN_CERTAIN:
+        return UNCERTAIN.format(share_certain)
+    by_chance = 1 / len(known)
+    if (known.mean() - by_chance) / (1 - by_chance) < MIN_KNOWN:
+        return UNSKILLED.format(known.mean())
+    return None
+
+
+def _shares_right(labels, predicted, n_classes):
+    """Of the rows with each label, the share that is predicted."""
+    n_rows = np.bincount(labels, minlength=n_classes)
+    n_right = np.bincount(labels[predicted == labels], minlength=n_classes)
+    return n_right / np.maximum(n_rows, 1)
 
 
 def _scores(loss, predictor, n_classes):

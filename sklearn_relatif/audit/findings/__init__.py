@@ -14,7 +14,12 @@ from ._leakage import LEAKAGE
 from ._near import NEAR_COPIES
 from ._skill import SKILL
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
+__all__ = [
+    "CHECKS", "NOTHING", "N_FINDINGS", "Check", "Evidence", "Finding", "conflicting_rows", "look",
+]  # fmt: skip
+
+#: Findings that are told at once, and what is told without any.
+N_FINDINGS, NOTHING = 5, "Nothing was found that needs a look."
 
 #: All that is looked for.
 CHECKS: tuple[Check, ...] = (
