@@ -23,6 +23,11 @@ MAX_SCORES = 2**25
 MIN_CERTAIN = 1 / 3
 #: Typical error of prediction, by that of targets dealt at random, at most.
 MAX_ERROR = 0.5
+#: Share of the rows whose labels can be wrong, at most, where the model contradicts this share of
+#: the others: where it misses a pattern, there seem to be as many.
+MAX_WRONG, MAX_CONTRADICTED = 0.15, 0.1
+#: Share of the errors that can be named, or they are only how the model fits the rows badly.
+MIN_NAMED = 0.1
 #: How many rows are compared with each suspect: those that are most like it. Errors stand alone:
 #: the share of these rows that may have its label, by the share of rows of which the model is
 #: nearly certain, and how large their errors may be, by the typical one.
@@ -54,6 +59,15 @@ UNKNOWN = (
     "the model contradicts more rows than ambiguity explains, but it is right about only {:.0%} of "
     "all rows with their labels: it hardly knows these, so it cannot tell errors from rows that "
     "have them rightly"
+)
+MANY = (
+    "{:.0%} of the labels would have to be wrong to explain what the model contradicts although it "
+    "is nearly certain, and it contradicts {:.0%} of the rows beside these: it rather misses a "
+    "pattern, or the columns hardly tell the labels"
+)
+FEW = (
+    "the model contradicts rows as if {:,.0f} labels were wrong, but not one in ten of them could "
+    "be named: it may as well miss a pattern"
 )
 PATTERN = (
     "the model contradicts more rows than ambiguity explains, but of the rows that are most like "
@@ -189,18 +203,37 @@ def _wrong_labels(loss, rows, n_classes):
         return None, TOO_MANY.format(f"{len(rows.y):,}", n_classes)
     scores = _scores(loss, rows.predictor, n_classes)
     errors = estimate_label_errors(scores, rows.y)
-    known = _shares_right(rows.y, scores.argmax(axis=1), n_classes)
+    predicted = scores.argmax(axis=1)
+    known = _shares_right(rows.y, predicted, n_classes)
     if not errors.are_there:
         return errors, _why_blind(errors.share_certain, known)
-    suspects = named(errors.probability)[:MAX_COMPARED]
-    known_of = known[rows.y[suspects]].mean()
-    if known_of < MIN_KNOWN:
-        return errors, UNKNOWN.format(known_of)
+    suspects = named(errors.probability)
+    return errors, (
+        _why_doubtful(
+            errors, suspects, known[rows.y[suspects]].mean(), np.mean(predicted != rows.y)
+        )
+        or _why_a_pattern(errors, suspects[:MAX_COMPARED], rows)
+    )
+
+
+def _why_doubtful(errors, suspects, known_of_suspects, contradicted):
+    """Why a model cannot tell suspects from rows whose labels are right; None if it can."""
+    if known_of_suspects < MIN_KNOWN:
+        return UNKNOWN.format(known_of_suspects)
+    wrong = errors.count / len(errors.probability)
+    others = contradicted - wrong
+    if wrong > MAX_WRONG and others > MAX_CONTRADICTED:
+        return MANY.format(wrong, others)
+    return FEW.format(errors.count) if len(suspects) < MIN_NAMED * errors.count else None
+
+
+def _why_a_pattern(errors, suspects, rows):
+    """Why suspects are no errors, whose like have their labels; None if they stand alone."""
     alike = rows.y[_similar(rows.features, suspects)] == rows.y[suspects][:, None]
     most = MAX_ALIKE * errors.share_certain
     # A standard error more, which counts where suspects are few.
     most += np.sqrt(most * (1 - most) / alike.size)
-    return errors, None if alike.mean() <= most else PATTERN.format(alike.mean())
+    return None if alike.mean() <= most else PATTERN.format(alike.mean())
 
 
 def _why_blind(share_certain, known):

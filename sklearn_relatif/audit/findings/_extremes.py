@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...utils._text import clip, short_text, text_of
-from ..views import percent
+from ...utils._text import clip, text_of
+from ..views import amount, percent
 from ._finding import Check, Evidence, Finding
 from ._identifiers import why_identifier
 from ._predictors import Predictors
@@ -91,7 +91,7 @@ def _named(evidence, row, extreme):
     name = f"row {clip(text_of(evidence.index[row]))}"
     if extreme is None:
         return name
-    value, low, high = map(short_text, (extreme.value, extreme.low, extreme.high))
+    value, low, high = map(amount, (extreme.value, extreme.low, extreme.high))
     return f"{name} ({clip(extreme.column)} is {value}; 98% of the rows have {low} to {high})"
 
 
