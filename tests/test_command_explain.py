@@ -124,6 +124,14 @@ def test_rows_that_share_a_value_of_the_column_that_names_them_are_all_meant(fra
     assert "Row k8 (9): " in printed and "Row k8 (10): " in printed
 
 
+def test_of_many_rows_that_share_such_a_value_the_first_are_explained(frame, capsys):
+    frame.loc[20:39, "key"] = "k8"
+    assert explain(frame, "k8", options=["--id", "key"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\nRow k8") + printed.startswith("Row k8") == 10
+    assert "21 rows fit 'k8', of which the first 10 are explained" in printed
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -132,6 +140,7 @@ def test_rows_that_share_a_value_of_the_column_that_names_them_are_all_meant(fra
         ("one", "no row one that has"),
         ("age > 1000", "no row fits 'age > 1000'"),
         ("agee > 10", "--rows 'agee > 10' cannot be understood: name 'agee' is not defined"),
+        ("age > @np.e", "'np' is not defined"),
         ("age > ", "--rows 'age > ' cannot be understood: "),
         ("age >= 0 or size < 0 and note == 'x", "cannot be understood"),
         ("age + size > note", "cannot be understood"),
