@@ -63,7 +63,9 @@ def _fitting(table, condition):
             local_dict={},
             global_dict={},
         )
-        places = np.flatnonzero(np.asarray(fits, bool).reshape(len(values)))
+        if np.asarray(fits).dtype != bool:
+            raise ValueError("it is not true or false of each row")
+        places = np.flatnonzero(np.reshape(fits, len(values)))
     except Exception as error:  # Whatever Python makes of the condition.
         raise TableError(f"--rows {condition!r} cannot be understood: {_reason(error)}") from error
     if not len(places):
