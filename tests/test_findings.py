@@ -144,6 +144,17 @@ def test_targets_of_copies_are_compared_by_the_typical_error():
     assert sorted(found["conflicting_duplicates"].rows) == [19, len(y) - 1]
 
 
+def test_columns_beside_those_of_the_model_are_not_taken_for_its_own():
+    X, y = load_breast_cancer(return_X_y=True)
+    wide = pd.DataFrame(X[:300]).assign(name=[f"c{i}" for i in range(300)])[["name", *range(30)]]
+    explainer = RelatIFExplainer(scaled()).fit(X[:300], y[:300])
+    for table in (wide, wide.rename(columns=str), wide.drop(columns="name").assign(a=1, b=2)):
+        report = explainer.audit(X[295:320], y[295:320], X_train=table, queries=())
+        found = {finding.kind: finding for finding in report.findings}
+        assert found["duplicates_across_split"].test_rows.tolist() == [0, 1, 2, 3, 4]
+        assert "identifiers" not in found
+
+
 def test_texts_are_compared_without_case_and_white_space():
     rng = np.random.RandomState(0)
     words = [f"word{k}" for k in range(200)]

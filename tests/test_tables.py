@@ -231,6 +231,9 @@ def test_rows_are_named_by_the_lines_that_they_begin_in(tmp_path):
     path.write_bytes(text.encode())
     frame = read_frame(path, [])
     assert frame.index.tolist() == [4, 8, 10] and frame.index.name == "lines of data.csv"
+    path.write_bytes(b"sep=;\r\rx;label\r1;a\r2;b\r")
+    frame = read_frame(path, [])
+    assert list(frame) == ["x", "label"] and frame.index.tolist() == [4, 5]
     path.write_bytes(gzip.compress(text.encode("utf-16")))
     assert read_frame(path, []).index.tolist() == [4, 8, 10]
     path.write_text("x,label\n1,a\n2," + "b" * 200_000)

@@ -313,8 +313,9 @@ class AuditReport:
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data, or X_test as the test data; or if rows
-            have not as many columns as an image has values.
+            If X has not as many rows as the training data, or X_test as the test data; if their
+            index labels say that these are in another order; or if rows have not as many columns
+            as an image has values.
         """
         from .page import render
 
