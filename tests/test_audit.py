@@ -268,13 +268,14 @@ def test_rows_go_by_their_index_labels(named):
 def test_the_summary_opens_with_what_was_found(audited):
     _, report, _ = audited
     findings = tuple(Finding("kind", f"Thing {n}.", n, 0.5, "a method") for n in range(7))
-    found = replace(report, findings=findings).summary().splitlines()
+    checked = {"copies": "not checked: no cells", "names": "nothing found"}
+    found = replace(report, findings=findings, checked=checked).summary().splitlines()
     assert found[:7] == [
         "What was found:", *(f"  - Thing {n}." for n in range(5)), "  and 2 more",
     ]  # fmt: skip
-    assert found[7] == report.view.quality(report.model)
-    lines = replace(report, findings=()).summary().splitlines()
-    assert lines[:2] == ["Nothing was found that needs a look.", found[7]]
+    assert found[7:9] == ["Not checked: copies.", report.view.quality(report.model)]
+    lines = replace(report, findings=(), checked={}).summary().splitlines()
+    assert lines[:2] == ["Nothing was found that needs a look.", found[8]]
     assert lines[-1] == report.verdict()
 
 

@@ -60,6 +60,7 @@ def test_nothing_found_is_a_finding(report, tmp_path):
     page = page_of(replace(report, findings=(), checked=checked), tmp_path)
     assert "Nothing was found that needs a look." in page
     assert "Looked for wrong labels." in page
+    assert "Not checked: copies." in page
     assert "1 thing was looked for, 1 could not be" in page
     assert "copies: not checked: there are no &lt;b&gt;cells&lt;/b&gt;" in page
 

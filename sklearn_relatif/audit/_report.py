@@ -18,7 +18,7 @@ from ._explained import ExplainedPrediction
 from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
-from .findings import N_FINDINGS, NOTHING, Finding
+from .findings import N_FINDINGS, NOTHING, Finding, not_checked
 from .views import View, percent, view_of
 
 #: Rows of each section of the report.
@@ -276,12 +276,14 @@ class AuditReport:
         return "\n".join([*lines, self.verdict()])
 
     def _found(self) -> list[str]:
-        """Lines on what was found."""
-        if not self.findings:
-            return [NOTHING]
+        """Lines on what was found, and what was not looked for."""
         lines = [f"  - {finding.sentence}" for finding in self.findings[:N_FINDINGS]]
         n_more = len(self.findings) - len(lines)
-        return ["What was found:", *lines, *([f"  and {n_more} more"] if n_more > 0 else [])]
+        if n_more > 0:
+            lines.append(f"  and {n_more} more")
+        lines = ["What was found:", *lines] if lines else [NOTHING]
+        missed = not_checked(self.checked)
+        return [*lines, f"Not checked: {', '.join(missed)}."] if missed else lines
 
     def to_html(
         self,

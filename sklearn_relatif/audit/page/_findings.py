@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ...utils._text import text_of
-from ..findings import N_FINDINGS, NOTHING
+from ..findings import N_FINDINGS, NOTHING, not_checked
 from ._pieces import listed, more_of
 
 #: From which weight on a finding is serious, and a warning.
@@ -49,11 +49,14 @@ def findings(report, titles):
 
 
 def _looked_for(report):
-    """What was looked for where nothing was found."""
+    """What was looked for where nothing was found, and what could not be."""
     subjects = [name for name, outcome in report.checked.items() if outcome == "nothing found"]
-    if not subjects:
-        return ""
-    return f'<p class="soft">Looked for {escape(", ".join(subjects))}.</p>'
+    told = {"Looked for": subjects, "Not checked:": not_checked(report.checked)}
+    return "".join(
+        f'<p class="soft">{beginning} {escape(", ".join(names))}.</p>'
+        for beginning, names in told.items()
+        if names
+    )
 
 
 def _card(report, finding, titles):
