@@ -14,17 +14,15 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from PIL import Image
-from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import DataSource
+from sklearn_relatif.cli._command import main
 from sklearn_relatif.metrics import plant_label_errors
 from sklearn_relatif.plotting import (
     CooksDistanceDisplay,
@@ -132,24 +130,12 @@ def draw_report():
     if browser is None:
         print("report.png: not drawn, there is no Chromium")
         return
-    applicants = pd.read_csv(CREDIT)
-    outcome = applicants.pop("class")
-    X_train, X_test, y_train, y_test = split(applicants, outcome)
-    columns = make_column_transformer(
-        (StandardScaler(), make_column_selector(dtype_include="number")),
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_exclude="number")),
-    )
-    model = make_pipeline(columns, LogisticRegression(C=0.1, tol=1e-8))
-    source = DataSource(CREDIT.name, "class", len(applicants), applicants.shape[1] + 1)
-    report = (
-        RelatIFExplainer(model)
-        .fit(X_train, y_train)
-        .audit(X_test, y_test, X_train=X_train, source=source)
-    )
     path = DOCS / "images" / "report.png"
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
-        report.to_html(page)
+        command = ["audit", str(CREDIT), "--target", "class", "--groups", "purpose"]
+        if main([*command, "--output", str(page)]) != 0:
+            raise RuntimeError("The command did not write the report.")
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         options += [f"--user-data-dir={folder}/profile", "--window-size=1180,1560"]
         options += [f"--screenshot={path}", page.as_uri()]

@@ -68,7 +68,7 @@ def logistic(**params):
 
 def check_against_brute_force(explainer, expected, X, y):
     for criterion, matrix in expected.items():
-        actual = explainer.pairwise_influence(X, y, criterion=criterion)
+        actual = np.asarray(explainer.pairwise_influence(X, y, criterion=criterion))
         assert cases.relative_error(actual, matrix) <= EXACT, criterion
 
 

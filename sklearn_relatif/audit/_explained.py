@@ -448,7 +448,7 @@ def _obstacle(queries, positions):
         return ""
     if not objective.loss.has_probabilities or objective.removal_kind != "smooth":
         return NO_STEPS
-    if _work(study) > MAX_WORK:
+    if study.lacks_factor or _work(study) > MAX_WORK:
         return TOO_LARGE
     if queries.raw is None:
         return NO_RAW_ROWS

@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ...utils._text import clip
+from ..views import percent
 from ._finding import Check, Evidence, Finding
 from ._predictors import alike, hashes
 
@@ -33,7 +34,7 @@ METHOD = (
     "Trees on one column each and forests on the others, trained on one half of up to "
     f"{MAX_ROWS:,} rows and judged on the other, in turn. A column is named if it avoids nine in "
     "ten errors of an answer without features, and either holds few values or makes less than a "
-    "third of the errors of the others together, but for those that tell the same."
+    "third of the errors of the others, but for those that tell the same."
 )
 
 
@@ -140,13 +141,13 @@ def _found(evidence, target, has_classes, called):
     others = [name for name in alone if all(name not in leak.same for leak in leaks)]
     told = f"{names} {'each tell' if len(leaks) > 1 else 'alone tells'}"
     if has_classes:
-        told += f" the label of {1 - error:.1%} of the rows"
+        told += f" the label of {percent(1 - error)} of the rows"
     else:
-        told += f" {1 - error / trials.usual_error:.1%} of the variance of the {called}"
+        told += f" {percent(1 - error / trials.usual_error)} of the variance of the {called}"
     if others:
-        of_others = trials.together(others).errors.mean()
+        of_others = _best(trials, alone, others).errors.mean()
         share = 1 - (of_others if has_classes else of_others / trials.usual_error)
-        told += f", all other columns together {share:.1%}"
+        told += f", all other columns together {percent(share)}"
     they = "these columns are" if len(leaks) > 1 else "this column is"
     check = f"check that {they} known before the {called} is"
     return [
@@ -174,10 +175,16 @@ def _leak(trials, alone, name):
         return leak
     if not others:
         return None
-    more = trials.together(others).errors - own.errors
+    more = _best(trials, alone, others).errors - own.errors
     is_sure = more.mean() > TIMES_ERRORS * np.std(more) / np.sqrt(len(more))
     is_much = more.mean() >= (TIMES_ERRORS - 1) * own.errors.mean()
     return leak if is_sure and is_much else None
+
+
+def _best(trials, alone, names):
+    """The best that can be told from some columns: by all of them, or by one."""
+    tried = [trials.together(names), *(alone[name] for name in names)]
+    return min(tried, key=lambda trial: trial.errors.mean())
 
 
 def _columns(predictors, rows, target, has_classes):

@@ -81,7 +81,8 @@ class RowKeys(NamedTuple):
 class Predictors:
     """The columns that a model predicts from, in the training rows and in the test rows.
 
-    Of rows that the user did not give, they are the features of the model.
+    Of rows that the user did not give, or gave with columns of which it cannot be told which the
+    model takes, they are the features of the model.
 
     Parameters
     ----------
@@ -101,21 +102,30 @@ class Predictors:
 
     def __init__(self, study: Any, cells: Cells | None, test_cells: Cells | None) -> None:
         self._study = study
-        self.are_given = cells is not None or not study.transformers
-        if cells is None:
+        asked = None if cells is None else self._asked(cells)
+        self.are_given = asked is not None or not study.transformers
+        if asked is None:
             self.cells = Cells(study.training_data.features)
             own = None if test_cells is None else study.query(test_cells.table).features
         else:
-            self.cells = Cells(self._asked(cells.table))
-            own = None if test_cells is None else self._asked(test_cells.table)
+            self.cells = Cells(asked)
+            own = None if test_cells is None else self._asked(test_cells)
         if own is not None and sparse.issparse(own) != self.is_sparse:
             own = sparse.csr_array(own) if self.is_sparse else own.toarray()
         self.test_cells = None if own is None else Cells(own)
 
-    def _asked(self, table):
-        """The columns that the estimator asks for by name, of a data frame that may have more."""
-        frame, names = _frame_of(table), getattr(self._study.estimator, "feature_names_in_", None)
-        return table if frame is None or names is None else frame.select(list(names)).to_native()
+    def _asked(self, cells):
+        """The columns that the estimator takes, of a data frame that may have more by their names.
+
+        None if it cannot be told which these are.
+        """
+        table, estimator = cells.table, self._study.estimator
+        frame, names = _frame_of(table), getattr(estimator, "feature_names_in_", None)
+        if frame is not None and names is not None:
+            has_all = set(names) <= set(frame.columns)
+            return frame.select(list(names)).to_native() if has_all else None
+        n_columns = table.shape[1] if cells.names is None else len(cells.names)
+        return table if getattr(estimator, "n_features_in_", n_columns) == n_columns else None
 
     @property
     def is_sparse(self) -> bool:
