@@ -6,13 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...utils._text import clip, short_text, text_of
+from ...utils._text import clip, is_missing, short_text, text_of
 from ..views import percent
 from ._finding import Check, Evidence, Finding
 from ._predictors import Predictors
 
-#: Shares of the rows between which numbers are called usual.
-USUAL = (0.01, 0.99)
 #: How many times as far from the median an extreme number is as the usual ones on its side.
 EXTREME = 5.0
 #: Share of the variance of a column from which on one number of it is told, of columns with so many
@@ -49,19 +47,17 @@ def extreme_of(predictors: Predictors, row: int) -> Extreme | None:
     """
     if not predictors.are_given or predictors.is_sparse:
         return None
-    found = []
-    for name in predictors.names:
-        values = predictors.cells.values(name)
-        if values.dtype.kind in "iuf":
-            found.append(_extreme(predictors.shown(name), values, row))
+    found = (
+        _extreme(predictors.shown(name), predictors.cells.value(row, name), usual)
+        for name, usual in predictors.usual.items()
+    )
     farthest = max(found, key=lambda it: it.times, default=None)
     return farthest if farthest is not None and farthest.times >= EXTREME else None
 
 
-def _extreme(column, values, row):
-    value = float(values[row])
-    shares = [USUAL[0], 0.5, USUAL[1]]
-    low, middle, high = np.nanquantile(values.astype(np.float64), shares, method="nearest")
+def _extreme(column, cell, usual):
+    value = np.nan if is_missing(cell) else float(cell)
+    low, middle, high = usual
     reach = high - middle if value > middle else middle - low
     # In a column that is the same for nearly all rows, other numbers are rare and not extreme.
     times = abs(value - middle) / reach if reach > 0 else 0.0
