@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import about_conditioning, number, why
+from sklearn_relatif.audit import Finding, about_conditioning, number, why
 
 MODELS = {
     "logistic": LogisticRegression(tol=1e-8, max_iter=1000),
@@ -262,6 +263,20 @@ def test_rows_go_by_their_index_labels(named):
     assert list(report.frame().index[positions]) == list(rows)
     for rank, row in enumerate(rows, 1):
         assert f"  {rank}. row {row}: {report.why(row)}" in report.summary()
+
+
+def test_the_summary_opens_with_what_was_found(audited):
+    _, report, _ = audited
+    findings = tuple(Finding("kind", f"Thing {n}.", n, 0.5, "a method") for n in range(7))
+    checked = {"copies": "not checked: no cells", "names": "nothing found"}
+    found = replace(report, findings=findings, checked=checked).summary().splitlines()
+    assert found[:7] == [
+        "What was found:", *(f"  - Thing {n}." for n in range(5)), "  and 2 more",
+    ]  # fmt: skip
+    assert found[7:9] == ["Not checked: copies.", report.view.quality(report.model)]
+    lines = replace(report, findings=(), checked={}).summary().splitlines()
+    assert lines[:2] == ["Nothing was found that needs a look.", found[8]]
+    assert lines[-1] == report.verdict()
 
 
 def test_best_rows_go_by_their_index_labels(named):

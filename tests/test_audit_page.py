@@ -1,5 +1,6 @@
 """Parts of the page of an audit, as text."""
 
+import html
 import re
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ def page_of(report, tmp_path, **options):
     [
         ("About 1,037 of 9,000 labels look wrong.", 1036.6, "1,037"),
         ("2 of 890 rows (0.2%) are there twice.", 2 / 890, "0.2%"),
+        ("1 training row comes first for 7.5% of 1,971 test rows.", 148 / 1971, "7.5%"),
+        ("A single number makes up >99.9% of the variance.", 0.99997, ">99.9%"),
         ("Column '2 of 3' tells the label of 96.8% of the rows.", 0.9, "96.8%"),
         ("The model's answers are no better than 'good': 94.8% are right.", 0.0, "94.8%"),
         ("The fit is 0.53 standard errors from its optimum.", 0.5312, "0.53"),
@@ -36,7 +39,7 @@ def page_of(report, tmp_path, **options):
 )
 def test_a_finding_shows_the_number_of_its_sentence(report, tmp_path, sentence, value, shown):
     finding = Finding("kind", sentence, value, 0.9, "a method")
-    page = page_of(replace(report, findings=(finding,)), tmp_path)
+    page = html.unescape(page_of(replace(report, findings=(finding,)), tmp_path))
     assert re.findall('</svg><span class="value">([^<]*)</span><div class="words">', page) == (
         [shown] if shown else []
     )
@@ -57,6 +60,7 @@ def test_nothing_found_is_a_finding(report, tmp_path):
     page = page_of(replace(report, findings=(), checked=checked), tmp_path)
     assert "Nothing was found that needs a look." in page
     assert "Looked for wrong labels." in page
+    assert "Not checked: copies." in page
     assert "1 thing was looked for, 1 could not be" in page
     assert "copies: not checked: there are no &lt;b&gt;cells&lt;/b&gt;" in page
 

@@ -117,11 +117,33 @@ def test_files_hold_all_columns_and_the_page_is_a_page(frame):
     assert page.startswith("<!DOCTYPE html>") and "k1" in page and "data.csv" in page
 
 
+def test_columns_that_are_called_like_what_is_told_of_rows_stand_beside_it(frame, capsys):
+    table = frame.assign(score=range(500, 580), prediction="p", rank=7)
+    assert explain(table, "k1", options=["--id", "key", "--output", "r.csv"]) == 0
+    printed = capsys.readouterr().out
+    with open("r.csv") as file:
+        lines = list(csv.DictReader(file))
+    for line in lines[1:]:
+        assert table["key"][int(line["score (2)"]) - 500] == line["row"]
+        assert f"{float(line['score']):+.3g}" in printed
+        assert line["prediction"] in ("good", "bad") and line["prediction (2)"] == "p"
+        assert line["rank"] in "12345" and line["rank (2)"] == "7"
+    assert "\n  score (2)" in printed and "\n  prediction (2)" in printed
+
+
 def test_rows_that_share_a_value_of_the_column_that_names_them_are_all_meant(frame, capsys):
     frame.loc[7, "key"] = "k8"
     assert explain(frame, "k8", options=["--id", "key"]) == 0
     printed = capsys.readouterr().out
     assert "Row k8 (9): " in printed and "Row k8 (10): " in printed
+
+
+def test_of_many_rows_that_share_such_a_value_the_first_are_explained(frame, capsys):
+    frame.loc[20:39, "key"] = "k8"
+    assert explain(frame, "k8", options=["--id", "key"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\nRow k8") + printed.startswith("Row k8") == 10
+    assert "21 rows fit 'k8', of which the first 10 are explained" in printed
 
 
 @pytest.mark.parametrize(
@@ -132,6 +154,8 @@ def test_rows_that_share_a_value_of_the_column_that_names_them_are_all_meant(fra
         ("one", "no row one that has"),
         ("age > 1000", "no row fits 'age > 1000'"),
         ("agee > 10", "--rows 'agee > 10' cannot be understood: name 'agee' is not defined"),
+        ("age > @np.e", "'np' is not defined"),
+        ("age.abs()", "it is not true or false of each row"),
         ("age > ", "--rows 'age > ' cannot be understood: "),
         ("age >= 0 or size < 0 and note == 'x", "cannot be understood"),
         ("age + size > note", "cannot be understood"),

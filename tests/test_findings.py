@@ -157,6 +157,17 @@ def test_targets_of_copies_are_compared_by_the_typical_error():
     assert sorted(found["conflicting_duplicates"].rows) == [19, len(y) - 1]
 
 
+def test_columns_beside_those_of_the_model_are_not_taken_for_its_own():
+    X, y = load_breast_cancer(return_X_y=True)
+    wide = pd.DataFrame(X[:300]).assign(name=[f"c{i}" for i in range(300)])[["name", *range(30)]]
+    explainer = RelatIFExplainer(scaled()).fit(X[:300], y[:300])
+    for table in (wide, wide.rename(columns=str), wide.drop(columns="name").assign(a=1, b=2)):
+        report = explainer.audit(X[295:320], y[295:320], X_train=table, queries=())
+        found = {finding.kind: finding for finding in report.findings}
+        assert found["duplicates_across_split"].test_rows.tolist() == [0, 1, 2, 3, 4]
+        assert "identifiers" not in found
+
+
 def test_texts_are_compared_without_case_and_white_space():
     rng = np.random.RandomState(0)
     words = [f"word{k}" for k in range(200)]
@@ -402,6 +413,16 @@ def test_a_row_that_explains_many_predictions_is_named_with_its_extreme_number()
     assert "row 700 (depth is 15; 98% of the rows have" in hubs.sentence
 
 
+def test_a_row_that_explains_many_predictions_is_named_with_its_extreme_target():
+    X, _ = noisy_table()
+    y = X["depth"].to_numpy() + np.random.RandomState(0).normal(size=len(X))
+    y[700] = 500.0
+    explainer = RelatIFExplainer(Ridge()).fit(X[:1500], y[:1500])
+    report = explainer.audit(X[1500:], y[1500:], X_train=X[:1500], queries=())
+    (hubs,) = [it for it in report.findings if it.kind == "hubs"]
+    assert "row 700 (its target is 500; 98% of the rows have -" in hubs.sentence
+
+
 def test_a_row_that_moves_a_regression_is_named():
     X, y = noisy_table()
     target = X["width"].to_numpy() + np.random.RandomState(1).normal(size=len(y))
@@ -439,6 +460,27 @@ def test_columns_need_no_names(kind):
     (found,) = [it for it in report.findings if it.kind in OWN]
     assert found.kind == "duplicates_across_split"
     assert found.value == 1
+
+
+def test_names_of_rows_have_no_extreme_numbers():
+    X, y = cancer()
+    number = np.random.RandomState(0).randint(10**6, 2 * 10**6, 569)
+    number[200] = 10**9
+    found, _ = audited(X.assign(patient_id=number), y.to_numpy(), tested=False)
+    assert "whole numbers" in found["identifiers"].sentence
+    assert "extreme_values" not in found
+
+
+def test_texts_that_are_there_twice_are_told_by_their_column():
+    words = np.random.RandomState(0).choice([*"abcdefghij"], (300, 8))
+    X = pd.DataFrame({"text": [" ".join(row) for row in words]})
+    X.loc[:19, "text"] = X.loc[100:119, "text"].to_numpy()
+    model = make_pipeline(
+        ColumnTransformer([("words", TfidfVectorizer(token_pattern=r"\w"), "text")]),
+        LogisticRegression(),
+    )
+    found, _ = audited(X, np.arange(300) % 2, model, tested=False)
+    assert "repeat an earlier row in 'text', the only column." in found["duplicates"].sentence
 
 
 def test_a_number_that_outweighs_its_column_is_named():
@@ -491,7 +533,7 @@ def test_training_rows_are_read_only_if_the_model_takes_them():
         assert [it.kind for it in report.findings] == [it.kind for it in own.findings]
         assert report.checked["columns that name the rows"].startswith("not checked")
     with pytest.raises(ValueError, match="position 0 is theirs at position 199"):
-        explainer.audit(X_train=X[::-1], queries=())
+        explainer.audit(X_train=X[::-1].reset_index(drop=True), queries=())
 
 
 def test_a_column_without_numbers_is_no_extreme_one():

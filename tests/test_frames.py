@@ -392,6 +392,24 @@ def test_other_rows_are_refused(by_array):
     assert len(explanation.frame(X)) and len(by_array.explain(X[:2]).frame(frame, frame))
 
 
+def test_labels_that_are_numbers_from_0_tell_the_order_too(by_array, tmp_path):
+    frame, queries = pd.DataFrame(X), pd.DataFrame(X[50:60])
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(frame, Y)
+    explanation, report = explainer.explain(queries), explainer.audit(queries, Y[50:60])
+    for X_train, X_test in ((frame[::-1], queries), (frame, queries[::-1]), (frame, frame[3:13])):
+        with pytest.raises(ValueError, match="are not those that the rows had"):
+            explanation.frame(X_train, X_test)
+    with pytest.raises(ValueError, match="labels of X_train are not those"):
+        explainer.audit(X_train=frame[::-1])
+    for name, tables in (("X", (frame[::-1], queries)), ("X_test", (frame, queries[::-1]))):
+        with pytest.raises(ValueError, match=f"labels, {name} has the rows in another order"):
+            report.to_html(tmp_path / "report.html", *tables)
+    # Of arrays, rows have no labels, and of those that are given names, others.
+    assert len(by_array.explain(X[:2]).frame(frame[::-1], frame[:2][::-1]))
+    named = explainer.audit(queries, sample_names=NAMES, X_train=frame)
+    named.to_html(tmp_path / "report.html", frame, queries)
+
+
 def test_missing_index_labels_are_the_same():
     frame = pd.DataFrame(X, index=[None, *range(1, 150)], columns=FEATURES)
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(frame, Y)

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit._errors import some_rows
+from sklearn_relatif.audit import _suspects
+from sklearn_relatif.audit._errors import Errors, some_rows
 from sklearn_relatif.audit._label_noise import estimate_label_errors
 from sklearn_relatif.audit._target_noise import estimate_target_errors
 from sklearn_relatif.metrics import plant_label_errors
@@ -115,6 +116,33 @@ def test_a_pattern_that_the_model_misses_is_no_error():
     assert "misses a pattern" in report.checked[LABELS]
 
 
+def test_so_many_contradictions_are_a_pattern_and_no_errors():
+    random_state = np.random.RandomState(0)
+    X = random_state.normal(size=(2000, 6))
+    y = (X[:, 0] > 0).astype(int)
+    is_dealt = (random_state.uniform(size=2000) < 0.45) | (abs(X[:, 0]) < 0.5)
+    y[is_dealt] = random_state.randint(2, size=is_dealt.sum())
+    report, *_ = audited(X, y)
+    assert finding_of(report, "label_errors") is None
+    assert "of the labels would have to be wrong" in report.checked[LABELS]
+    # As many are told where the model contradicts no others.
+    X, y = load_digits(return_X_y=True)
+    labels, wrong = plant_label_errors(y, 0.2, np.random.RandomState(0))
+    finding = finding_of(audited(X, labels)[0], "label_errors")
+    assert finding.value == pytest.approx(wrong.sum(), rel=0.3)
+
+
+def test_a_number_of_which_hardly_a_row_can_be_named_is_not_claimed(monkeypatch):
+    X, y = load_breast_cancer(return_X_y=True)
+    probability = np.full(len(y), 0.05)
+    probability[[3, 8]] = 0.9
+    errors = Errors(probability, 3.0, 0.0, len(y))
+    monkeypatch.setattr(_suspects, "estimate_label_errors", lambda *_: errors)
+    report, *_ = audited(X, y)
+    assert finding_of(report, "label_errors") is None
+    assert "as if 30 labels were wrong, but not one in ten" in report.checked[LABELS]
+
+
 def test_suspects_of_a_label_that_the_model_hardly_knows_are_no_errors():
     random_state = np.random.RandomState(0)
     X = random_state.normal(size=(1000, 3))
@@ -124,6 +152,20 @@ def test_suspects_of_a_label_that_the_model_hardly_knows_are_no_errors():
     assert finding.sentence.startswith("All 20 suspicious training rows have the label '1', as 8")
     assert (y[train[finding.rows]] == 1).all()
     assert finding_of(report, "label_errors") is None
+
+
+@pytest.mark.parametrize(("seed", "why"), [(0, "hardly knows these"), (1, "hardly tells the la")])
+def test_a_model_that_never_predicts_a_label_cannot_tell_its_errors(seed, why):
+    random_state = np.random.RandomState(seed)
+    X = random_state.normal(size=(3000, 3))
+    rare = 0.02 + 0.3 / (1 + np.exp(8 - 4 * X[:, 0]))
+    report, *_ = audited(X, (random_state.uniform(size=3000) < rare).astype(int))
+    assert finding_of(report, "label_errors") is None
+    assert why in report.checked[LABELS]
+    assert (
+        "is right about 0% of the rows with that"
+        in finding_of(report, "one_class_suspects").sentence
+    )
 
 
 def test_machines_without_probabilities_are_judged_by_their_losses():

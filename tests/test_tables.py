@@ -93,6 +93,15 @@ def test_a_few_decimal_commas_beside_whole_numbers(tmp_path):
     assert read[:4] == [3.5, 4.5, 2.5, 12.75]
 
 
+def test_cells_without_anything_are_missing_and_not_empty_texts():
+    frame = pd.DataFrame({"v": ["1", "", "3"] * 9, "word": ["", "a", "b"] * 9, "n": range(27)})
+    frame["label"] = [*"aab"] * 9
+    cells = make_table(frame, "label", []).cells
+    assert cells["v"].isna().tolist() == [False, True, False] * 9
+    assert cells["word"].isna().tolist() == [True, False, False] * 9
+    assert cells["n"].dtype == frame["n"].dtype and list(cells) == ["v", "word", "n"]
+
+
 def test_what_does_not_fit_is_missing_and_never_another_number(tmp_path):
     values = ["12,7", "11,9", "13,1", *(f"{v / 10}" for v in range(100, 197))]
     read, said = column_of(tmp_path, lines_of("v;label", values))
@@ -222,6 +231,9 @@ def test_rows_are_named_by_the_lines_that_they_begin_in(tmp_path):
     path.write_bytes(text.encode())
     frame = read_frame(path, [])
     assert frame.index.tolist() == [4, 8, 10] and frame.index.name == "lines of data.csv"
+    path.write_bytes(b"sep=;\r\rx;label\r1;a\r2;b\r")
+    frame = read_frame(path, [])
+    assert list(frame) == ["x", "label"] and frame.index.tolist() == [4, 5]
     path.write_bytes(gzip.compress(text.encode("utf-16")))
     assert read_frame(path, []).index.tolist() == [4, 8, 10]
     path.write_text("x,label\n1,a\n2," + "b" * 200_000)

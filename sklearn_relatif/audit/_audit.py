@@ -9,7 +9,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._study import Study
 from ..utils._cells import Cells
-from ..utils._frames import library_of, names_rows
+from ..utils._frames import check_names, library_of, names_rows
 from ..utils._progress import begin
 from ..utils._validation import unmasked
 from ._columns import column_shares
@@ -80,7 +80,10 @@ def audit(
             raise ValueError("y_test was given without X_test; pass the test rows too.")
         y_test = view.test_targets(y_test, study)
 
-    cells = None if X_train is None else Cells(X_train, len(index))
+    cells = None
+    if X_train is not None:
+        cells, rows = Cells(X_train, len(index)), study.training_rows
+        check_names(X_train, rows.index, np.arange(len(index)), rows.library, "X_train")
     test_cells = None if X_test is None else Cells(X_test)
 
     begin("numbering the training rows")

@@ -18,7 +18,7 @@ from ._explained import ExplainedPrediction
 from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
-from .findings import Finding
+from .findings import N_FINDINGS, NOTHING, Finding, not_checked
 from .views import View, percent, view_of
 
 #: Rows of each section of the report.
@@ -256,16 +256,13 @@ class AuditReport:
         return frame_of(columns, self.library, "AuditReport.test_frame", names)
 
     def summary(self) -> str:
-        """The report in a few lines of text.
+        """What was found, how good the model is and what to look at first, in a few lines of text.
 
         Returns
         -------
         str
         """
-        lines = [self.verdict(), self.view.quality(self.model)]
-        hubs = self.hub_line()
-        if hubs:
-            lines.append(hubs)
+        lines = [*self._found(), self.view.quality(self.model)]
         first = self.first_positions(N_SUMMARISED)
         lines.append(self.view.heading(self.columns, first))
         names = clip_apart([text_of(name) for name in self.index[first]])
@@ -273,7 +270,20 @@ class AuditReport:
             f"  {rank}. row {name}: {why(self.columns, position, self.n_test)}"
             for rank, (name, position) in enumerate(zip(names, first, strict=True), 1)
         ]
-        return "\n".join(lines)
+        hubs = self.hub_line()
+        if hubs:
+            lines.append(hubs)
+        return "\n".join([*lines, self.verdict()])
+
+    def _found(self) -> list[str]:
+        """Lines on what was found, and what was not looked for."""
+        lines = [f"  - {finding.sentence}" for finding in self.findings[:N_FINDINGS]]
+        n_more = len(self.findings) - len(lines)
+        if n_more > 0:
+            lines.append(f"  and {n_more} more")
+        lines = ["What was found:", *lines] if lines else [NOTHING]
+        missed = not_checked(self.checked)
+        return [*lines, f"Not checked: {', '.join(missed)}."] if missed else lines
 
     def to_html(
         self,
@@ -305,8 +315,9 @@ class AuditReport:
         Raises
         ------
         ValueError
-            If X has not as many rows as the training data, or X_test as the test data; or if rows
-            have not as many columns as an image has values.
+            If X has not as many rows as the training data, or X_test as the test data; if their
+            index labels say that these are in another order; or if rows have not as many columns
+            as an image has values.
         """
         from .page import render
 

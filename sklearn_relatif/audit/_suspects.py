@@ -23,14 +23,21 @@ MAX_SCORES = 2**25
 MIN_CERTAIN = 1 / 3
 #: Typical error of prediction, by that of targets dealt at random, at most.
 MAX_ERROR = 0.5
+#: Share of the rows whose labels can be wrong, at most, where the model contradicts this share of
+#: the others: where it misses a pattern, there seem to be as many.
+MAX_WRONG, MAX_CONTRADICTED = 0.15, 0.1
+#: Share of the errors that can be named, or they are only how the model fits the rows badly.
+MIN_NAMED = 0.1
 #: How many rows are compared with each suspect: those that are most like it. Errors stand alone:
 #: the share of these rows that may have its label, by the share of rows of which the model is
 #: nearly certain, and how large their errors may be, by the typical one.
 N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.45, 1.25
+#: Of the rows with the labels of suspects, the share that a model must be right about, or it does
+#: not know these labels: it contradicts whoever has them. And where nothing is suspect, of the way
+#: from the same answer for all to the right label of each, how far it must come.
+MIN_KNOWN = 0.25
 #: Suspects whose neighbours are sought, and rows among which, at most.
 MAX_COMPARED, MAX_POOL = 300, 20_000
-#: Share of the labels that can be wrong at most: where more are, nobody knows which are right.
-MAX_WRONG = 0.5
 #: Errors that are rounding, by those of targets dealt at random.
 ROUNDING = 1e-9
 #: Rows with similar predictions, by which the typical error is told: a share of all, and at least.
@@ -46,13 +53,28 @@ UNCERTAIN = (
     "the model is nearly certain of the labels of only {:.0%} of the rows, so what it contradicts "
     "may as well be as it should"
 )
+UNSKILLED = (
+    "the model hardly tells the labels apart: it is right about {:.0%} of the rows of a label, on "
+    "average over the labels"
+)
+UNKNOWN = (
+    "the model contradicts more rows than ambiguity explains, but it is right about only {:.0%} of "
+    "all rows with their labels: it hardly knows these, so it cannot tell errors from rows that "
+    "have them rightly"
+)
+MANY = (
+    "{:.0%} of the labels would have to be wrong to explain what the model contradicts although it "
+    "is nearly certain, and it contradicts {:.0%} of the rows beside these: it rather misses a "
+    "pattern, or the columns hardly tell the labels"
+)
+FEW = (
+    "the model contradicts rows as if {:,.0f} labels were wrong, but not one in ten of them could "
+    "be named: it may as well miss a pattern"
+)
 PATTERN = (
     "the model contradicts more rows than ambiguity explains, but of the rows that are most like "
     "these, {:.0%} have their labels too. Errors stand alone: the model misses a pattern, or the "
     "columns hardly tell the labels"
-)
-HOPELESS = (
-    "the model contradicts {:.0%} of the labels, and of so many nobody can say that they are wrong"
 )
 EXACT = "{} of {} targets are predicted exactly, which leaves too few errors to compare"
 INEXACT = (
@@ -182,19 +204,56 @@ def _wrong_labels(loss, rows, n_classes):
     """Errors, and what is in the way of naming them."""
     if len(rows.y) * n_classes > MAX_SCORES:
         return None, TOO_MANY.format(f"{len(rows.y):,}", n_classes)
-    errors = estimate_label_errors(_scores(loss, rows.predictor, n_classes), rows.y)
+    scores = _scores(loss, rows.predictor, n_classes)
+    errors = estimate_label_errors(scores, rows.y)
+    predicted = scores.argmax(axis=1)
+    known = _shares_right(rows.y, predicted, n_classes)
     if not errors.are_there:
-        is_certain = errors.share_certain >= MIN_CERTAIN
-        return errors, None if is_certain else UNCERTAIN.format(errors.share_certain)
-    share = errors.count / len(rows.y)
-    if share > MAX_WRONG:
-        return errors, HOPELESS.format(share)
-    suspects = named(errors.probability)[:MAX_COMPARED]
+        return errors, _why_blind(errors.share_certain, known)
+    suspects = named(errors.probability)
+    return errors, (
+        _why_doubtful(
+            errors, suspects, known[rows.y[suspects]].mean(), np.mean(predicted != rows.y)
+        )
+        or _why_a_pattern(errors, suspects[:MAX_COMPARED], rows)
+    )
+
+
+def _why_doubtful(errors, suspects, known_of_suspects, contradicted):
+    """Why a model cannot tell suspects from rows whose labels are right; None if it can."""
+    if known_of_suspects < MIN_KNOWN:
+        return UNKNOWN.format(known_of_suspects)
+    wrong = errors.count / len(errors.probability)
+    others = contradicted - wrong
+    if wrong > MAX_WRONG and others > MAX_CONTRADICTED:
+        return MANY.format(wrong, others)
+    return FEW.format(errors.count) if len(suspects) < MIN_NAMED * errors.count else None
+
+
+def _why_a_pattern(errors, suspects, rows):
+    """Why suspects are no errors, whose like have their labels; None if they stand alone."""
     alike = rows.y[_similar(rows.features, suspects)] == rows.y[suspects][:, None]
     most = MAX_ALIKE * errors.share_certain
     # A standard error more, which counts where suspects are few.
     most += np.sqrt(most * (1 - most) / alike.size)
-    return errors, None if alike.mean() <= most else PATTERN.format(alike.mean())
+    return None if alike.mean() <= most else PATTERN.format(alike.mean())
+
+
+def _why_blind(share_certain, known):
+    """Why a model to which nothing is suspect would not have found errors; None if it would."""
+    if share_certain < MIN_CERTAIN:
+        return UNCERTAIN.format(share_certain)
+    by_chance = 1 / len(known)
+    if (known.mean() - by_chance) / (1 - by_chance) < MIN_KNOWN:
+        return UNSKILLED.format(known.mean())
+    return None
+
+
+def _shares_right(labels, predicted, n_classes):
+    """Of the rows with each label, the share that is predicted."""
+    n_rows = np.bincount(labels, minlength=n_classes)
+    n_right = np.bincount(labels[predicted == labels], minlength=n_classes)
+    return n_right / np.maximum(n_rows, 1)
 
 
 def _scores(loss, predictor, n_classes):

@@ -11,7 +11,7 @@ from ._columns import as_quantity, count_of
 from ._readings import AsDate, texts_of
 from ._refusals import TableError, import_pandas
 
-#: Rows that a condition chooses, at most.
+#: Rows that a condition, or a value that several share, chooses at most.
 MAX_CHOSEN = 10
 #: What a condition has and a name hardly.
 OF_CONDITIONS = re.compile(r"[<>=!]|\s(and|or|in|not)\s|\.[a-z]+\(")
@@ -38,12 +38,17 @@ def chosen_rows(table, asked):
             places = np.flatnonzero(values == one.strip())
         if not len(places):
             places = _fitting(table, one)
-        found |= dict.fromkeys(places.tolist())
+        if len(places) > MAX_CHOSEN:
+            table.notes.append(
+                f"{count_of(len(places), 'row')} fit {one!r}, of which the first {MAX_CHOSEN} are "
+                "explained; others can be asked for by name."
+            )
+        found |= dict.fromkeys(places[:MAX_CHOSEN].tolist())
     return list(found)
 
 
 def _fitting(table, condition):
-    """The first rows that a condition is true of."""
+    """The rows that a condition is true of."""
     if OF_CONDITIONS.search(condition) is None:
         what = "label" if table.has_classes else "number to predict"
         raise TableError(
@@ -51,18 +56,21 @@ def _fitting(table, condition):
         )
     values = _values(table)
     try:
-        fits = values.eval(_quoted(condition, values.columns), engine="python", local_dict={})
-        places = np.flatnonzero(np.asarray(fits, bool).reshape(len(values)))
+        fits = values.eval(
+            _quoted(condition, values.columns),
+            engine="python",
+            # Names of this program mean nothing in a condition.
+            local_dict={},
+            global_dict={},
+        )
+        if np.asarray(fits).dtype != bool:
+            raise ValueError("it is not true or false of each row")
+        places = np.flatnonzero(np.reshape(fits, len(values)))
     except Exception as error:  # Whatever Python makes of the condition.
         raise TableError(f"--rows {condition!r} cannot be understood: {_reason(error)}") from error
     if not len(places):
         raise TableError(f"no row fits {condition!r}")
-    if len(places) > MAX_CHOSEN:
-        table.notes.append(
-            f"{count_of(len(places), 'row')} fit {condition!r}, of which the first {MAX_CHOSEN} "
-            "are explained; others can be asked for by name."
-        )
-    return places[:MAX_CHOSEN]
+    return places
 
 
 def _reason(error):

@@ -13,7 +13,7 @@ from ._refusals import TableError, import_pandas, some
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 #: Excel's first line that says what separates the values.
-SEP_LINE = re.compile(r'\s*"?sep=(.)"?[\r\n]+', re.IGNORECASE)
+SEP_LINE = re.compile(r'\s*"?sep=(.)"?(\r\n|\r|\n)', re.IGNORECASE)
 #: Lines by which the width of a table is judged before it is read.
 FIRST_LINES = 100
 TOO_MANY_VALUES = "its lines hold more values than its header has names"

@@ -7,7 +7,7 @@ import io
 import json
 
 from ..utils._json import plain
-from ..utils._text import is_missing
+from ..utils._text import apart, is_missing
 from ._explained_rows import explained_row
 
 #: What is told of each row beside its cells, and what it is called.
@@ -29,7 +29,9 @@ def as_csv(report):
     """
     stream, explained = io.StringIO(), list(map(explained_row, report.explained))
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["query", "side", "rank", "row", *KNOWN.values(), *explained[0].row.cells])
+    # Columns of the table may be called like ours.
+    names = ["query", "side", "rank", "row", *KNOWN.values(), *explained[0].row.cells]
+    writer.writerow(apart(names))
     for one in explained:
         lines = [("", 0, one.row)]
         for side in SIDES:

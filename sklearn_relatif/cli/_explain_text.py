@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shutil import get_terminal_size
 
-from ..utils._text import clip, clip_apart, short_text, text_of
+from ..utils._text import apart, clip, clip_apart, short_text, text_of
 
 #: Letters of a cell that stand beside others, and of the name of a column.
 WIDTH, NAME_WIDTH = 18, 24
@@ -67,12 +67,6 @@ class _Table:
     def __init__(self, row, explaining, has_classes):
         self.rows, self.width = [row, *explaining], get_terminal_size(USUAL_SIZE).columns
         self.names = clip_apart([text_of(it.name) for it in self.rows], WIDTH)
-        shown = list(row.cells)[:N_CELLS]
-        self.n_left_out = len(row.cells) - len(shown)
-        titles = clip_apart([text_of(name) for name in shown], NAME_WIDTH)
-        texts = [[text_of(it.cells[name]) for it in self.rows] for name in shown]
-        cells = dict(zip(titles, texts, strict=True))
-        self.long = {title: of for title, of in cells.items() if max(map(len, of)) > WIDTH}
         self.beside = {
             "row": self.names,
             "score": ["", *(f"{it.score:+.3g}" for it in explaining)],
@@ -81,6 +75,13 @@ class _Table:
         }
         if row.probability is not None:
             self.beside["label's probability"] = [f"{it.probability:.1%}" for it in self.rows]
+        shown = list(row.cells)[:N_CELLS]
+        self.n_left_out = len(row.cells) - len(shown)
+        # Columns of the table may be called like what is told of its rows.
+        names = apart([*self.beside, *map(text_of, shown)])[len(self.beside) :]
+        texts = [[text_of(it.cells[name]) for it in self.rows] for name in shown]
+        cells = dict(zip(clip_apart(names, NAME_WIDTH), texts, strict=True))
+        self.long = {title: of for title, of in cells.items() if max(map(len, of)) > WIDTH}
         self.beside |= {title: of for title, of in cells.items() if title not in self.long}
 
     def _clipped(self, what, text):

@@ -268,7 +268,9 @@ def _row_names(frame):
 
 def _cells(frame, target, id_column):
     columns = [target] if id_column is None else [target, id_column]
-    return frame.drop(columns=columns, errors="ignore")
+    cells = frame.drop(columns=columns, errors="ignore")
+    # In a file of texts, nothing stands for a missing value.
+    return cells.mask(cells.eq(""))
 
 
 def require_columns(frame, names):

@@ -278,7 +278,7 @@ def _first_cells(query: Any, X_train: Any) -> list[list[str]]:
     position = query.columns()["position"]
     rows = query.training_rows
     cells = Cells(X_train, len(rows.index))
-    check_names(X_train, rows.index[position], position, "X_train")
+    check_names(X_train, rows.index[position], position, rows.library, "X_train")
     return [
         [
             f"{clip(name, CELL_WIDTH)} {clip(text, CELL_WIDTH)}"

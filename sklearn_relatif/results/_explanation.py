@@ -274,11 +274,12 @@ class Explanation:
         if X_train is not None:
             position, n_rows = self.indices[query, place], len(self.training_rows.index)
             features = columns_at(X_train, position, "row_", library, n_rows)
-            check_names(X_train, self.training_rows.index[position], position, "X_train")
+            names, own = self.training_rows.index[position], self.training_rows.library
+            check_names(X_train, names, position, own, "X_train")
             columns |= features
         if X_test is not None:
             position = self.query_positions[query]
-            check_names(X_test, self.query_index[query], position, "X_test")
+            check_names(X_test, self.query_index[query], position, self.library, "X_test")
             columns |= columns_at(X_test, position, "query_", library, None)
         return frame_of(columns, library, "Explanation.frame")
 

@@ -6,6 +6,7 @@ are that; in the others they are the first column.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from importlib import import_module
@@ -192,7 +193,9 @@ def _of_sparse_rows(X: Any, positions: NDArray[np.integer]) -> tuple[list[str], 
     return list(map(str, used)), list(some[:, used].toarray().T)
 
 
-def check_names(X: Any, names: NDArray[Any], positions: NDArray[np.integer], what: str) -> None:
+def check_names(
+    X: Any, names: NDArray[Any], positions: NDArray[np.integer], library: str | None, what: str
+) -> None:
     """Raise a ValueError if a labelled table is not that whose rows are called so.
 
     Parameters
@@ -202,6 +205,8 @@ def check_names(X: Any, names: NDArray[Any], positions: NDArray[np.integer], wha
         Index labels at the time.
     positions : ndarray of int, shape (n_rows,)
         Of these rows in X.
+    library : str or None
+        Of the data frame whose rows they were.
     what : str
         What X is called.
     """
@@ -211,10 +216,33 @@ def check_names(X: Any, names: NDArray[Any], positions: NDArray[np.integer], wha
             f"{what} has {len(index)} rows, and none at position {positions.max()}: pass all rows "
             "as they were, also for a part of the queries."
         )
-    # What goes by its positions, now or then, has no labels to compare.
-    if has_index(X) and not (_same(index[positions], names) or _same(names, positions)):
+    # What went by its positions then, or does now, has no labels to compare.
+    if has_index(X) and names_rows(library) and not _same(index[positions], names):
         raise ValueError(
-            f"The index labels of {what} are not those of the rows that were explained; pass the "
+            f"The index labels of {what} are not those that the rows had; pass the same rows in "
+            "the same order."
+        )
+
+
+def check_order(X: Any, names: NDArray[Any], library: str | None, what: str) -> None:
+    """Raise a ValueError if a labelled table has the rows in another order.
+
+    Parameters
+    ----------
+    X : data frame, series, array, sparse matrix or sequence
+    names : ndarray of shape (n_rows,)
+        Of all rows, be they index labels or not.
+    library : str or None
+        Of the data frame whose rows they were.
+    what : str
+        What X is called.
+    """
+    if not (has_index(X) and names_rows(library)):
+        return
+    index = row_index(X)
+    if Counter(index.tolist()) == Counter(names.tolist()) and not _same(index, names):
+        raise ValueError(
+            f"By its index labels, {what} has the rows in another order than they had; pass the "
             "same rows in the same order."
         )
 

@@ -14,7 +14,13 @@ from ._leakage import LEAKAGE
 from ._near import NEAR_COPIES
 from ._skill import SKILL
 
-__all__ = ["CHECKS", "Check", "Evidence", "Finding", "conflicting_rows", "look"]
+__all__ = [
+    "CHECKS", "NOTHING", "N_FINDINGS", "Check", "Evidence", "Finding", "conflicting_rows", "look",
+    "not_checked",
+]  # fmt: skip
+
+#: Findings that are told at once, and what is told without any.
+N_FINDINGS, NOTHING = 5, "Nothing was found that needs a look."
 
 #: All that is looked for.
 CHECKS: tuple[Check, ...] = (
@@ -63,3 +69,14 @@ def look(evidence: Evidence) -> tuple[tuple[Finding, ...], dict[str, str]]:
         findings += found
         checked[check.subject] = "found" if found else "nothing found"
     return tuple(sorted(findings, key=lambda finding: -finding.weight)), checked
+
+
+def not_checked(checked: dict[str, str]) -> list[str]:
+    """What could not be looked for.
+
+    Parameters
+    ----------
+    checked : dict of str to str
+        What came of each check, by its subject.
+    """
+    return [subject for subject, outcome in checked.items() if outcome.startswith("not checked")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...utils._text import clip
 from ..views import amount, percent
 from ._finding import Check, Evidence, Finding
 from ._repeats import equal_by_chance
@@ -57,6 +58,14 @@ def _differing(evidence, group):
     return differs
 
 
+def _compared(evidence):
+    """The columns that rows are compared in."""
+    names = evidence.predictors.names
+    if len(names) != 1:
+        return "all columns"
+    return f"'{clip(evidence.predictors.shown(names[0]))}', the only column"
+
+
 # --- what was found -------------------------------------------------------------------------
 
 
@@ -71,7 +80,7 @@ def _find_copies(evidence: Evidence) -> list[Finding]:
         Finding(
             kind="duplicates",
             sentence=f"{n_copies:,} of {n_rows:,} training rows ({percent(n_copies / n_rows)}) "
-            f"repeat an earlier row in all columns{most}.",
+            f"repeat an earlier row in {_compared(evidence)}{most}.",
             value=float(n_copies),
             weight=0.2,
             method=f"{EQUAL} By chance, {amount(repeats.n_by_chance)} pairs of equal rows are "
@@ -92,7 +101,7 @@ def _find_conflicts(evidence: Evidence) -> list[Finding]:
         return []
     sentence = (
         f"{len(rows):,} of {n_rows:,} training rows ({percent(len(rows) / n_rows)}) are equal in "
-        f"all columns to a row with another {target}"
+        f"{_compared(evidence)} to a row with another {target}"
     )
     if has_classes:
         sentence += f", so that every model is wrong about at least {n_wrong:,} of them"
@@ -131,7 +140,7 @@ def _find_leaks(evidence: Evidence) -> list[Finding]:
         Finding(
             kind="duplicates_across_split",
             sentence=f"{n_seen:,} of {n_test:,} test rows ({percent(n_seen / n_test)}) are equal "
-            f"in all columns to training rows, so that the model has seen them"
+            f"in {_compared(evidence)} to training rows, so that the model has seen them"
             f"{_on_seen(evidence, is_seen)}.",
             value=n_seen / n_test,
             weight=0.7 if n_seen >= SOME * n_test else 0.2,

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...utils._text import clip, is_missing, short_text, text_of
-from ..views import percent
+from ...utils._text import clip, is_missing, text_of
+from ..views import amount, percent
 from ._finding import Check, Evidence, Finding
-from ._predictors import Predictors
+from ._identifiers import why_identifier
+from ._predictors import Predictors, usual_numbers
 
 #: How many times as far from the median an extreme number is as the usual ones on its side.
 EXTREME = 5.0
@@ -67,44 +68,57 @@ def _extreme(column, cell, usual):
 def described(evidence: Evidence, row: Any) -> str:
     """The name of a training row, with its most extreme number where it has one.
 
+    Of numbers as far from the others, that of a column goes before the target.
+
     Parameters
     ----------
     evidence : Evidence
     row : int
     """
-    name = f"row {clip(text_of(evidence.index[row]))}"
     extreme = extreme_of(evidence.predictors, row)
+    for end in evidence.view.endings:
+        if extreme is None:
+            targets = evidence.columns[f"target{end}"]
+            target = _extreme(f"its target{end}", targets[row], usual_numbers(targets))
+            extreme = target if target.times >= EXTREME else None
+    return _named(evidence, row, extreme)
+
+
+def _named(evidence, row, extreme):
+    name = f"row {clip(text_of(evidence.index[row]))}"
     if extreme is None:
         return name
-    value, low, high = map(short_text, (extreme.value, extreme.low, extreme.high))
-    column = clip(extreme.column)
-    return f"{name} ({column} is {value}; 98% of the rows have {low} to {high})"
+    value, low, high = map(amount, (extreme.value, extreme.low, extreme.high))
+    return f"{name} ({clip(extreme.column)} is {value}; 98% of the rows have {low} to {high})"
 
 
 def _find(evidence: Evidence) -> list[Finding]:
     predictors = evidence.predictors
-    found: dict[int, tuple[float, str]] = {}
+    found = []
     for name in predictors.names:
         values = predictors.cells.values(name)
         if values.dtype.kind not in "iuf" or len(np.unique(values)) < N_DIFFERENT:
             continue
+        if why_identifier(name, values) is not None:  # No number is too large for a name.
+            continue
         squares = (values.astype(np.float64) - np.nanmean(values)) ** 2
         row, share = int(np.nanargmax(squares)), np.nanmax(squares) / np.nansum(squares)
-        if share >= MOST and extreme_of(predictors, row) is not None:
-            found[row] = max(found.get(row, (0.0, "")), (float(share), predictors.shown(name)))
+        extreme = _extreme(predictors.shown(name), values[row], predictors.usual[name])
+        if share >= MOST and extreme.times >= EXTREME:
+            found.append((float(share), row, extreme))
     return [
         Finding(
             kind="extreme_values",
             sentence=f"A single number makes up {percent(share)} of the variance of "
-            f"'{clip(column)}', in {described(evidence, row)}.",
+            f"'{clip(extreme.column)}', in {_named(evidence, row, extreme)}.",
             value=share,
             weight=0.58,
             method="Told of a number that makes up more than half of the variance of a column: "
             "scaled by it, the other rows hardly differ.",
             rows=np.array([row]),
-            columns=(column,),
+            columns=(extreme.column,),
         )
-        for row, (share, column) in sorted(found.items(), key=lambda item: -item[1][0])[:1]
+        for share, row, extreme in sorted(found, key=lambda it: -it[0])[:1]
     ]
 
 

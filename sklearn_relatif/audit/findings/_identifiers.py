@@ -99,9 +99,9 @@ def _why_numbers(values, words):
         return None
     expected = n_rows**2 / 2 / (high - low + 1)
     if expected >= EXPECTED_PAIRS and n_rows - n_different <= COINCIDING * expected:
-        return f"{_different(n_different, n_rows)} whole numbers from {low} to {high}"
+        return f"{_different(n_different, n_rows, 'whole numbers')} from {low} to {high}"
     if words & OF_NAMES:
-        return f"{_different(n_different, n_rows)} whole numbers"
+        return _different(n_different, n_rows, "whole numbers")
     return None
 
 
@@ -111,12 +111,14 @@ def _why_codes(values, words):
         return None
     are_codes = all(CODE.fullmatch(value) for value in values)
     if are_codes or (words & OF_NAMES and not any(" " in value.strip() for value in values)):
-        return f"{_different(n_different, n_rows)} codes such as '{clip(values[0], 20)}'"
+        return f"{_different(n_different, n_rows, 'codes')}, such as '{clip(values[0], 20)}'"
     return None
 
 
-def _different(n_different, n_rows):
-    return f"{n_different:,} different" if n_different < n_rows else f"all {n_rows:,} different,"
+def _different(n_different, n_rows, what):
+    if n_different == n_rows:
+        return f"{n_rows:,} {what}, all different"
+    return f"{n_different:,} different {what} in {n_rows:,} rows"
 
 
 def _obstacle(evidence: Evidence) -> str | None:

@@ -116,9 +116,9 @@ def _find_one_class(evidence: Evidence) -> list[Finding]:
         Finding(
             kind="one_class_suspects",
             sentence=f"{_amount(n_rows, len(rows))} suspicious training rows have the label "
-            f"{name_of(label)}, as {percent(share)} of all training rows have, and the model "
-            f"predicts {percent(known)} of the rows with that label: rather than errors, they may "
-            "be cases of it that the columns do not tell.",
+            f"{name_of(label)}, as {percent(share)} of all training rows have, and the model is "
+            f"right about {percent(known)} of the rows with that label: rather than errors, they "
+            "may be cases of it that the columns do not tell.",
             value=n_rows / len(rows),
             weight=0.5,
             method=f"Those of the {N_FIRST} rows with the largest losses that the model "

@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ...utils._text import clip
+from ..views import percent
 from ._finding import Check, Evidence, Finding
 from ._predictors import alike, hashes
 
@@ -144,13 +145,13 @@ def _found(evidence, target, has_classes, called):
     others = [name for name in alone if all(name not in leak.same for leak in leaks)]
     told = f"{names} {'each tell' if len(leaks) > 1 else 'alone tells'}"
     if has_classes:
-        told += f" the label of {1 - error:.1%} of the rows"
+        told += f" the label of {percent(1 - error)} of the rows"
     else:
-        told += f" {1 - error / trials.usual_error:.1%} of the variance of the {called}"
+        told += f" {percent(1 - error / trials.usual_error)} of the variance of the {called}"
     if others:
         of_others = _best(trials, alone, others).errors.mean()
         share = 1 - (of_others if has_classes else of_others / trials.usual_error)
-        told += f", all other columns together {max(share, 0):.1%}"
+        told += f", all other columns together {percent(max(share, 0))}"
     they = "these columns are" if len(leaks) > 1 else "this column is"
     check = f"check that {they} known before the {called} is"
     return [

@@ -74,6 +74,19 @@ def rounded(values: np.ndarray) -> np.ndarray:
         return np.where(numbers == 0, 0.0, np.round(numbers / unit) * unit)
 
 
+def usual_numbers(values: np.ndarray) -> np.ndarray:
+    """The lower end, the middle and the upper end of the usual ones of some numbers.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        Without those that are missing. If all are, no number is usual.
+    """
+    known = values.astype(np.float64)
+    known = known[~np.isnan(known)]
+    return np.quantile(known, USUAL, method="nearest") if len(known) else np.full(3, np.nan)
+
+
 class RowKeys(NamedTuple):
     """Numbers that are the same for rows with the same values, whatever the case of texts.
 
@@ -94,7 +107,8 @@ class RowKeys(NamedTuple):
 class Predictors:
     """The columns that a model predicts from, in the training rows and in the test rows.
 
-    Of rows that the user did not give, they are the features of the model.
+    Of rows that the user did not give, or gave with columns of which it cannot be told which the
+    model takes, they are the features of the model.
 
     Parameters
     ----------
@@ -114,15 +128,16 @@ class Predictors:
 
     def __init__(self, study: Any, cells: Cells | None, test_cells: Cells | None) -> None:
         self._study = study
-        if cells is not None and not self._are_taken(cells.table):
-            cells = None
-        self.are_given = cells is not None or not study.transformers
-        if cells is None:
+        asked = None if cells is None else self._asked(cells)
+        if asked is not None and not self._are_taken(asked):
+            asked = None
+        self.are_given = asked is not None or not study.transformers
+        if asked is None:
             self.cells = Cells(study.training_data.features)
             own = None if test_cells is None else study.query(test_cells.table).features
         else:
-            self.cells = Cells(self._asked(cells.table))
-            own = None if test_cells is None else self._asked(test_cells.table)
+            self.cells = Cells(asked)
+            own = None if test_cells is None else self._asked(test_cells)
         if own is not None and sparse.issparse(own) != self.is_sparse:
             own = sparse.csr_array(own) if self.is_sparse else own.toarray()
         self.test_cells = None if own is None else Cells(own)
@@ -134,7 +149,7 @@ class Predictors:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
-                found = self._study.query(_rows_of(self._asked(table), some)).features
+                found = self._study.query(_rows_of(table, some)).features
         except Exception:  # Whatever a model makes of columns that it was not fitted to.
             return False
         if isinstance(features, np.ndarray):
@@ -144,10 +159,18 @@ class Predictors:
         # Some transformers treat training rows in another way than others.
         return bool(self._study.transformers) or not len(differ)
 
-    def _asked(self, table):
-        """The columns that the estimator asks for by name, of a data frame that may have more."""
-        frame, names = _frame_of(table), getattr(self._study.estimator, "feature_names_in_", None)
-        return table if frame is None or names is None else frame.select(list(names)).to_native()
+    def _asked(self, cells):
+        """The columns that the estimator takes, of a data frame that may have more by their names.
+
+        None if it cannot be told which these are.
+        """
+        table, estimator = cells.table, self._study.estimator
+        frame, names = _frame_of(table), getattr(estimator, "feature_names_in_", None)
+        if frame is not None and names is not None:
+            has_all = set(names) <= set(frame.columns)
+            return frame.select(list(names)).to_native() if has_all else None
+        n_columns = table.shape[1] if cells.names is None else len(cells.names)
+        return table if getattr(estimator, "n_features_in_", n_columns) == n_columns else None
 
     @property
     def is_sparse(self) -> bool:
@@ -165,14 +188,12 @@ class Predictors:
 
     @cached_property
     def usual(self) -> dict[str, np.ndarray]:
-        """The ends and the middle of the usual numbers of each column that holds some."""
+        """The ends and the middle of the usual numbers of each column of numbers."""
         found = {}
         for name in self.names:
             values = self.cells.values(name)
             if values.dtype.kind in "iuf":
-                known = values[~np.isnan(values)].astype(np.float64)
-                if len(known):
-                    found[name] = np.quantile(known, USUAL, method="nearest")
+                found[name] = usual_numbers(values)
         return found
 
     def mattering(self, names: list[str]) -> set[str]:

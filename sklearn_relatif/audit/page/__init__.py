@@ -8,6 +8,7 @@ from string import Template
 from typing import NamedTuple
 
 from ...utils._cells import Cells
+from ...utils._frames import check_order, library_of
 from ._data import element, offer, pack
 from ._explained import explained_of
 from ._findings import findings
@@ -48,8 +49,12 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
         Of the images that rows are.
     """
     packed = pack(report)
-    cells = report.cells if X is None else Cells(X, len(report.index))
-    test_cells = report.test_cells if X_test is None else _test_cells(X_test, report.n_test)
+    cells, test_cells = report.cells, report.test_cells
+    if X is not None:
+        cells = Cells(X, len(report.index))
+        check_order(X, report.index, report.library, "X")
+    if X_test is not None:
+        test_cells = _test_cells(X_test, report)
     sections = {}
     if report.explained:
         content = explained_of(report, cells, test_cells, image_shape)
@@ -115,11 +120,13 @@ def _sections(report, cells, test_cells, n_rows, packed):
     return sections
 
 
-def _test_cells(X_test, n_test):
-    cells = Cells(X_test)
+def _test_cells(X_test, report):
+    cells, n_test = Cells(X_test), report.n_test
     if cells.n_rows != n_test:
         given = "none" if n_test is None else f"{n_test:,}"
         raise ValueError(f"X_test has {cells.n_rows} rows; the audit was given {given}.")
+    library = library_of(report.test_cells.table)
+    check_order(X_test, report.predictions["query"], library, "X_test")
     return cells
 
 

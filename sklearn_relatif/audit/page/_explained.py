@@ -192,10 +192,13 @@ def _texts(one, both, common):
     lists = "".join(
         _text_list(side, style, words) for side, style in zip(both, STYLES, strict=True)
     )
+    marks = ""
+    if "<mark" in lists:
+        marks = '<p class="soft">Words that it shares with a row are marked, but for those of '
+        marks += "more than 5% of the texts.</p>"
     return (
         f'<blockquote class="own">{_shown_text(own, set())}</blockquote>'
-        f'<p class="soft">Words that it shares with a row are marked, but for those of more than '
-        f'5% of the texts.</p><div class="text-sides">{lists}</div>'
+        f'{marks}<div class="text-sides">{lists}</div>'
     )
 
 

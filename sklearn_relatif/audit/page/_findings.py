@@ -6,10 +6,9 @@ import re
 from html import escape
 
 from ...utils._text import text_of
+from ..findings import N_FINDINGS, NOTHING, not_checked
 from ._pieces import listed, more_of
 
-#: Findings that are shown at once.
-N_FINDINGS = 5
 #: From which weight on a finding is serious, and a warning.
 SERIOUS, WARNING = 0.7, 0.4
 #: Rows that a finding names at once.
@@ -26,7 +25,6 @@ ICONS = {
     "fine": '<path d="M5 12.5 L10 17.5 L19 7"/>',
 }
 NAMES = {"serious": "Serious", "warning": "Worth a look", "note": "Note", "fine": "Fine"}
-NOTHING = "Nothing was found that needs a look."
 
 
 def findings(report, titles):
@@ -51,11 +49,14 @@ def findings(report, titles):
 
 
 def _looked_for(report):
-    """What was looked for where nothing was found."""
+    """What was looked for where nothing was found, and what could not be."""
     subjects = [name for name, outcome in report.checked.items() if outcome == "nothing found"]
-    if not subjects:
-        return ""
-    return f'<p class="soft">Looked for {escape(", ".join(subjects))}.</p>'
+    told = {"Looked for": subjects, "Not checked:": not_checked(report.checked)}
+    return "".join(
+        f'<p class="soft">{beginning} {escape(", ".join(names))}.</p>'
+        for beginning, names in told.items()
+        if names
+    )
 
 
 def _card(report, finding, titles):
@@ -102,7 +103,8 @@ def _stands_for(text, value):
     digits = text.strip("<>%").replace(",", "")
     unit = 0.01 if text.endswith("%") else 1.0
     last = unit * 10.0 ** -len(digits.partition(".")[2])
-    return abs(unit * float(digits) - value) <= last * (1 + 1e-9)
+    reach = last if text[0] in "<>" else last / 2
+    return abs(unit * float(digits) - value) <= reach * (1 + 1e-9)
 
 
 def _places(report, finding):

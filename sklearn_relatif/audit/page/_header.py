@@ -98,7 +98,8 @@ def _columns(report):
     features = _count(n_features, "feature")
     if n_columns is None or n_columns == n_features:
         return features
-    return f"{_count(n_columns, 'column')}, which make {features}"
+    make = "makes" if n_columns == 1 else "make"
+    return f"{_count(n_columns, 'column')}, which {make} {features}"
 
 
 def _n_used(report):

@@ -166,10 +166,13 @@ for (const command of every(".command")) {
   });
   command.append(button);
 }
-// On paper, what is behind details is shown; but of predictions, only what was opened.
+// On paper, what is behind details is shown; but of predictions, only what was opened, and no lists
+// of names that fill a page.
+const MOST_LISTED = 600;
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = every("details:not([open])").filter(e => !e.closest(".explained:not([open])"));
+  opened = every("details:not([open])").filter(e => !e.closest(".explained:not([open])")
+    && !(e.matches(".listed") && e.textContent.length > MOST_LISTED));
   for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
