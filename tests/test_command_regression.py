@@ -8,8 +8,8 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from sklearn_relatif.cli._command import main
-from sklearn_relatif.cli._tables import is_quantity
 from sklearn_relatif.cli._training import MODELS
+from sklearn_relatif.cli.tables._table import is_quantity
 from tests.test_command import assumed, in_empty_folder, refusal  # noqa: F401 (a fixture)
 
 OF_NUMBERS = [name for name, model in MODELS.items() if model.predicts == "numbers"]

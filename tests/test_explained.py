@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import _columns
+from sklearn_relatif.audit.explained import _contributions as _columns
 from sklearn_relatif.explainers._studied import study_of
 
 

@@ -11,10 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.audit import _suspects
-from sklearn_relatif.audit._errors import Errors, some_rows
-from sklearn_relatif.audit._label_noise import estimate_label_errors
-from sklearn_relatif.audit._target_noise import estimate_target_errors
+from sklearn_relatif.audit.suspects import _found
+from sklearn_relatif.audit.suspects._errors import Errors, some_rows
+from sklearn_relatif.audit.suspects._label_noise import estimate_label_errors
+from sklearn_relatif.audit.suspects._target_noise import estimate_target_errors
 from sklearn_relatif.metrics import plant_label_errors
 
 LOADERS = {
@@ -137,7 +137,7 @@ def test_a_number_of_which_hardly_a_row_can_be_named_is_not_claimed(monkeypatch)
     probability = np.full(len(y), 0.05)
     probability[[3, 8]] = 0.9
     errors = Errors(probability, 3.0, 0.0, len(y))
-    monkeypatch.setattr(_suspects, "estimate_label_errors", lambda *_: errors)
+    monkeypatch.setattr(_found, "estimate_label_errors", lambda *_: errors)
     report, *_ = audited(X, y)
     assert finding_of(report, "label_errors") is None
     assert "as if 30 labels were wrong, but not one in ten" in report.checked[LABELS]

@@ -7,9 +7,9 @@ import pytest
 
 pd = pytest.importorskip("pandas")
 
-from sklearn_relatif.cli._readings import parse_number  # noqa: E402
-from sklearn_relatif.cli._table_files import TableError, read_frame  # noqa: E402
-from sklearn_relatif.cli._tables import (  # noqa: E402
+from sklearn_relatif.cli.tables._files import TableError, read_frame  # noqa: E402
+from sklearn_relatif.cli.tables._readings import parse_number  # noqa: E402
+from sklearn_relatif.cli.tables._table import (  # noqa: E402
     features_of,
     groups_in_column,
     make_table,

@@ -88,4 +88,6 @@ explainer.flip_set(X_test.loc[[closest]])
 # test applicants would be told something else?
 
 groups = pd.DataFrame(report.groups)
-groups[["group", "rows", "predictions_changed", "loss_change", "loss_change_low", "loss_change_high"]].round(3)
+groups[
+    ["group", "rows", "predictions_changed", "loss_change", "loss_change_low", "loss_change_high"]
+].round(3)

@@ -12,8 +12,6 @@ from ..utils._cells import Cells
 from ..utils._frames import check_names, library_of, names_rows
 from ..utils._progress import begin
 from ..utils._validation import unmasked
-from ._columns import column_shares
-from ._explained import contributions_of_rows, explained_predictions
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -26,8 +24,9 @@ from ._quantities import (
 from ._report import AuditReport
 from ._sections import describe_curvature, describe_groups, describe_model, support
 from ._source import DataSource
-from ._suspects import find_suspects
+from .explained import column_shares, contributions_of_rows, explained_predictions
 from .findings import Evidence, look
+from .suspects import find_suspects
 from .views import CLASSES, NumberView
 
 #: Share of the rows that count as suspects in the table of the groups.

@@ -20,8 +20,8 @@ from ..utils._boxes import (
     table,
 )
 from ..utils._text import clip, clip_apart, text_of
-from ._beside import as_content
 from ._sentences import why
+from .explained import as_content
 from .page import MAX_NAME, number
 
 #: Rows, columns of numbers and cells of a row that are shown.

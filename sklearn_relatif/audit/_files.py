@@ -9,7 +9,7 @@ from typing import Any
 
 from ..results import Explanation
 from ..utils._json import plain, plain_values
-from ._explained import ExplainedPrediction
+from .explained import ExplainedPrediction
 from .findings import Finding
 
 

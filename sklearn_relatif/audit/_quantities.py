@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 
 from ..curvature import has_exact_factor
 from ..removal import removal_effect_on
-from ._suspects import Judged
+from .suspects import Judged
 
 #: Scores of queries and rows that are held at a time where they must be summed.
 SCORES_AT_A_TIME = 2**24

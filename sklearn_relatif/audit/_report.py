@@ -14,10 +14,10 @@ from ..utils._frames import frame_of
 from ..utils._names import position_of
 from ..utils._text import clip_apart, text_of
 from ..utils._whole_files import write_whole
-from ._explained import ExplainedPrediction
 from ._files import as_csv, as_json
 from ._sentences import why
 from ._source import DataSource
+from .explained import ExplainedPrediction
 from .findings import N_FINDINGS, NOTHING, Finding, not_checked
 from .views import View, percent, view_of
 

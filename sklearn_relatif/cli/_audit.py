@@ -7,10 +7,8 @@ from sklearn.model_selection import train_test_split
 
 from ._options import DATA, add_table_options, share, whole_number
 from ._output import say, show
-from ._refusals import TableError
-from ._table_files import read_frame
-from ._tables import groups_in_column, more_rows, require_columns
 from ._training import BREAST_CANCER, load_table, show_assumptions, source_of, train
+from .tables import TableError, groups_in_column, more_rows, read_frame, require_columns
 
 #: Rows below which none are put aside for testing.
 ENOUGH_TO_SPLIT = 20

@@ -7,9 +7,7 @@ from keyword import iskeyword
 
 import numpy as np
 
-from ._columns import as_quantity, count_of
-from ._readings import AsDate, texts_of
-from ._refusals import TableError, import_pandas
+from .tables import AsDate, TableError, as_quantity, count_of, import_pandas, texts_of
 
 #: Rows that a condition, or a value that several share, chooses at most.
 MAX_CHOSEN = 10

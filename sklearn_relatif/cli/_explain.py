@@ -9,14 +9,13 @@ import numpy as np
 from ..audit import render_explained
 from ..utils._whole_files import write_whole
 from ._chosen_rows import MAX_CHOSEN, chosen_rows
-from ._columns import count_of
 from ._explain_files import as_csv, as_json
 from ._explain_text import as_text
 from ._explained_rows import explained_row, report_on
 from ._options import DATA, add_table_options, whole_number
 from ._output import say, show
-from ._refusals import TableError
 from ._training import load_table, show_assumptions, source_of, train
+from .tables import TableError, count_of
 
 #: What is written to a file, by how its name ends.
 WRITERS = {".html": render_explained, ".csv": as_csv, ".json": as_json}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ._table_files import STANDARD_INPUT
 from ._training import MODELS
+from .tables import STANDARD_INPUT
 
 DATA = (
     "the table: CSV, TSV, Excel (.xlsx), JSON lines, Parquet or Feather, told by its content; "

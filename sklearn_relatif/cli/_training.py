@@ -23,9 +23,15 @@ from ..audit import DataSource
 from ..explainers import RelatIFExplainer
 from ..utils._progress import begin
 from ._output import say, show
-from ._refusals import TableError, import_pandas
-from ._table_files import read_frame
-from ._tables import Table, describe_features, features_of, make_table
+from .tables import (
+    Table,
+    TableError,
+    describe_features,
+    features_of,
+    import_pandas,
+    make_table,
+    read_frame,
+)
 
 
 class Model(NamedTuple):

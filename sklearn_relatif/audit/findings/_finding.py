@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...utils._cells import Cells
-from .._suspects import NOT_JUDGED, Suspects, without_suspects
+from ..suspects import NOT_JUDGED, Suspects, without_suspects
 from ..views import View
 from ._predictors import Predictors
 from ._repeats import Repeats, repeats_of

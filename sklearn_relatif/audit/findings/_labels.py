@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from .._errors import named
+from ..suspects import named
 from ..views import name_of, percent
 from ._finding import Check, Evidence, Finding
 

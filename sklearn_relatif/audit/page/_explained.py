@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ...utils._text import text_of
-from .._beside import PROBABILITY, Ranges, sides
+from ..explained import PROBABILITY, Ranges, sides
 from . import _images
 from ._pieces import N_CELLS, more_of
 

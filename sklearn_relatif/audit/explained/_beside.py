@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..utils._boxes import box, folded, line, paragraph, table
-from ..utils._cells import Cells
-from ..utils._text import clip, clip_apart, is_missing, short_text, text_of
-from .views import name_of, percent
+from ...utils._boxes import box, folded, line, paragraph, table
+from ...utils._cells import Cells
+from ...utils._text import clip, clip_apart, is_missing, short_text, text_of
+from ..views import name_of, percent
 
 #: What a cell is called that a sparse row does not have, and one that another table lacks.
 ZERO, LACKING = "0", "–"

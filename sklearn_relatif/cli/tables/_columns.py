@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..utils._text import clip
+from ...utils._text import clip
 from ._readings import (
     DATES,
     PLAIN,

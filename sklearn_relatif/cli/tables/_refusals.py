@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..utils._text import clip, text_of
+from ...utils._text import clip, text_of
 
 
 class TableError(ValueError):

@@ -13,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from ..utils._text import text_of
+from ...utils._text import text_of
 
 #: Training rows by which it is checked that the model is linear in its features.
 COMPARED = 200

@@ -200,7 +200,7 @@ def parse_number(text):
 
     Examples
     --------
-    >>> from sklearn_relatif.cli._readings import parse_number
+    >>> from sklearn_relatif.cli.tables._readings import parse_number
     >>> parse_number("1.234"), parse_number("(1,234.50)"), parse_number("3,5 %")
     ((1.234, 1234.0, ''), (-1234.5, nan, ''), (nan, 3.5, '%'))
     """

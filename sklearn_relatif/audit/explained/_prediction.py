@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from ..removal import find_flip_set
-from ..results import Explanation, FlipSet
-from ..utils._cells import Cells
-from ..utils._index import row_index
-from ..utils._names import position_of
-from ..utils._text import clip, short_text, text_of
+from ...removal import find_flip_set
+from ...results import Explanation, FlipSet
+from ...utils._cells import Cells
+from ...utils._index import row_index
+from ...utils._names import position_of
+from ...utils._text import clip, short_text, text_of
+from .._quantities import sliceable
+from ..views import name_of, percent
 from ._beside import as_box, as_text
-from ._columns import ColumnShares
-from ._quantities import sliceable
-from .views import name_of, percent
+from ._contributions import ColumnShares
 
 #: Characters of a name in a sentence.
 MAX_NAME = 100
