@@ -247,7 +247,9 @@ class Study(Attribution):
     def at_model(self) -> Study:
         """The same study of queries that have been through the transformers."""
         other, model = copy(self), copy(self.model)
-        vars(model).pop("feature_names_in_", None)  # What reaches it is an array.
+        # What reaches a model is an array, but wrappers pass data frames on to theirs.
+        if not hasattr(self.training_data.features, "iloc"):
+            vars(model).pop("feature_names_in_", None)
         vars(other).update(transformers=[], model=model)
         return other
 

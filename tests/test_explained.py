@@ -9,12 +9,15 @@ import zlib
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -462,3 +465,36 @@ def test_hostile_names_and_cells_stay_text(tmp_path):
     for shown in (section, boxes):
         assert "<script" not in shown and "\x1b" not in shown
     assert all(str(one).replace("\n", "").isprintable() for one in report.explained)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BaggingClassifier(LogisticRegression(), n_estimators=3, random_state=0),
+        CalibratedClassifierCV(LogisticRegression(), cv=2),
+        OneVsRestClassifier(LogisticRegression()),
+        LogisticRegression(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_training_rows_of_a_data_frame_are_explained_without_a_word(estimator):
+    """Names of columns are lost on the way to some models, and not on that to others."""
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    labels = y[::4] if type(estimator) is OneVsRestClassifier else y[::4] == 1
+    report = RelatIFExplainer(estimator).fit(X[::4], labels.to_numpy()).audit()
+    assert report.explained
+
+
+def test_arrays_of_data_frames_are_explained():
+    pandas = pytest.importorskip("pandas")
+    texts = pandas.array(["good day", "bad day", "good night", "bad night"] * 8, dtype="string")
+    y = np.array([1, 0, 1, 0] * 8)
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    report = RelatIFExplainer(model).fit(texts, y).audit(texts[:4], y[:4], X_train=texts)
+    assert "good" in dict(report.explained[-1].own_cells.row(0))["value"]
+
+
+def test_of_several_targets_columns_have_no_one_contribution():
+    X, y = load_diabetes(return_X_y=True)
+    report = RelatIFExplainer(Ridge()).fit(X, np.column_stack([y, -1000 * y])).audit()
+    assert all(not one.contributions for one in report.explained)

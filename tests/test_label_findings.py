@@ -335,3 +335,22 @@ def test_names_are_labels_of_the_index(numbers):
     explainer = RelatIFExplainer(LinearRegression()).fit(table, targets)
     report = explainer.audit()
     assert report.index[finding_of(report, "wrong_targets").rows[0]] == "row 3"
+
+
+def test_targets_that_are_predicted_exactly_tell_nothing_of_other_errors():
+    """Where a column says that the target is 0."""
+    rng = np.random.RandomState(0)
+    is_there = rng.uniform(size=600) > 0.6
+    X = np.column_stack([is_there, rng.normal(size=(600, 3)) * is_there[:, None]])
+    y = is_there * (5 + 3 * X[:, 1] - 2 * X[:, 2] + rng.normal(size=600))
+    report = RelatIFExplainer(LinearRegression()).fit(X, y).audit(queries=())
+    assert report.checked["targets that look wrong"] == "nothing found"
+
+
+def test_not_most_labels_are_wrong():
+    """Rows that the model has learnt by heart, and does not predict without them."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(200, 4)), rng.randint(0, 40, 200)
+    model = LogisticRegression(C=10, max_iter=2000)
+    report = RelatIFExplainer(model).fit(X, y).audit(X, y, queries=())
+    assert "label_errors" not in {found.kind for found in report.findings}

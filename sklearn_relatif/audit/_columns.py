@@ -74,7 +74,7 @@ class ColumnShares:
         """The coefficients of what is told of each row."""
         own = self.coefficients
         if classes is None:
-            return np.repeat(own.sum(axis=0, keepdims=True), n_rows, axis=0)
+            return np.repeat(own, n_rows, axis=0)
         if len(own) == 1:
             return np.where(classes == 1, 1.0, -1.0)[:, None] * own
         others = (own.sum(axis=0) - own) / (len(own) - 1)
@@ -91,10 +91,12 @@ def column_shares(study: Any) -> ColumnShares | None:
     Returns
     -------
     ColumnShares or None
-        None if the model is not linear in its features, or these mix the columns.
+        None if the model is not linear in its features, or these mix the columns, or it predicts
+        several numbers.
     """
     coefficients = _coefficients(study)
-    if coefficients is None:
+    is_of_one = study.targets.has_classes or study.targets.n_columns == 1
+    if coefficients is None or not is_of_one:
         return None
     names = _names((study.transformers or [study.model])[0])
     column = np.arange(len(names))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 
 from ..removal import find_flip_set
@@ -264,7 +263,7 @@ def _training_queries(study, index, cells):
     # As they reach the model, because they may not be at hand in any other form.
     X = raw = study.training_data.features
     if study.transformers:
-        raw = None if cells is None else cells.table
+        raw = None if cells is None else sliceable(cells.table)
     eta = study.objective.training_predictor
     loss = _certainty(study, eta)
     labels, predictions = known.labels, known.predictions
@@ -426,8 +425,9 @@ def _flip_sets(queries, X, positions, probability, index):
     for place in in_reach[:n_sets]:
         row = _safe_indexing(queries.raw, positions[[place]])
         with warnings.catch_warnings():
-            # That the model at its optimum may predict another label, which the set tells.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+            # That the model at its optimum may predict another label, which the set tells, and that
+            # training rows have lost the names of their columns.
+            warnings.simplefilter("ignore", UserWarning)
             flip_set = find_flip_set(queries.whole, row, MAX_FLIP)
         found[place] = replace(flip_set, rows=index[flip_set.positions]), ""
     return found
@@ -455,7 +455,9 @@ def _obstacle(queries, positions):
     if queries.is_test:
         return None
     try:
-        study.query(_safe_indexing(queries.raw, positions))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            study.query(_safe_indexing(queries.raw, positions))
     except Exception:  # Whatever transformers make of columns that they were not fitted to.
         return OTHER_COLUMNS
     return None

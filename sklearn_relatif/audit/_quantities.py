@@ -174,7 +174,11 @@ def sliceable(X):
     """A table whose rows are ``X[start:stop]``, as they are those of arrays and data frames."""
     if sparse.issparse(X):
         return X.tocsr()
-    return X if hasattr(X, "shape") else np.asarray(X)
+    if not hasattr(X, "shape"):
+        return np.asarray(X)
+    # The arrays of data frames are sliced, but take no lists of positions.
+    is_column = len(X.shape) == 1 and not hasattr(X, "iloc")
+    return np.asarray(X, dtype=object) if is_column else X
 
 
 def suspicion_ranks(columns):

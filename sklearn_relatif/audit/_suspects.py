@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,8 @@ N_NEIGHBOURS, MAX_ALIKE, MAX_SPREAD = 10, 0.45, 1.25
 MIN_KNOWN = 0.25
 #: Suspects whose neighbours are sought, and rows among which, at most.
 MAX_COMPARED, MAX_POOL = 300, 20_000
+#: Errors that are rounding, by those of targets dealt at random.
+ROUNDING = 1e-9
 #: Rows with similar predictions, by which the typical error is told: a share of all, and at least.
 SHARE_SIMILAR, MIN_SIMILAR = 0.05, 51
 #: The smallest typical error of similar rows, by the median of all.
@@ -74,6 +76,7 @@ PATTERN = (
     "these, {:.0%} have their labels too. Errors stand alone: the model misses a pattern, or the "
     "columns hardly tell the labels"
 )
+EXACT = "{} of {} targets are predicted exactly, which leaves too few errors to compare"
 INEXACT = (
     "a typical error of prediction is {:.0%} as large as if targets were dealt at random, so a "
     "wrong target would hardly stand out"
@@ -273,12 +276,16 @@ def _wrong_targets(loss, rows):
     predicted = np.reshape(loss.predict(rows.predictor), residual.shape)
     each, sizes = [], []
     for own, random, place in zip(residual.T, dealt.T, predicted.T, strict=True):
-        scale = _typical(own, place)
-        if not (scale > 0).all():
-            return None, OVERFLOW
-        each.append(estimate_target_errors(own / scale, random / scale))
-        sizes.append(np.abs(own / scale))
-        share = np.median(sizes[-1]) / np.median(np.abs(random / scale))
+        # Targets that are predicted exactly are right, and tell nothing of the errors of others.
+        off = np.flatnonzero(np.abs(own) > ROUNDING * np.median(np.abs(random)))
+        if len(off) < MIN_ROWS:
+            return None, EXACT.format(len(own) - len(off), len(own))
+        scale = _typical(own[off], place[off])
+        own, random = own[off] / scale, random[off] / scale
+        each.append(_among_all(estimate_target_errors(own, random), off, len(rows.y)))
+        sizes.append(np.zeros(len(rows.y)))
+        sizes[-1][off] = np.abs(own)
+        share = np.median(np.abs(own)) / np.median(np.abs(random))
         if share > MAX_ERROR:
             return None, INEXACT.format(share)
     errors = Errors(
@@ -294,6 +301,13 @@ def _wrong_targets(loss, rows):
     spread = np.median(size[near]) / np.median(size)
     is_alone = spread <= MAX_SPREAD + 1 / np.sqrt(near.size)
     return errors, None if is_alone else UNEVEN.format(spread)
+
+
+def _among_all(errors, places, n_rows):
+    """The errors that were found at some places, of all rows."""
+    probability = np.zeros(n_rows)
+    probability[places] = errors.probability
+    return replace(errors, probability=probability, n_certain=n_rows)
 
 
 def _residual(loss, y, predictor):

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...utils._text import clip, text_of
+from ...utils._text import clip, is_missing, text_of
 from ..views import amount, percent
 from ._finding import Check, Evidence, Finding
 from ._identifiers import why_identifier
-from ._predictors import Predictors
+from ._predictors import Predictors, usual_numbers
 
-#: Shares of the rows between which numbers are called usual.
-USUAL = (0.01, 0.99)
 #: How many times as far from the median an extreme number is as the usual ones on its side.
 EXTREME = 5.0
 #: Share of the variance of a column from which on one number of it is told, of columns with so many
@@ -50,19 +48,17 @@ def extreme_of(predictors: Predictors, row: int) -> Extreme | None:
     """
     if not predictors.are_given or predictors.is_sparse:
         return None
-    found = []
-    for name in predictors.names:
-        values = predictors.cells.values(name)
-        if values.dtype.kind in "iuf":
-            found.append(_extreme(predictors.shown(name), values, row))
+    found = (
+        _extreme(predictors.shown(name), predictors.cells.value(row, name), usual)
+        for name, usual in predictors.usual.items()
+    )
     farthest = max(found, key=lambda it: it.times, default=None)
     return farthest if farthest is not None and farthest.times >= EXTREME else None
 
 
-def _extreme(column, values, row):
-    value = float(values[row])
-    shares = [USUAL[0], 0.5, USUAL[1]]
-    low, middle, high = np.nanquantile(values.astype(np.float64), shares, method="nearest")
+def _extreme(column, cell, usual):
+    value = np.nan if is_missing(cell) else float(cell)
+    low, middle, high = usual
     reach = high - middle if value > middle else middle - low
     # In a column that is the same for nearly all rows, other numbers are rare and not extreme.
     times = abs(value - middle) / reach if reach > 0 else 0.0
@@ -82,7 +78,8 @@ def described(evidence: Evidence, row: Any) -> str:
     extreme = extreme_of(evidence.predictors, row)
     for end in evidence.view.endings:
         if extreme is None:
-            target = _extreme(f"its target{end}", evidence.columns[f"target{end}"], row)
+            targets = evidence.columns[f"target{end}"]
+            target = _extreme(f"its target{end}", targets[row], usual_numbers(targets))
             extreme = target if target.times >= EXTREME else None
     return _named(evidence, row, extreme)
 
@@ -106,7 +103,7 @@ def _find(evidence: Evidence) -> list[Finding]:
             continue
         squares = (values.astype(np.float64) - np.nanmean(values)) ** 2
         row, share = int(np.nanargmax(squares)), np.nanmax(squares) / np.nansum(squares)
-        extreme = _extreme(predictors.shown(name), values, row)
+        extreme = _extreme(predictors.shown(name), values[row], predictors.usual[name])
         if share >= MOST and extreme.times >= EXTREME:
             found.append((float(share), row, extreme))
     return [

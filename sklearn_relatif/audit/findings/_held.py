@@ -106,7 +106,8 @@ def _change(evidence, before, after):
     before, after = (targets.shown(targets.predicted(loss, eta), None) for eta in (before, after))
     if "label" in evidence.columns:
         return np.mean(before != after)
-    errors = [evidence.model[f"error{end}"] for end in evidence.view.endings]
+    # Not those of the fit, which are small where there are many parameters.
+    errors = [evidence.model[f"loo_error{end}"] for end in evidence.view.endings]
     moved = np.reshape(after - before, (len(before), -1)) / np.maximum(errors, np.finfo(float).tiny)
     return np.sqrt(np.mean(moved**2))
 

@@ -9,6 +9,8 @@ import numpy as np
 from ...utils._text import clip, is_missing
 from ._finding import Check, Evidence, Finding
 
+#: Columns that a sentence names, at most.
+N_NAMED = 5
 #: Rows below which columns are not judged.
 ENOUGH_ROWS = 20
 #: Pairs that coincide where whole numbers are drawn at random from their range, from which on it
@@ -41,7 +43,9 @@ def _find(evidence: Evidence) -> list[Finding]:
     shown = {predictors.shown(name): found[name] for name in found if name in mattering}
     if not shown:
         return []
-    parts = [f"'{clip(name)}' ({reason})" for name, reason in shown.items()]
+    parts = [f"'{clip(name)}' ({reason})" for name, reason in list(shown.items())[:N_NAMED]]
+    if len(shown) > N_NAMED:
+        parts.append(f"{len(shown) - N_NAMED} more")
     names = ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else parts[0]
     are, they = ("are", "they name") if len(parts) > 1 else ("is", "it names")
     return [

@@ -28,6 +28,8 @@ MOST = 0.9
 FEW_VALUES = 10
 #: Of another column, that all others together make so many times its errors.
 TIMES_ERRORS = 3
+#: Columns that a sentence names, at most.
+N_NAMED = 5
 #: Columns that lead to the same predictions for this share of the rows tell the same.
 SAME = 0.99
 METHOD = (
@@ -136,7 +138,9 @@ def _found(evidence, target, has_classes, called):
     if not leaks:
         return []
     shown = [evidence.predictors.shown(leak.name) for leak in leaks]
-    names = " and ".join(f"'{clip(name)}'" for name in shown)
+    names = " and ".join(f"'{clip(name)}'" for name in shown[:N_NAMED])
+    if len(shown) > N_NAMED:
+        names += f" and {len(shown) - N_NAMED} more"
     error = max(leak.mean_error for leak in leaks)
     others = [name for name in alone if all(name not in leak.same for leak in leaks)]
     told = f"{names} {'each tell' if len(leaks) > 1 else 'alone tells'}"
@@ -147,7 +151,7 @@ def _found(evidence, target, has_classes, called):
     if others:
         of_others = _best(trials, alone, others).errors.mean()
         share = 1 - (of_others if has_classes else of_others / trials.usual_error)
-        told += f", all other columns together {percent(share)}"
+        told += f", all other columns together {percent(max(share, 0))}"
     they = "these columns are" if len(leaks) > 1 else "this column is"
     check = f"check that {they} known before the {called} is"
     return [

@@ -63,7 +63,8 @@ def near_copies(predictors: Predictors) -> tuple[np.ndarray, np.ndarray]:
     keys, rounded = predictors.keys, predictors.rounded_keys
     _, first = np.unique(keys.of_rows, return_index=True)
     rows, partners = _equal_when_rounded(rounded.of_rows[first])
-    if not equal_by_chance(rounded)[1]:
+    # Of an only column, nobody can say how many chance makes equal.
+    if len(rounded.of_columns) < 2 or not equal_by_chance(rounded)[1]:
         rows = partners = rows[:0]
     fine = _fine_columns(predictors)
     if len(fine) >= 2:
@@ -120,16 +121,23 @@ def _neighbors(numbers):
     second neighbour at more than ``2^(1/D)`` times the distance of the first.
     """
     centred = numbers - numbers.mean(axis=0)
-    directions = np.linalg.svd(centred.T @ centred)[0][:, :N_DIRECTIONS]
+    # Of the smaller table of products, rows or columns.
+    if len(centred) < centred.shape[1]:
+        directions = centred.T @ np.linalg.svd(centred @ centred.T)[0][:, :N_DIRECTIONS]
+        directions /= np.maximum(np.linalg.norm(directions, axis=0), np.finfo(float).tiny)
+    else:
+        directions = np.linalg.svd(centred.T @ centred)[0][:, :N_DIRECTIONS]
     projected = centred @ directions
     search = NearestNeighbors(n_neighbors=N_NEIGHBORS + 1, algorithm="kd_tree").fit(projected)
     distances, places = (found[:, 1:] for found in search.kneighbors(projected))
     apart = distances[distances[:, 0] > 0]
     if len(apart) < len(distances) / 2:
         return places[:, 0], np.zeros(len(numbers), bool)
-    n_directions = np.log(2) / np.log(np.median(apart[:, 1] / apart[:, 0]))
+    # There are no more than they are looked for in, though rows at equal distances seem to have.
+    ratio = max(np.median(apart[:, 1] / apart[:, 0]), 2 ** (1 / projected.shape[1]))
+    n_directions = np.log(2) / np.log(ratio)
     # In all columns; farther than in some directions.
-    full = np.linalg.norm(numbers[:, None] - numbers[places], axis=2)
+    full = np.column_stack([np.linalg.norm(numbers - numbers[place], axis=1) for place in places.T])
     best = full.argmin(axis=1)
     every = np.arange(len(numbers))
     nearest, distance = places[every, best], full[every, best]

@@ -5,22 +5,31 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
 from scipy import sparse
+from sklearn.utils import _safe_indexing
 
 from ...diagnostics import feature_names
 from ...utils._cells import Cells
 from ...utils._text import is_missing
+from .._quantities import sliceable
 
 #: Values of a column that are exchanged to see whether it reaches the model.
 N_EXCHANGED = 30
 #: More columns than this are all taken to reach it.
 MAX_TRIED = 200
-#: Digits to which fractions are rounded.
+#: Digits to which fractions are rounded, of them and of what they spread over.
 N_DIGITS = 4
+#: Shares of the rows between which numbers are called usual, and the middle.
+USUAL = (0.01, 0.5, 0.99)
+#: Training rows that are compared with those that were given.
+N_COMPARED = 20
+#: The whole number below which double precision holds all.
+MAX_WHOLE = 2**53
 #: The steps of SplitMix64 (Steele, Lea & Flood 2014), which makes a hash of a number.
 GOLDEN, FIRST, SECOND = (
     np.uint64(value) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -53,12 +62,29 @@ def rounded(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind != "f":
         return alike(values)
     numbers = values.astype(np.float64)
-    if not (numbers[np.isfinite(numbers)] % 1).any():
+    finite = numbers[np.isfinite(numbers)]
+    if not (finite % 1).any():
         return numbers
+    # Numbers that lie close together, as those of years, differ in later digits.
+    low, high = np.percentile(finite, [5, 95])
+    largest = high - low if high > low else np.inf
     with np.errstate(divide="ignore", invalid="ignore"):
-        digits = np.floor(np.log10(np.abs(numbers)))
-        unit = 10.0 ** (digits - (N_DIGITS - 1))
-        return np.where(numbers == 0, 0.0, np.round(np.round(numbers / unit) * unit, 12))
+        digits = np.floor(np.log10(np.minimum(np.abs(numbers), largest)))
+        unit = np.maximum(10.0 ** (digits - (N_DIGITS - 1)), np.finfo(np.float64).tiny)
+        return np.where(numbers == 0, 0.0, np.round(numbers / unit) * unit)
+
+
+def usual_numbers(values: np.ndarray) -> np.ndarray:
+    """The lower end, the middle and the upper end of the usual ones of some numbers.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+        Without those that are missing. If all are, no number is usual.
+    """
+    known = values.astype(np.float64)
+    known = known[~np.isnan(known)]
+    return np.quantile(known, USUAL, method="nearest") if len(known) else np.full(3, np.nan)
 
 
 class RowKeys(NamedTuple):
@@ -103,6 +129,8 @@ class Predictors:
     def __init__(self, study: Any, cells: Cells | None, test_cells: Cells | None) -> None:
         self._study = study
         asked = None if cells is None else self._asked(cells)
+        if asked is not None and not self._are_taken(asked):
+            asked = None
         self.are_given = asked is not None or not study.transformers
         if asked is None:
             self.cells = Cells(study.training_data.features)
@@ -113,6 +141,23 @@ class Predictors:
         if own is not None and sparse.issparse(own) != self.is_sparse:
             own = sparse.csr_array(own) if self.is_sparse else own.toarray()
         self.test_cells = None if own is None else Cells(own)
+
+    def _are_taken(self, table):
+        """Whether the model takes the rows as they were given."""
+        features = self._study.training_data.features
+        some = np.unique(np.linspace(0, features.shape[0] - 1, N_COMPARED).astype(np.intp))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                found = self._study.query(_rows_of(table, some)).features
+        except Exception:  # Whatever a model makes of columns that it was not fitted to.
+            return False
+        if isinstance(features, np.ndarray):
+            found = found.astype(features.dtype, copy=False)
+        differ = np.flatnonzero(_differ(found, _safe_indexing(features, some)))
+        _refuse_other_order(found, some, differ, features)
+        # Some transformers treat training rows in another way than others.
+        return bool(self._study.transformers) or not len(differ)
 
     def _asked(self, cells):
         """The columns that the estimator takes, of a data frame that may have more by their names.
@@ -140,6 +185,16 @@ class Predictors:
             return names
         reaching = self._changed(names, self._features)
         return [name for name in names if name in reaching]
+
+    @cached_property
+    def usual(self) -> dict[str, np.ndarray]:
+        """The ends and the middle of the usual numbers of each column of numbers."""
+        found = {}
+        for name in self.names:
+            values = self.cells.values(name)
+            if values.dtype.kind in "iuf":
+                found[name] = usual_numbers(values)
+        return found
 
     def mattering(self, names: list[str]) -> set[str]:
         """Those of some columns that the predictions depend on.
@@ -172,7 +227,7 @@ class Predictors:
             some = np.linspace(0, len(first) - 1, min(len(first), N_EXCHANGED)).astype(int)
             places[own.index(name)] = slice(len(rows), len(rows) + len(some))
             rows = np.append(rows, first[some])
-        table = self.cells.table[rows] if frame is None else frame[rows.tolist()].to_native()
+        table = _rows_of(self.cells.table, rows)
         with warnings.catch_warnings():
             # A model that was fitted to arrays warns of names.
             warnings.simplefilter("ignore", UserWarning)
@@ -239,11 +294,40 @@ def _exchanged(table, places):
     return frame.with_columns(*new).to_native()
 
 
+def _rows_of(table, rows):
+    """Some rows of a table, by position."""
+    frame = _frame_of(table)
+    if frame is None:
+        return _safe_indexing(sliceable(table), rows)
+    return frame[rows.tolist()].to_native()
+
+
+def _refuse_other_order(found, places, differing, features):
+    """Raise an error if all rows that are not at their places are at others."""
+    others = []
+    for row in differing:
+        own = _safe_indexing(found, [row])
+        if sparse.issparse(features):
+            is_equal = _sparse_keys(features) == _sparse_keys(own)
+        else:
+            is_equal = ~_differ(features, own)
+        if not is_equal.any():
+            return
+        others.append(is_equal.argmax())
+    if others:
+        raise ValueError(
+            "X_train must hold the training rows in the order in which the model was trained on "
+            f"them; its row at position {places[differing[0]]} is theirs at position {others[0]}."
+        )
+
+
 def _differ(before, after):
     """Which rows of two tables of numbers differ."""
     if sparse.issparse(before):
         return np.asarray(abs(before - after).sum(axis=1)).ravel() > 0
-    return (np.asarray(before) != np.asarray(after)).reshape(len(before), -1).any(axis=1)
+    before, after = np.asarray(before), np.asarray(after)
+    are_missing = (before != before) & (after != after)
+    return ((before != after) & ~are_missing).reshape(len(before), -1).any(axis=1)
 
 
 def hashes(values: np.ndarray) -> np.ndarray:
@@ -261,23 +345,33 @@ def hashes(values: np.ndarray) -> np.ndarray:
     except TypeError:  # Lists and the like.
         listed = list(map(str, listed))
         distinct = set(listed)
-    number = {value: MISSING if is_missing(value) else hash(value) for value in distinct}
-    found = (int(number[value]) % 2**64 for value in listed)
-    return np.fromiter(found, np.uint64, len(listed))
+    number = {value: _number_of(value) for value in distinct}
+    return np.fromiter((number[value] for value in listed), np.uint64, len(listed))
+
+
+def _number_of(value):
+    """The number of a value, the same in every process, and as of arrays of numbers."""
+    if is_missing(value):
+        return MISSING
+    if isinstance(value, int) and abs(value) >= MAX_WHOLE:
+        return np.uint64((value ^ int(GOLDEN)) % 2**64)
+    if isinstance(value, int | float):
+        return _bits(np.array([value], np.float64))[0]
+    text = str(value).encode("utf-8", "surrogatepass")
+    return np.uint64(int.from_bytes(blake2b(text, digest_size=8).digest(), "little"))
 
 
 def _bits(values):
     """The bits of numbers, as of double precision where that holds them."""
-    if values.dtype.kind in "mM" or (values.dtype.kind in "iu" and _is_long(values)):
+    if values.dtype.kind in "mM":
         return values.astype(np.int64).view(np.uint64)
     numbers = values.astype(np.float64) + 0.0  # There are two zeros.
     bits = numbers.view(np.uint64).copy()
     bits[np.isnan(numbers)] = MISSING
+    if values.dtype.kind in "iu":
+        is_long = np.abs(numbers) >= MAX_WHOLE
+        bits[is_long] = values[is_long].astype(np.uint64) ^ GOLDEN
     return bits
-
-
-def _is_long(values):
-    return values.size > 0 and max(abs(int(values.min())), abs(int(values.max()))) > 2**53
 
 
 def _mixed(numbers, place):

@@ -112,8 +112,10 @@ def _no_skill(sample, baseline, weight, gain):
     ranks = lowest > 0.5
     weighted = "" if np.ptp(weight) <= 1e-6 * weight.max() else ", weighted as in training,"
     subject = "The model's answers are" if ranks else "The model is"
+    # It may be right more often by chance.
+    no = "no" if right <= usual else "not surely"
     sentence = (
-        f"{subject} no better than always {name_of(baseline)}: right about {right:.1%} of "
+        f"{subject} {no} better than always {name_of(baseline)}: right about {right:.1%} of "
         f"{sample.name}{weighted} against {usual:.1%}"
     )
     if ranks:
