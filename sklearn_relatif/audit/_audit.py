@@ -27,7 +27,7 @@ from ._source import DataSource
 from .explained import column_shares, contributions_of_rows, explained_predictions
 from .findings import Evidence, look
 from .suspects import find_suspects
-from .views import CLASSES, NumberView
+from .views import CLASSES, NumberView, View
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
@@ -58,18 +58,7 @@ def audit(
     X_test, y_test, sample_names, groups, X_train, source, queries
         As of :meth:`RelatIFExplainer.audit`.
     """
-    if study.targets.n_columns > 1 and not study.targets.are_numbers:
-        raise TypeError(
-            f"audit is for one label a row; {type(study.model).__name__} was fitted to "
-            f"{study.targets.n_columns}. Audit a model of each, as those in `estimators_` are, or "
-            "see self_influence_, leverage_, explain and removal_effect."
-        )
-    if not study.targets.are_known:
-        raise TypeError(
-            f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
-            "has none. See self_influence_, explain and removal_effect."
-        )
-    view = CLASSES if study.targets.has_classes else NumberView(study.targets.n_columns)
+    view = _view_of(study)
     index = study.training_rows.index
     if sample_names is not None:
         index = column_or_1d(unmasked(sample_names))
@@ -85,24 +74,7 @@ def audit(
         check_names(X_train, rows.index, np.arange(len(index)), rows.library, "X_train")
     test_cells = None if X_test is None else Cells(X_test)
 
-    begin("numbering the training rows")
-    columns, notes, alone = model_columns(study, view)
-    predictions, unseen = {}, None
-    if X_test is None:
-        notes.append(NO_TEST_ROWS)
-    else:
-        begin("explaining the test rows")
-        first = explain_first_rows(study, criterion, X_test, view.sign)
-        columns["hub_if"] = times_first(first["if"])
-        columns["hub_relatif"] = times_first(first["relatif"])
-        predictions = support(study, view, X_test, y_test, first["loss_relative"], index)
-        if y_test is None:
-            notes.append(NO_TEST_TARGETS.format(view.target))
-        else:
-            columns["test_influence"] = mean_influence(study, X_test, y_test)
-            of_test_rows, unseen = unseen_columns(study, study.query(X_test, y_test))
-            predictions |= of_test_rows
-    columns |= suspicion_ranks(columns)
+    columns, predictions, judged, notes = _numbers(study, view, criterion, X_test, y_test, index)
 
     begin("explaining single predictions")
     shares = column_shares(study)
@@ -137,7 +109,7 @@ def audit(
         table,
         cells=cells,
         test_cells=test_cells,
-        suspects=find_suspects(study, alone, unseen),
+        suspects=find_suspects(study, *judged),
     )
     findings, checked = look(evidence)
     begin("measuring the curvature")
@@ -161,6 +133,46 @@ def audit(
         test_cells=test_cells,
         library=study.training_rows.library,
     )
+
+
+def _view_of(study: Study) -> View:
+    """What is told of the targets of a model, if an audit can tell of them."""
+    if study.targets.n_columns > 1 and not study.targets.are_numbers:
+        raise TypeError(
+            f"audit is for one label a row; {type(study.model).__name__} was fitted to "
+            f"{study.targets.n_columns}. Audit a model of each, as those in `estimators_` are, or "
+            "see self_influence_, leverage_, explain and removal_effect."
+        )
+    if not study.targets.are_known:
+        raise TypeError(
+            f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
+            "has none. See self_influence_, explain and removal_effect."
+        )
+    return CLASSES if study.targets.has_classes else NumberView(study.targets.n_columns)
+
+
+def _numbers(
+    study: Study, view: View, criterion: str, X_test: Any, y_test: Any, index: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[Any, Any], list[str]]:
+    """Numbers of training rows and of test rows, what models make of both unseen, and notes."""
+    begin("numbering the training rows")
+    columns, notes, alone = model_columns(study, view)
+    predictions, unseen = {}, None
+    if X_test is None:
+        notes.append(NO_TEST_ROWS)
+    else:
+        begin("explaining the test rows")
+        first = explain_first_rows(study, criterion, X_test, view.sign)
+        columns["hub_if"] = times_first(first["if"])
+        columns["hub_relatif"] = times_first(first["relatif"])
+        predictions = support(study, view, X_test, y_test, first["loss_relative"], index)
+        if y_test is None:
+            notes.append(NO_TEST_TARGETS.format(view.target))
+        else:
+            columns["test_influence"] = mean_influence(study, X_test, y_test)
+            of_test_rows, unseen = unseen_columns(study, study.query(X_test, y_test))
+            predictions |= of_test_rows
+    return columns | suspicion_ranks(columns), predictions, (alone, unseen), notes
 
 
 def _row_names(study: Study, sample_names: Any, test_cells: Cells | None) -> str:
