@@ -480,7 +480,7 @@ def test_texts_that_are_there_twice_are_told_by_their_column():
         LogisticRegression(),
     )
     found, _ = audited(X, np.arange(300) % 2, model, tested=False)
-    assert "repeat an earlier row in 'text', the only column." in found["duplicates"].sentence
+    assert "repeat an earlier row in the only column 'text'." in found["duplicates"].sentence
 
 
 def test_a_number_that_outweighs_its_column_is_named():

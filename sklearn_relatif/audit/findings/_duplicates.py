@@ -63,7 +63,7 @@ def _compared(evidence):
     names = evidence.predictors.names
     if len(names) != 1:
         return "all columns"
-    return f"'{clip(evidence.predictors.shown(names[0]))}', the only column"
+    return f"the only column '{clip(evidence.predictors.shown(names[0]))}'"
 
 
 # --- what was found -------------------------------------------------------------------------

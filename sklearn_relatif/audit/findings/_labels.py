@@ -42,13 +42,16 @@ def _find_errors(evidence: Evidence) -> list[Finding]:
     has_classes = evidence.study.targets.has_classes
     low, high = errors.interval
     what = evidence.view.target
+    parts = _parts(suspects)
+    # The sum of what is told of its parts, which are rounded.
+    n_wrong = sum(n_of_part for n_of_part, _, _ in parts)
     method = LABEL_METHOD if has_classes else TARGET_METHOD
     return [
         Finding(
             kind="label_errors" if has_classes else "wrong_targets",
-            sentence=f"About {errors.count:,.0f} of {len(errors.probability):,} {what}s look "
-            f"wrong{_parts(suspects)}. {_named(len(rows) + len(test_rows))}",
-            value=errors.count,
+            sentence=f"About {n_wrong:,} of {len(errors.probability):,} {what}s look "
+            f"wrong{_told(parts)}. {_named(len(rows) + len(test_rows))}",
+            value=n_wrong,
             weight=0.8,
             method=f"{method} The number lies between {low:,.0f} and {high:,.0f}, as far as errors "
             "are as this model of them has it.",
@@ -60,16 +63,21 @@ def _find_errors(evidence: Evidence) -> list[Finding]:
 
 
 def _parts(suspects):
-    """How many errors there are among rows of each kind."""
+    """About how many errors there are among the rows of each kind, of how many, of what."""
     kinds = (
         (suspects.training, "training rows, each judged by the model without it (leave-one-out)"),
         (suspects.test, "test rows, which the model has not seen (out of sample)"),
     )
-    told = [(own, kind) for own, kind in kinds if len(own)]
-    if len(told) == 1:
-        return f", those of {told[0][1]}"
-    counts = [f"{np.sum(own):,.0f} of the {len(own):,} {kind}" for own, kind in told]
-    return f": {', and '.join(counts)}"
+    return [(round(float(np.sum(own))), len(own), kind) for own, kind in kinds if len(own)]
+
+
+def _told(parts):
+    """The parts as the end of a sentence."""
+    if len(parts) == 1:
+        return f", those of {parts[0][2]}"
+    return ": " + ", and ".join(
+        f"{n_wrong:,} of the {n_all:,} {kind}" for n_wrong, n_all, kind in parts
+    )
 
 
 def _named(n_rows):

@@ -30,8 +30,8 @@ from ._refusals import TableError, import_pandas, some
 
 #: Parameters that the features of all texts may have in all classes together, and those of all
 #: categories, and rows times squared parameters, with which the time of an audit grows: this much
-#: takes about half a minute.
-MAX_PARAMETERS, MAX_PRODUCTS = 5000, 1.25e11
+#: takes about a minute.
+MAX_PARAMETERS, MAX_PRODUCTS = 5000, 5e11
 MAX_CLASSES = 100
 #: Different numbers in a target from which on it is a quantity, not a class.
 MAX_NUMERIC_CLASSES = 50
