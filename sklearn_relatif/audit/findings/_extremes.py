@@ -8,7 +8,7 @@ import numpy as np
 
 from ...utils._text import clip, is_missing, text_of
 from ..views import amount, percent
-from ._finding import Check, Evidence, Finding
+from ._finding import Check, Evidence, Finding, needs_columns
 from ._identifiers import why_identifier
 from ._predictors import Predictors, usual_numbers
 
@@ -122,11 +122,4 @@ def _find(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _obstacle(evidence: Evidence) -> str | None:
-    predictors = evidence.predictors
-    if not predictors.are_given:
-        return "the columns that go into the pipeline were not given: audit(X_train=...)"
-    return "the rows are sparse" if predictors.is_sparse else None
-
-
-EXTREMES = Check("numbers that outweigh all others of a column", _find, _obstacle)
+EXTREMES = Check("numbers that outweigh all others of a column", _find, needs_columns)

@@ -129,8 +129,9 @@ class Check(NamedTuple):
     applies: Callable[[Evidence], bool] = lambda evidence: True
 
 
-def needs_cells(evidence: Evidence) -> str | None:
-    """The obstacle of checks that look at the rows as they were written."""
-    if evidence.cells is None:
-        return "the rows themselves were not given: audit(X_train=...)"
-    return None
+def needs_columns(evidence: Evidence) -> str | None:
+    """The obstacle of checks that look at the columns as they were given."""
+    predictors = evidence.predictors
+    if not predictors.are_given:
+        return "the columns that go into the pipeline were not given: audit(X_train=...)"
+    return "the rows are sparse" if predictors.is_sparse else None

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from ...utils._text import clip, is_missing
-from ._finding import Check, Evidence, Finding
+from ._finding import Check, Evidence, Finding, needs_columns
 
 #: Columns that a sentence names, at most.
 N_NAMED = 5
@@ -121,11 +121,4 @@ def _different(n_different, n_rows, what):
     return f"{n_different:,} different {what} in {n_rows:,} rows"
 
 
-def _obstacle(evidence: Evidence) -> str | None:
-    predictors = evidence.predictors
-    if not predictors.are_given:
-        return "the columns that go into the pipeline were not given: audit(X_train=...)"
-    return "the rows are sparse" if predictors.is_sparse else None
-
-
-IDENTIFIERS = Check("columns that name the rows", _find, _obstacle)
+IDENTIFIERS = Check("columns that name the rows", _find, needs_columns)
