@@ -394,6 +394,8 @@ def prepare_study(
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
     targets = thresholded(estimator, model, targets, fitted, features)
+    if kind == "gauss_newton" and fitted.is_linear:
+        kind = "hessian"  # They are the same.
     if kind == "active_set":
         prepared = _on_active_set(fitted, model, damping)
     else:

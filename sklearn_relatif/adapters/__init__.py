@@ -16,9 +16,11 @@ from . import (  # noqa: F401 (they register)
     _linear_svr,
     _logistic,
     _margin,
+    _mlp,
     _naive_bayes,
     _problems,
     _sgd,
+    _torch,
 )
 from ._base import Adapter, KeptData
 from ._head import linear_head

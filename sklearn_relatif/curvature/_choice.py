@@ -20,7 +20,7 @@ from ._kfac import KroneckerCurvature
 from ._memory import MEMORY_SHARE
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 
-CURVATURES = ("hessian", "fisher", "empirical_fisher", "identity")
+CURVATURES = ("hessian", "gauss_newton", "fisher", "empirical_fisher", "identity")
 SOLVERS = (
     "auto",
     "cholesky",

@@ -28,6 +28,7 @@ def build_curvature(objective, kind, damping):
         return own
     blocks = {
         "hessian": objective.hessian,
+        "gauss_newton": objective.gauss_newton,
         "fisher": objective.fisher,
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()

@@ -6,7 +6,9 @@ from ._composed import ComposedJacobian, slices_of
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
+from ._layered import LayeredJacobian, Layers
 from ._linear import LinearJacobian
+from ._module import ModuleFunction, ModuleJacobian
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
@@ -20,9 +22,13 @@ __all__ = [
     "KernelFeatures",
     "KernelJacobian",
     "KernelSpaceJacobian",
+    "LayeredJacobian",
+    "Layers",
     "LinearJacobian",
     "LinearKernel",
     "MappedFile",
+    "ModuleFunction",
+    "ModuleJacobian",
     "PairwiseKernel",
     "ProcessKernel",
     "RowSpaceJacobian",

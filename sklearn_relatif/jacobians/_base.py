@@ -135,10 +135,15 @@ class FiniteJacobian(Jacobian):
         """The Jacobian of other rows, which are given by the user's features."""
         raise NotImplementedError
 
-    def factors(self, rows: Any) -> list[tuple[np.ndarray | None, Any]] | None:
-        """Pairs (B, a) with ``J_i = sum_l B_il ⊗ a_il^T``; None where it is no such sum.
+    def moved(self, weights: np.ndarray) -> FiniteJacobian:
+        """The Jacobian of the same rows at other parameters: the same where it is constant."""
+        return self
 
-        ``B`` has shape (n, n_outputs, size), or is None in place of the identity.
+    def factors(self, rows: Any) -> list[tuple[np.ndarray | None, Any]] | None:
+        """Pairs (B, a), one a layer l, with ``J_i = [B_i1 ⊗ a_i1^T, B_i2 ⊗ a_i2^T, ...]``.
+
+        ``B`` has shape (n, n_outputs, size), or is None in place of the identity; ``a`` shape
+        (n, n_columns). None where the Jacobian has no such form.
         """
         return None
 

@@ -15,6 +15,7 @@ from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
+from ._network import NetworkObjective
 from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
@@ -42,6 +43,7 @@ __all__ = [
     "Member",
     "MomentsObjective",
     "MomentsWithout",
+    "NetworkObjective",
     "NormalMoments",
     "Objective",
     "PairGrams",

@@ -216,6 +216,14 @@ class Objective:
             found[:], expected[:] = found.sum(), expected.sum()
         return np.divide(found, expected, out=np.ones_like(found), where=found > 0)
 
+    def hessian(self) -> np.ndarray:
+        """Blocks of the Hessian of J, shape (n_blocks, size, size)."""
+        raise NotImplementedError
+
+    def gauss_newton(self) -> np.ndarray:
+        """The Hessian without that of the predictors, which linear ones have not."""
+        return self.hessian()
+
     def curvature_diagonal(self, kind: str) -> np.ndarray | None:
         """All of a curvature that is a diagonal matrix; None for one that is not."""
         raise NotImplementedError

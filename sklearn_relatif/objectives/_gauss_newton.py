@@ -108,6 +108,10 @@ class GaussNewtonObjective(Objective):
         return np.ones(self.weights.size, self.dtype) if kind == "identity" else None
 
     def hessian(self) -> np.ndarray:
+        """That of the tangents, shape (1, n_params, n_params)."""
+        return self.gauss_newton()
+
+    def gauss_newton(self) -> np.ndarray:
         """The Gauss-Newton matrix, shape (1, n_params, n_params)."""
         matrix = self._sum(self.weighted_second_derivative) + np.diag(self.penalty[0])
         return matrix[None] / self.total_weight

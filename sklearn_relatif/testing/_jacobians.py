@@ -61,7 +61,8 @@ def check_jacobian(jacobian: Any, weights: np.ndarray, *, tolerance: float | Non
         _check_rows(jacobian, jacobian.part(some), some, dense[some], tolerance)
     factors = jacobian.factors(some)
     if factors is not None:
-        outer = sum(_kronecker(b, a, dense.shape[1]) for b, a in factors)
+        layers = [_kronecker(b, a, dense.shape[1]) for b, a in factors]
+        outer = np.concatenate(layers, axis=2)
         same(outer, dense[some], tolerance, "factors multiply to the Jacobian")
 
 
