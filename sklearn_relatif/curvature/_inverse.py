@@ -8,6 +8,14 @@ from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._null_space import held, null_space
 
+#: The curvatures that the penalty is a part of.
+PENALISED = ("hessian", "gauss_newton")
+
+
+def own_kind(objective, kind: str) -> str:
+    """The name of a curvature: where no predictor bends, "gauss_newton" is the Hessian."""
+    return "hessian" if kind == "gauss_newton" and not objective.is_bent else kind
+
 
 def build_curvature(objective, kind, damping):
     """Assemble a curvature of an objective and factorise it.
@@ -15,7 +23,7 @@ def build_curvature(objective, kind, damping):
     Parameters
     ----------
     objective : objective
-    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity"}
     damping : float
         Added to the diagonal (the objective being a mean over rows).
 
@@ -23,6 +31,7 @@ def build_curvature(objective, kind, damping):
     -------
     CholeskyCurvature or DiagonalCurvature
     """
+    kind = own_kind(objective, kind)
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         return own
@@ -33,7 +42,7 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    return factorise(objective, blocks, unpenalised=kind != "hessian")
+    return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
 def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
