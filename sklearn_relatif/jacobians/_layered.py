@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from ._base import FiniteJacobian
+from ._composed import slices_of
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,14 @@ class LayeredJacobian(FiniteJacobian):
 
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
+
+    @property
+    def parameter_blocks(self) -> list[slice]:
+        return slices_of(self.layers.sizes)
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        return [table.shape for table in self.layers.tables]
 
     @property
     def n_between(self) -> int:
