@@ -113,6 +113,11 @@ class FiniteJacobian(Jacobian):
     needs_rows = False
     is_bent = False
 
+    @property
+    def n_between(self) -> int:
+        """Numbers that lie between a row and its predictors, for each vector of a product."""
+        return self.n_params
+
     def n_values(self, n_outputs: int) -> int:
         """Numbers that a gradient takes in a block."""
         return self.n_params
