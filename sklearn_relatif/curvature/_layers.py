@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,9 @@ class LayeredCurvature(ComposedCurvature):
         total : TangentOperator
         """
         dtype, places = total.objective.dtype, total.objective.jacobian.parameter_blocks
-        nowhere = [[np.zeros((own.stop - own.start, 0))] for own in places]
         members = [
-            CholeskyCurvature(block[None], dtype, lambda none=none: none)
-            for block, none in zip(total.blocks(), nowhere, strict=True)
+            CholeskyCurvature(block[None], dtype, partial(_nowhere, len(block)))
+            for block in total.blocks()
         ]
         return cls(members, places)
 
@@ -67,6 +67,11 @@ class LayeredCurvature(ComposedCurvature):
 
     def coordinates(self, objective):
         return objective, self
+
+
+def _nowhere(size: int) -> list[np.ndarray]:
+    """No directions in which a block has no curvature by construction, as far as is known."""
+    return [np.zeros((size, 0))]
 
 
 def obstacle_of_layers(objective: Any) -> str | None:

@@ -137,7 +137,7 @@ class LayeredJacobian(FiniteJacobian):
 
     @property
     def parameter_blocks(self) -> list[slice]:
-        return slices_of(self.layers.sizes)
+        return list(slices_of(self.layers.sizes))
 
     @property
     def layer_shapes(self) -> list[tuple[int, int]]:
