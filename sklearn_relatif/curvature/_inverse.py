@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..objectives import PENALISED
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._null_space import held, null_space
+
+
+def own_kind(objective, kind: str) -> str:
+    """The name of a curvature: where no predictor bends, "gauss_newton" is the Hessian."""
+    return "hessian" if kind == "gauss_newton" and not objective.is_bent else kind
 
 
 def build_curvature(objective, kind, damping):
@@ -15,7 +21,7 @@ def build_curvature(objective, kind, damping):
     Parameters
     ----------
     objective : objective
-    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity"}
     damping : float
         Added to the diagonal (the objective being a mean over rows).
 
@@ -23,6 +29,7 @@ def build_curvature(objective, kind, damping):
     -------
     CholeskyCurvature or DiagonalCurvature
     """
+    kind = own_kind(objective, kind)
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         return own
@@ -33,7 +40,7 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    return factorise(objective, blocks, unpenalised=kind != "hessian")
+    return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
 def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:

@@ -144,6 +144,10 @@ class LayeredJacobian(FiniteJacobian):
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
 
+    @property
+    def n_between(self) -> int:
+        return 2 * sum(len(table) for table in self.layers.tables)
+
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         layers = self.layers.at(weights.ravel()).astype(self.dtype)
         found = [list(layers.inputs(self.X[some]))[-1] for some in self._pieces(rows)]
