@@ -90,7 +90,7 @@ def _rows(report: Any) -> str:
     bodies = []
     for position, cells in zip(first, zip(*texts, strict=True), strict=True):
         more = escape(why(columns, position, report.n_test))
-        if report.cells is not None:
+        if report.cells is not None and report.cells.row_shape is None:
             more += f"<br>{_cells(report.cells.row(position))}"
         bodies += [
             line(cells, words=words),

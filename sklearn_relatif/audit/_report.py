@@ -309,8 +309,9 @@ class AuditReport:
         n_rows : int, default=20
             Length of the lists.
         image_shape : tuple of int, default=None
-            Height and width, and 3 for colours, of the images that rows are: explained predictions
-            are shown as pictures, whose largest value is white. None: rows are no images.
+            Height and width of the images that rows are, with 3 for colours after or before them:
+            explained predictions are shown as pictures, whose largest value is white. None: rows
+            are no images, but for those that are arrays of such a shape themselves.
 
         Raises
         ------

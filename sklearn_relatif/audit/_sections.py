@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -29,7 +30,7 @@ def identify_model(study):
         "model": type(study.model).__name__,
         "settings": _settings(study.model),
         "n_rows": study.objective.n_rows,
-        "n_features": int(study.training_data.features.shape[1]),
+        "n_features": math.prod(study.training_data.features.shape[1:]),
         "distance_to_optimum": study.distance_to_optimum,
     }
 
