@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..objectives import PENALISED
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._null_space import held, null_space
-
-#: The curvatures that the penalty is a part of.
-PENALISED = ("hessian", "gauss_newton")
 
 
 def own_kind(objective, kind: str) -> str:

@@ -25,6 +25,9 @@ class Jacobian:
         Whether blocks of gradients are arrays of shape (n, n_values).
     is_dense : bool
         Whether such a block is formed at no cost beside products with it.
+    is_costly : bool
+        Whether forming a gradient takes as long as hundreds of products with it, so that the rows
+        are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
     """
@@ -33,6 +36,7 @@ class Jacobian:
     dtype: Any
     are_vectors = False
     is_dense = False
+    is_costly = False
     can_be_split = True
 
     @property
@@ -108,6 +112,11 @@ class FiniteJacobian(Jacobian):
     n_spare = 0
     needs_rows = False
     is_bent = False
+
+    @property
+    def n_between(self) -> int:
+        """Numbers that lie between a row and its predictors, for each vector of a product."""
+        return self.n_params
 
     def n_values(self, n_outputs: int) -> int:
         """Numbers that a gradient takes in a block."""

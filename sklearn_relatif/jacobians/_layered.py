@@ -134,6 +134,10 @@ class LayeredJacobian(FiniteJacobian):
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
 
+    @property
+    def n_between(self) -> int:
+        return 2 * sum(len(table) for table in self.layers.tables)
+
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         *_, answer = self.layers.at(weights.ravel()).astype(self.dtype).inputs(self.X[rows])
         return answer @ self.outputs

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..utils._blocks import block_budget, row_blocks
+from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
 from ._screening import screened_best
@@ -40,7 +40,7 @@ def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarra
         The queries and the rows of the block.
     block : ndarray of shape (n_asked, n_some)
     """
-    for asked in _query_blocks(queries):
+    for asked in _query_blocks(queries, rows):
         solved = curvature.solve(queries.block(asked))
         for some, block in contract(solved, rows):
             yield asked, some, block
@@ -143,7 +143,7 @@ def _score_matrices(queries, rows, curvature, factors):
         (values,) = factors.values()
         rows, factors = rows.scaled(values), {}
     *_, last = scores.values()
-    for asked in _query_blocks(queries):
+    for asked in _query_blocks(queries, rows):
         solved = curvature.solve(queries.block(asked))
         solved *= queries.norm[asked, None]
 
@@ -173,8 +173,7 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
     """The best of some rows for some queries, by the scores of unit gradients."""
     directions = DIRECTIONS[sign]
     parts: dict[str, list] = {name: [] for name in factors}
-    bytes_per_query = max(queries.n_values * queries.dtype.itemsize, block_budget() / MOST_QUERIES)
-    for asked in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+    for asked in _query_blocks(queries, rows, MOST_QUERIES):
         solved = curvature.solve(queries.block(asked))
         best = screened_best(solved, rows, factors, n_best, directions)
         if best is None:
@@ -193,8 +192,12 @@ def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
         yield some, rows.contract(solved, some)
 
 
-def _query_blocks(queries):
-    return row_blocks(queries.n_rows, queries.n_values * queries.dtype.itemsize, block_budget())
+def _query_blocks(queries, rows, most=np.inf):
+    """Queries that are asked for together: of rows that cost much, as many as memory holds."""
+    bytes_per_query = queries.n_values * queries.dtype.itemsize
+    if rows.is_costly:
+        return row_blocks(queries.n_rows, bytes_per_query, working_memory())
+    return row_blocks(queries.n_rows, max(bytes_per_query, block_budget() / most), block_budget())
 
 
 def _score_blocks(rows, n_queries):
