@@ -21,8 +21,8 @@ NO_FACTOR = (
     "and self-influence come from the approximation that the solver uses."
 )
 NOT_LINEAR = (
-    "The model is not linear in its parameters, so no step leads to the models without single rows: "
-    "leave-one-out numbers are left out. What is told of rows is told by its tangent."
+    "The model is not linear in its parameters, so no step leads to the models without single "
+    "rows: leave-one-out numbers are left out. What is told of rows is told by its tangent."
 )
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."

@@ -336,7 +336,7 @@ def _row_caption(training_rows: TrainingRows, row: int) -> tuple[str, bool]:
 
 
 def _colours(picture: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A picture in the colours that matplotlib takes, by the range of all: standardised ones too."""
+    """A picture as matplotlib takes colours, by the range of all pictures."""
     if picture.dtype == np.uint8 or (low >= 0 and high <= 1):
         return picture
     return np.asarray((picture - low) / ((high - low) or 1.0), np.float64)
