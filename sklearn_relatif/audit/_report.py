@@ -19,7 +19,7 @@ from ._sentences import why
 from ._source import DataSource
 from .explained import ExplainedPrediction
 from .findings import N_FINDINGS, NOTHING, Finding, not_checked
-from .views import View, percent, view_of
+from .views import View, must_be_optimal, percent, view_of
 
 #: Rows of each section of the report.
 N_SHOWN = 20
@@ -363,6 +363,11 @@ class AuditReport:
         distance = self.model["distance_to_optimum"]
         if np.isnan(distance):
             fit = "IT IS NOT KNOWN HOW FAR THE FIT IS FROM ITS OPTIMUM: numbers overflow"
+        elif not must_be_optimal(self.model):
+            fit = (
+                "it is explained by its tangent where training stopped, "
+                f"{in_standard_errors(distance)} of the parameters from an optimum"
+            )
         elif is_at_optimum(distance):
             fit = (
                 f"the fit is close to its optimum, {in_standard_errors(distance)} of the "

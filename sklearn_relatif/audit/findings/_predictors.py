@@ -189,7 +189,8 @@ class Predictors:
     def names(self) -> list[str]:
         """Names of the columns that reach the model; none of sparse rows."""
         names = self.cells.names or []
-        if not self._study.transformers or not 1 < len(names) <= MAX_TRIED:
+        is_tried = self.has_columns and 1 < len(names) <= MAX_TRIED
+        if not self._study.transformers or not is_tried:
             return names
         reaching = self._changed(names, self._features)
         return [name for name in names if name in reaching]
