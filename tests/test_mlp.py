@@ -177,16 +177,17 @@ def test_one_batch_of_all_rows_bears_the_penalty_once():
 
 
 @pytest.mark.skipif(not TAKES_WEIGHTS, reason="This release takes no weights.")
-@pytest.mark.parametrize("kind", ["classes", "numbers"])
+@pytest.mark.parametrize("kind", ["classes", "number"])
 @quietly
 def test_weights_are_repeated_rows(kind):
     X, y = targets_of(kind)
     times = np.random.default_rng(0).integers(0, 4, len(X))
     model = network_for(kind).fit(X, y, sample_weight=times)
-    found = RelatIFExplainer.from_fitted(model, X, y, times, damping=1e-3)
+    options = {"curvature": "gauss_newton", "damping": 1e-3}
+    found = RelatIFExplainer.from_fitted(model, X, y, times, **options)
     Z, z = np.repeat(X, times, axis=0), np.repeat(y, times, axis=0)
-    expected = RelatIFExplainer.from_fitted(model, Z, z, damping=1e-3)
-    assert found.distance_to_optimum_ < 1e-3
+    expected = RelatIFExplainer.from_fitted(model, Z, z, **options)
+    assert np.abs(reduced(model, X, y, times).gradient()).max() < 1e-4
     first = np.flatnonzero(np.diff(np.repeat(np.arange(len(X)), times), prepend=-1))
     for criterion in ("influence", "theta_relative", "loss_relative"):
         scores = found.pairwise_influence(X[:5], criterion=criterion)
@@ -195,12 +196,22 @@ def test_weights_are_repeated_rows(kind):
         assert not scores[:, times == 0].any()
 
 
+@quietly
+def test_several_targets_stop_lbfgs_early_and_the_warning_says_so():
+    X, y = targets_of("numbers")
+    model = network_for("numbers").fit(X, y)
+    assert np.abs(reduced(model, X, y).gradient()).max() > 1e-4
+    assert "gradient of their sum" in adapter_of(model).stopping_cause(model)
+
+
 # --- rows that were held out -----------------------------------------------------------------
 
 
 def stopped_early(kind, monkeypatch, times=1, **params):
     """A network, and the rows that scikit-learn held out of its training."""
     X, y = targets_of(kind)
+    if y.dtype.kind == "U":  # scikit-learn 1.6 cannot score words when it stops early.
+        y = np.unique(y, return_inverse=True)[1]
     drawn, split = [], perceptron.train_test_split
 
     def recorded(*arrays, **options):
