@@ -215,12 +215,12 @@ class ModuleFunction:
             return self.joined(vmap(of_row)(x, pulls), 2)
         return torch.stack([self.joined(of_row(*row), 1) for row in zip(x, pulls, strict=True)])
 
-    def summed(self, own: dict[str, Any], x: Any, pull: Any) -> dict[str, Any]:
-        """``sum_i J_i^T r_i`` by parameter, from pulls (n, n_outputs)."""
+    def summed(self, own: dict[str, Any], x: Any, pull: Any) -> Any:
+        """``sum_i J_i^T r_i``, from pulls (n, n_outputs) to (n_params,)."""
         from torch.func import vjp
 
         back: Any = vjp(lambda own: self.of_rows(own, x), own)[1]
-        return back(pull)[0]
+        return self.joined(back(pull)[0], 0)
 
     def along(self, function: Callable, own: dict[str, Any], tangents: dict[str, Any]) -> Any:
         """Derivatives of a function of the parameters along m tangents, the first axis of each."""
@@ -233,15 +233,15 @@ class ModuleFunction:
             if has_tangents:
                 return jvp(function, (own,), (tangent,))[1]
             # The transpose is linear in what it is applied to, and is transposed again.
-            given, back = vjp(function, own)
-            zeros = torch.utils._pytree.tree_map(torch.zeros_like, given)
-            return vjp(lambda pull: back(pull)[0], zeros)[1](tangent)[0]
+            found: Any = vjp(function, own)
+            again: Any = vjp(lambda pull: found[1](pull)[0], torch.zeros_like(found[0]))
+            return again[1](tangent)[0]
 
         if is_batched and has_tangents:
             return vmap(along)(tangents)
         n_tangents = len(next(iter(tangents.values())))
         each = [along({name: t[m] for name, t in tangents.items()}) for m in range(n_tangents)]
-        return torch.utils._pytree.tree_map(lambda *parts: torch.stack(parts), *each)
+        return torch.stack(each)
 
     # --- what it can do --------------------------------------------------------------------
 
@@ -511,7 +511,8 @@ class ModuleLayer:
         function, found = self.function, []
         with function.at_work(), torch.no_grad():
             for start in range(0, len(X), self.batch_size):
-                x, seen = function.tensor(X[start : start + self.batch_size]), []
+                x = function.tensor(X[start : start + self.batch_size])
+                seen: list[Any] = []
                 hook = self.layer.register_forward_hook(
                     lambda layer, inputs, output, seen=seen: seen.append((inputs[0], output))
                 )
@@ -647,8 +648,7 @@ class ModuleJacobian(FiniteJacobian):
             for some in self._blocks(len(X), 2 * self._n_activations()):
                 x = function.tensor(X[some])
                 for m, vector in enumerate(vectors):
-                    parts = function.summed(own, x, pulls[some, m])
-                    vector += function.joined(parts, 0).detach().cpu().numpy()
+                    vector += function.summed(own, x, pulls[some, m]).detach().cpu().numpy()
         return vectors
 
     def bend(
@@ -663,8 +663,8 @@ class ModuleJacobian(FiniteJacobian):
             pulls = self._pulls(residual)
             for some in self._blocks(len(X), n_values):
                 x, pull = function.tensor(X[some]), pulls[some]
-                parts = function.along(
+                found = function.along(
                     lambda own, x=x, pull=pull: function.summed(own, x, pull), own, tangents
                 )
-                bent += function.joined(parts, 1).detach().cpu().numpy()
+                bent += found.detach().cpu().numpy()
         return bent
