@@ -98,7 +98,9 @@ def test_rows_that_are_held_out_count_nothing():
 
 def gradient_by_torch(model, loss, decay):
     mean = loss(model.module_(torch.from_numpy(X)))
-    penalty = sum(own * (p**2).sum() for own, p in zip(decay, model.module_.parameters()))
+    penalty = sum(
+        own * (p**2).sum() for own, p in zip(decay, model.module_.parameters(), strict=True)
+    )
     grads = torch.autograd.grad(mean + penalty / 2, list(model.module_.parameters()))
     return torch.cat([grad.ravel() for grad in grads]).numpy()
 

@@ -418,9 +418,9 @@ class TorchRegressor(RegressorMixin, TorchModel):
         return tags
 
 
-def _are_columns(rows: Any) -> bool:
+def _are_columns(X: Any) -> bool:
     """Whether rows are features, one a column: sequences of tokens are whole numbers."""
-    return isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f"
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"
 
 
 def _check_module(module: Any) -> None:
