@@ -176,7 +176,7 @@ class TorchClassifier(ClassifierMixin, TorchModel):
     ...     _ = optimizer.step()
     >>> model = TorchClassifier(net, weight_decay=1e-3)
     >>> explainer = RelatIFExplainer.from_fitted(
-    ...     model, X, y, curvature="gauss_newton", damping=1e-3
+    ...     model, X, y, curvature="gauss_newton", damping=1e-2
     ... )
     >>> explainer.explain(X[[0, 70]], n_examples=3).indices.shape
     (2, 3)
