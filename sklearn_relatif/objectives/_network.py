@@ -26,6 +26,7 @@ class NetworkObjective(GaussNewtonObjective):
 
     removal_kind = "network"
     has_tables = True
+    may_stop_early = True
 
     @property
     def is_bent(self):
