@@ -117,8 +117,8 @@ def largest_difference(net, names, sequence, n_queries=100):
     model = TorchClassifier(net, parameters="last_layer").fit(sequence.tokens, names.y_train)
     network = RelatIFExplainer.from_fitted(model, sequence.tokens, names.y_train, damping=DAMPING)
     head = head_explainer(net, states(net, sequence.tokens), names.y_train, sequence.classes)
-    expected = head.pairwise_influence(states(net, tokens))
-    found = network.pairwise_influence(tokens)
+    expected = head.pairwise_influence(states(net, tokens), criterion="influence")
+    found = network.pairwise_influence(tokens, criterion="influence")
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
