@@ -3,12 +3,21 @@
 from ._base import FiniteJacobian, Jacobian
 from ._classes import ClassDensity, ClassJacobian, dense
 from ._composed import ComposedJacobian, slices_of
+from ._features import FeatureJacobian
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
 from ._layered import LayeredJacobian, Layers
 from ._linear import LinearJacobian
-from ._module import ModuleFunction, ModuleJacobian
+from ._module import (
+    ModuleFunction,
+    ModuleJacobian,
+    ModuleLayer,
+    last_linear,
+    log_of_probabilities,
+    module_rows,
+    parameter_names,
+)
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
@@ -16,6 +25,7 @@ __all__ = [
     "ClassDensity",
     "ClassJacobian",
     "ComposedJacobian",
+    "FeatureJacobian",
     "FiniteJacobian",
     "Gradients",
     "Jacobian",
@@ -29,6 +39,7 @@ __all__ = [
     "MappedFile",
     "ModuleFunction",
     "ModuleJacobian",
+    "ModuleLayer",
     "PairwiseKernel",
     "ProcessKernel",
     "RowSpaceJacobian",
@@ -38,6 +49,10 @@ __all__ = [
     "heavy_columns",
     "held",
     "is_stored",
+    "last_linear",
+    "log_of_probabilities",
+    "module_rows",
+    "parameter_names",
     "slices_of",
     "take_columns",
     "without_columns",

@@ -40,6 +40,8 @@ class GaussNewtonObjective(Objective):
     sample_weight : ndarray of shape (n_rows,)
     penalty : ndarray of shape (1, n_params)
         ``Lambda``, the L2 penalty of each parameter.
+    penalty_share : ndarray of shape (n_rows,) or None
+        Share of ``Lambda`` that leaves with each row, where the penalty counts rows.
     """
 
     loss: Any
@@ -48,6 +50,7 @@ class GaussNewtonObjective(Objective):
     y: np.ndarray
     sample_weight: np.ndarray
     penalty: np.ndarray
+    penalty_share: Any = None
 
     removal_kind = "none"
     is_linear = False
@@ -108,6 +111,11 @@ class GaussNewtonObjective(Objective):
         weighted = (self.rows.norm * self.sample_weight)[:, None] * self.rows.unit
         pull = self.jacobian.adjoint(weighted[:, None])
         return (pull + self.penalty * self.weights) / self.total_weight
+
+    def penalty_pulls(self):
+        if self.penalty_share is None:
+            return []
+        return [(self.penalty_share, (self.penalty * self.weights)[0])]
 
     def curvature_diagonal(self, kind):
         """That of the identity."""
