@@ -17,6 +17,8 @@ from ._sizes import Sizes
 
 #: Gradients whose products are worth a pass over the matrix that they are added to.
 MANY = 512
+#: How many times the memory of so many gradients that of the matrix may be, where that is more.
+FEW = 12
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,11 @@ class GaussNewtonObjective(Objective):
         matrices = [np.zeros((own.stop - own.start,) * 2, self.dtype) for own in blocks]
         for rows in self._many_rows():
             for root, sign in self.roots(kind, rows):
-                gradients = self.jacobian.gradients(root, rows)
+                # Rows that the model is sure of have few roots.
+                counted = np.flatnonzero(root.any(axis=1))
+                if not len(counted):
+                    continue
+                gradients = self.jacobian.gradients(root[counted], rows.start + counted)
                 for matrix, own in zip(matrices, blocks, strict=True):
                     add_outer(matrix, np.ascontiguousarray(gradients[:, own]), sign)
         for matrix, own in zip(matrices, blocks, strict=True):
@@ -163,7 +169,7 @@ class GaussNewtonObjective(Objective):
     def _many_rows(self):
         """Slices of rows that are enough to be worth a pass over the whole matrix."""
         by_memory = block_budget() // (2 * self.weights.size * self.dtype.itemsize)
-        return row_blocks(self.n_rows, 1, max(MANY, by_memory))
+        return row_blocks(self.n_rows, 1, max(MANY, by_memory, self.weights.size // FEW))
 
     def inner(self, kind: str, rows: Any) -> np.ndarray:
         """``B_i`` of some rows in a kind of curvature, shape (n, n_outputs[, n_outputs])."""
@@ -175,11 +181,14 @@ class GaussNewtonObjective(Objective):
     def roots(self, kind: str, rows: Any) -> list[tuple[np.ndarray, float]]:
         """``R_i`` of some rows with ``B_i = sum of sign R_i R_i^T``: arrays (n, n_outputs).
 
-        The signs are 1 but for what rows of a loss that is not convex bend downwards.
+        The signs are 1 but for what rows of a loss that is not convex bend downwards. Roots of
+        what rounding would leave nothing of beside the largest of these rows are zero.
         """
         if kind == "empirical_fisher":
             return [(self._weighted_residual(rows), 1.0)]
         values, vectors = _diagonalised(self.inner(kind, rows))
+        rounding = np.finfo(values.dtype).eps * np.abs(values).max(initial=0)
+        values = np.where(np.abs(values) > rounding, values, 0)
         signs = (1.0,) if self.loss.is_convex or kind == "fisher" else (1.0, -1.0)
         return [
             (vector * np.sqrt(np.maximum(sign * value, 0))[:, None], sign)
