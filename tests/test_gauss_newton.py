@@ -80,6 +80,29 @@ def test_an_objective_of_tangents():
         check_curvature(prepared.curvature, prepared.objective, kind, 0.1)
 
 
+class Counted(Products):
+    def gradients(self, residual, rows):
+        self.n_gradients = getattr(self, "n_gradients", 0) + len(residual)
+        return super().gradients(residual, rows)
+
+
+@pytest.mark.parametrize(("scale", "most"), [(1, 2.5), (6, 1.5)])
+def test_only_roots_that_rounding_leaves_are_gone_through(scale, most):
+    """Of three outputs: one is a gauge, and sure predictions have next to no second derivative."""
+    objective = softmax_of_products()
+    weights = scale * objective.weights
+    jacobian = Counted(objective.jacobian.X, weights)
+    objective = replace(objective, weights=weights, jacobian=jacobian)
+    matrix = objective.gauss_newton()[0]
+    n_counted = np.count_nonzero(objective.sample_weight)
+    assert 0 < jacobian.n_gradients <= most * n_counted
+    rows = slice(None)
+    J = np.stack([jacobian.gradients(np.tile(e, (objective.n_rows, 1)), rows) for e in np.eye(3)])
+    inner = objective.weighted_second_derivative(rows)
+    expected = np.einsum("knp,nkl,lnq->pq", J, inner, J) + np.diag(objective.penalty[0])
+    assert_allclose(matrix * objective.total_weight, expected, atol=1e-13 * np.abs(expected).max())
+
+
 class OneSided(Products):
     def apply(self, vectors, rows=slice(None)):
         (u, _), (_, dv) = self.sides(self.weights, rows), self.sides(vectors, rows)
