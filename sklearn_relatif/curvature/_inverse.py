@@ -7,6 +7,7 @@ import numpy as np
 from ..objectives import PENALISED
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._indefinite import refusal_of
 from ._null_space import held, null_space
 
 
@@ -40,6 +41,8 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
+    if kind == "hessian" and objective.is_bent:
+        return _factorise_bent(objective, blocks, damping)
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
@@ -50,6 +53,15 @@ def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
         return None
     # Parameters that are held fixed stay so.
     return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
+
+
+def _factorise_bent(objective, blocks, damping):
+    """A factor of the Hessian of a network, or a ValueError that says what would be one."""
+    diagonal = np.diag(blocks[0]).copy()
+    try:
+        return factorise(objective, blocks)
+    except ValueError:
+        raise ValueError(refusal_of(blocks[0], diagonal, damping)) from None
 
 
 def factorise(objective, blocks, unpenalised=False):

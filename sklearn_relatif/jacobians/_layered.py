@@ -12,6 +12,7 @@ from scipy.special import expit
 
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
+from ._composed import slices_of
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,14 @@ class LayeredJacobian(FiniteJacobian):
 
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
+
+    @property
+    def parameter_blocks(self) -> list[slice]:
+        return list(slices_of(self.layers.sizes))
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        return [table.shape for table in self.layers.tables]
 
     @property
     def n_between(self) -> int:

@@ -12,8 +12,7 @@ from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
 from ._grams import add_outer, mirror_lower
-from ._operator import PENALISED
-from ._sizes import Sizes
+from ._sizes import PENALISED, Sizes
 
 #: Gradients whose products are worth a pass over the matrix that they are added to.
 MANY = 512
@@ -77,6 +76,7 @@ class GaussNewtonObjective(Objective):
             self.weights.size,
             is_convex=self.loss.is_convex,
             is_penalised=bool(self.penalty.min() > 0),
+            itemsize=self.dtype.itemsize,
         )
 
     # --- rows ------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class GaussNewtonObjective(Objective):
 
     def hessian(self) -> np.ndarray:
         """That of the tangents, shape (1, n_params, n_params)."""
-        return self.gauss_newton()
+        return self._whole("hessian")
 
     def gauss_newton(self) -> np.ndarray:
         """The Gauss-Newton matrix, shape (1, n_params, n_params)."""
