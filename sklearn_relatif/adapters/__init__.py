@@ -35,7 +35,14 @@ from ._recording import (
     recording,
     warn_if_transform_differs,
 )
-from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register, trained_before
+from ._registry import (
+    adapter_of,
+    find_adapter,
+    kept_data,
+    reduce_estimator,
+    register,
+    trained_before,
+)
 from ._targets import (
     BoundedTargets,
     ClassTargets,

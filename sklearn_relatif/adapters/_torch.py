@@ -32,7 +32,6 @@ from ._last_layer import last_layer_objective
 from ._registry import register
 from ._targets import BoundedTargets, RealTargets
 
-
 #: Rows that a module is applied to in order to see whether it fits.
 TRIED = 2
 

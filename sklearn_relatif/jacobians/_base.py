@@ -165,6 +165,12 @@ class FiniteJacobian(Jacobian):
         """The Jacobian of other rows, which are given by the user's features."""
         raise NotImplementedError
 
+    def astype(self, dtype: Any) -> FiniteJacobian:
+        """The Jacobian of the same rows in another precision."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        raise NotImplementedError(f"{type(self).__name__} has one precision, {self.dtype}.")
+
     def moved(self, weights: np.ndarray) -> FiniteJacobian:
         """The Jacobian of the same rows at other parameters: the same where it is constant."""
         return self

@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import assert_all_finite
 
 from ..utils._blocks import block_budget, row_blocks
@@ -206,6 +207,8 @@ class ModuleFunction:
 
         def of_row(x: Any, pulls: Any) -> Any:
             back: Any = vjp(lambda own: self.of_row(own, x), own)[1]
+            if len(pulls) == 1:  # A vmap over one would take its time.
+                return {name: one[None] for name, one in back(pulls[0])[0].items()}
             if is_batched:
                 return vmap(back)(pulls)[0]
             each = [back(pull)[0] for pull in pulls]
@@ -215,12 +218,12 @@ class ModuleFunction:
             return self.joined(vmap(of_row)(x, pulls), 2)
         return torch.stack([self.joined(of_row(*row), 1) for row in zip(x, pulls, strict=True)])
 
-    def summed(self, own: dict[str, Any], x: Any, pull: Any) -> dict[str, Any]:
-        """``sum_i J_i^T r_i`` by parameter, from pulls (n, n_outputs)."""
+    def summed(self, own: dict[str, Any], x: Any, pull: Any) -> Any:
+        """``sum_i J_i^T r_i``, from pulls (n, n_outputs) to (n_params,)."""
         from torch.func import vjp
 
         back: Any = vjp(lambda own: self.of_rows(own, x), own)[1]
-        return back(pull)[0]
+        return self.joined(back(pull)[0], 0)
 
     def along(self, function: Callable, own: dict[str, Any], tangents: dict[str, Any]) -> Any:
         """Derivatives of a function of the parameters along m tangents, the first axis of each."""
@@ -233,15 +236,15 @@ class ModuleFunction:
             if has_tangents:
                 return jvp(function, (own,), (tangent,))[1]
             # The transpose is linear in what it is applied to, and is transposed again.
-            given, back = vjp(function, own)
-            zeros = torch.utils._pytree.tree_map(torch.zeros_like, given)
-            return vjp(lambda pull: back(pull)[0], zeros)[1](tangent)[0]
+            found: Any = vjp(function, own)
+            again: Any = vjp(lambda pull: found[1](pull)[0], torch.zeros_like(found[0]))
+            return again[1](tangent)[0]
 
         if is_batched and has_tangents:
             return vmap(along)(tangents)
         n_tangents = len(next(iter(tangents.values())))
         each = [along({name: t[m] for name, t in tangents.items()}) for m in range(n_tangents)]
-        return torch.utils._pytree.tree_map(lambda *parts: torch.stack(parts), *each)
+        return torch.stack(each)
 
     # --- what it can do --------------------------------------------------------------------
 
@@ -362,15 +365,22 @@ def module_rows(X: Any) -> Any:
 
     Raises
     ------
+    TypeError
+        If they are sparse, or no numbers.
     ValueError
-        If they are no finite numbers, or no rows.
+        If they are not finite, or no rows.
     """
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed, but dense data is required. Use '.toarray()'.")
     if hasattr(X, "detach") and X.device.type != "cpu":
         X = X.detach()
         if X.is_floating_point() and not bool(X.isfinite().all()):
             raise ValueError("Input X contains NaN or infinity.")
     else:
         X = np.asarray(X.detach() if hasattr(X, "detach") else X)
+        if X.dtype.kind == "c":
+            raise ValueError("Complex data not supported: X must hold real numbers.")
+        X = X.astype(np.float64) if X.dtype.kind == "O" else X
         if X.dtype.kind not in "biuf":
             raise ValueError(
                 f"X must hold numbers, in one array with a row an entry; got an array of {X.dtype}."
@@ -381,8 +391,11 @@ def module_rows(X: Any) -> Any:
             f"Expected 2D array, or one of more axes, got {X.ndim}D array instead. Reshape your "
             "data by X.reshape(-1, 1) if a row is one number, or X.reshape(1, -1) if X is one row."
         )
-    if not len(X):
-        raise ValueError(f"Found array with 0 sample(s) (shape={tuple(X.shape)}).")
+    if 0 in X.shape:
+        what = "sample(s)" if not len(X) else "feature(s)"
+        raise ValueError(
+            f"Found array with 0 {what} (shape={tuple(X.shape)}) while a minimum of 1 is required."
+        )
     return X
 
 
@@ -511,7 +524,8 @@ class ModuleLayer:
         function, found = self.function, []
         with function.at_work(), torch.no_grad():
             for start in range(0, len(X), self.batch_size):
-                x, seen = function.tensor(X[start : start + self.batch_size]), []
+                x = function.tensor(X[start : start + self.batch_size])
+                seen: list[Any] = []
                 hook = self.layer.register_forward_hook(
                     lambda layer, inputs, output, seen=seen: seen.append((inputs[0], output))
                 )
@@ -596,7 +610,7 @@ class ModuleJacobian(FiniteJacobian):
     def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
         """Slices of rows whose temporaries fit into the working memory."""
         bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
-        return row_blocks(n_rows, bytes_per_row, 4 * block_budget())
+        return row_blocks(n_rows, bytes_per_row, 2 * block_budget())
 
     def _n_activations(self) -> int:
         """Numbers that the layers give for a row, known when the module has been tried."""
@@ -647,8 +661,7 @@ class ModuleJacobian(FiniteJacobian):
             for some in self._blocks(len(X), 2 * self._n_activations()):
                 x = function.tensor(X[some])
                 for m, vector in enumerate(vectors):
-                    parts = function.summed(own, x, pulls[some, m])
-                    vector += function.joined(parts, 0).detach().cpu().numpy()
+                    vector += function.summed(own, x, pulls[some, m]).detach().cpu().numpy()
         return vectors
 
     def bend(
@@ -663,8 +676,8 @@ class ModuleJacobian(FiniteJacobian):
             pulls = self._pulls(residual)
             for some in self._blocks(len(X), n_values):
                 x, pull = function.tensor(X[some]), pulls[some]
-                parts = function.along(
+                found = function.along(
                     lambda own, x=x, pull=pull: function.summed(own, x, pull), own, tangents
                 )
-                bent += function.joined(parts, 1).detach().cpu().numpy()
+                bent += found.detach().cpu().numpy()
         return bent

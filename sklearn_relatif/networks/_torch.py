@@ -176,7 +176,7 @@ class TorchClassifier(ClassifierMixin, TorchModel):
     ...     _ = optimizer.step()
     >>> model = TorchClassifier(net, weight_decay=1e-3)
     >>> explainer = RelatIFExplainer.from_fitted(
-    ...     model, X, y, curvature="gauss_newton", damping=1e-3
+    ...     model, X, y, curvature="gauss_newton", damping=1e-2
     ... )
     >>> explainer.explain(X[[0, 70]], n_examples=3).indices.shape
     (2, 3)
@@ -418,9 +418,9 @@ class TorchRegressor(RegressorMixin, TorchModel):
         return tags
 
 
-def _are_columns(rows: Any) -> bool:
+def _are_columns(X: Any) -> bool:
     """Whether rows are features, one a column: sequences of tokens are whole numbers."""
-    return isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype.kind == "f"
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"
 
 
 def _check_module(module: Any) -> None:

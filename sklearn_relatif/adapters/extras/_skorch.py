@@ -284,12 +284,13 @@ def _is_trained_on(model: Any, X: Any, y: np.ndarray) -> np.ndarray:
     """
     if not model.train_split:
         return np.ones(len(y))
-    state = np.random.get_state()
+    # What a split at random would draw from is left as it was.
+    state = np.random.get_state()  # noqa: NPY002
     try:
         first, second = (_positions(model, X, y) for _ in range(2))
     finally:
-        np.random.set_state(state)
-    if first is None or not np.array_equal(first, second):
+        np.random.set_state(state)  # noqa: NPY002
+    if first is None or second is None or not np.array_equal(first, second):
         warnings.warn(
             f"train_split={model.train_split!r} held rows out of the training, and which ones "
             "cannot be told (a split at random, or by more than X and y): all rows are taken for "
