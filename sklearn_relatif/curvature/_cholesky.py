@@ -56,26 +56,20 @@ class CholeskyCurvature(Curvature):
     def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]], mask=None):
         self.n_blocks, self.size, _ = blocks.shape
         self.dtype = np.dtype(dtype)
-        tolerance = 10 * np.sqrt(self.size) * np.finfo(dtype).eps
+        tolerance = pivot_tolerance(self.size, dtype)
         diagonals = np.einsum("bii->bi", blocks).copy()
         factored, n_null = [factorise_block(block) for block in blocks], 0
         if min(pivot for _, pivot in factored) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 _restore(block, diagonal)
-                scale = _null_scale(diagonal)
+                scale = null_scale(diagonal)
                 block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
             diagonals = np.einsum("bii->bi", blocks).copy()
             factored = [factorise_block(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
         self.smallest_pivot = smallest = min(pivot for _, pivot in factored)
-        if smallest < tolerance:
-            raise ValueError(
-                "The curvature is not positive definite: its smallest relative pivot is "
-                f"{smallest:.2g}, less than the {tolerance:.2g} that {np.dtype(dtype)} can tell "
-                "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
-                "with more regularisation."
-            )
+        check_pivot(smallest, tolerance, dtype)
         n_active = self.n_blocks * self.size if mask is None else int(np.sum(mask))
         #: Number of directions that have curvature of their own.
         self.n_free = n_active - n_null
@@ -202,7 +196,23 @@ def factorise_block(block):
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
 
 
-def _null_scale(diagonal):
+def pivot_tolerance(size, dtype):
+    """What a relative pivot must be at least to be told from zero."""
+    return 10 * np.sqrt(size) * np.finfo(dtype).eps
+
+
+def check_pivot(smallest, tolerance, dtype):
+    """Raise a ValueError if the smallest relative pivot of a curvature is next to none."""
+    if smallest < tolerance:
+        raise ValueError(
+            "The curvature is not positive definite: its smallest relative pivot is "
+            f"{smallest:.2g}, less than the {tolerance:.2g} that {np.dtype(dtype)} can tell "
+            "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
+            "with more regularisation."
+        )
+
+
+def null_scale(diagonal):
     """Curvature to give to null directions, by parameter: as much as the parameter has of its own.
 
     Where it has none, any will do, but next to none would make much of rounding.

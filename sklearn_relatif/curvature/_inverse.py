@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._array_cholesky import ArrayCholeskyCurvature
+from ._array_sums import add_to_diagonal, summed_blocks
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._null_space import held, null_space
@@ -26,6 +28,8 @@ def build_curvature(objective, kind, damping):
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         return own
+    if objective.place is not None:
+        return _where_gradients_are(objective, kind, damping)
     blocks = {
         "hessian": objective.hessian,
         "gauss_newton": objective.gauss_newton,
@@ -34,6 +38,18 @@ def build_curvature(objective, kind, damping):
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
     return factorise(objective, blocks, unpenalised=kind != "hessian")
+
+
+def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
+    """A curvature of an objective whose gradients are on a device."""
+    blocks = summed_blocks(objective, kind)
+    for block in blocks:
+        add_to_diagonal(objective.place, block, np.full(block.shape[0], float(damping)))
+
+    def null():
+        return held(objective, null_space(objective, len(blocks), kind != "hessian"))
+
+    return ArrayCholeskyCurvature(blocks, objective.dtype, null)
 
 
 def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:

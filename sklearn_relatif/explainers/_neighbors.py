@@ -166,7 +166,7 @@ def _checked_rows(
 ) -> tuple[Any, NDArray[Any]]:
     """The features of rows, and their index labels."""
     refuse_lazy(X)
-    refuse_dispatched(X=X)
+    refuse_dispatched("neighbours are found with NumPy", X=X)
     features = validate_data(
         explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
     )

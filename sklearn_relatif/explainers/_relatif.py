@@ -36,12 +36,13 @@ from ..results import Explanation, SolverChoice, TrainingRows
 from ..search import SIGNS
 from ..utils._distribution import jobs
 from ..utils._validation import (
+    beside_rows,
     check_choice,
     check_non_negative,
     check_positive_int,
     check_training_labels,
+    is_dispatched,
     label_array,
-    refuse_dispatched,
     refuse_lazy,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
@@ -456,7 +457,8 @@ class RelatIFExplainer(
         """
         self._check_params()
         refuse_lazy(X)
-        refuse_dispatched(X=X, y=y, sample_weight=sample_weight)
+        given = y
+        y, sample_weight = beside_rows(X, y=y, sample_weight=sample_weight)
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
@@ -471,7 +473,7 @@ class RelatIFExplainer(
         estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with step("fit estimator", estimator), recording(estimator, seen):
-                estimator = estimator.fit(X, y, **passed)
+                estimator = estimator.fit(X, given if is_dispatched(given) else y, **passed)
             with step("factor curvature"), jobs(self.n_jobs):
                 study = prepare_study(
                     estimator,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._arrays import Place, on_host, row_products
 from ..utils._threads import CACHED_BYTES
 
 
@@ -27,6 +28,9 @@ class Jacobian:
         Whether such a block is formed at no cost beside products with it.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
+    place : Place or None
+        The library and the device that blocks of gradients are arrays of; None for NumPy. What
+        comes of a single row is NumPy's in any case.
     """
 
     n_rows: int
@@ -34,6 +38,12 @@ class Jacobian:
     are_vectors = False
     is_dense = False
     can_be_split = True
+    place: Place | None = None
+
+    @property
+    def on_host(self) -> Jacobian:
+        """The same Jacobian with NumPy's blocks."""
+        return self
 
     @property
     def bytes_at_once(self) -> int:
@@ -121,7 +131,7 @@ class FiniteJacobian(Jacobian):
 
     def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
         """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
-        products: np.ndarray = block @ self.gradients(residual, rows).T
+        products: np.ndarray = on_host(block @ self.gradients(residual, rows).T)
         return products
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
@@ -149,4 +159,4 @@ class FiniteJacobian(Jacobian):
 
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
-        return np.sqrt(np.einsum("ij,ij->i", block, block))
+        return np.sqrt(row_products(block, block))

@@ -109,4 +109,6 @@ def remover_from(
         own = own if is_hessian and own.is_exact else None
         if objective.dtype != np.float64:  # In which a small difference would be rounding.
             objective, own = objective.astype(np.float64), None
+        if objective.dtype != np.float64:  # The device has no other.
+            objective = objective.on_host.astype(np.float64)
     return remover_of(objective, own, n_jobs)
