@@ -30,7 +30,7 @@ from .adapters import (
     warn_if_transform_differs,
 )
 from .criteria import leverages, row_factors
-from .curvature import Prepared, prepare_curvature
+from .curvature import Prepared, own_kind, prepare_curvature
 from .optimality import distance_to_optimum, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
@@ -404,8 +404,7 @@ def prepare_study(
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
     fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
     targets = thresholded(estimator, model, targets, fitted, features)
-    if kind == "gauss_newton" and fitted.is_linear:
-        kind = "hessian"  # They are the same.
+    kind = own_kind(fitted, kind)
     if kind == "active_set":
         prepared = _on_active_set(fitted, model, damping)
     else:

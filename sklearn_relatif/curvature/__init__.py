@@ -14,7 +14,7 @@ from ._choice import (
 )
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
-from ._inverse import build_curvature, factorise
+from ._inverse import build_curvature, factorise, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._null_space import held, null_space
@@ -45,5 +45,6 @@ __all__ = [
     "held",
     "hessian_inverse",
     "null_space",
+    "own_kind",
     "prepare_curvature",
 ]

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..objectives import PENALISED
 from ..utils._blocks import row_blocks
 
 #: Columns of a symmetric sum that are summed at once: what is above their last is left out.
 TILE = 1024
+#: Vectors that the rows are gone through for at once.
+VECTORS = 64
 
 
 def summed_blocks(objective: Any, kind: str) -> list[Any]:
@@ -31,14 +34,26 @@ def summed_blocks(objective: Any, kind: str) -> list[Any]:
     """
     blocks = _of_features(objective, kind) if objective.is_linear else _of_roots(objective, kind)
     place, size = objective.place, blocks[0].shape[0]
-    has_penalty = kind in ("hessian", "gauss_newton")
+    is_bent = kind == "hessian" and objective.is_bent
+    has_penalty = kind in PENALISED
     penalty = np.broadcast_to(objective.penalty, objective.shape) if has_penalty else 0.0
     ridge = np.zeros(len(blocks) * size) + np.ravel(penalty)
     for block, own in zip(blocks, ridge.reshape(len(blocks), size), strict=True):
         _mirror_lower(place, block)
         add_to_diagonal(place, block, own)
         block /= objective.total_weight
+        if is_bent:
+            _add_bend(objective, block)
     return blocks
+
+
+def _add_bend(objective: Any, matrix: Any) -> None:
+    """Add what predictors that are not linear have in the Hessian, some of its rows at a time."""
+    place, size = objective.place, matrix.shape[0]
+    for some in row_blocks(size, 1, VECTORS):
+        units = np.zeros((some.stop - some.start, size), objective.dtype)
+        units[:, some] = np.eye(len(units))
+        matrix[some, :] += place.put(objective.bend(units), place.widest)
 
 
 def add_to_diagonal(place: Any, block: Any, values: np.ndarray) -> None:
@@ -68,7 +83,7 @@ def _of_features(objective: Any, kind: str) -> list[Any]:
                 _add_gram(place, gram, x, weights[:, k])
         return [place.xp.asarray(grams[0], copy=True) for _ in grams] if is_shared else grams
     matrix = place.zeros((n_outputs * size,) * 2, place.widest)
-    pairs = list(zip(*np.tril_indices(n_outputs), strict=True))
+    pairs = [(k, m) for k in range(n_outputs) for m in range(k + 1)]
     for rows in _row_blocks(objective, 3 * size + n_outputs**2):
         x, weights = jacobian.columns(rows), place.put(inner_of(rows), objective.dtype)
         for k, m in pairs:
@@ -83,13 +98,12 @@ def _of_roots(objective: Any, kind: str) -> list[Any]:
     """``sum_i J_i^T B_i J_i`` by the gradients of the roots of ``B_i``: its lower triangle."""
     jacobian, place, size = objective.jacobian, objective.place, objective.weights.size
     matrix = place.zeros((size, size), place.widest)
-    roots_of = _roots(objective, kind)
     for rows in _row_blocks(objective, 2 * size):
-        for root in np.moveaxis(roots_of(rows), 2, 0):
-            gradients = jacobian.gradients(np.ascontiguousarray(root, jacobian.dtype), rows)
+        for root, sign in objective.roots(kind, rows):
+            gradients = jacobian.gradients(root, rows)
             for tile in column_tiles(size):
                 own = gradients[:, tile].T @ gradients[:, : tile.stop]
-                matrix[tile, : tile.stop] += place.cast(own, place.widest)
+                matrix[tile, : tile.stop] += sign * place.cast(own, place.widest)
     return [matrix]
 
 
@@ -107,15 +121,6 @@ def _inner(objective: Any, kind: str) -> Callable[[slice], np.ndarray]:
         "empirical_fisher": objective.weighted_square,
     }[kind]
     return found
-
-
-def _roots(objective: Any, kind: str) -> Callable[[slice], np.ndarray]:
-    """Roots ``R_i R_i^T`` of ``B_i`` of some rows, shape (n, n_outputs, n_roots)."""
-    if kind == "empirical_fisher":
-        scale = objective.rows.norm * np.sqrt(objective.sample_weight)
-        return lambda rows: (objective.rows.unit[rows] * scale[rows, None])[:, :, None]
-    inner_of = _inner(objective, kind)
-    return lambda rows: roots_of(inner_of(rows))
 
 
 def _add_gram(place: Any, gram: Any, x: Any, weight: Any) -> None:

@@ -14,7 +14,7 @@ from ._cholesky import CholeskyCurvature
 from ._composed import ComposedCurvature
 from ._diagonal import DiagonalCurvature
 from ._exact import proved_exact
-from ._inverse import build_curvature, diagonal_curvature
+from ._inverse import build_curvature, diagonal_curvature, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._memory import MEMORY_SHARE
@@ -101,7 +101,7 @@ def prepare_curvature(
     Parameters
     ----------
     objective : objective
-    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity"}
         Of curvature.
     damping : float
         Added to the diagonal (the objective being a mean over rows).
@@ -150,6 +150,7 @@ def prepare_curvature(
     >>> choice.name, reduced.shape
     ('woodbury', (1, 31))
     """
+    kind = own_kind(objective, kind)
     if objective.members:
         return _of_members(objective, kind, damping, (solver, random_state, verbose))
     own = diagonal_curvature(objective, kind, damping)

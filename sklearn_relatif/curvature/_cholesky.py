@@ -8,6 +8,7 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
+from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
@@ -61,9 +62,10 @@ class CholeskyCurvature(Curvature):
         factored, n_null = [factorise_block(block) for block in blocks], 0
         if min(pivot for _, pivot in factored) < tolerance:
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
-                _restore(block, diagonal)
-                scale = null_scale(diagonal)
-                block += null @ (null.T @ (scale[:, None] * null)) @ null.T
+                restore(block, diagonal)
+                if null.size:
+                    scale = null_scale(diagonal)
+                    block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
             diagonals = np.einsum("bii->bi", blocks).copy()
             factored = [factorise_block(block) for block in blocks]
@@ -186,7 +188,7 @@ def factorise_block(block):
 
     The pivot is relative to its diagonal element: 1 - R^2 of a parameter on the ones before
     it, whatever the scale of the features. The strict lower triangle of ``block`` stays as it
-    was, so that :func:`_restore` can undo the factorisation.
+    was, so that :func:`restore` can undo the factorisation.
     """
     diagonal = np.diag(block).copy()
     # The transpose of a C-ordered block is what LAPACK can factorise in place.
@@ -221,10 +223,10 @@ def null_scale(diagonal):
     return np.where(diagonal > 0, diagonal, largest if largest > 0 else 1.0)
 
 
-def _restore(block, diagonal):
+def restore(block, diagonal):
     """Undo a factorisation: copy the strict lower triangle onto the upper one."""
-    block[np.triu_indices_from(block, 1)] = block.T[np.triu_indices_from(block, 1)]
     np.fill_diagonal(block, diagonal)
+    mirror_lower(block)
 
 
 def invert_factor(factor, dtype):

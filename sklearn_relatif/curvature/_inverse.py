@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..objectives import PENALISED
 from ._array_cholesky import ArrayCholeskyCurvature
 from ._array_sums import add_to_diagonal, summed_blocks
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._null_space import held, null_space
+
+
+def own_kind(objective, kind: str) -> str:
+    """The name of a curvature: where no predictor bends, "gauss_newton" is the Hessian."""
+    return "hessian" if kind == "gauss_newton" and not objective.is_bent else kind
 
 
 def build_curvature(objective, kind, damping):
@@ -17,7 +23,7 @@ def build_curvature(objective, kind, damping):
     Parameters
     ----------
     objective : objective
-    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity"}
     damping : float
         Added to the diagonal (the objective being a mean over rows).
 
@@ -25,6 +31,7 @@ def build_curvature(objective, kind, damping):
     -------
     CholeskyCurvature or DiagonalCurvature
     """
+    kind = own_kind(objective, kind)
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         return own
@@ -37,7 +44,7 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    return factorise(objective, blocks, unpenalised=kind != "hessian")
+    return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
 def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
@@ -47,7 +54,7 @@ def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
         add_to_diagonal(objective.place, block, np.full(block.shape[0], float(damping)))
 
     def null():
-        return held(objective, null_space(objective, len(blocks), kind != "hessian"))
+        return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
 
     return ArrayCholeskyCurvature(blocks, objective.dtype, null)
 

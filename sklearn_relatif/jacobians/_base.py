@@ -41,7 +41,7 @@ class Jacobian:
     place: Place | None = None
 
     @property
-    def on_host(self) -> Jacobian:
+    def on_host(self) -> Any:
         """The same Jacobian with NumPy's blocks."""
         return self
 
@@ -109,12 +109,20 @@ class FiniteJacobian(Jacobian):
         How many columns more there could be with the same rows, and other labels and weights.
     needs_rows : bool
         Whether other rows are mapped by what they have in common with the training rows.
+    is_bent : bool
+        Whether predictors have second derivatives in the parameters, and these are known.
     """
 
     n_params: int
     are_vectors = True
     n_spare = 0
     needs_rows = False
+    is_bent = False
+
+    @property
+    def n_between(self) -> int:
+        """Numbers that lie between a row and its predictors, for each vector of a product."""
+        return self.n_params
 
     def n_values(self, n_outputs: int) -> int:
         """Numbers that a gradient takes in a block."""
@@ -148,6 +156,17 @@ class FiniteJacobian(Jacobian):
     def moved(self, weights: np.ndarray) -> FiniteJacobian:
         """The Jacobian of the same rows at other parameters: the same where it is constant."""
         return self
+
+    def bend(
+        self, residual: np.ndarray, vectors: np.ndarray, rows: Any = slice(None)
+    ) -> np.ndarray:
+        """``sum_i sum_k r_ik (d^2 eta_ik / d theta^2) v`` over some rows, shape (m, P).
+
+        What residuals, of shape (n, n_outputs), make of the curvature of the predictors along each
+        row v of the vectors. Only where :attr:`is_bent`; elsewhere zeros, which is right where
+        predictors are linear in the parameters.
+        """
+        return np.zeros_like(vectors)
 
     def factors(self, rows: Any) -> list[tuple[np.ndarray | None, Any]] | None:
         """Pairs (B, a), one a layer l, with ``J_i = [B_i1 ⊗ a_i1^T, B_i2 ⊗ a_i2^T, ...]``.

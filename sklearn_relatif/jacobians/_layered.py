@@ -23,17 +23,22 @@ class Activation:
         From the numbers before it, of any shape.
     slope : callable
         Its derivative, from the numbers after it.
+    bend : callable
+        Its second derivative, from the numbers after it.
     """
 
     value: Any
     slope: Any
+    bend: Any
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda h: h, np.ones_like),
-    "logistic": Activation(expit, lambda a: a * (1 - a)),
-    "tanh": Activation(np.tanh, lambda a: 1 - a**2),
-    "relu": Activation(lambda h: np.maximum(h, 0), lambda a: (a > 0).astype(a.dtype)),
+    "identity": Activation(lambda h: h, np.ones_like, np.zeros_like),
+    "logistic": Activation(expit, lambda a: a * (1 - a), lambda a: a * (1 - a) * (1 - 2 * a)),
+    "tanh": Activation(np.tanh, lambda a: 1 - a**2, lambda a: -2 * a * (1 - a**2)),
+    "relu": Activation(
+        lambda h: np.maximum(h, 0), lambda a: (a > 0).astype(a.dtype), np.zeros_like
+    ),
 }
 
 
@@ -79,6 +84,10 @@ class Layers:
         """The same network with other parameters."""
         return replace(self, tables=tuple(part[0] for part in self.parts(vector[None])))
 
+    def astype(self, dtype: Any) -> Layers:
+        """The same network in another precision."""
+        return replace(self, tables=tuple(own.astype(dtype, copy=False) for own in self.tables))
+
     def inputs(self, X: Any) -> Iterator[Any]:
         """What each layer takes of some rows, and last what the network answers."""
         function = ACTIVATIONS[self.activation].value
@@ -106,10 +115,12 @@ class LayeredJacobian(FiniteJacobian):
         ``C``: contrasts of the classes, or the identity.
     """
 
+    is_bent = True
+
     def __init__(self, layers: Layers, X: Any, outputs: np.ndarray) -> None:
-        self.layers = layers
+        self.layers = layers.astype(X.dtype)
         self.X = X
-        self.outputs = outputs
+        self.outputs = outputs.astype(X.dtype, copy=False)
         self.n_rows = X.shape[0]
         self.n_params = layers.n_params
         self.dtype = X.dtype
@@ -123,23 +134,28 @@ class LayeredJacobian(FiniteJacobian):
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
 
+    @property
+    def n_between(self) -> int:
+        return 2 * sum(len(table) for table in self.layers.tables)
+
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        *_, answer = self.layers.at(weights.ravel()).inputs(self.X[rows])
-        return np.asarray(answer @ self.outputs, self.dtype)
+        *_, answer = self.layers.at(weights.ravel()).astype(self.dtype).inputs(self.X[rows])
+        return answer @ self.outputs
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        *taken, answer = self.layers.inputs(self.X[rows])
-        slope = ACTIVATIONS[self.layers.activation].slope
-        moved: Any = 0
-        parts = self.layers.parts(vectors)
-        for table, part, inputs, given in zip(
-            self.layers.tables, parts, taken, [*taken[1:], answer], strict=True
-        ):
-            own = np.stack([_affine(inputs, one) for one in part], axis=1)
-            moved = own + moved @ table[:, :-1].T if np.ndim(moved) else own
-            if table is not self.layers.tables[-1]:
-                moved = moved * slope(given)[:, None]
-        return np.asarray(moved @ self.outputs, vectors.dtype)
+        *taken, _ = self.layers.inputs(self.X[rows])
+        return np.asarray(self._moved(vectors, taken)[-1] @ self.outputs, vectors.dtype)
+
+    def _moved(self, vectors: np.ndarray, taken: list[Any]) -> list[np.ndarray]:
+        """How what each layer gives moves along vectors, each of shape (n, m, n_units)."""
+        slope, parts = ACTIVATIONS[self.layers.activation].slope, self.layers.parts(vectors)
+        moved: list[np.ndarray] = []
+        for table, part, inputs in zip(self.layers.tables, parts, taken, strict=True):
+            own = _affine(inputs, part)
+            if moved:
+                own += (moved[-1] * slope(inputs)[:, None]) @ table[:, :-1].T
+            moved.append(own)
+        return moved
 
     def gradients(self, residual: np.ndarray, rows: Any) -> np.ndarray:
         taken, pulls = self._pulled(residual, rows)
@@ -151,24 +167,87 @@ class LayeredJacobian(FiniteJacobian):
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        vectors = np.empty((residual.shape[1], self.n_params), residual.dtype)
-        parts = self.layers.parts(vectors)
-        for m, one in enumerate(np.swapaxes(residual, 0, 1)):
-            taken, pulls = self._pulled(one, rows)
-            for part, pull, inputs in zip(parts, pulls, taken, strict=True):
-                part[m, :, :-1] = (inputs.T @ pull).T
-                part[m, :, -1] = pull.sum(axis=0)
-        return vectors
+        taken, pulls = self._pulled(residual, rows)
+        return _joined([_summed(*own) for own in zip(pulls, taken, strict=True)])
+
+    def bend(
+        self, residual: np.ndarray, vectors: np.ndarray, rows: Any = slice(None)
+    ) -> np.ndarray:
+        """By Pearlmutter's R operator: the adjoint, differentiated along each of the vectors."""
+        taken, pulls = self._pulled(residual, rows)
+        moved, parts = self._moved(vectors, taken), self.layers.parts(vectors)
+        function = ACTIVATIONS[self.layers.activation]
+        turned = np.zeros_like(moved[-1])  # How the pulls at a layer move.
+        bent = [_summed(turned, taken[-1])]
+        for own in range(len(taken) - 1, 0, -1):
+            inputs, pull, coef = taken[own], pulls[own], self.layers.tables[own][:, :-1]
+            slope, before = function.slope(inputs)[:, None], moved[own - 1]
+            bent[-1][:, :, :-1] += _outer(pull, before * slope)
+            turned = (turned @ coef + _back(pull, parts[own])) * slope
+            turned += ((pull @ coef) * function.bend(inputs))[:, None] * before
+            bent.append(_summed(turned, taken[own - 1]))
+        return _joined(bent[::-1])
+
+    def factors(self, rows: Any) -> list[tuple[np.ndarray | None, Any]]:
+        n_outputs, n_rows = self.outputs.shape[1], self.X[rows].shape[0]
+        units = np.broadcast_to(np.eye(n_outputs, dtype=self.dtype), (n_rows, *[n_outputs] * 2))
+        taken, pulls = self._pulled(units, rows)
+        return [(pull, _with_ones(inputs)) for pull, inputs in zip(pulls, taken, strict=True)]
 
     def _pulled(self, residual: np.ndarray, rows: Any) -> tuple[list[Any], list[np.ndarray]]:
-        """What each layer takes of some rows, and what residuals pull at what it gives."""
+        """What each layer takes of some rows, and what residuals pull at what it gives.
+
+        Residuals have shape (n, n_outputs), or (n, m, n_outputs).
+        """
         *taken, _ = self.layers.inputs(self.X[rows])
         slope = ACTIVATIONS[self.layers.activation].slope
         pulls = [residual @ self.outputs.T.astype(residual.dtype)]
         for table, given in zip(self.layers.tables[:0:-1], taken[:0:-1], strict=True):
-            pulls.append((pulls[-1] @ table[:, :-1]) * slope(given))
+            own = slope(given) if residual.ndim == 2 else slope(given)[:, None]
+            pulls.append((pulls[-1] @ table[:, :-1]) * own)
         return taken, pulls[::-1]
 
 
 def _affine(X: Any, table: np.ndarray) -> np.ndarray:
-    return np.asarray(X @ table[:, :-1].T) + table[:, -1]
+    """``V a`` of rows that a layer takes, shape (n, n_units), or (n, m, n_units) of m tables."""
+    *shape, n_columns = table.shape
+    given = np.asarray(X @ table[..., :-1].reshape(-1, n_columns - 1).T)
+    return given.reshape(-1, *shape) + table[..., -1]
+
+
+def _back(pull: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """``V^T b`` of rows (n, n_units) by tables (m, n_units, ...): (n, m, n_inputs)."""
+    n_vectors, n_units, n_columns = tables.shape
+    coefs = np.swapaxes(tables[:, :, :-1], 0, 1).reshape(n_units, n_vectors * (n_columns - 1))
+    return (pull @ coefs).reshape(len(pull), n_vectors, n_columns - 1)
+
+
+def _outer(pull: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """``sum_i b_i ⊗ a_im^T`` of pulls (n, n_units), shape (m, n_units, n_inputs)."""
+    n_rows, n_vectors, n_inputs = moved.shape
+    products = pull.T @ moved.reshape(n_rows, n_vectors * n_inputs)
+    return np.swapaxes(products.reshape(-1, n_vectors, n_inputs), 0, 1)
+
+
+def _summed(pull: np.ndarray, inputs: Any) -> np.ndarray:
+    """``sum_i b_im ⊗ a_i^T``, shape (m, n_units, n_inputs + 1), from pulls (n, m, n_units)."""
+    n_rows, n_vectors, n_units = pull.shape
+    flat = pull.reshape(n_rows, n_vectors * n_units)
+    products = (inputs.T @ flat).T if sparse.issparse(inputs) else flat.T @ inputs
+    tables = np.empty((n_vectors, n_units, inputs.shape[1] + 1), pull.dtype)
+    tables[:, :, :-1] = products.reshape(n_vectors, n_units, -1)
+    tables[:, :, -1] = pull.sum(axis=0)
+    return tables
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Vectors (m, n_params) of the parts that they have in each layer."""
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _with_ones(inputs: Any) -> Any:
+    """What a layer takes, with a last column for its intercepts."""
+    ones = np.ones((inputs.shape[0], 1), inputs.dtype)
+    if sparse.issparse(inputs):
+        return sparse.hstack([inputs, ones], format="csr")
+    return np.hstack([inputs, ones])

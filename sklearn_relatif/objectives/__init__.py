@@ -16,7 +16,7 @@ from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._network import NetworkObjective
-from ._operator import CurvatureOperator
+from ._operator import PENALISED, CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
 from ._sizes import Sizes
@@ -24,6 +24,7 @@ from ._sizes import Sizes
 __all__ = [
     "BOUND",
     "NO_PARAMETERS",
+    "PENALISED",
     "WITHOUT_L1",
     "BernoulliMoments",
     "CategoricalMoments",

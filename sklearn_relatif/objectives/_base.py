@@ -56,6 +56,8 @@ class Objective:
         Whether ``refitted_dual`` gives scikit-learn's own machine without some of the rows.
     has_l1 : bool
         Whether an L1 penalty, or a bound, chooses which of the parameters are active.
+    is_bent : bool
+        Whether the Hessian has a part that the Gauss-Newton matrix has not.
     """
 
     loss: Any
@@ -110,6 +112,10 @@ class Objective:
 
     @property
     def has_l1(self) -> bool:
+        return False
+
+    @property
+    def is_bent(self) -> bool:
         return False
 
     @property

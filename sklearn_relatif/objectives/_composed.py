@@ -127,6 +127,10 @@ class ComposedObjective(Objective):
         return any(member.objective.has_l1 for member in self.members)
 
     @property
+    def is_bent(self):
+        return any(member.objective.is_bent for member in self.members)
+
+    @property
     def is_linear(self):
         return all(member.objective.is_linear for member in self.members)
 

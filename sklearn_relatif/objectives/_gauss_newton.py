@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..jacobians import Gradients
+from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
+from ._grams import add_outer, mirror_lower
+from ._operator import PENALISED
 from ._sizes import Sizes
+
+#: Gradients whose products are worth a pass over the matrix that they are added to.
+MANY = 512
 
 
 @dataclass(frozen=True)
@@ -123,30 +129,70 @@ class GaussNewtonObjective(Objective):
 
     def gauss_newton(self) -> np.ndarray:
         """The Gauss-Newton matrix, shape (1, n_params, n_params)."""
-        matrix = self._sum(self.weighted_second_derivative) + np.diag(self.penalty[0])
-        return matrix[None] / self.total_weight
+        return self._whole("gauss_newton")
 
     def fisher(self) -> np.ndarray:
         """Fisher information of the likelihood, shape (1, n_params, n_params)."""
-        matrix = self._sum(self.weighted_fisher)
-        return matrix[None] / self.total_weight
+        return self._whole("fisher")
 
     def empirical_fisher(self) -> np.ndarray:
         """Second moment of the row gradients, shape (1, n_params, n_params)."""
-        matrix, scale = np.zeros((self.weights.size,) * 2), self.rows.norm**2 * self.sample_weight
-        for rows in self.blocks(self.weights.size):
-            gradients = self.rows.block(rows)
-            matrix += (gradients.T * scale[rows]) @ gradients
-        return matrix[None] / self.total_weight
+        return self._whole("empirical_fisher")
 
-    def _sum(self, inner):
-        """``sum_i J_i^T B_i J_i`` by the gradients of the roots of ``B_i``."""
-        matrix = np.zeros((self.weights.size,) * 2)
-        for rows in self.blocks(2 * self.weights.size):
-            for root in np.moveaxis(_roots(inner(rows)), 2, 0):
+    def _whole(self, kind):
+        (matrix,) = self.curvature_blocks(kind, [slice(0, self.weights.size)])
+        return matrix[None]
+
+    def curvature_blocks(self, kind: str, blocks: list[slice]) -> list[np.ndarray]:
+        """Diagonal blocks of a curvature of the tangents, in the precision of the Jacobian.
+
+        ``sum_i J_i^T B_i J_i`` by the gradients of roots of ``B_i``, of which BLAS adds the
+        products of many at once to one triangle. Nothing else of its size is formed.
+        """
+        matrices = [np.zeros((own.stop - own.start,) * 2, self.dtype) for own in blocks]
+        for rows in self._many_rows():
+            for root, sign in self.roots(kind, rows):
                 gradients = self.jacobian.gradients(root, rows)
-                matrix += gradients.T @ gradients
-        return matrix
+                for matrix, own in zip(matrices, blocks, strict=True):
+                    add_outer(matrix, np.ascontiguousarray(gradients[:, own]), sign)
+        for matrix, own in zip(matrices, blocks, strict=True):
+            mirror_lower(matrix)
+            if kind in PENALISED:
+                np.einsum("ii->i", matrix)[...] += self.penalty[0, own]
+            matrix /= self.total_weight
+        return matrices
+
+    def _many_rows(self):
+        """Slices of rows that are enough to be worth a pass over the whole matrix."""
+        by_memory = block_budget() // (2 * self.weights.size * self.dtype.itemsize)
+        return row_blocks(self.n_rows, 1, max(MANY, by_memory))
+
+    def inner(self, kind: str, rows: Any) -> np.ndarray:
+        """``B_i`` of some rows in a kind of curvature, shape (n, n_outputs[, n_outputs])."""
+        if kind == "empirical_fisher":
+            residual = self._weighted_residual(rows)
+            return residual[:, :, None] * residual[:, None, :]
+        return (self.weighted_fisher if kind == "fisher" else self.weighted_second_derivative)(rows)
+
+    def roots(self, kind: str, rows: Any) -> list[tuple[np.ndarray, float]]:
+        """``R_i`` of some rows with ``B_i = sum of sign R_i R_i^T``: arrays (n, n_outputs).
+
+        The signs are 1 but for what rows of a loss that is not convex bend downwards.
+        """
+        if kind == "empirical_fisher":
+            return [(self._weighted_residual(rows), 1.0)]
+        values, vectors = _diagonalised(self.inner(kind, rows))
+        signs = (1.0,) if self.loss.is_convex or kind == "fisher" else (1.0, -1.0)
+        return [
+            (vector * np.sqrt(np.maximum(sign * value, 0))[:, None], sign)
+            for value, vector in zip(values.T, np.moveaxis(vectors, 2, 0), strict=True)
+            for sign in signs
+        ]
+
+    def _weighted_residual(self, rows):
+        """``sqrt(s_i) r_i`` of some rows."""
+        length = self.rows.norm[rows] * np.sqrt(self.sample_weight[rows])
+        return (self.rows.unit[rows] * length[:, None]).astype(self.dtype, copy=False)
 
     def forms(self, curvature):
         """A function of a slice of the rows to their forms ``J_i M^-1 J_i^T``."""
@@ -164,7 +210,7 @@ class GaussNewtonObjective(Objective):
 
     def squared_distance(self):
         """The Newton decrement in effective rows, and the effective number of parameters."""
-        hessian, ridge = self.hessian()[0], self.penalty[0] / self.total_weight
+        hessian, ridge = self.gauss_newton()[0], self.penalty[0] / self.total_weight
         values, vectors = np.linalg.eigh(hessian)
         is_curved = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0)
         values, vectors = values[is_curved], vectors[:, is_curved]
@@ -174,9 +220,9 @@ class GaussNewtonObjective(Objective):
         return float(n_rows * square), float(n_params)
 
 
-def _roots(inner):
-    """Roots ``R_i R_i^T`` of symmetric matrices (n, k, k), or of diagonals (n, k)."""
+def _diagonalised(inner):
+    """Eigenvalues (n, k) and eigenvectors (n, k, k) of symmetric matrices, or of diagonals."""
     if inner.ndim == 2:
-        return np.sqrt(inner)[:, :, None] * np.eye(inner.shape[1])
-    values, vectors = np.linalg.eigh(inner)
-    return vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+        units = np.eye(inner.shape[1], dtype=inner.dtype)
+        return inner, np.broadcast_to(units, (len(inner), *units.shape))
+    return np.linalg.eigh(inner)

@@ -22,10 +22,16 @@ def add_gram(matrix, x, weight):
         return
     scaled = x * root[:, None]
     if scaled.dtype == matrix.dtype:
-        # All transposed, because BLAS wants the columns together.
-        blas.dsyrk(1.0, scaled.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
+        add_outer(matrix, scaled)
     else:
         matrix += scaled.T @ scaled
+
+
+def add_outer(matrix, rows, sign=1.0):
+    """Add ``sign sum_i v_i v_i^T`` of rows v in the same precision to the lower triangle."""
+    (syrk,) = blas.get_blas_funcs(("syrk",), (matrix,))
+    # All transposed, because BLAS wants the columns together.
+    syrk(sign, rows.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
 
 
 def signed_gram(x, weight):

@@ -11,6 +11,8 @@ from scipy import sparse
 from ..utils._blocks import block_budget, row_blocks
 from ._grams import add_gram, mirror_lower
 
+#: The curvatures that the penalty is a part of.
+PENALISED = ("hessian", "gauss_newton")
 #: Blocks whose memory the ``B_i`` of all rows may take, to be held.
 MOST_HELD = 8
 

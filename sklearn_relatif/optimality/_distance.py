@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..curvature import own_kind
 from ..objectives import CurvatureOperator
 from ..utils._blocks import block_budget, row_blocks
 from ._separability import runs_away
@@ -67,6 +68,7 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     if objective.members:
         return _largest_distance(objective, prepared, curvature, damping)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        curvature = own_kind(objective, curvature)
         if is_endless(prepared, curvature, damping):
             return np.inf
         if not (objective.loss.has_curvature and objective.is_linear):

@@ -39,7 +39,7 @@ def check_curvature(
     objective : Objective
         In the coordinates of the curvature. Of one whose gradients are no vectors, products and
         lengths are held to each other.
-    kind : {"hessian", "fisher", "empirical_fisher", "identity"}
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity"}
     damping : float
     tolerance : float, default=None
         Share of the largest number by which solutions may be off. None: a thousand roundings, each

@@ -108,7 +108,7 @@ class DenseObjective:
         identity = np.eye(len(self.parameters))
         if kind == "identity":
             matrix = identity
-        elif kind == "hessian":
+        elif kind in ("hessian", "gauss_newton"):
             matrix = self.hessian(self.parameters) / self.total_weight
         elif kind == "fisher":
             inner = self.loss.fisher_weight(self.predictor(self.parameters))

@@ -26,6 +26,7 @@ def check_jacobian(jacobian: Any, weights: np.ndarray, *, tolerance: float | Non
       ``n_values`` numbers. ``products`` are inner products with them, and ``lengths`` theirs.
     - All of this is the same for some of the rows, whether they are asked for or taken.
     - ``factors``, if there are any, multiply to the Jacobians.
+    - ``bend``, if the Jacobian ``is_bent``, is the derivative of ``adjoint`` in the parameters.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def check_jacobian(jacobian: Any, weights: np.ndarray, *, tolerance: float | Non
         layers = [_kronecker(b, a, dense.shape[1]) for b, a in factors]
         outer = np.concatenate(layers, axis=2)
         same(outer, dense[some], tolerance, "factors multiply to the Jacobian")
+    if jacobian.is_bent:
+        _check_bend(jacobian, weights, dense.shape)
 
 
 def rounding(dtype: Any) -> float:
@@ -82,6 +85,24 @@ def _check_tangents(jacobian: Any, weights: np.ndarray, dense: np.ndarray) -> No
     ahead, behind = (jacobian.predictor(weights + side * vector) for side in (step, -step))
     text = "apply is the derivative of the predictor"
     same((ahead - behind) / (2 * step), dense @ vector.ravel(), TANGENT * step**2, text)
+
+
+def _check_bend(jacobian: Any, weights: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Second derivatives, of all rows and of some."""
+    rng, step = np.random.default_rng(2), difference_step(jacobian.dtype)
+    vectors = rng.normal(size=(2, weights.size)).astype(jacobian.dtype)
+    residual = rng.normal(size=(shape[0], shape[1])).astype(jacobian.dtype)
+    for rows in (slice(None), slice(1, shape[0] // 2)):
+        bent = [
+            jacobian.moved(weights + side * vector.reshape(weights.shape)).adjoint(
+                residual[rows][:, None], rows
+            )
+            for vector in vectors
+            for side in (step, -step)
+        ]
+        expected = (np.concatenate(bent[::2]) - np.concatenate(bent[1::2])) / (2 * step)
+        text = "bend is the derivative of adjoint"
+        same(jacobian.bend(residual[rows], vectors, rows), expected, TANGENT * step**2, text)
 
 
 def _check_rows(jacobian: Any, taken: Any, rows: Any, dense: np.ndarray, tolerance: float) -> None:
