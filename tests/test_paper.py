@@ -5,6 +5,9 @@ import pytest
 from sklearn.base import clone
 
 from benchmarks.paper import (
+    convnet,
+    convnet_galleries,
+    convnet_sets,
     data,
     galleries,
     illustration,
@@ -251,3 +254,75 @@ def test_relative_criteria_choose_likelier_names_that_look_alike(surnames_file):
         assert relative.top_1.mean > base.top_1.mean + 0.1
         assert relative.wrong < base.wrong
         assert relative.similarity > base.similarity
+
+
+@pytest.fixture(scope="module")
+def colour_images(tmp_path_factory):
+    """Pictures of a colour a class, with much noise, and some labels at random."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(60, 200, (convnet.N_CLASSES, 3))
+    arrays = {}
+    for name, n in {"train": 300, "test": 80}.items():
+        y = np.arange(n) % convnet.N_CLASSES
+        noise = rng.normal(scale=30, size=(n, 8, 8, 3))
+        arrays[f"x_{name}"] = np.clip(colours[y][:, None, None] + noise, 0, 255).astype(np.uint8)
+        arrays[f"y_{name}"] = np.where(rng.random(n) < 0.1, rng.permutation(y), y).astype(np.uint8)
+    path = tmp_path_factory.mktemp("pictures") / "cifar.npz"
+    np.savez(path, **arrays)
+    return data.cifar(path), data.cifar_pictures(path)
+
+
+@pytest.fixture(scope="module")
+def small_network(colour_images):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    images, _ = colour_images
+    net, told = convnet.build(widths=(4, 6)), []
+    convnet.train(images, net, n_epochs=60, tell=told.append)
+    assert len(told) == 60
+    return net
+
+
+def test_the_papers_network_has_its_number_of_parameters_and_is_loaded_as_it_was():
+    torch = pytest.importorskip("torch")
+    net = convnet.build()
+    assert sum(own.numel() for own in net.parameters()) == 24_234
+    kept = {"parameters": [own.detach().numpy() for own in net.parameters()]}
+    X = torch.ones(2, 3, 32, 32)
+    assert torch.equal(convnet.load(kept)(X), net(X))
+
+
+def test_pictures_are_standardised_by_channel(colour_images):
+    images, (pictures, _) = colour_images
+    np.testing.assert_allclose(images.X_train.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(images.X_train.std(axis=(0, 2, 3)), 1, atol=1e-5)
+    own = pictures[:, :, :, 1] / 1.0
+    np.testing.assert_allclose(images.X_train[:, 1], (own - own.mean()) / own.std(), atol=1e-5)
+
+
+# Training stops somewhere.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_network_is_explained_in_all_criteria_and_by_each_of_two_labels(
+    colour_images, small_network, capsys
+):
+    images, pictures = colour_images
+    model = convnet_sets.classifier(small_network, images)
+    assert convnet.accuracy(small_network, images.X_test, images.y_test) > 0.5
+    results = convnet_sets.explain_all(images, model)
+    told = capsys.readouterr().out
+    assert all(stage in told for stage in results["stages"])
+    explanations = results["explanations"] | {"nearest_neighbors": convnet_sets.neighbors(images)}
+    probabilities = explanations["influence"].training_rows.probabilities
+    sets = influence_sets.influence_sets(explanations, probabilities)
+    for criterion in RELATIVE:
+        assert sets[criterion][1].cardinality > sets["influence"][1].cardinality
+        assert sets[criterion][1].mean > sets["influence"][1].mean
+    rows = explanations["influence"].training_rows
+    predictions = model.predict(images.X_test)
+    album = convnet_galleries.Album(pictures, images.y_test, predictions, rows)
+    ((query, found),) = album.lines(explanations, ("loss_relative",), [3])
+    np.testing.assert_array_equal(query.pictures, pictures[1][[3]])
+    shown = explanations["loss_relative"].indices[3, : galleries.N_SHOWN]
+    np.testing.assert_array_equal(found.pictures, pictures[0][shown])
+    for _, *sides in album.two_labels(*results["ambiguous"]):
+        assert len({side.heading for side in sides}) == 2

@@ -13,7 +13,10 @@ STRONG_PENALTY = 0.001
 
 
 class Images(NamedTuple):
-    """Pictures as rows of pixels between 0 and 1, and the digits that they show."""
+    """Pictures as rows of pixels between 0 and 1, and the digits that they show.
+
+    Those of CIFAR-10 are arrays (channels, height, width) of standardised pixels.
+    """
 
     X_train: np.ndarray
     y_train: np.ndarray
@@ -41,13 +44,40 @@ def mnist(path=None, dtype=np.float64):
         y, train, test = y.astype(np.uint8), slice(60_000), slice(60_000, None)
         X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
     else:
-        with np.load(path) as file:
-            names = ("x_train", "y_train", "x_test", "y_test")
-            X_train, y_train, X_test, y_test = (file[name] for name in names)
+        X_train, y_train, X_test, y_test = _arrays(path)
     X_train, X_test = X_train.astype(dtype), X_test.astype(dtype)
     X_train /= 255  # in place: a copy would count as memory of what is measured
     X_test /= 255
     return Images(X_train.reshape(-1, 784), y_train, X_test.reshape(-1, 784), y_test)
+
+
+def cifar(path):
+    """Return CIFAR-10 from an npz file, as float32 (n, 3, 32, 32), standardised by channel.
+
+    Parameters
+    ----------
+    path : str
+        An npz file with x_train and x_test, uint8 (n, 32, 32, 3), y_train and y_test.
+    """
+    X_train, y_train, X_test, y_test = _arrays(path)
+    X_train, X_test = (np.moveaxis(X, 3, 1).astype(np.float32) for X in (X_train, X_test))
+    for channel in range(X_train.shape[1]):  # one by one: no copy of all pictures
+        mean, deviation = X_train[:, channel].mean(dtype=float), X_train[:, channel].std()
+        for X in (X_train, X_test):
+            X[:, channel] -= np.float32(mean)
+            X[:, channel] /= deviation
+    return Images(X_train, y_train, X_test, y_test)
+
+
+def cifar_pictures(path):
+    """Return the training and the test pictures of CIFAR-10 as they are, (n, 32, 32, 3)."""
+    X_train, _, X_test, _ = _arrays(path)
+    return X_train, X_test
+
+
+def _arrays(path):
+    with np.load(path) as file:
+        return [file[name] for name in ("x_train", "y_train", "x_test", "y_test")]
 
 
 def digits():

@@ -148,10 +148,20 @@ them (ℓ-RelatIF), from one call `explain(X, labels)` with two columns of label
 """
 
 
-def draw(lines, path):
-    """Draw lines of strips, with a gap between strips."""
+def draw(lines, path, panel=(0.55, 0.8), n_colors=None):
+    """Draw lines of strips, with a gap between strips.
+
+    Parameters
+    ----------
+    lines : list of list of Strip
+    path : path
+    panel : tuple of float
+        Width and height of a picture with its caption, in inches.
+    n_colors : int or None
+        As of :func:`report.save`.
+    """
     widths = [len(lines[0][0].pictures), *[N_SHOWN] * (len(lines[0]) - 1)]
-    figure = report.new_figure(0.55 * sum(widths) + 0.4, 0.8 * len(lines) + 0.3)
+    figure = report.new_figure(panel[0] * sum(widths) + 0.4, panel[1] * len(lines) + 0.3)
     parts = figure.subfigures(1, len(widths), width_ratios=widths)
     for place, (part, width) in enumerate(zip(parts, widths, strict=True)):
         part.suptitle(lines[0][place].heading if len(lines[0]) > 3 else "", fontsize="small")
@@ -161,6 +171,7 @@ def draw(lines, path):
         for axes, line in zip(panels, lines, strict=True):
             one = line[place]
             for ax, picture, caption in zip(axes, one.pictures, one.captions, strict=False):
+                # Those in colour are shown as they are.
                 ax.imshow(picture, cmap="gray_r", vmin=0, vmax=255)
                 color = "#D55E00" if "→" in caption else "black"
                 ax.set_title(caption, fontsize=7, color=color, pad=2)
@@ -175,4 +186,4 @@ def draw(lines, path):
                     ha="right",
                     va="center",
                 )
-    report.save(figure, path)
+    report.save(figure, path, n_colors)

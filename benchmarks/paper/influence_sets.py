@@ -119,28 +119,7 @@ def measure(study, dtype):
 def write(results, folder):
     explanations = results["explanations"]
     probabilities = explanations["influence"].training_rows.probabilities
-    sets = influence_sets(explanations, probabilities)
-    rows = [
-        (NAMES[method], f"top {size}", *_cells(method, place, sets[method][size]))
-        for place, size in enumerate(SIZES)
-        for method in explanations
-    ]
-    table = report.table(
-        [
-            "method",
-            "rows",
-            "cardinality",
-            "paper",
-            "check",
-            "off the check",
-            "mean probability",
-            "paper",
-            "check",
-            "off the check",
-            "standard deviation",
-        ],
-        rows,
-    )
+    table = sets_table(influence_sets(explanations, probabilities), PAPER, CHECK)
     return f"""## Table 1: sets of explaining rows
 
 The predicted labels of the 10,000 test images are explained, with damping {DAMPING}, by the model
@@ -154,17 +133,29 @@ computation with the same model.
 """
 
 
-def _cells(method, place, found):
+def sets_table(sets, paper, check):
+    """A table of {method: {size: InfluenceSet}} beside the numbers of the paper and of a check."""
+    rows = [
+        (NAMES[method], f"top {size}", *_cells(sets[method][size], place, paper, check, method))
+        for place, size in enumerate(SIZES)
+        for method in sets
+    ]
+    headings = ["cardinality", "paper", "check", "off the check"]
+    headings += ["mean probability", *headings[1:], "standard deviation"]
+    return report.table(["method", "rows", *headings], rows)
+
+
+def _cells(found, place, paper, check, method):
     cells = []
     for value, style in ((found.cardinality, "{:,}"), (found.mean, "{:.3f}")):
         position = len(cells) // 4
         cells.append(style.format(value))
-        if method not in PAPER:
+        if method not in paper:
             cells += ["", "", ""]
             continue
-        check = CHECK[method][place][position]
-        off = f"{value / check - 1:+.1%}" if position == 0 else f"{value - check:+.3f}"
-        cells += [style.format(PAPER[method][place][position]), style.format(check), off]
+        expected = check[method][place][position]
+        off = f"{value / expected - 1:+.1%}" if position == 0 else f"{value - expected:+.3f}"
+        cells += [style.format(paper[method][place][position]), style.format(expected), off]
     return *cells, f"{found.deviation:.3f}"
 
 

@@ -2,6 +2,9 @@
 
 from .._measure import seconds
 from . import (
+    convnet,
+    convnet_galleries,
+    convnet_sets,
     galleries,
     illustration,
     influence_sets,
@@ -28,20 +31,30 @@ PARTS = {
     "illustration": (illustration.run, illustration.write),
     "machines": (machines.run, machines.write),
     "surnames": (surnames.run, surnames.write),
+    "convnet": (convnet.run, convnet.write),
+    "convnet_table1": (convnet_sets.run, convnet_sets.write),
+    "convnet_galleries": (convnet_galleries.run, convnet_galleries.write),
+}
+#: The path without which a part has no data.
+NEEDED = {
+    "surnames": "names",
+    "convnet": "cifar",
+    "convnet_table1": "cifar",
+    "convnet_galleries": "cifar",
 }
 
 INTRODUCTION = """# The paper's experiments on linear models
 
 Barshan, Brunet & Dziugaite, "RelatIF: Identifying Explanatory Training Examples via Relative
-Influence", AISTATS 2020: those on logistic regression and on support vector machines, and Table 3
-with logistic regression in the place of a network. Written by `python -m benchmarks.paper`, not by
-hand.
+Influence", AISTATS 2020: those on logistic regression, on support vector machines and on a ConvNet,
+and Table 3 with logistic regression in the place of a network. Written by `python -m
+benchmarks.paper`, not by hand.
 """
 
 
-def has_data(name, names):
-    """Whether the data of a part are there, given the path to the surnames."""
-    return name != "surnames" or names is not None
+def has_data(name, paths):
+    """Whether the data of a part are there, given paths by their names, or None."""
+    return name not in NEEDED or paths[NEEDED[name]] is not None
 
 
 def run_part(name, *where):
@@ -61,7 +74,8 @@ def write_report(study, folder):
             sections.append(write(results, folder))
     missing = [name for name in PARTS if not study.has(name)]
     if missing:
-        need = " The part surnames needs `--names PATH`." if "surnames" in missing else ""
+        paths = dict.fromkeys(NEEDED[name] for name in missing if name in NEEDED)
+        need = "".join(f" Some need `--{path} PATH`." for path in paths)
         sections.append(f"## Not run\n\nThe parts {', '.join(missing)}.{need}\n")
     text = "\n".join([INTRODUCTION, *sections, report.costs(costs)])
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")

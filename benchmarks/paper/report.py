@@ -24,8 +24,15 @@ def new_figure(width, height):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure, path):
+def save(figure, path, n_colors=None):
+    """Save a figure, in a palette of so many colours if a number is given."""
     figure.savefig(path, dpi=DPI)
+    if n_colors is not None:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            reduced = image.convert("RGB").quantize(n_colors)
+        reduced.save(path, optimize=True)
 
 
 def costs(parts):

@@ -36,12 +36,15 @@ class Study:
         Where MNIST is.
     names : str or None
         Where the surnames are.
+    cifar : str or None
+        Where CIFAR-10 is.
     """
 
-    def __init__(self, folder, mnist=None, names=None):
+    def __init__(self, folder, mnist=None, names=None, cifar=None):
         self.folder = Path(folder)
         self.mnist_path = mnist
         self.names_path = names
+        self.cifar_path = cifar
 
     @cached_property
     def images(self):
@@ -50,6 +53,16 @@ class Study:
 
     def images_as(self, dtype):
         return data.mnist(self.mnist_path, dtype)
+
+    @cached_property
+    def cifar(self):
+        """CIFAR-10 in single precision, as the network takes it."""
+        return data.cifar(self.cifar_path)
+
+    @cached_property
+    def cifar_pictures(self):
+        """The training and the test pictures as they are."""
+        return data.cifar_pictures(self.cifar_path)
 
     def has(self, part):
         return self._file(part).exists()

@@ -26,6 +26,9 @@ class Jacobian:
         Whether blocks of gradients are arrays of shape (n, n_values).
     is_dense : bool
         Whether such a block is formed at no cost beside products with it.
+    is_costly : bool
+        Whether forming a gradient takes as long as hundreds of products with it, so that the rows
+        are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
     place : Place or None
@@ -37,6 +40,7 @@ class Jacobian:
     dtype: Any
     are_vectors = False
     is_dense = False
+    is_costly = False
     can_be_split = True
     place: Place | None = None
 

@@ -31,7 +31,7 @@ class Gradients:
     dtype : dtype
     n_values : int
         Numbers that a row takes in a block.
-    are_vectors, is_dense, can_be_split : bool
+    are_vectors, is_dense, is_costly, can_be_split : bool
     place : Place or None
         As the Jacobian has them.
     """
@@ -45,6 +45,7 @@ class Gradients:
         self.n_values = jacobian.n_values(n_outputs)
         self.are_vectors = jacobian.are_vectors
         self.is_dense = jacobian.is_dense
+        self.is_costly = jacobian.is_costly
         self.can_be_split = jacobian.can_be_split
         self.place = jacobian.place
 

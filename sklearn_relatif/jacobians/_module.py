@@ -115,6 +115,8 @@ class ModuleJacobian(FiniteJacobian):
     batch_size : int
     """
 
+    is_costly = True
+
     def __init__(
         self, function: ModuleFunction, X: Any, outputs: np.ndarray, weights: Any, batch_size: int
     ) -> None:

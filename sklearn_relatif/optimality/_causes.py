@@ -132,8 +132,8 @@ def _unlike_columns(X):
 
 
 def _sizes(X):
-    """Root mean squares of the columns, of the first rows."""
-    if not X.shape[0] or not X.shape[1]:
+    """Root mean squares of the columns, of the first rows; none of rows that are no vectors."""
+    if len(X.shape) != 2 or not X.shape[0] or not X.shape[1]:
         return np.zeros(0)
     X = on_host(X[: min(X.shape[0], ROWS_LOOKED_AT)])
     total = np.zeros(X.shape[1])

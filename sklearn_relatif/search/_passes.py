@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..utils._blocks import block_budget, row_blocks
+from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
 from ._array_best import array_best
@@ -25,6 +25,8 @@ SIGNS = tuple(DIRECTIONS)
 SCORE_BLOCK_BYTES = 4 * 2**20
 #: Queries that are searched for together: enough for products to run at their full rate.
 MOST_QUERIES = 2048
+#: Blocks of a device's memory that queries may take where rows cost much.
+BLOCKS_AT_ONCE = 4
 
 
 def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarray]]:
@@ -41,7 +43,7 @@ def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarra
         The queries and the rows of the block.
     block : ndarray of shape (n_asked, n_some)
     """
-    for asked in _query_blocks(queries):
+    for asked in _query_blocks(queries, rows):
         solved = curvature.solve(queries.block(asked))
         for some, block in contract(solved, rows):
             yield asked, some, block
@@ -144,7 +146,7 @@ def _score_matrices(queries, rows, curvature, factors):
         (values,) = factors.values()
         rows, factors = rows.scaled(values), {}
     *_, last = scores.values()
-    for asked in _query_blocks(queries):
+    for asked in _query_blocks(queries, rows):
         solved = curvature.solve(queries.block(asked))
         solved *= queries.norm[asked, None]
 
@@ -174,8 +176,7 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
     """The best of some rows for some queries, by the scores of unit gradients."""
     directions = DIRECTIONS[sign]
     parts: dict[str, list] = {name: [] for name in factors}
-    bytes_per_query = max(queries.n_values * queries.dtype.itemsize, block_budget() / MOST_QUERIES)
-    for asked in row_blocks(queries.n_rows, bytes_per_query, queries.block_bytes):
+    for asked in _query_blocks(queries, rows, MOST_QUERIES):
         solved = curvature.solve(queries.block(asked))
         best = _best_of_block(solved, asked.stop - asked.start, rows, factors, n_best, directions)
         for name, found in parts.items():
@@ -201,9 +202,15 @@ def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
         yield some, rows.contract(solved, some)
 
 
-def _query_blocks(queries):
+def _query_blocks(queries, rows, most=np.inf):
+    """Queries that are asked for together: of rows that cost much, as many as memory holds."""
     bytes_per_query = queries.n_values * queries.dtype.itemsize
-    return row_blocks(queries.n_rows, bytes_per_query, queries.block_bytes)
+    if queries.place is not None:
+        n_blocks = BLOCKS_AT_ONCE if rows.is_costly else 1
+        return row_blocks(queries.n_rows, bytes_per_query, n_blocks * queries.block_bytes)
+    if rows.is_costly:
+        return row_blocks(queries.n_rows, bytes_per_query, working_memory())
+    return row_blocks(queries.n_rows, max(bytes_per_query, block_budget() / most), block_budget())
 
 
 def _score_blocks(rows, n_queries):

@@ -72,6 +72,11 @@ def beside(array: Any, values: np.ndarray) -> Any:
     return Place.of(array).put(values) if is_elsewhere(array) else values
 
 
+def copied(array: Any) -> Any:
+    """A copy of an array, wherever that is."""
+    return Place.of(array).xp.asarray(array, copy=True) if is_elsewhere(array) else array.copy()
+
+
 def row_products(a: Any, b: Any) -> np.ndarray:
     """Inner products of the rows of one block with those of another, shape (n,)."""
     if not is_elsewhere(a):

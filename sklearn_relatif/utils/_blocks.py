@@ -20,7 +20,12 @@ def block_budget() -> float:
 
     At least one: a block has at least one row, with no memory to work with too.
     """
-    return max(1.0, min(MAX_BLOCK, get_config()["working_memory"] * MIB / 4))
+    return max(1.0, min(MAX_BLOCK, working_memory() / 4))
+
+
+def working_memory() -> float:
+    """Bytes of scikit-learn's ``working_memory``, for what saves passes over the rows."""
+    return float(get_config()["working_memory"] * MIB)
 
 
 #: Temporaries for each row and output in what is computed of predictors, in double precision.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn import get_config
+from sklearn.utils import get_tags
 
 from ._arrays import is_elsewhere, library_name, on_host
 from ._index import row_index
@@ -52,14 +53,14 @@ def is_dispatched(values):
     return get_config()["array_api_dispatch"] and is_elsewhere(values)
 
 
-def refuse_dispatched(because="explanations are computed with NumPy", **arguments):
+def refuse_dispatched(because, error=None, **arguments):
     """Raise a TypeError if scikit-learn would compute with the arrays of another library."""
     for name, values in arguments.items():
         if is_dispatched(values):
             raise TypeError(
                 f"{name} is an array of {library_name(values)}, and {because}: pass "
                 f"np.asarray({name}), or {name}.cpu().numpy() from a GPU."
-            )
+            ) from error
 
 
 def beside_rows(X, **arguments):
@@ -85,6 +86,28 @@ def refuse_fitted_elsewhere(estimator):
                 "array_api_dispatch=True, or fit it to np.asarray(X), or X.cpu().numpy() from a "
                 "GPU."
             )
+
+
+def refuse_elsewhere(what, X):
+    """Raise a TypeError if something is computed with NumPy, and the rows are others' arrays."""
+    if is_elsewhere(X):
+        raise TypeError(
+            f"{what} is computed with NumPy, and the rows are an array of {library_name(X)}: fit "
+            "the model, and the explainer, to np.asarray(X), or X.cpu().numpy() from a GPU."
+        )
+
+
+@contextmanager
+def refused_by_fit(estimator, X):
+    """Say plainly that an estimator does not compute with the arrays that the rows are."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        if is_dispatched(X) and not get_tags(estimator).array_api_support:
+            name = type(estimator).__name__
+            cause = f"{name}, or its solver, does not compute with such in its fit ({error})"
+            refuse_dispatched(cause, error, X=X)
+        raise
 
 
 def check_fitted_elsewhere(estimator, X):
