@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_wine, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -490,3 +491,25 @@ def test_outputs_that_are_coupled_by_no_softmax(curvature, few_parameters, monke
     actual = distance_to_optimum(objective, prepared, curvature, 0.0)
     is_sampled = curvature == "fisher" and not few_parameters
     assert_allclose(actual, np.sqrt(square / n_params), rtol=0.02 if is_sampled else 1e-9)
+
+
+@pytest.mark.parametrize("curvature", ["gauss_newton", "fisher"])
+def test_network_of_many_parameters_is_measured_by_the_damped_factor_that_explains_it(curvature):
+    X, y = cases.noisy_classes(3)
+    model = MLPClassifier((200,), max_iter=20, alpha=0.1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    damping = 0.05
+    explainer = explain(model, X, y, curvature=curvature, damping=damping)
+    objective = explainer._study.objective
+    assert objective.weights.size > 1000
+    M = getattr(objective, curvature)()[0]
+    np.einsum("ii->i", M)[...] += damping
+    ridge = np.full(len(M), damping)
+    if curvature == "gauss_newton":
+        ridge += objective.penalty[0] / objective.total_weight
+    g = objective.gradient()[0]
+    square = len(y) * g @ np.linalg.solve(M, g)
+    n_params = len(M) - ridge @ np.diag(np.linalg.inv(M))
+    assert_allclose(explainer.distance_to_optimum_, np.sqrt(square / n_params), rtol=1e-7)

@@ -12,6 +12,7 @@ from . import (  # noqa: F401 (they register)
     _kernel_ridge,
     _kernel_values,
     _lasso,
+    _last_layer,
     _least_squares,
     _linear_svr,
     _logistic,
@@ -22,8 +23,9 @@ from . import (  # noqa: F401 (they register)
     _sgd,
     _torch,
 )
-from ._base import Adapter, KeptData
+from ._base import Adapter, KeptData, OutputLayer
 from ._head import linear_head
+from ._last_layer import last_layer_objective
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
 from ._recording import (
@@ -63,6 +65,7 @@ __all__ = [
     "LinearAdapter",
     "MachineFits",
     "NoTargets",
+    "OutputLayer",
     "Parameters",
     "RealTargets",
     "Recordings",
@@ -74,6 +77,7 @@ __all__ = [
     "is_sampler",
     "is_searched",
     "kept_data",
+    "last_layer_objective",
     "linear_head",
     "model_rows",
     "positions_of_resampled",

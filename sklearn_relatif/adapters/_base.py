@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,25 @@ class KeptData(NamedTuple):
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
+
+
+class OutputLayer(NamedTuple):
+    """The last layer of a network, which is a linear model of what it takes.
+
+    Attributes
+    ----------
+    features : callable
+        From rows as the network takes them to what this layer takes, (n, n_features). It goes
+        wherever an objective goes, into files too: a method of what can be pickled.
+    positions : ndarray of int, shape (n_units, n_features) or (n_units, n_features + 1)
+        Where its parameters are among those of the network: a row a unit, its intercept last if
+        it has one.
+    has_intercept : bool
+    """
+
+    features: Callable[[Any], Any]
+    positions: np.ndarray
+    has_intercept: bool
 
 
 class Adapter:
@@ -123,6 +142,13 @@ class Adapter:
         fitted estimator
         """
         raise TypeError(f"{type(model).__name__} has no parameters that can be written down.")
+
+    def last_layer(self, model: Any) -> OutputLayer:
+        """The last layer of a network, for what explains by that alone."""
+        raise TypeError(
+            f"{type(model).__name__} has no last layer to be explained by: it is no network. "
+            "Explain it as it is."
+        )
 
     def scores(self, model: Any, X: Any) -> np.ndarray:
         """Scores of rows by a classifier itself, of which the loss makes the predictor."""

@@ -342,10 +342,11 @@ class BoundedTargets(RealTargets):
     domain : Domain
     model : str
         Whose distribution it is, for the message.
+    n_targets : int, default=1
     """
 
-    def __init__(self, domain, model):
-        super().__init__()
+    def __init__(self, domain, model, n_targets=1):
+        super().__init__(n_targets)
         self.domain, self.model = domain, model
 
     def of_training(self, labels, sample_weight):

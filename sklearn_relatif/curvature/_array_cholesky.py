@@ -11,7 +11,7 @@ from ..utils._arrays import Place, is_elsewhere, on_host
 from ..utils._blocks import row_blocks
 from ._array_sums import column_tiles
 from ._base import Curvature
-from ._cholesky import POWER_STEPS, check_pivot, null_scale, pivot_tolerance
+from ._cholesky import POWER_STEPS, check_pivot, least_pivot, null_scale
 
 
 class ArrayCholeskyCurvature(Curvature):
@@ -41,7 +41,7 @@ class ArrayCholeskyCurvature(Curvature):
         self.place = Place.of(blocks[0])
         self.n_blocks, self.size = len(blocks), blocks[0].shape[0]
         self.dtype = np.dtype(dtype)
-        tolerance = pivot_tolerance(self.size, dtype)
+        tolerance = least_pivot(self.size, dtype)
         n_null = 0
         factored = [self._factorise(block) for block in blocks]
         if min(pivot for _, pivot in factored) < tolerance:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ..objectives import CurvatureOperator, reduce_to_row_space
+import numpy as np
+
+from ..objectives import CurvatureOperator, TangentOperator, reduce_to_row_space
 from ..results import SolverChoice
 from . import _memory
 from ._base import Curvature, Prepared
@@ -13,10 +15,11 @@ from ._block_diagonal import BlockDiagonalCurvature
 from ._cholesky import CholeskyCurvature
 from ._composed import ComposedCurvature
 from ._diagonal import DiagonalCurvature
-from ._exact import proved_exact
+from ._exact import proved_by_tangents, proved_exact
 from ._inverse import build_curvature, diagonal_curvature, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
+from ._layers import LayeredCurvature, memory_of_blocks, obstacle_of_layers
 from ._memory import MEMORY_SHARE
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 
@@ -46,6 +49,15 @@ APPROXIMATIONS: dict[str, Any] = {
     "ekfac": partial(KroneckerCurvature, is_corrected=True),
     "diagonal": DiagonalCurvature.of,
 }
+#: The same of a :class:`TangentOperator`.
+OF_TANGENTS: dict[str, Any] = {
+    "block_diagonal": LayeredCurvature.of_blocks,
+    "kfac": LayeredCurvature.of_layers,
+    "ekfac": partial(LayeredCurvature.of_layers, is_corrected=True),
+    "diagonal": DiagonalCurvature.of,
+}
+#: Residuals that conjugate gradients on networks of each precision arrive at.
+CG_TOLERANCE = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 #: Those that give denominators, from the best to the one that is always affordable.
 OF_DENOMINATORS: dict[str, tuple[type[Curvature], str]] = {
     "block_diagonal": (BlockDiagonalCurvature, "the block-diagonal approximation"),
@@ -163,7 +175,7 @@ def prepare_curvature(
     if solver == "auto":
         choice = choose_solver(objective, kind, damping)
     if not objective.is_linear:
-        return _of_tangents(objective, kind, damping, choice)
+        return _of_tangents(objective, kind, damping, choice, random_state)
     if choice.name in ("cg", "lissa"):
         return _split(objective, kind, damping, choice, random_state)
     if choice.name in ("cholesky", "woodbury"):
@@ -221,17 +233,55 @@ def _where_gradients_are(objective, kind, damping, solver) -> Prepared:
     )
     if objective.is_linear:
         return proved_exact(objective, kind, damping, choice)
-    return Prepared(objective, build_curvature(objective, kind, damping), choice)
+    total = TangentOperator(objective, kind, damping)
+    return proved_by_tangents(total, build_curvature(objective, kind, damping), choice)
 
 
-def _of_tangents(objective, kind, damping, choice) -> Prepared:
-    """The factor, which alone goes without the features of linear predictors."""
-    if choice.name != "cholesky":
+def _of_tangents(objective, kind, damping, choice, random_state) -> Prepared:
+    """The curvature of a model that is not linear in its parameters."""
+    total = TangentOperator(objective, kind, damping)
+    if choice.name == "cholesky":
+        return proved_by_tangents(total, build_curvature(objective, kind, damping), choice)
+    if choice.name in ("cg", "lissa"):
+        return _split_tangents(total, choice, random_state)
+    obstacle = _obstacle_of_tangents(choice.name, total)
+    if obstacle is not None:
         raise ValueError(
-            f"solver={choice.name!r} is for models that are linear in their parameters; use "
-            "solver='cholesky'."
+            f"solver={choice.name!r} cannot be used, because {obstacle}; use solver='cholesky', "
+            "'block_diagonal' or 'cg'."
         )
-    return Prepared(objective, build_curvature(objective, kind, damping), choice)
+    return Prepared(objective, OF_TANGENTS[choice.name](total), choice)
+
+
+def _obstacle_of_tangents(name, total) -> str | None:
+    """Why an approximation does not apply to a model with tangents; None if it does."""
+    if name == "woodbury":
+        return "it is for models that are linear in their parameters"
+    if name not in ("kfac", "ekfac"):
+        return None
+    if total.is_bent:
+        return "it approximates the Gauss-Newton matrix (set curvature='gauss_newton')"
+    return obstacle_of_layers(total.objective)
+
+
+def _split_tangents(total, choice, random_state) -> Prepared:
+    """An iterative solver of the queries, with denominators from blocks or from the diagonal."""
+    objective, kind = total.objective, total.curvature
+    # That of the Gauss-Newton matrix is positive definite, whatever the Hessian is.
+    own = TangentOperator(objective, "gauss_newton" if total.is_bent else kind, total.damping)
+    name = "block_diagonal"
+    if not memory_of_blocks(objective).is_affordable:
+        name = "diagonal" if _obstacle_of_tangents("ekfac", own) else "ekfac"
+    approximation = OF_TANGENTS[name](own)
+    if choice.name == "cg":
+        tol = CG_TOLERANCE[objective.dtype]
+        solver: Any = ConjugateGradients(total, approximation, tol=tol)
+    else:
+        solver = Lissa(total, approximation, random_state=random_state)
+    of_what = " of the Gauss-Newton matrix" if total.is_bent else ""
+    reason = f"{choice.reason}; denominators from {OF_DENOMINATORS[name][1]}{of_what}"
+    curvature = SplitCurvature(solver, approximation)
+    return Prepared(objective, curvature, SolverChoice(choice.name, reason))
 
 
 def choose_solver(objective, kind, damping=0.0) -> SolverChoice:

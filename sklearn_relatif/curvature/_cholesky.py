@@ -57,7 +57,7 @@ class CholeskyCurvature(Curvature):
     def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]], mask=None):
         self.n_blocks, self.size, _ = blocks.shape
         self.dtype = np.dtype(dtype)
-        tolerance = pivot_tolerance(self.size, dtype)
+        tolerance = least_pivot(self.size, dtype)
         diagonals = np.einsum("bii->bi", blocks).copy()
         factored, n_null = [factorise_block(block) for block in blocks], 0
         if min(pivot for _, pivot in factored) < tolerance:
@@ -94,7 +94,7 @@ class CholeskyCurvature(Curvature):
     def memory(cls, sizes, kind) -> Factor:
         """What the factor of a curvature of an objective of some sizes takes."""
         if sizes.couples_outputs or kind == "empirical_fisher":
-            return Factor(1, sizes.n_outputs * sizes.n_columns)
+            return Factor(1, sizes.n_outputs * sizes.n_columns, sizes.itemsize)
         return Factor(sizes.n_outputs, sizes.n_columns)
 
     def whiten(self, gradients):
@@ -198,8 +198,8 @@ def factorise_block(block):
     return factor, float((np.diag(factor) ** 2 / diagonal).min())
 
 
-def pivot_tolerance(size, dtype):
-    """What a relative pivot must be at least to be told from zero."""
+def least_pivot(size, dtype):
+    """The smallest relative pivot that a precision tells from zero."""
     return 10 * np.sqrt(size) * np.finfo(dtype).eps
 
 

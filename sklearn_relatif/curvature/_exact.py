@@ -11,7 +11,7 @@ from scipy.linalg import LinAlgWarning
 from ..objectives import CurvatureOperator, reduce_to_row_space
 from ._base import Prepared
 from ._inverse import build_curvature
-from ._proof import predictor_error, solution_error
+from ._proof import predictor_error, solution_error, tangent_error
 from ._woodbury import WoodburyCurvature
 
 #: Error of solutions above which another exact solver is tried, for each precision, and above
@@ -59,6 +59,22 @@ def proved_exact(objective, kind, damping, choice) -> Prepared:
         raise refusal
     error, prepared = min(found, key=itemgetter(0))
     return _vouched_for(prepared, error)
+
+
+def proved_by_tangents(total, curvature, choice) -> Prepared:
+    """A factor of a model that is not linear, held to the products that it is the inverse of.
+
+    Parameters
+    ----------
+    total : TangentOperator
+    curvature : CholeskyCurvature
+    choice : SolverChoice
+    """
+    prepared = Prepared(total.objective, curvature, choice)
+    if _is_well_conditioned(curvature):
+        return prepared
+    error = tangent_error(total, curvature)
+    return _vouched_for(prepared, error if np.isfinite(error) else np.inf)
 
 
 def _attempts(objective, kind, damping, choice):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..objectives import PENALISED
+from ..utils._arrays import on_host
 from ._array_cholesky import ArrayCholeskyCurvature
 from ._array_sums import add_to_diagonal, summed_blocks
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._indefinite import refusal_of
 from ._null_space import held, null_space
 
 
@@ -44,6 +46,8 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
+    if kind == "hessian" and objective.is_bent:
+        return _factorise_bent(objective, blocks, damping)
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
@@ -56,7 +60,13 @@ def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
     def null():
         return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
 
-    return ArrayCholeskyCurvature(blocks, objective.dtype, null)
+    try:
+        return ArrayCholeskyCurvature(blocks, objective.dtype, null)
+    except ValueError:
+        if not (kind == "hessian" and objective.is_bent):
+            raise
+        block = np.array(on_host(blocks[0]))
+        raise ValueError(refusal_of(block, np.diag(block).copy(), damping)) from None
 
 
 def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
@@ -66,6 +76,15 @@ def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
         return None
     # Parameters that are held fixed stay so.
     return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
+
+
+def _factorise_bent(objective, blocks, damping):
+    """A factor of the Hessian of a network, or a ValueError that says what would be one."""
+    diagonal = np.diag(blocks[0]).copy()
+    try:
+        return factorise(objective, blocks)
+    except ValueError:
+        raise ValueError(refusal_of(blocks[0], diagonal, damping)) from None
 
 
 def factorise(objective, blocks, unpenalised=False):

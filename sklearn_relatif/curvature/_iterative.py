@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 
 from ..utils._threads import for_each, n_blas_threads
 from ._base import Curvature
+from ._indefinite import refusal_by_products
 
 #: A vector this many times longer than the gradient that LiSSA started from has diverged.
 DIVERGED = 1e8
@@ -83,7 +84,7 @@ class ConjugateGradients(_Iterative):
         """
         total = self.total.held()
         # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
-        n_parts = n_blas_threads() if total.objective.jacobian.is_sparse else 1
+        n_parts = n_blas_threads() if total.is_sparse else 1
         parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
         found: list[tuple] = []
         for_each(lambda part: self._solve(total, part), parts, found.append)
@@ -124,6 +125,8 @@ class ConjugateGradients(_Iterative):
             product = total.multiply(direction)
             bend = _dot(direction, product)
             if not np.all(bend > 0):
+                if total.is_bent:
+                    raise ValueError(refusal_by_products(total))
                 raise ValueError(
                     "The curvature is not positive definite along a direction that conjugate "
                     f"gradients took: its form there is {bend.min():.2g}. Set a positive damping "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from ..utils._blocks import block_budget, row_blocks
+from ..objectives import PENALISED
 from ._base import Curvature
 from ._memory import Factor
 
@@ -20,6 +20,8 @@ MATRICES = 4
 
 class KroneckerCurvature(Curvature):
     """The curvature ``M = G ⊗ A + I ⊗ diag(ridge)``, or its eigenvalue-corrected form.
+
+    It is that of a linear objective, or of a layer of a network.
 
     ``G = (1/S) sum_i B_i`` is the mean of the rows' weights over the outputs, and
     ``A = sum_i a_i x~_i x~_i^T`` the second moment of the features, in which a row counts by its
@@ -34,7 +36,7 @@ class KroneckerCurvature(Curvature):
 
     Parameters
     ----------
-    total : CurvatureOperator
+    total : CurvatureOperator or LayerOperator
         The curvature to approximate.
     is_corrected : bool
         True for EK-FAC.
@@ -47,18 +49,18 @@ class KroneckerCurvature(Curvature):
     """
 
     def __init__(self, total, is_corrected=False):
-        obstacle = self.obstacle(total.objective.sizes(), total.curvature, total.damping)
+        obstacle = self.obstacle(total.sizes(), total.curvature, total.damping)
         if obstacle is not None:
             raise ValueError(
                 f"solver='kfac' and 'ekfac' cannot be used, because {obstacle}; use "
                 "solver='block_diagonal' or 'cg'."
             )
-        self.dtype = total.objective.dtype
+        self.dtype = total.dtype
         strengths, self.outputs = np.linalg.eigh(total.mean_inner())
         moment, ridge = total.second_moment(), total.ridge[0]
         self.columns, shares = _common_basis(moment, ridge)
         if is_corrected:
-            self.values = _projected_diagonal(total, self.outputs, self.columns)
+            self.values = total.projected_diagonal(self.outputs, self.columns)
         else:
             self.values = np.maximum(strengths, 0)[:, None] * shares
         self.values += 1 - shares
@@ -77,7 +79,7 @@ class KroneckerCurvature(Curvature):
     @classmethod
     def obstacle(cls, sizes, kind, damping) -> str | None:
         """Why it cannot be that of an objective of some sizes; None if it can."""
-        if kind == "hessian" and not sizes.shares_penalty:
+        if kind in PENALISED and not sizes.shares_penalty:
             return "the outputs bear different penalties"
         if sizes.indefinite_rows(kind):
             return sizes.indefinite_rows(kind)
@@ -137,14 +139,3 @@ def _common_basis(moment, ridge):
         basis -= null @ (null.T @ basis)
     left_out = len(moment) - len(shares)
     return np.pad(basis, ((0, 0), (0, left_out))), np.pad(np.clip(shares, 0, 1), (0, left_out))
-
-
-def _projected_diagonal(total, outputs, columns):
-    """``(1/S) sum_i (U^T B_i U)_kk (T^T x~_i)_j^2``, shape (n_outputs, n_basis)."""
-    objective = total.objective
-    diagonal = np.zeros((len(outputs), columns.shape[1]))
-    bytes_per_row = 8 * (2 * columns.shape[1] + len(outputs) ** 2)
-    for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
-        projected = objective.jacobian.apply(columns.T, rows)[:, :, 0]
-        diagonal += total.rotated_inner(rows, outputs).T @ projected**2
-    return diagonal / objective.total_weight

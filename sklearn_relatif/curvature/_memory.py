@@ -18,10 +18,11 @@ class Factor(NamedTuple):
 
     n_blocks: int
     size: int
+    itemsize: int = 8
 
     @property
     def n_bytes(self):
-        return 8 * self.n_blocks * self.size**2
+        return self.itemsize * self.n_blocks * self.size**2
 
     @property
     def is_affordable(self):

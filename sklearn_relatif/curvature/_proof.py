@@ -57,6 +57,29 @@ def solution_error(total, objective, curvature) -> float:
     )
 
 
+def tangent_error(total, curvature) -> float:
+    """The same for a model that is not linear, as far as the precision of its products tells.
+
+    Parameters
+    ----------
+    total : TangentOperator
+    curvature : curvature object
+    """
+    objective, random = total.objective, np.random.RandomState(0)
+    some = _some_rows(objective)
+    gradients = objective.rows.block(some)
+    gradients /= np.linalg.norm(gradients, axis=1, keepdims=True)
+    signs = random.choice([-1.0, 1.0], size=(2, len(some))).astype(gradients.dtype)
+    probes = np.vstack([signs @ gradients, gradients[:: max(1, len(some) // SINGLE)]])
+    solutions = curvature.solve(probes.copy())
+    residuals = probes - total.multiply(solutions)
+    errors = curvature.solve(residuals.copy())
+    energy = _largest_ratio(_dot(errors, residuals), _dot(solutions, probes))
+    return float(
+        np.maximum(energy, _largest_ratio(_dot(errors, errors), _dot(solutions, solutions)))
+    )
+
+
 def predictor_error(objective) -> float:
     """Largest error of the predictor of some rows in single precision: that of the residuals."""
     if objective.dtype == np.float64:

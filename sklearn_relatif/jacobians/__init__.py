@@ -4,6 +4,7 @@ from ._array_linear import ArrayLinearJacobian
 from ._base import FiniteJacobian, Jacobian
 from ._classes import ClassDensity, ClassJacobian, dense
 from ._composed import ComposedJacobian, slices_of
+from ._features import FeatureJacobian
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
@@ -18,6 +19,7 @@ __all__ = [
     "ClassDensity",
     "ClassJacobian",
     "ComposedJacobian",
+    "FeatureJacobian",
     "FiniteJacobian",
     "Gradients",
     "Jacobian",

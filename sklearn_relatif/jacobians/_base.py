@@ -124,6 +124,16 @@ class FiniteJacobian(Jacobian):
     is_bent = False
 
     @property
+    def parameter_blocks(self) -> list[slice]:
+        """The parameters that belong together, which an approximation keeps together."""
+        return [slice(0, self.n_params)]
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        """Sizes of B and of a of each of the blocks, where :meth:`factors` answers; else none."""
+        return []
+
+    @property
     def n_between(self) -> int:
         """Numbers that lie between a row and its predictors, for each vector of a product."""
         return self.n_params

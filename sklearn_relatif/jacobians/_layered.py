@@ -10,7 +10,9 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
+from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
+from ._composed import slices_of
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,15 @@ class Layers:
         yield X
         yield _affine(X, last)
 
+    def before_last(self, X: Any) -> Any:
+        """What the last layer takes of rows, in the precision of these, (n, n_inputs)."""
+        own = self.astype(X.dtype)
+        widest = max(table.shape[0] for table in own.tables)
+        some = row_blocks(X.shape[0], 2 * X.dtype.itemsize * widest, block_budget())
+        if len(own.tables) == 1:
+            return X
+        return np.concatenate([list(own.inputs(X[rows]))[-2] for rows in some])
+
 
 class LayeredJacobian(FiniteJacobian):
     """Predictors ``C^T f(x)`` of rows by a network of dense layers.
@@ -135,12 +146,35 @@ class LayeredJacobian(FiniteJacobian):
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
 
     @property
+    def parameter_blocks(self) -> list[slice]:
+        return list(slices_of(self.layers.sizes))
+
+    @property
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        return [table.shape for table in self.layers.tables]
+
+    @property
     def n_between(self) -> int:
         return 2 * sum(len(table) for table in self.layers.tables)
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        *_, answer = self.layers.at(weights.ravel()).astype(self.dtype).inputs(self.X[rows])
-        return answer @ self.outputs
+        layers = self.layers.at(weights.ravel()).astype(self.dtype)
+        found = [list(layers.inputs(self.X[some]))[-1] for some in self._pieces(rows)]
+        predictor: np.ndarray = np.concatenate(found) @ self.outputs
+        return predictor
+
+    def _pieces(self, rows: Any) -> list[Any]:
+        """Some of the rows in blocks, where they are a slice."""
+        if not isinstance(rows, slice):
+            return [rows]
+        start, stop, _ = rows.indices(self.n_rows)
+        blocks = row_blocks(max(stop - start, 0), self._bytes_of_row, block_budget())
+        return [slice(start + some.start, start + some.stop) for some in blocks] or [rows]
+
+    @property
+    def _bytes_of_row(self) -> int:
+        """What one layer takes and gives of a row, at the most."""
+        return 2 * self.dtype.itemsize * max(max(own.shape) for own in self.layers.tables)
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         *taken, _ = self.layers.inputs(self.X[rows])
@@ -161,10 +195,44 @@ class LayeredJacobian(FiniteJacobian):
         taken, pulls = self._pulled(residual, rows)
         gradients = np.empty((len(residual), self.n_params), residual.dtype)
         for part, pull, inputs in zip(self.layers.parts(gradients), pulls, taken, strict=True):
-            inputs = inputs.toarray() if sparse.issparse(inputs) else inputs
-            np.multiply(pull[:, :, None], inputs[:, None], out=part[:, :, :-1])
-            part[:, :, -1] = pull
+            _each(pull, inputs, out=part)
         return gradients
+
+    def n_formed(self, n_vectors: int, n_outputs: int) -> int:
+        """Numbers that :meth:`products` forms of each row, besides the products."""
+        first, *others = self.layers.tables
+        of_first = n_vectors if sparse.issparse(self.X) else min(n_vectors, first.shape[1])
+        return len(first) * of_first + sum(
+            len(table) * min(n_vectors, table.shape[1]) for table in others
+        )
+
+    def products(self, block: np.ndarray, residual: np.ndarray, rows: slice) -> np.ndarray:
+        """Layer by layer: of ``V a`` and ``b`` where that is smaller than ``b ⊗ a``."""
+        taken, pulls = self._pulled(residual, rows)
+        products = np.zeros((len(residual), len(block)), np.result_type(block, residual))
+        for part, pull, inputs in zip(self.layers.parts(block), pulls, taken, strict=True):
+            if sparse.issparse(inputs) or len(block) < part.shape[2]:
+                moved = _affine(inputs, part)
+                products += np.matmul(moved, pull[:, :, None])[:, :, 0]
+            else:
+                products += (
+                    _each(pull, inputs).reshape(len(pull), -1) @ part.reshape(len(block), -1).T
+                )
+        return products.T
+
+    def weighted_lengths(
+        self, residual: np.ndarray, roots: list[np.ndarray]
+    ) -> list[np.ndarray] | None:
+        """By ``sum_ud root_ud^2 b_u^2 a_d^2``, without gradients."""
+        squares = [np.zeros(self.n_rows) for _ in roots]
+        weights = [self.layers.parts(root[None] ** 2) for root in roots]
+        for rows in self._pieces(slice(None)):
+            taken, pulls = self._pulled(residual[rows], rows)
+            for own, (pull, inputs) in enumerate(zip(pulls, taken, strict=True)):
+                square = inputs.power(2) if sparse.issparse(inputs) else inputs**2
+                for total, parts in zip(squares, weights, strict=True):
+                    total[rows] += np.einsum("nu,nu->n", pull**2, _affine(square, parts[own][0]))
+        return [np.sqrt(total) for total in squares]
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         taken, pulls = self._pulled(residual, rows)
@@ -212,7 +280,7 @@ def _affine(X: Any, table: np.ndarray) -> np.ndarray:
     """``V a`` of rows that a layer takes, shape (n, n_units), or (n, m, n_units) of m tables."""
     *shape, n_columns = table.shape
     given = np.asarray(X @ table[..., :-1].reshape(-1, n_columns - 1).T)
-    return given.reshape(-1, *shape) + table[..., -1]
+    return given.reshape(X.shape[0], *shape) + table[..., -1]
 
 
 def _back(pull: np.ndarray, tables: np.ndarray) -> np.ndarray:
@@ -227,6 +295,15 @@ def _outer(pull: np.ndarray, moved: np.ndarray) -> np.ndarray:
     n_rows, n_vectors, n_inputs = moved.shape
     products = pull.T @ moved.reshape(n_rows, n_vectors * n_inputs)
     return np.swapaxes(products.reshape(-1, n_vectors, n_inputs), 0, 1)
+
+
+def _each(pull: np.ndarray, inputs: Any, out: Any = None) -> np.ndarray:
+    """``b_i ⊗ [a_i, 1]^T`` of each row, shape (n, n_units, n_inputs + 1)."""
+    inputs = inputs.toarray() if sparse.issparse(inputs) else inputs
+    out = np.empty((*pull.shape, inputs.shape[1] + 1), pull.dtype) if out is None else out
+    np.multiply(pull[:, :, None], inputs[:, None], out=out[:, :, :-1])
+    out[:, :, -1] = pull
+    return out
 
 
 def _summed(pull: np.ndarray, inputs: Any) -> np.ndarray:

@@ -123,14 +123,17 @@ class RowSpaceJacobian(LinearJacobian):
     space : RowSpace
     n_spare : int
         How many dimensions more there could be with other labels and weights of the rows.
+    source : LinearJacobian of 0 rows
+        In the features that span the space.
     """
 
     is_reduced = True
 
-    def __init__(self, coordinates, fit_intercept, space, n_spare):
+    def __init__(self, coordinates, fit_intercept, space, n_spare, source):
         super().__init__(coordinates, fit_intercept)
         self.space = space
         self.n_spare = n_spare
+        self.source = source
 
     @classmethod
     def of(cls, jacobian, tables) -> RowSpaceJacobian:
@@ -149,16 +152,17 @@ class RowSpaceJacobian(LinearJacobian):
         # No row has a component along what the parameters add.
         coordinates = np.pad(coordinates, ((0, 0), (0, space.n_dimensions - n_found)))
         coordinates = coordinates.astype(X.dtype, copy=False)
-        return cls(coordinates, jacobian.fit_intercept, space, n_most - space.n_dimensions)
+        n_spare, source = n_most - space.n_dimensions, jacobian.without_rows()
+        return cls(coordinates, jacobian.fit_intercept, space, n_spare, source)
 
     def at(self, X):
         """Other rows, given by the user's features, in the coordinates of this Jacobian."""
-        return LinearJacobian(self.space.project(X), self.fit_intercept)
+        return LinearJacobian(self.space.project(self.source.made_of(X)), self.fit_intercept)
 
     def astype(self, dtype):
         """The same rows in another precision."""
-        coordinates = self.X.astype(dtype, copy=False)
-        return RowSpaceJacobian(coordinates, self.fit_intercept, self.space, self.n_spare)
+        coordinates, fit_intercept = self.X.astype(dtype, copy=False), self.fit_intercept
+        return RowSpaceJacobian(coordinates, fit_intercept, self.space, self.n_spare, self.source)
 
     def project(self, weights):
         """Parameters of these columns that stand for parameters of the user's features."""

@@ -125,6 +125,38 @@ class TargetsLoss(SummedLosses):
         return predicted[:, 0] if len(self.members) == 1 else predicted
 
 
+class SeparateTargets(TargetsLoss):
+    """The same where one model has the outputs of all, and that sum is what it minimised.
+
+    Parameters
+    ----------
+    members : sequence of Loss
+        Alike, each of outputs that it does not couple.
+    """
+
+    lead = Loss.lead
+
+    def __init__(self, members: Sequence[Loss]) -> None:
+        super().__init__(members)
+        first = self.members[0]
+        self.is_convex = first.is_convex
+        self.shares_curvature = first.shares_curvature
+        self.has_fisher = first.has_fisher
+        self.has_dispersion = first.has_dispersion
+
+    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Those of the members side by side, shape (n, n_outputs)."""
+        terms = self._terms(y, eta)
+        return np.hstack([loss.second_derivative(target, own) for loss, target, _, own in terms])
+
+    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
+        both = zip(self.members, self.predictors(eta), strict=True)
+        return np.hstack([loss.fisher_weight(own) for loss, own in both])
+
+    def of_target(self, target: int) -> Loss:
+        return self.members[target]
+
+
 class ProblemsLoss(SummedLosses):
     """The sum over binary problems, of a member each, in which the class of a row takes part.
 

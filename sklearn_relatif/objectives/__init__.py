@@ -16,10 +16,11 @@ from ._kernel_space import KernelSpaceObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._network import NetworkObjective
-from ._operator import PENALISED, CurvatureOperator
+from ._operator import CurvatureOperator
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
-from ._sizes import Sizes
+from ._sizes import PENALISED, Sizes
+from ._tangents import LayerOperator, TangentOperator
 
 __all__ = [
     "BOUND",
@@ -39,6 +40,7 @@ __all__ = [
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
+    "LayerOperator",
     "LinearMoments",
     "LinearObjective",
     "Member",
@@ -52,6 +54,7 @@ __all__ = [
     "Removals",
     "Shrinkage",
     "Sizes",
+    "TangentOperator",
     "UnknownBoundsError",
     "build_objective",
     "mirror_lower",

@@ -12,8 +12,7 @@ from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
 from ._grams import add_outer, mirror_lower
-from ._operator import PENALISED
-from ._sizes import Sizes
+from ._sizes import PENALISED, Sizes
 
 #: Gradients whose products are worth a pass over the matrix that they are added to.
 MANY = 512
@@ -40,6 +39,8 @@ class GaussNewtonObjective(Objective):
     sample_weight : ndarray of shape (n_rows,)
     penalty : ndarray of shape (1, n_params)
         ``Lambda``, the L2 penalty of each parameter.
+    penalty_share : ndarray of shape (n_rows,) or None
+        Share of ``Lambda`` that leaves with each row, where the penalty counts rows.
     """
 
     loss: Any
@@ -48,6 +49,7 @@ class GaussNewtonObjective(Objective):
     y: np.ndarray
     sample_weight: np.ndarray
     penalty: np.ndarray
+    penalty_share: Any = None
 
     removal_kind = "none"
     is_linear = False
@@ -82,6 +84,7 @@ class GaussNewtonObjective(Objective):
             self.weights.size,
             is_convex=self.loss.is_convex,
             is_penalised=bool(self.penalty.min() > 0),
+            itemsize=self.dtype.itemsize,
         )
 
     # --- rows ------------------------------------------------------------------------------
@@ -119,13 +122,18 @@ class GaussNewtonObjective(Objective):
         pull = self.jacobian.adjoint(weighted[:, None])
         return (pull + self.penalty * self.weights) / self.total_weight
 
+    def penalty_pulls(self):
+        if self.penalty_share is None:
+            return []
+        return [(self.penalty_share, (self.penalty * self.weights)[0])]
+
     def curvature_diagonal(self, kind):
         """That of the identity."""
         return np.ones(self.weights.size, self.dtype) if kind == "identity" else None
 
     def hessian(self) -> np.ndarray:
         """That of the tangents, shape (1, n_params, n_params)."""
-        return self.gauss_newton()
+        return self._whole("hessian")
 
     def gauss_newton(self) -> np.ndarray:
         """The Gauss-Newton matrix, shape (1, n_params, n_params)."""

@@ -30,21 +30,28 @@ class NetworkObjective(GaussNewtonObjective):
     def is_bent(self):
         return self.jacobian.is_bent
 
-    def hessian(self) -> np.ndarray:
-        """That of the network itself, shape (1, n_params, n_params)."""
-        matrix = self.gauss_newton()
-        units, size = np.eye(MANY, dtype=self.dtype), self.weights.size
-        for some in row_blocks(size, 1, MANY):
-            vectors = np.zeros((some.stop - some.start, size), self.dtype)
-            vectors[:, some] = units[: len(vectors), : len(vectors)]
-            matrix[0, some] += self.bend(vectors)
-        return matrix
+    def curvature_blocks(self, kind, blocks):
+        """Diagonal blocks of a curvature, the Hessian with its second derivatives of predictors."""
+        matrices = super().curvature_blocks(kind, blocks)
+        if kind == "hessian" and self.is_bent:
+            for matrix, own in zip(matrices, blocks, strict=True):
+                self._add_bends(matrix, own)
+        return matrices
 
-    def bend(self, vectors) -> np.ndarray:
-        """The part of the Hessian that the Gauss-Newton matrix has not, times vectors (m, P)."""
-        residual = self.rows.unit * (self.rows.norm * self.sample_weight)[:, None]
-        residual, products = residual.astype(vectors.dtype, copy=False), np.zeros_like(vectors)
-        bytes_per_row = len(vectors) * self.jacobian.n_between * vectors.itemsize
-        for rows in row_blocks(self.n_rows, bytes_per_row, block_budget()):
-            products += self.jacobian.bend(residual[rows], vectors, rows)
-        return products / self.total_weight
+    def _add_bends(self, matrix, own):
+        """By their products with unit vectors, some of the parameters after the other."""
+        for some in row_blocks(len(matrix), 1, MANY):
+            vectors = np.zeros((some.stop - some.start, self.weights.size), self.dtype)
+            places = np.arange(own.start + some.start, own.start + some.stop)
+            vectors[np.arange(len(vectors)), places] = 1
+            products = np.zeros_like(vectors)
+            bytes_per_row = len(vectors) * self.jacobian.n_between * vectors.itemsize
+            for rows in row_blocks(self.n_rows, bytes_per_row, block_budget()):
+                products += self.row_bend(vectors, rows)
+            matrix[some] += products[:, own] / self.total_weight
+
+    def row_bend(self, vectors, rows) -> np.ndarray:
+        """What some rows have of the second derivatives of predictors, times vectors (m, P)."""
+        length = self.rows.norm[rows] * self.sample_weight[rows]
+        residual = self.rows.unit[rows] * length[:, None]
+        return self.jacobian.bend(residual.astype(vectors.dtype, copy=False), vectors, rows)

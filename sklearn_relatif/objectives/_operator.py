@@ -11,8 +11,6 @@ from scipy import sparse
 from ..utils._blocks import block_budget, row_blocks
 from ._grams import add_gram, mirror_lower
 
-#: The curvatures that the penalty is a part of.
-PENALISED = ("hessian", "gauss_newton")
 #: Blocks whose memory the ``B_i`` of all rows may take, to be held.
 MOST_HELD = 8
 
@@ -36,7 +34,13 @@ class CurvatureOperator:
         What the penalty (of the Hessian) and the damping add to the diagonal.
     coupling : ndarray of shape (n_columns, n_outputs, n_outputs) or None
         What the penalty adds beside it.
+    is_sparse : bool
+        Whether products are with sparse features, which BLAS has no threads for.
+    is_bent : bool
+        Whether there is a part of second derivatives of the predictors: linear ones have none.
     """
+
+    is_bent = False
 
     def __init__(self, objective, curvature, damping):
         self.objective = objective
@@ -75,6 +79,18 @@ class CurvatureOperator:
     def n_params(self):
         return self.ridge.size
 
+    @property
+    def is_sparse(self):
+        return self.objective.jacobian.is_sparse
+
+    @property
+    def dtype(self):
+        return self.objective.dtype
+
+    def sizes(self):
+        """What decides which structure it may be given."""
+        return self.objective.sizes()
+
     def multiply(self, vectors):
         """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""
         products = np.zeros_like(vectors)
@@ -91,7 +107,7 @@ class CurvatureOperator:
     def multiply_rows(self, vectors, rows):
         """``sum_i B_i ⊗ x~_i x~_i^T v`` over some rows, given by a slice or by positions."""
         own = self.objective.jacobian.loaded(rows, vectors.dtype)
-        eta = _apply(self.inner(rows), own.apply(vectors))
+        eta = apply_inner(self.inner(rows), own.apply(vectors))
         return self.restrict(own.adjoint(eta.astype(vectors.dtype, copy=False)))
 
     def regularise(self, vectors):
@@ -151,6 +167,15 @@ class CurvatureOperator:
         grams /= self.objective.total_weight
         return grams
 
+    def projected_diagonal(self, outputs, columns):
+        """``(1/S) sum_i (U^T B_i U)_kk (T^T x~_i)_j^2``, shape (n_outputs, n_basis)."""
+        diagonal = np.zeros((len(outputs), columns.shape[1]))
+        bytes_per_row = 8 * (2 * columns.shape[1] + len(outputs) ** 2)
+        for rows in row_blocks(self.objective.n_rows, bytes_per_row, block_budget()):
+            projected = self.objective.jacobian.apply(columns.T, rows)[:, :, 0]
+            diagonal += self.rotated_inner(rows, outputs).T @ projected**2
+        return diagonal / self.objective.total_weight
+
     def second_moment(self):
         """``sum_i a_i x~_i x~_i^T``, where ``a_i`` is the share of row i in the traces of B."""
         n_outputs, n_columns = self.objective.shape
@@ -163,6 +188,6 @@ class CurvatureOperator:
         return moment / trace if trace > 0 else moment
 
 
-def _apply(inner, eta):
+def apply_inner(inner, eta):
     """``B_i eta_im`` for eta of shape (n, m, n_outputs)."""
     return eta * inner[:, None, :] if inner.ndim == 2 else np.matmul(eta, inner)

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+#: The curvatures that the penalty is a part of.
+PENALISED = ("hessian", "gauss_newton")
+
 
 class Sizes(NamedTuple):
     """How large the curvatures of a linear objective are, and of which structure.
@@ -30,6 +33,8 @@ class Sizes(NamedTuple):
         Whether an L1 penalty or a bound holds parameters at zero.
     row_space_obstacle : str or None
         Why the features cannot be reduced to the space of the rows; None if they can.
+    itemsize : int
+        Bytes of each number in a matrix.
     """
 
     n_rows: int
@@ -44,6 +49,7 @@ class Sizes(NamedTuple):
     shares_penalty: bool
     is_restricted: bool
     row_space_obstacle: str | None
+    itemsize: int = 8
 
     @classmethod
     def of(cls, objective: Any) -> Sizes:
@@ -68,7 +74,14 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of_parameters(
-        cls, n_rows: int, n_params: int, *, is_convex: bool = True, is_penalised: bool = False
+        cls,
+        n_rows: int,
+        n_params: int,
+        *,
+        is_convex: bool = True,
+        is_penalised: bool = False,
+        shares_penalty: bool = True,
+        itemsize: int = 8,
     ) -> Sizes:
         """Those of parameters that predictors do not depend on in a linear way: one block."""
         return cls(
@@ -81,9 +94,10 @@ class Sizes(NamedTuple):
             couples_outputs=True,
             is_convex=is_convex,
             is_penalised=is_penalised,
-            shares_penalty=True,
+            shares_penalty=shares_penalty,
             is_restricted=False,
             row_space_obstacle="the model is not linear in its parameters",
+            itemsize=itemsize,
         )
 
     @property
@@ -103,13 +117,13 @@ class Sizes(NamedTuple):
 
     def indefinite_rows(self, kind: str) -> str | None:
         """Why a curvature has no root of each row's part in it; None if it has."""
-        if kind == "hessian" and not self.is_convex:
+        if kind in PENALISED and not self.is_convex:
             return "the loss is not convex, so that rows may have negative second derivatives"
         return None
 
     def has_ridge(self, kind: str, damping: float) -> bool:
         """Whether a curvature has something on the diagonal for every coefficient."""
-        return damping > 0 or (kind == "hessian" and self.is_penalised)
+        return damping > 0 or (kind in PENALISED and self.is_penalised)
 
 
 def _row_space_obstacle(n_features, penalty, mask):
