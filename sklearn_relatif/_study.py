@@ -415,7 +415,8 @@ def prepare_study(
     is_frozen = isinstance(estimator, FrozenEstimator)
     # Of a model that is made of several, the rows as the first of them takes them.
     numbers = fitted.members[0].features if fitted.members else features
-    warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
+    if not (fitted.may_stop_early and np.isfinite(distance)):
+        warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
     return Study(
         model=model,
         transformers=transformers,

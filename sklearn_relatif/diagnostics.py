@@ -10,6 +10,7 @@ Wood 2017, section 6.10), as R's mgcv has it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -196,7 +197,7 @@ def feature_names(study: Study) -> list[str]:
     ----------
     study : Study
     """
-    n_features = study.training_data.features.shape[1]
+    n_features = math.prod(study.training_data.features.shape[1:])
     names = getattr(study.model, "feature_names_in_", None)
     if names is None and study.transformers:
         names = getattr(study.estimator, "feature_names_in_", None)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..optimality import is_at_optimum
 from ..utils._boxes import (
     across,
     box,
@@ -23,6 +22,7 @@ from ..utils._text import clip, clip_apart, text_of
 from ._sentences import why
 from .explained import as_content
 from .page import MAX_NAME, number
+from .views import is_off_optimum
 
 #: Rows, columns of numbers and cells of a row that are shown.
 N_ROWS, N_COLUMNS, N_CELLS = 5, 5, 8
@@ -43,9 +43,7 @@ def box_of(report: Any) -> str:
         caption += f", {report.n_test:,} test rows"
     parts = [
         _source(report.source),
-        paragraph(
-            report.verdict(), "" if is_at_optimum(model["distance_to_optimum"]) else "strong"
-        ),
+        paragraph(report.verdict(), "strong" if is_off_optimum(model) else ""),
         paragraph(report.view.quality(model)),
         _findings(report),
         _rows(report),
@@ -90,7 +88,7 @@ def _rows(report: Any) -> str:
     bodies = []
     for position, cells in zip(first, zip(*texts, strict=True), strict=True):
         more = escape(why(columns, position, report.n_test))
-        if report.cells is not None:
+        if report.cells is not None and report.cells.row_shape is None:
             more += f"<br>{_cells(report.cells.row(position))}"
         bodies += [
             line(cells, words=words),

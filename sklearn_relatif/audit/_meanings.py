@@ -186,7 +186,15 @@ FACTS = {
         "distance to the optimum",
         "How far the fitted parameters are from those that minimise the training objective, in "
         "standard errors of the parameters: at 1, they are off by as much as they would change "
-        "with another sample of rows. Above 0.3 the numbers of this report mislead.",
+        "with another sample of rows. Above 0.3 the numbers of this report mislead, unless the "
+        "model is one whose training may stop anywhere.",
+    ),
+    "explained_by": Meaning(
+        "explained by",
+        "A network is explained as the model that is linear in the changes of its parameters, at "
+        "those where its training stopped, which need be no optimum. Influence then tells what a "
+        "row does to a model that is held near these; what training without the row would lead to "
+        "is another question, which only training answers.",
     ),
     "accuracy": Meaning(
         "training accuracy", "The share of the training rows that the model predicts as labelled."

@@ -20,6 +20,10 @@ NO_FACTOR = (
     "The exact curvature is too large to factor: leave-one-out numbers are left out, and leverage "
     "and self-influence come from the approximation that the solver uses."
 )
+NOT_LINEAR = (
+    "The model is not linear in its parameters, so no step leads to the models without single "
+    "rows: leave-one-out numbers are left out. What is told of rows is told by its tangent."
+)
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
@@ -54,6 +58,8 @@ def model_columns(study, view):
     if has_leave_one_out(objective):
         predictor = study.remover.loo_predictor()
         columns |= view.without(study, predictor)
+    elif not objective.is_linear:
+        notes.append(NOT_LINEAR)
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
@@ -103,7 +109,8 @@ def has_leave_one_out(objective):
         return all(has_leave_one_out(member.objective) for member in objective.members)
     if objective.has_closed_form:
         return True
-    return objective.loss.has_curvature and has_exact_factor(objective, "hessian")
+    is_stepped = objective.is_linear and objective.loss.has_curvature
+    return is_stepped and has_exact_factor(objective, "hessian")
 
 
 def losses(objective):

@@ -19,7 +19,7 @@ from ._sentences import why
 from ._source import DataSource
 from .explained import ExplainedPrediction
 from .findings import N_FINDINGS, NOTHING, Finding, not_checked
-from .views import View, percent, view_of
+from .views import View, must_be_optimal, percent, view_of
 
 #: Rows of each section of the report.
 N_SHOWN = 20
@@ -309,8 +309,9 @@ class AuditReport:
         n_rows : int, default=20
             Length of the lists.
         image_shape : tuple of int, default=None
-            Height and width, and 3 for colours, of the images that rows are: explained predictions
-            are shown as pictures, whose largest value is white. None: rows are no images.
+            Height and width of the images that rows are, with 3 for colours after or before them:
+            explained predictions are shown as pictures, whose largest value is white. None: rows
+            are no images, but for those that are arrays of such a shape themselves.
 
         Raises
         ------
@@ -362,6 +363,11 @@ class AuditReport:
         distance = self.model["distance_to_optimum"]
         if np.isnan(distance):
             fit = "IT IS NOT KNOWN HOW FAR THE FIT IS FROM ITS OPTIMUM: numbers overflow"
+        elif not must_be_optimal(self.model):
+            fit = (
+                "it is explained by its tangent where training stopped, "
+                f"{in_standard_errors(distance)} of the parameters from an optimum"
+            )
         elif is_at_optimum(distance):
             fit = (
                 f"the fit is close to its optimum, {in_standard_errors(distance)} of the "

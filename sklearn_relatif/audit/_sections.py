@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -15,6 +16,8 @@ from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
 from ..utils._validation import group_labels
 
+#: What stands for a network in all that is told of its rows.
+TANGENT = "its tangent where training stopped"
 #: Groups that are retrained without, at most: the largest ones.
 MAX_GROUPS = 50
 #: Relative error of the condition number, of which the order of magnitude matters.
@@ -26,12 +29,14 @@ EIGENVALUE_TOLERANCE = 1e-2
 
 def identify_model(study):
     """What a model is called, its settings and the size of what it was trained on."""
+    tangent = {"explained_by": TANGENT} if study.objective.may_stop_early else {}
     return {
         "model": type(study.model).__name__,
         "settings": _settings(study.model),
         "n_rows": study.objective.n_rows,
-        "n_features": int(study.training_data.features.shape[1]),
+        "n_features": math.prod(study.training_data.features.shape[1:]),
         "distance_to_optimum": study.distance_to_optimum,
+        **tangent,
     }
 
 

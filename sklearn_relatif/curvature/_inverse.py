@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..objectives import PENALISED
+from ..objectives import PENALISED, TangentOperator
 from ..utils._arrays import on_host
 from ._array_cholesky import ArrayCholeskyCurvature
 from ._array_sums import add_to_diagonal, summed_blocks
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._indefinite import refusal_of
-from ._null_space import held, null_space
+from ._null_space import held, null_space, tangent_null_space
 
 
 def own_kind(objective, kind: str) -> str:
@@ -46,8 +46,9 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    if kind == "hessian" and objective.is_bent:
-        return _factorise_bent(objective, blocks, damping)
+    if not objective.is_linear:
+        total = TangentOperator(objective, kind, damping)
+        return factorise_tangents(total, blocks[0], slice(0, total.n_params))
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)
 
 
@@ -78,13 +79,26 @@ def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:
     return DiagonalCurvature(diagonal + diagonal.dtype.type(damping) * (diagonal > 0))
 
 
-def _factorise_bent(objective, blocks, damping):
-    """A factor of the Hessian of a network, or a ValueError that says what would be one."""
-    diagonal = np.diag(blocks[0]).copy()
+def factorise_tangents(total, block, parameters) -> CholeskyCurvature:
+    """Factorise a block of a curvature of a model that is not linear in its parameters.
+
+    Parameters
+    ----------
+    total : TangentOperator
+    block : ndarray of shape (size, size)
+        Overwritten.
+    parameters : slice
+        Those that it is of.
+    """
+    diagonal = np.diag(block).copy()
     try:
-        return factorise(objective, blocks)
+        return CholeskyCurvature(
+            block[None], total.objective.dtype, lambda: [tangent_null_space(total, parameters)]
+        )
     except ValueError:
-        raise ValueError(refusal_of(blocks[0], diagonal, damping)) from None
+        if not total.is_bent:
+            raise
+        raise ValueError(refusal_of(block, diagonal, total.damping)) from None
 
 
 def factorise(objective, blocks, unpenalised=False):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ._base import measured
-from ._cholesky import CholeskyCurvature
 from ._composed import ComposedCurvature
+from ._inverse import factorise_tangents
 from ._kfac import KroneckerCurvature
 from ._memory import Factor
 
@@ -38,10 +35,10 @@ class LayeredCurvature(ComposedCurvature):
         ----------
         total : TangentOperator
         """
-        dtype, places = total.objective.dtype, total.objective.jacobian.parameter_blocks
+        places = total.objective.jacobian.parameter_blocks
         members = [
-            CholeskyCurvature(block[None], dtype, partial(_nowhere, len(block)))
-            for block in total.blocks()
+            factorise_tangents(total, block, own)
+            for block, own in zip(total.blocks(), places, strict=True)
         ]
         return cls(members, places)
 
@@ -67,11 +64,6 @@ class LayeredCurvature(ComposedCurvature):
 
     def coordinates(self, objective):
         return objective, self
-
-
-def _nowhere(size: int) -> list[np.ndarray]:
-    """No directions in which a block has no curvature by construction, as far as is known."""
-    return [np.zeros((size, 0))]
 
 
 def obstacle_of_layers(objective: Any) -> str | None:

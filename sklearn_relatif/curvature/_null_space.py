@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg, sparse
 
+#: So many parameters without a penalty are searched for directions, where predictors are not linear
+#: in them.
+FEW = 1000
+
 
 def null_space(objective, n_blocks, unpenalised):
     """Directions that no training row and no penalty sees, per block of a curvature.
@@ -23,11 +27,8 @@ def null_space(objective, n_blocks, unpenalised):
     Returns
     -------
     directions : list of ndarray of shape (size, n_null), one a block
-        What of them :func:`held` holds is orthonormal. Of models that are not linear in their
-        parameters none is known.
+        What of them :func:`held` holds is orthonormal.
     """
-    if not objective.is_linear:
-        return [np.zeros((objective.weights.size, 0))]
     n_outputs, n_columns = objective.shape
     gram, per_output = _gram(objective), []
     if objective.coupling is not None and not unpenalised:
@@ -45,6 +46,39 @@ def null_space(objective, n_blocks, unpenalised):
             _orthonormal_in_coefficients(basis) if _leaves_intercept(objective) else basis
         )
     return per_output if n_blocks == n_outputs else [linalg.block_diag(*per_output)]
+
+
+def tangent_null_space(total, parameters) -> np.ndarray:
+    """The same of some parameters of a model that is not linear in them.
+
+    Among those are the gauge of a softmax's intercepts and all that leads to a unit that is zero
+    for every row. More than a thousand parameters without a penalty are not searched.
+
+    Parameters
+    ----------
+    total : TangentOperator
+    parameters : slice
+
+    Returns
+    -------
+    ndarray of shape (n_parameters, n_null)
+        Orthonormal.
+    """
+    ridge = total.ridge[0, parameters]
+    free = np.flatnonzero(ridge == 0)
+    if not 0 < len(free) <= FEW:
+        return np.zeros((len(ridge), 0))
+    units = np.zeros((len(free), total.n_params), total.objective.dtype)
+    units[np.arange(len(free)), parameters.start + free] = 1
+    null = _of_gram(total.seen(units)[:, parameters][:, free].astype(np.float64), units.dtype)
+    if total.is_bent and null.size:
+        bent = total.bent(null.T.astype(units.dtype) @ units)
+        _, sizes, ways = linalg.svd(bent.T, full_matrices=False)
+        size_of_whole = max(np.abs(total.diagonal()).max(), np.finfo(units.dtype).tiny)
+        null = null @ ways[sizes < np.sqrt(np.finfo(units.dtype).eps) * size_of_whole].T
+    basis = np.zeros((len(ridge), null.shape[1]))
+    basis[free] = null
+    return basis
 
 
 def _along_lengths(objective, gram):
@@ -99,14 +133,17 @@ def _gram(objective):
     return gram
 
 
-def _of_gram(gram):
-    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length."""
+def _of_gram(gram, dtype=np.float64):
+    """Orthonormal null directions of a Gram matrix, judged with its columns at unit length.
+
+    It is known to the precision of a dtype.
+    """
     lengths = np.sqrt(np.diag(gram))
     seen = lengths > 0
     scaled = gram[np.ix_(seen, seen)] / lengths[seen, None] / lengths[seen]
     values, vectors = np.linalg.eigh(scaled)
     # Eigenvalues are known to some eps: as much as the factorisation asks of its pivots.
-    limit = 10 * np.sqrt(len(gram)) * np.finfo(float).eps * values.max(initial=1)
+    limit = 10 * np.sqrt(len(gram)) * np.finfo(dtype).eps * values.max(initial=1)
     null = vectors[:, values < limit]
     basis = np.zeros((len(gram), null.shape[1]))
     if null.size:

@@ -317,7 +317,13 @@ def compacted(study: Study) -> Attribution:
             "curvature='active_set' compare queries with the training features themselves."
         )
     if not objective.is_linear:
-        raise ValueError("compact() is for models that are linear in their parameters.")
+        n_rows, n_params = objective.n_rows, objective.weights.size
+        raise ValueError(
+            "compact() is for models that are linear in their parameters. A row of this one is its "
+            f"gradient, of {n_params:,} numbers, and {n_rows:,} rows would take "
+            f"{4 * n_rows * n_params / 2**20:,.1f} MiB in single precision. Make a compact form of "
+            "its last layer, or save the explainer as it is."
+        )
     curvature.check_factored("compact()")
     factors = {name: study.factors(name) for name in reversed(CRITERIA)}
     queries = _trial_queries(objective)

@@ -79,7 +79,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix, data frame} of shape (n_train, n_features)
-            The training rows.
+            The training rows. Arrays of other shapes, such as pictures, are laid flat.
         y : array-like of shape (n_train,), optional
             Their labels or targets, to be shown in explanations; they take no part in the search.
 
@@ -167,10 +167,13 @@ def _checked_rows(
     """The features of rows, and their index labels."""
     refuse_lazy(X)
     refuse_dispatched("neighbours are found with NumPy", X=X)
+    index = row_index(X)
+    if len(getattr(X, "shape", ())) > 2:  # Pictures are compared pixel by pixel.
+        X = np.asarray(X).reshape(len(index), -1)
     features = validate_data(
         explainer, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
     )
-    return features, row_index(X)
+    return features, index
 
 
 def _checked_labels(y: ArrayLike | None, X: Any) -> NDArray[Any] | None:

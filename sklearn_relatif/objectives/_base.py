@@ -58,6 +58,9 @@ class Objective:
         Whether an L1 penalty, or a bound, chooses which of the parameters are active.
     is_bent : bool
         Whether the Hessian has a part that the Gauss-Newton matrix has not.
+    may_stop_early : bool
+        Whether training stops wherever it is told to, as that of networks does, so that a distance
+        from the optimum tells neither of other rows nor of a failed fit.
     """
 
     loss: Any
@@ -116,6 +119,10 @@ class Objective:
 
     @property
     def is_bent(self) -> bool:
+        return False
+
+    @property
+    def may_stop_early(self) -> bool:
         return False
 
     @property

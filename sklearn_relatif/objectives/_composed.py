@@ -131,6 +131,10 @@ class ComposedObjective(Objective):
         return any(member.objective.is_bent for member in self.members)
 
     @property
+    def may_stop_early(self):
+        return any(member.objective.may_stop_early for member in self.members)
+
+    @property
     def is_linear(self):
         return all(member.objective.is_linear for member in self.members)
 

@@ -25,6 +25,7 @@ class NetworkObjective(GaussNewtonObjective):
     """
 
     removal_kind = "network"
+    may_stop_early = True
 
     @property
     def is_bent(self):

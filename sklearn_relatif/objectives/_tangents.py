@@ -71,8 +71,7 @@ class TangentOperator:
     def multiply(self, vectors):
         """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""
         products = np.zeros_like(vectors)
-        bytes_per_row = len(vectors) * self.objective.jacobian.n_between * vectors.itemsize
-        for rows in row_blocks(self.objective.n_rows, bytes_per_row, block_budget()):
+        for rows in self._row_blocks(vectors):
             products += self.multiply_rows(vectors, rows)
         return products / self.objective.total_weight + self.regularise(vectors)
 
@@ -98,6 +97,26 @@ class TangentOperator:
             for root, sign in self.objective.roots(self.curvature, rows):
                 total += sign * np.square(jacobian.gradients(root, rows)).sum(axis=0)
         return total / self.objective.total_weight + self.ridge[0]
+
+    def seen(self, vectors):
+        """``sum_i J_i^T J_i v`` over the rows that count: zero where none sees a direction."""
+        products, jacobian = np.zeros_like(vectors), self.objective.jacobian
+        counts = (self.objective.sample_weight > 0).astype(vectors.dtype)
+        for rows in self._row_blocks(vectors):
+            eta = jacobian.apply(vectors, rows) * counts[rows][:, None, None]
+            products += jacobian.adjoint(eta, rows)
+        return products
+
+    def bent(self, vectors):
+        """What second derivatives of the predictors contribute to ``M v``, if it has these."""
+        products = np.zeros_like(vectors)
+        for rows in self._row_blocks(vectors):
+            products += self.objective.row_bend(vectors, rows)
+        return products / self.objective.total_weight
+
+    def _row_blocks(self, vectors):
+        bytes_per_row = len(vectors) * self.objective.jacobian.n_between * vectors.itemsize
+        return row_blocks(self.objective.n_rows, bytes_per_row, block_budget())
 
     def blocks(self) -> list[np.ndarray]:
         """The diagonal blocks of M, one for each part that the Jacobian has."""

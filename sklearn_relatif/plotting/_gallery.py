@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..metrics import at_explainer
 from ..results import Explanation, TrainingRows
+from ..utils._pictures import SHAPES, as_pictures, is_picture
 from ..utils._style import name_of, new_axes, note_size, palette_of, plain
 from ..utils._text import clip, short_text, text_of
 
@@ -133,7 +135,8 @@ class GalleryDisplay:
             ax = new_axes(*inches)
         self.ax_, self.figure_ = ax, ax.figure
         ax.set(xlim=(0, width), ylim=(step * n_queries, 0), aspect="equal")
-        style: dict[str, Any] = {"cmap": cmap, **self._range()}
+        low, high = self._range()
+        style: dict[str, Any] = {"cmap": cmap, "vmin": low, "vmax": high}
         marked = palette_of(ax).opposes
         self.pictures_: list[AxesImage] = []
         self.captions_: list[Text] = []
@@ -141,6 +144,8 @@ class GalleryDisplay:
         def draw(picture: np.ndarray, caption: tuple[str, bool], left: float, top: float) -> None:
             text, is_marked = caption
             extent = (left, left + 1, top + height_one, top)
+            if picture.ndim == 3:
+                picture = _colours(picture, low, high)
             self.pictures_.append(ax.imshow(picture, extent=extent, **style))
             written = ax.text(left + 0.5, top - GAP / 2, plain(text), ha="center", va="bottom")
             if is_marked:
@@ -170,15 +175,10 @@ class GalleryDisplay:
             left += one.indices.shape[1] * (1 + GAP) - GAP + STRIP_GAP
         return lefts, left - STRIP_GAP
 
-    def _range(self) -> dict[str, float]:
-        """One scale of grey for all pictures; colours have theirs."""
-        if self.query_pictures.ndim == 4:
-            return {}
+    def _range(self) -> tuple[float, float]:
+        """One scale of brightness for all pictures."""
         both = (self.query_pictures, self.training_pictures)
-        return {
-            "vmin": min(some.min() for some in both),
-            "vmax": max(some.max() for some in both),
-        }
+        return min(some.min() for some in both), max(some.max() for some in both)
 
     def _caption_size(self, width: float, height: float) -> float:
         """Font size at which captions stay over their pictures, in given axes too."""
@@ -227,14 +227,15 @@ class GalleryDisplay:
         explanations : Explanation or dict of str to Explanation
             All of the same queries. The keys of a dict become the headings, those that are
             criteria by the names of their methods.
-        X_train : {array-like, data frame} of shape (n_rows, n_pixels)
+        X_train : {array-like, data frame} of shape (n_rows, n_pixels) or (n_rows, ...)
             The training rows as pixels.
-        X : {array-like, data frame} of shape (n_queries, n_pixels)
+        X : {array-like, data frame} of shape (n_queries, n_pixels) or (n_queries, ...)
             The queries as pixels, one for each entry of the explanations.
         labels : array-like of shape (n_queries,), optional
             The queries' own labels: those that the model predicts otherwise stand out.
         image_shape : tuple of int, optional
-            (height, width), or (height, width, 3) for colours. None: square.
+            (height, width), or for colours (height, width, 3) or (3, height, width). None: that of
+            the rows, or of flat ones, square.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
         cmap : str, default="gray_r"
@@ -277,11 +278,11 @@ class GalleryDisplay:
         Parameters
         ----------
         estimator : fitted RelatIFExplainer, or Pipeline that ends in one
-        X : {array-like, data frame} of shape (n_queries, n_pixels)
+        X : {array-like, data frame} of shape (n_queries, n_pixels) or (n_queries, ...)
             The queries.
         y : array-like of shape (n_queries,), optional
             The labels to explain. None: the predicted ones.
-        X_train : {array-like, data frame} of shape (n_rows, n_pixels)
+        X_train : {array-like, data frame} of shape (n_rows, n_pixels) or (n_rows, ...)
             The training rows: an explainer does not keep their pixels.
         criterion : str or sequence of str, optional
             See :meth:`RelatIFExplainer.explain`; a strip for each.
@@ -290,7 +291,8 @@ class GalleryDisplay:
         labels : array-like of shape (n_queries,), optional
             The queries' own labels: those that the model predicts otherwise stand out.
         image_shape : tuple of int, optional
-            (height, width), or (height, width, 3) for colours. None: square.
+            (height, width), or for colours (height, width, 3) or (3, height, width). None: that of
+            the rows, or of flat ones, square.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
         cmap : str, default="gray_r"
@@ -333,15 +335,23 @@ def _row_caption(training_rows: TrainingRows, row: int) -> tuple[str, bool]:
     return _caption(label, prediction)
 
 
+def _colours(picture: np.ndarray, low: float, high: float) -> np.ndarray:
+    """A picture as matplotlib takes colours, by the range of all pictures."""
+    if picture.dtype == np.uint8 or (low >= 0 and high <= 1):
+        return picture
+    return np.asarray((picture - low) / ((high - low) or 1.0), np.float64)
+
+
 def _pictures(X: Any, image_shape: Sequence[int] | None) -> np.ndarray:
     """Rows of pixels as pictures."""
     X = np.asarray(X)
-    n_pixels = int(np.prod(X.shape[1:]))
+    n_pixels = math.prod(X.shape[1:])
     if image_shape is None:
-        image_shape = (round(n_pixels**0.5),) * 2
-    if np.prod(image_shape) != n_pixels:
+        side = math.isqrt(n_pixels)
+        image_shape = X.shape[1:] if X.ndim > 2 else (side, side)
+    if not is_picture(image_shape) or math.prod(image_shape) != n_pixels:
+        row = f"of {n_pixels} values" if X.ndim <= 2 else f"of shape {X.shape[1:]}"
         raise ValueError(
-            f"A row of {n_pixels} values is no picture of shape {tuple(image_shape)}; set "
-            "image_shape=(height, width) or (height, width, 3)."
+            f"A row {row} is no picture of shape {tuple(image_shape)}; set image_shape={SHAPES}."
         )
-    return X.reshape(len(X), *image_shape)
+    return as_pictures(X, image_shape)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._losses import as_matrices
+from ._losses import as_matrices, differences
 
 #: Newton steps, of which a convex objective takes a few, and how often one is halved at most.
 MAX_STEPS, MAX_HALVINGS = 100, 30
@@ -21,7 +21,8 @@ def dense_jacobian(jacobian: Any, n_params: int) -> np.ndarray:
 class DenseObjective:
     """An objective with parameters, by its loss and the Jacobians of all rows.
 
-    Where predictors are not linear in the parameters, they are those of the tangent.
+    Where predictors are not linear in the parameters, they are those of the tangent; the Hessian of
+    a network, as a curvature, has their second derivatives by differences of their Jacobian.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class DenseObjective:
     ----------
     shape : tuple
         (n_outputs, n_columns) of the parameters.
+    at : FiniteJacobian
+    is_bent : bool
     jacobian : ndarray of shape (n_rows, n_outputs, n_params)
     weight : ndarray of shape (n_rows, n_outputs)
         Of a row in each output, the sample weight included.
@@ -49,6 +52,7 @@ class DenseObjective:
         self.shape = shape
         self.loss, self.y = objective.loss, objective.y
         self.parameters = objective.weights.ravel().astype(np.float64)
+        self.at, self.is_bent = objective.jacobian, objective.is_bent
         self.jacobian = dense_jacobian(objective.jacobian, self.parameters.size)
         self.offset = objective.training_predictor - self.jacobian @ self.parameters
         self.sample_weight = np.asarray(objective.sample_weight, np.float64)
@@ -108,6 +112,8 @@ class DenseObjective:
         identity = np.eye(len(self.parameters))
         if kind == "identity":
             matrix = identity
+        elif kind == "hessian" and self.is_bent:
+            matrix = (self.hessian(self.parameters) + self._bend()) / self.total_weight
         elif kind in ("hessian", "gauss_newton"):
             matrix = self.hessian(self.parameters) / self.total_weight
         elif kind == "fisher":
@@ -117,6 +123,13 @@ class DenseObjective:
             gradients = self.gradients()
             matrix = (gradients.T * self.sample_weight) @ gradients / self.total_weight
         return np.where(self.both_active, matrix + damping * identity, 0.0)
+
+    def _bend(self) -> np.ndarray:
+        """``sum_i s_i sum_k r_ik d^2 eta_ik / d theta^2``, shape (n_params, n_params)."""
+        residual = self.sample_weight[:, None] * self._residuals(self.parameters)
+        residual = residual[:, None].astype(self.at.dtype)
+        found = differences(lambda at: self.at.moved(at).adjoint(residual), self.parameters[None])
+        return (found[0] + found[0].T) / 2
 
     def _sum(self, inner: Any, weight: Any) -> np.ndarray:
         """``sum_i s_i J_i^T A_i J_i``."""

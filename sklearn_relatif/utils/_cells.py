@@ -29,7 +29,8 @@ class Cells:
     ----------
     table : data frame, series, array, sparse matrix or sequence
         Of pandas, Polars, PyArrow, NumPy (also with named fields) or SciPy, or a list. Of sparse
-        rows, the cells that are not 0 are read.
+        rows, the cells that are not 0 are read. Rows that are arrays themselves, as pictures are,
+        have a cell for each number.
     n_rows : int, default=None
         The number of rows that it must have. None: any.
 
@@ -39,6 +40,10 @@ class Cells:
     n_rows : int
     names : list of str or None
         Of the columns, in their order, each once. None of sparse rows, which have too many.
+    row_shape : tuple of int or None
+        Of rows that are arrays themselves, so that their cells are no columns. None of others.
+    flat : data frame, series, array, sparse matrix or sequence
+        The table with a column a cell: another one only of rows that are arrays themselves.
 
     Examples
     --------
@@ -69,6 +74,10 @@ class Cells:
         self.n_rows = int(shape[0])
         if sparse.issparse(self.table):
             self.table = sparse.csr_array(self.table)
+        self.row_shape = tuple(map(int, shape[1:])) if len(shape) > 2 else None
+        self.flat: Any = self.table
+        if self.row_shape is not None:
+            self.flat = np.asarray(self.table).reshape(self.n_rows, -1)
         self.names = None if sparse.issparse(self.table) else apart(self._named(shape))
 
     def _named(self, shape):
@@ -76,6 +85,8 @@ class Cells:
         if len(shape) == 1:
             fields = getattr(getattr(table, "dtype", None), "names", None)
             return map(text_of, fields or [_own_name(table)])
+        if self.row_shape is not None:
+            return (",".join(map(str, place)) for place in np.ndindex(*self.row_shape))
         if hasattr(table, "column_names"):  # PyArrow
             return map(text_of, table.column_names)
         return map(text_of, getattr(table, "columns", range(shape[1])))
@@ -109,7 +120,7 @@ class Cells:
 
     def _cell(self, row, place):
         """The value at a place, read without its column where that would have to be loaded."""
-        table = self.table
+        table = self.flat
         if hasattr(table, "iloc"):
             return table.iloc[row] if table.ndim == 1 else table.iloc[row, place]
         if _has_columns(table):
@@ -119,7 +130,7 @@ class Cells:
         return _value(table, row) if np.ndim(table) == 1 else table[row, place]
 
     def _column(self, place):
-        table = self.table
+        table = self.flat
         if _has_fields(table):
             return table[table.dtype.names[place]]
         if table.ndim == 1 if hasattr(table, "ndim") else not _has_columns(table):

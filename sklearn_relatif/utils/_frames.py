@@ -149,7 +149,7 @@ def columns_at(
         names, columns = _of_sparse_rows(cells.table, positions)
     else:
         names = cells.names or []
-        columns = _of_rows(cells.table, positions, library)
+        columns = _of_rows(cells.flat, positions, library)
     return dict(zip(apart(f"{prefix}{name}" for name in names), columns, strict=True))
 
 

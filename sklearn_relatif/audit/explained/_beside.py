@@ -171,9 +171,10 @@ def _signed(value):
 
 def _columns(one, positions, cells, own_cells, ranges, order):
     """The cells of the columns, in an order that is given or found."""
-    if cells is None and own_cells is None:
+    given = cells or own_cells
+    if given is None or given.row_shape is not None:
         return []
-    is_sparse = (cells or own_cells).names is None
+    is_sparse = given.names is None
     absent = ZERO if is_sparse else LACKING
     own = {} if own_cells is None else dict(own_cells.row(one.position))
     others = [{} if cells is None else dict(cells.row(place)) for place in positions]

@@ -59,8 +59,10 @@ def _differing(evidence, group):
 
 
 def _compared(evidence):
-    """The columns that rows are compared in."""
+    """What rows are compared in."""
     names = evidence.predictors.names
+    if evidence.predictors.cells.row_shape is not None:
+        return "all numbers"
     if len(names) != 1:
         return "all columns"
     return f"the only column '{clip(evidence.predictors.shown(names[0]))}'"

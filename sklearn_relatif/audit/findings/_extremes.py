@@ -46,7 +46,7 @@ def extreme_of(predictors: Predictors, row: int) -> Extreme | None:
     predictors : Predictors
     row : int
     """
-    if not predictors.are_given or predictors.is_sparse:
+    if not predictors.are_given or not predictors.has_columns:
         return None
     found = (
         _extreme(predictors.shown(name), predictors.cells.value(row, name), usual)

@@ -134,4 +134,12 @@ def needs_columns(evidence: Evidence) -> str | None:
     predictors = evidence.predictors
     if not predictors.are_given:
         return "the columns that go into the pipeline were not given: audit(X_train=...)"
-    return "the rows are sparse" if predictors.is_sparse else None
+    return "the rows are sparse" if predictors.is_sparse else no_columns(evidence)
+
+
+def no_columns(evidence: Evidence) -> str | None:
+    """The obstacle of checks that look at columns, of which rows that are arrays have none."""
+    shape = evidence.predictors.cells.row_shape
+    if shape is None:
+        return None
+    return f"each row is an array of {' x '.join(map(str, shape))} numbers, which are no columns"

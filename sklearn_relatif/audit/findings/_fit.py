@@ -28,4 +28,11 @@ def _find(evidence: Evidence) -> list[Finding]:
     ]
 
 
-FIT = Check("a fit that is not at its optimum", _find)
+def _is_network(evidence: Evidence) -> str | None:
+    objective, distance = evidence.study.objective, evidence.study.distance_to_optimum
+    if objective.may_stop_early and np.isfinite(distance):
+        return "training of a network may stop anywhere"
+    return None
+
+
+FIT = Check("a fit that is not at its optimum", _find, _is_network)

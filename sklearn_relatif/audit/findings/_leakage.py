@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ...utils._text import clip
 from ..views import percent
-from ._finding import Check, Evidence, Finding
+from ._finding import Check, Evidence, Finding, no_columns
 from ._predictors import alike, hashes
 
 #: Rows and columns that are looked at, at most: rows drawn at random, and the columns that are most
@@ -219,9 +219,11 @@ def _closest(table, target, has_classes, n_columns):
     return np.sort(np.argsort(-np.nan_to_num(statistic, posinf=np.inf))[:n_columns])
 
 
-def _too_few(evidence: Evidence) -> str | None:
+def _obstacle(evidence: Evidence) -> str | None:
     n_rows = len(evidence.index)
-    return None if n_rows >= ENOUGH_ROWS else f"of {n_rows} rows too few are left to judge by"
+    if n_rows < ENOUGH_ROWS:
+        return f"of {n_rows} rows too few are left to judge by"
+    return no_columns(evidence)
 
 
-LEAKAGE = Check("columns that tell the target", _find, _too_few)
+LEAKAGE = Check("columns that tell the target", _find, _obstacle)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ..views import percent
-from ._finding import Check, Evidence, Finding
+from ._finding import Check, Evidence, Finding, no_columns
 from ._predictors import Predictors
 from ._repeats import equal_by_chance
 
@@ -152,7 +152,7 @@ def _obstacle(evidence: Evidence) -> str | None:
         return "the rows are sparse"
     if n_rows > MAX_ROWS:
         return f"{n_rows:,} rows are too many"
-    return None if n_rows >= ENOUGH_ROWS else f"{n_rows} rows are too few"
+    return no_columns(evidence) if n_rows >= ENOUGH_ROWS else f"{n_rows} rows are too few"
 
 
 NEAR_COPIES = Check("rows that are nearly there twice", _find, _obstacle)

@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing
 
 from ...diagnostics import feature_names
+from ...utils._blocks import block_budget, row_blocks
 from ...utils._cells import Cells
 from ...utils._text import is_missing
 from .._quantities import sliceable
@@ -97,7 +98,7 @@ class RowKeys(NamedTuple):
     of_rows : ndarray of uint64, shape (n_rows,)
         The sums of those of the columns.
     of_columns : dict of str to ndarray of uint64, shape (n_rows,)
-        None of sparse rows.
+        None of sparse rows, nor of those that are arrays.
     """
 
     of_rows: np.ndarray
@@ -169,6 +170,8 @@ class Predictors:
         if frame is not None and names is not None:
             has_all = set(names) <= set(frame.columns)
             return frame.select(list(names)).to_native() if has_all else None
+        if cells.row_shape is not None:
+            return table
         n_columns = table.shape[1] if cells.names is None else len(cells.names)
         return table if getattr(estimator, "n_features_in_", n_columns) == n_columns else None
 
@@ -177,11 +180,17 @@ class Predictors:
         """Whether the rows are sparse, so that columns are not read one by one."""
         return self.cells.names is None
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether cells at the same place of the rows are a column, to be looked at by itself."""
+        return not self.is_sparse and self.cells.row_shape is None
+
     @cached_property
     def names(self) -> list[str]:
         """Names of the columns that reach the model; none of sparse rows."""
         names = self.cells.names or []
-        if not self._study.transformers or not 1 < len(names) <= MAX_TRIED:
+        is_tried = self.has_columns and 1 < len(names) <= MAX_TRIED
+        if not self._study.transformers or not is_tried:
             return names
         reaching = self._changed(names, self._features)
         return [name for name in names if name in reaching]
@@ -260,6 +269,8 @@ class Predictors:
     def _keys(self, cells, read=alike):
         if self.is_sparse:
             return RowKeys(_sparse_keys(cells.table), {})
+        if not self.has_columns:
+            return RowKeys(_array_keys(cells.flat), {})
         columns, own = {}, self.cells.names or []
         for name in self.names:
             place = own.index(name)
@@ -381,6 +392,13 @@ def _mixed(numbers, place):
         mixed = (mixed ^ (mixed >> np.uint64(30))) * FIRST
         mixed = (mixed ^ (mixed >> np.uint64(27))) * SECOND
         return mixed ^ (mixed >> np.uint64(31))
+
+
+def _array_keys(table):
+    places, keys = np.arange(table.shape[1]), np.empty(len(table), np.uint64)
+    for rows in row_blocks(len(table), 6 * 8 * len(places), block_budget()):
+        keys[rows] = _mixed(hashes(table[rows]), places).sum(axis=1, dtype=np.uint64)
+    return keys
 
 
 def _sparse_keys(table):

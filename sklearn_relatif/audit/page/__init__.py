@@ -14,6 +14,7 @@ from ._explained import explained_of
 from ._findings import findings
 from ._groups import groups_of
 from ._header import explained_header, header, title
+from ._images import pictures_of
 from ._meanings import conditioning, legend
 from ._model import model_and_fit
 from ._pieces import MAX_NAME, number
@@ -46,7 +47,7 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
         The rows to show the cells of. None: those that the audit was given.
     n_rows : int, default=20
     image_shape : tuple of int, default=None
-        Of the images that rows are.
+        Of the images that rows are. None: that of rows that are arrays, if they can be drawn.
     """
     packed = pack(report)
     cells, test_cells = report.cells, report.test_cells
@@ -55,12 +56,12 @@ def render(report, X=None, X_test=None, n_rows=20, image_shape=None):
         check_order(X, report.index, report.library, "X")
     if X_test is not None:
         test_cells = _test_cells(X_test, report)
-    sections = {}
+    pictures, sections = pictures_of(report, cells, test_cells, image_shape), {}
     if report.explained:
-        content = explained_of(report, cells, test_cells, image_shape)
+        content = explained_of(report, cells, test_cells, pictures)
         heading = "Predictions and the rows that explain them"
         sections["explained"] = Section("Explained", heading, content)
-    sections |= _sections(report, cells, test_cells, n_rows, packed)
+    sections |= _sections(report, cells, test_cells, n_rows, pictures, packed)
     found = findings(report, {name: section.heading for name, section in sections.items()})
     sections = {"findings": Section("Findings", "What was found", found)} | sections
     return _page(title(report), header(report), sections, element(packed))
@@ -74,7 +75,8 @@ def render_explained(report):
     report : AuditReport
     """
     heading = "Predictions and the rows that explain them"
-    content = explained_of(report, report.cells, report.test_cells)
+    cells, test_cells = report.cells, report.test_cells
+    content = explained_of(report, cells, test_cells, pictures_of(report, cells, test_cells))
     sections = {"explained": Section("Explained", heading, content)}
     name = report.source.name or report.model["model"]
     return _page(f"Predictions for rows of {name}", explained_header(report), sections)
@@ -98,9 +100,9 @@ def _page(name, head, sections, data=""):
     )
 
 
-def _sections(report, cells, test_cells, n_rows, packed):
+def _sections(report, cells, test_cells, n_rows, pictures, packed):
     """The sections of the tables, by the names that findings link to."""
-    content = suspects(report, cells, test_cells, n_rows) + offer(report, packed)
+    content = suspects(report, cells, test_cells, n_rows, pictures) + offer(report, packed)
     sections = {"rows": Section("Rows", "Rows to look at first", content)}
     if report.n_test is not None:
         sections["hubs"] = Section("Hubs", "Hubs", hubs(report, n_rows))

@@ -7,7 +7,6 @@ from html import escape
 
 from ...utils._text import text_of
 from ..explained import PROBABILITY, Ranges, sides
-from . import _images
 from ._pieces import N_CELLS, more_of
 
 #: Predictions that stand open.
@@ -24,20 +23,16 @@ STYLES = "for", "against"
 MIN_FAR = 0.15
 
 
-def explained_of(report, cells, test_cells, image_shape=None):
+def explained_of(report, cells, test_cells, pictures):
     """The section of the predictions that are explained.
 
     Parameters
     ----------
     report : AuditReport
     cells, test_cells : Cells or None
-    image_shape : tuple of int, default=None
-        Of the images that rows are. None: they are none.
+    pictures : Pictures or None
     """
-    pictures, has_tables = None, False
-    if image_shape is not None:
-        pictures = _images.Pictures(image_shape, cells, test_cells, report.explained)
-    blocks, ranges = [], Ranges(cells)
+    blocks, ranges, has_tables = [], Ranges(cells), False
     for place, one in enumerate(report.explained):
         own_cells = test_cells if one.is_test else cells
         both = sides(one, cells, own_cells, ranges)

@@ -6,8 +6,8 @@ import re
 from html import escape
 from pathlib import PurePath
 
-from ...optimality import is_at_optimum
 from ...utils._text import text_of
+from ..views import is_off_optimum
 from ._pieces import listed, more_of
 
 #: Classes that a sentence names.
@@ -21,7 +21,7 @@ def header(report):
     ----------
     report : AuditReport
     """
-    warning = "" if is_at_optimum(report.model["distance_to_optimum"]) else _warning(report)
+    warning = _warning(report) if is_off_optimum(report.model) else ""
     return (
         '<p class="eyebrow">Audit of training data</p>'
         f"<h1>{_name(report)}</h1>"

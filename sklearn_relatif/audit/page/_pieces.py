@@ -219,9 +219,10 @@ def number(name, value):
 # --- the cells of a row -----------------------------------------------------------------------
 
 
-def more_below(sentence, cells):
-    """What stands below a record: a sentence, and the cells of its row."""
-    return f'<div><p class="why">{escape(sentence)}</p>{cell_list(cells)}</div>'
+def more_below(sentence, cells, picture=None):
+    """What stands below a record: a sentence, and its row as cells, or as a picture by address."""
+    image = "" if picture is None else f'<img class="pixels" src="{picture}" alt="this row">'
+    return f'<div><p class="why">{escape(sentence)}</p>{image}{cell_list(cells)}</div>'
 
 
 def cell_list(cells, n_shown=N_CELLS):

@@ -24,7 +24,7 @@ FLAT = 1e-3
 MAX_PICTURES = 6
 
 
-def suspects(report, cells, test_cells, n_rows):
+def suspects(report, cells, test_cells, n_rows, pictures):
     """The section of the rows that the model fits worst.
 
     Parameters
@@ -32,32 +32,34 @@ def suspects(report, cells, test_cells, n_rows):
     report : AuditReport
     cells, test_cells : Cells or None
     n_rows : int
+    pictures : Pictures or None
+        In the place of cells.
     """
     rows = report.first_positions(n_rows)
     content = f"<p>{escape(report.view.introduction(report.columns, rows))}</p>"
-    of_test_rows = _test_suspects(report, test_cells, n_rows)
+    of_test_rows = _test_suspects(report, test_cells, n_rows, pictures)
     if of_test_rows:
         content += "<h3>Training rows</h3>"
-    return (
-        content + _training_suspects(report, cells, rows) + of_test_rows + _pictures(report, rows)
-    )
+    of_rows = _training_suspects(report, cells, rows, pictures)
+    return content + of_rows + of_test_rows + _charts(report, rows)
 
 
-def _training_suspects(report, cells, rows):
+def _training_suspects(report, cells, rows, pictures):
     columns = present(report, report.view.suspect_columns)
     if "loo_probability" in columns:
         columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
     more = [
         more_below(
             why(report.columns, row, report.n_test),
-            _cells_of(cells, row, report.contributions),
+            _cells_of(cells, row, report.contributions) if pictures is None else [],
+            pictures and pictures.of_row(row),
         )
         for row in rows
     ]
     return row_table(report, rows, columns, more, title="Rows to look at first")
 
 
-def _test_suspects(report, cells, n_rows):
+def _test_suspects(report, cells, n_rows, pictures):
     """The same of test rows, where their labels or targets are known."""
     found, view = report.predictions, report.view
     if "suspicion_rank" not in found:
@@ -67,7 +69,8 @@ def _test_suspects(report, cells, n_rows):
     more = [
         more_below(
             f"{view.about_test_row(found, row)}.",
-            _cells_of(cells, row, report.test_contributions),
+            _cells_of(cells, row, report.test_contributions) if pictures is None else [],
+            pictures and pictures.of_test_row(row),
         )
         for row in rows
     ]
@@ -84,11 +87,11 @@ def _test_suspects(report, cells, n_rows):
 def _cells_of(cells, row, contributions):
     """The cells of a row, first those whose columns its prediction comes from."""
     place = {name: place for place, name in enumerate(contributions.get(int(row), {}))}
-    own = [] if cells is None else cells.row(row)
+    own = [] if cells is None or cells.row_shape is not None else cells.row(row)
     return sorted(own, key=lambda one: place.get(one[0], len(place)))
 
 
-def _pictures(report, rows):
+def _charts(report, rows):
     columns, figures = report.columns, []
     own = columns.get("loo_probability")
     if own is not None:

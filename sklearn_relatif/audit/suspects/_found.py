@@ -185,6 +185,7 @@ def _similar(features, suspects):
     pool = some_rows(np.random.RandomState(0), features.shape[0], MAX_POOL)
     among, sought = features[pool], features[suspects]
     if not sparse.issparse(features):
+        among, sought = among.reshape(len(pool), -1), sought.reshape(len(suspects), -1)
         scale = np.std(among, axis=0, dtype=np.float64)
         scale[scale == 0] = 1
         among, sought = among / scale, sought / scale

@@ -6,12 +6,15 @@ from itertools import count, takewhile
 
 import numpy as np
 
-from ._base import View
+from ._base import View, is_off_optimum, must_be_optimal
 from ._classes import CLASSES
 from ._numbers import NumberView
 from ._words import amount, name_of, percent
 
-__all__ = ["CLASSES", "NumberView", "View", "amount", "name_of", "percent", "view_of"]
+__all__ = [
+    "CLASSES", "NumberView", "View", "amount", "is_off_optimum", "must_be_optimal", "name_of",
+    "percent", "view_of",
+]  # fmt: skip
 
 
 def view_of(columns: dict[str, np.ndarray]) -> View:

@@ -151,10 +151,36 @@ def _sizes(model):
     return KeyFigure(f"{model['n_rows']:,}", "rows trained on", note)
 
 
+def must_be_optimal(model: dict[str, Any]) -> bool:
+    """Whether numbers mislead where the fit of a model is not at its optimum.
+
+    Parameters
+    ----------
+    model : dict of str to object
+        Facts of it.
+    """
+    return "explained_by" not in model
+
+
+def is_off_optimum(model: dict[str, Any]) -> bool:
+    """Whether the numbers of a report mislead, because its model is not at its optimum.
+
+    Parameters
+    ----------
+    model : dict of str to object
+        Facts of it.
+    """
+    distance = model["distance_to_optimum"]
+    return bool(np.isnan(distance)) or (must_be_optimal(model) and not is_at_optimum(distance))
+
+
 def _fit(model):
     distance = model["distance_to_optimum"]
     if np.isnan(distance):
         return KeyFigure("Unknown", "convergence", "the numbers overflow", is_bad=True)
+    if not must_be_optimal(model):
+        note = f"the model is explained at its parameters, {in_standard_errors(distance)} from an "
+        return KeyFigure("By tangent", "the fit", f"{note}optimum")
     note = f"{in_standard_errors(distance)} from its optimum"
     if is_at_optimum(distance):
         return KeyFigure("Converged", "the fit", note)
