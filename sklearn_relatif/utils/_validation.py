@@ -79,7 +79,8 @@ def beside_rows(X, **arguments):
 def refuse_fitted_elsewhere(estimator):
     """Raise a TypeError if an estimator was fitted to arrays of another library than NumPy."""
     for name, values in vars(estimator).items():
-        if is_elsewhere(values):
+        is_found = name.endswith("_") or name.startswith("_")  # Not one of its parameters.
+        if is_found and is_elsewhere(values):
             raise TypeError(
                 f"{type(estimator).__name__} was fitted to arrays of {library_name(values)} "
                 f"({name} is one), and these rows are none: pass rows of that library, with "
