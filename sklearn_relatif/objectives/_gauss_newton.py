@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,16 @@ class GaussNewtonObjective(Objective):
     slope = 0.0
     mask = None
     coupling = None
+
+    @property
+    def place(self):
+        return self.jacobian.place
+
+    @cached_property
+    def on_host(self):
+        if self.place is None:
+            return self
+        return replace(self, jacobian=self.jacobian.on_host)
 
     @property
     def dtype(self):
