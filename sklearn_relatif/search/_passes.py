@@ -198,7 +198,7 @@ def _best_of_block(solved, n_queries, rows, factors, n_best, directions):
 
 def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
     """Products of vectors with the unit gradients of the rows, in blocks of rows."""
-    for some in _score_blocks(rows, solved.shape[0]):
+    for some in _score_blocks(rows, len(solved)):
         yield some, rows.contract(solved, some)
 
 
