@@ -57,7 +57,9 @@ NAMES = {
     "captum_network": "captum",
     "kronfluence_network": "kronfluence",
 }
-N_EPOCHS = 12
+#: Of training: enough for the Hessian to be definite at the damping of the cases.
+N_STEPS = 1_000
+BATCH_SIZE = 50
 
 
 class Case(NamedTuple):
@@ -86,7 +88,7 @@ CASES = [
         parameters="all",
         n_rows=1_000,
         n_queries=300,
-        damping=0.01,
+        damping=0.05,
         methods=(
             EXACT,
             "relatif_mlp:hessian",
@@ -107,7 +109,7 @@ CASES = [
         parameters="all",
         n_rows=150,
         n_queries=300,
-        damping=0.01,
+        damping=0.05,
         methods=(EXACT, "relatif_mlp:hessian", "dattri_network:explicit"),
     ),
     Case(
@@ -117,7 +119,7 @@ CASES = [
         parameters="all",
         n_rows=200,
         n_queries=100,
-        damping=0.1,
+        damping=3.0,
         methods=(EXACT, "pydvl_network:explicit", "captum_network:explicit", GAUSS_NEWTON),
     ),
     Case(
@@ -175,11 +177,11 @@ def train(net, X, y):
     import torch
 
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
-    for _ in range(N_EPOCHS):
-        for batch in torch.randperm(len(y)).split(50):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(net(X[batch]), y[batch]).backward()
-            optimizer.step()
+    for _ in range(N_STEPS):
+        batch = torch.randint(len(y), (BATCH_SIZE,))
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(X[batch]), y[batch]).backward()
+        optimizer.step()
 
 
 def open_sessions(case, envs, problem, n_threads):

@@ -125,7 +125,8 @@ def in_turns(sessions, folder, repeats, judge=largest_error):
         first = session.run(folder / f"{session.package}-{session.task}")
         memory[session] = first["memory"]
         errors[session] = judge(session, folder)
-        print(f"{session.package} {session.task}: {first['seconds']:.1f} s", file=sys.stderr)
+        done = f"{first['seconds']:.1f} s, {first['memory']:.0f} MB, error {errors[session]}"
+        print(f"{session.package} {session.task}: {done}", file=sys.stderr, flush=True)
     seconds = {session: [] for session in sessions}
     order = list(sessions)
     for _ in range(repeats):

@@ -74,6 +74,7 @@ class Study:
         return joblib.load(self._file(part))
 
     def save(self, part, results):
+        self.folder.mkdir(parents=True, exist_ok=True)
         joblib.dump(results, self._file(part), compress=1)
 
     def _file(self, part):
