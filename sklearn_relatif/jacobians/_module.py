@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
+from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
 
@@ -107,6 +108,11 @@ class ModuleFunction:
     def is_on_host(self) -> bool:
         """Whether it is computed in the memory that NumPy has its arrays in."""
         return bool(self.device.type == "cpu")
+
+    @property
+    def place(self) -> Place | None:
+        """Where its derivatives stay; None where they are NumPy's."""
+        return None if self.is_on_host else Place.of(next(self.module.parameters()).detach())
 
     @property
     def dtype(self) -> Any:
@@ -589,6 +595,14 @@ class ModuleJacobian(FiniteJacobian):
         self.n_rows = len(X)
         self.n_params = len(weights)
         self.dtype = weights.dtype
+        self.place = function.place
+        self.can_be_split = self.place is None
+
+    @property
+    def on_host(self) -> ModuleJacobian:
+        changed = copy(self)
+        changed.place = None
+        return changed
 
     def __getitem__(self, rows: Any) -> ModuleJacobian:
         return self.at(self.X[rows])
@@ -618,7 +632,7 @@ class ModuleJacobian(FiniteJacobian):
 
     def _empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An array to be filled, where the gradients are wanted."""
-        if self.function.is_on_host:
+        if self.place is None:
             return np.empty(shape, dtype)
         return self.function.tensor(np.empty(0, dtype)).new_empty(shape)
 
@@ -650,7 +664,7 @@ class ModuleJacobian(FiniteJacobian):
             own, pulls = self._chosen(self.weights), self._pulls(residuals)
             for some in self._blocks(len(X), n_values):
                 found = function.pulled(own, function.tensor(X[some]), pulls[some]).detach()
-                gradients[some] = found.numpy() if function.is_on_host else found
+                gradients[some] = found.cpu().numpy() if self.place is None else found
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
