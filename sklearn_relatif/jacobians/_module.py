@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,13 @@ class ModuleFunction:
     def vector(self) -> np.ndarray:
         """The parameters as one vector, shape (n_params,)."""
         return np.concatenate([own.cpu().numpy().ravel() for own in self.own.values()])
+
+    def astype(self, dtype: Any) -> ModuleFunction:
+        """The same function in another precision."""
+        import torch
+
+        precision = getattr(torch, np.dtype(dtype).name)
+        return replace(self, module=deepcopy(self.module).to(precision))
 
     def split(self, vector: Any) -> dict[str, Any]:
         """A vector, or vectors (m, n_params), as the parameters that it is made of."""
@@ -134,6 +142,14 @@ class ModuleJacobian(FiniteJacobian):
 
     def at(self, X: Any) -> ModuleJacobian:
         return ModuleJacobian(self.function, X, self.outputs, self.weights, self.batch_size)
+
+    def astype(self, dtype: Any) -> ModuleJacobian:
+        if np.dtype(dtype) == self.dtype:
+            return self
+        function, weights = self.function.astype(dtype), self.weights.astype(dtype)
+        return ModuleJacobian(
+            function, self.X, self.outputs.astype(dtype), weights, self.batch_size
+        )
 
     def moved(self, weights: np.ndarray) -> ModuleJacobian:
         own = np.asarray(weights, self.dtype).ravel()
