@@ -141,6 +141,14 @@ class FiniteJacobian(Jacobian):
         each = [self.gradients(one, rows).sum(axis=0) for one in np.swapaxes(residual, 0, 1)]
         return np.stack(each)
 
+    def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
+        """``J_i^T r_im`` of some rows for several residuals each, (n, m, n_outputs) to (n, m, P).
+
+        Where what the rows give costs much, gradients of one row share it.
+        """
+        each = [self.gradients(one, rows) for one in np.swapaxes(residuals, 0, 1)]
+        return np.stack(each, axis=1)
+
     def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
         """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
         products: np.ndarray = block @ self.gradients(residual, rows).T
