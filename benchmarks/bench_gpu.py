@@ -5,10 +5,10 @@
 
 A softmax regression is trained first, on the processor. Then, in double and in single precision,
 the five best training rows of each test image are found by all three criteria: by the explainer
-(``from_fitted`` and ``explain``), by hand (gradients, Hessian, Cholesky factor, top-k: no proofs, no
-ties, no distance to the optimum), and once by NumPy's engine. A multilayer perceptron and a ConvNet
-follow, by the damped Gauss-Newton matrix of all of their parameters. Times are those of the second
-run of two, synchronised. ``mnist.npz`` has ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+(``from_fitted`` and ``explain``), by hand (gradients, Hessian, Cholesky factor, top-k: no proofs,
+no ties, no distance to the optimum), and once by NumPy's engine. A multilayer perceptron and a
+ConvNet follow, by the damped Gauss-Newton matrix of all of their parameters. Times are those of the
+second run of two, synchronised. ``mnist.npz`` has ``x_train``, ``y_train``, ``x_test``, ``y_test``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
@@ -52,7 +53,10 @@ def main() -> None:
     X, y, queries = images(args.mnist, args.rows, args.queries)
     started = time.perf_counter()
     model = LogisticRegression(C=C, tol=1e-6, max_iter=500).fit(X, y)
-    print(f"trained on {X.shape} in {time.perf_counter() - started:.1f} s; device {args.device}")
+    print(
+        f"trained on {X.shape} in {time.perf_counter() - started:.1f} s; device {args.device}",
+        flush=True,
+    )
     results = []
     expected = None
     if not args.skip_numpy:
@@ -60,13 +64,10 @@ def main() -> None:
         expected = best_of(RelatIFExplainer.from_fitted(model, X, y).explain, queries)
         report(results, "numpy", "float64", time.perf_counter() - started, 0, expected, expected)
     for dtype in ("float64", "float32"):
-        given = [to_device(values, dtype, args.device) for values in (X, queries)]
-        fitted = with_tensors(model, dtype, args.device)
-        for name, run in (
-            ("explainer", lambda: explained(fitted, given[0], y, given[1])),
-            ("by hand", lambda: by_hand(fitted, given[0], y, given[1])),
-        ):
-            seconds, peak, best = measured(run, args.device)
+        rows, asked = (to_device(values, dtype, args.device) for values in (X, queries))
+        given = with_tensors(model, dtype, args.device), rows, y, asked
+        for name, function in (("explainer", explained), ("by hand", by_hand)):
+            seconds, peak, best = measured(partial(function, *given), args.device)
             report(results, name, dtype, seconds, peak, best, expected)
         ours, hand = results[-2:]
         print(f"  ratio {dtype}: {ours['seconds'] / hand['seconds']:.2f}")
