@@ -13,6 +13,7 @@ import numpy as np
 
 from ..curvature import DiagonalCurvature, LayeredCurvature
 from ..objectives import TangentOperator
+from ..utils._arrays import on_host
 
 #: Up to so many parameters, all eigenvalues are found.
 FEW_PARAMETERS = 1000
@@ -56,7 +57,7 @@ def _standing_in(objective, prepared, curvature, damping):
 
 def _forms(curvature, vectors):
     """``g^T M^-1 g`` of some rows g."""
-    whitened = curvature.whiten(vectors.astype(curvature.dtype))
+    whitened = on_host(curvature.whiten(vectors.astype(curvature.dtype)))
     return np.square(whitened, dtype=np.float64).sum(axis=1)
 
 
@@ -68,5 +69,7 @@ def _random_gradients(objective):
         for root, sign in objective.roots("gauss_newton", rows):
             normal = rng.standard_normal((len(root), N_PROBES, 1)).astype(root.dtype)
             drawn = drawn + (sign > 0) * normal * root[:, None]
-        found += objective.jacobian.adjoint(drawn.astype(objective.dtype, copy=False), rows)
+        found += on_host(
+            objective.jacobian.adjoint(drawn.astype(objective.dtype, copy=False), rows)
+        )
     return found / np.sqrt(objective.total_weight)
