@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._arrays import Place, on_host, row_products
 from ..utils._threads import CACHED_BYTES
 
 
@@ -30,6 +31,9 @@ class Jacobian:
         are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
+    place : Place or None
+        The library and the device that blocks of gradients are arrays of; None for NumPy. What
+        comes of a single row is NumPy's in any case.
     """
 
     n_rows: int
@@ -38,6 +42,12 @@ class Jacobian:
     is_dense = False
     is_costly = False
     can_be_split = True
+    place: Place | None = None
+
+    @property
+    def on_host(self) -> Any:
+        """The same Jacobian with NumPy's blocks."""
+        return self
 
     @property
     def bytes_at_once(self) -> int:
@@ -141,9 +151,17 @@ class FiniteJacobian(Jacobian):
         each = [self.gradients(one, rows).sum(axis=0) for one in np.swapaxes(residual, 0, 1)]
         return np.stack(each)
 
+    def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
+        """``J_i^T r_im`` of some rows for several residuals each, (n, m, n_outputs) to (n, m, P).
+
+        Where what the rows give costs much, gradients of one row share it.
+        """
+        each = [self.gradients(one, rows) for one in np.swapaxes(residuals, 0, 1)]
+        return np.stack(each, axis=1)
+
     def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
         """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
-        products: np.ndarray = block @ self.gradients(residual, rows).T
+        products: np.ndarray = on_host(block @ self.gradients(residual, rows).T)
         return products
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
@@ -156,6 +174,12 @@ class FiniteJacobian(Jacobian):
     def at(self, X: Any) -> FiniteJacobian:
         """The Jacobian of other rows, which are given by the user's features."""
         raise NotImplementedError
+
+    def astype(self, dtype: Any) -> FiniteJacobian:
+        """The Jacobian of the same rows in another precision."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        raise NotImplementedError(f"{type(self).__name__} has one precision, {self.dtype}.")
 
     def moved(self, weights: np.ndarray) -> FiniteJacobian:
         """The Jacobian of the same rows at other parameters: the same where it is constant."""
@@ -182,4 +206,4 @@ class FiniteJacobian(Jacobian):
 
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
-        return np.sqrt(np.einsum("ij,ij->i", block, block))
+        return np.sqrt(row_products(block, block))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 
 
@@ -34,7 +35,7 @@ class Objective:
         "grouped" the same for a penalty on lengths, "dual" the inverse of the rows' kernels,
         "hinge" the path of the dual solution, "active_set" that path where it is known already,
         "composed" what leads to those of each of the members, "moments" sums over the rows that
-        are left, "none" nothing.
+        are left, "network" further training, "none" nothing.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool
@@ -75,6 +76,16 @@ class Objective:
     @property
     def has_closed_form(self) -> bool:
         return False
+
+    @property
+    def place(self) -> Place | None:
+        """The library and the device that blocks of gradients are on; None for NumPy."""
+        return None
+
+    @property
+    def on_host(self) -> Objective:
+        """The same objective with NumPy's blocks."""
+        return self
 
     @property
     def has_first_order(self) -> bool:
