@@ -325,8 +325,7 @@ class Study(Attribution):
     @cached_property
     def remover(self) -> Remover:
         """What leads to the models without some rows; see :func:`remover_from`."""
-        is_hessian = self.kind == "hessian" and self.damping == 0
-        return remover_from(self.objective, self.curvature, is_hessian, self.n_jobs)
+        return remover_from(self.objective, self.curvature, self.kind, self.damping, self.n_jobs)
 
 
 def prepare_study(

@@ -34,6 +34,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
+from .explainers import study_of
+from .removal import CORRELATIONS, correlated
 from .results import Explanation
 from .utils._validation import check_choice, check_positive_int
 
@@ -49,7 +51,12 @@ __all__ = [
 
 
 def retraining_fidelity(
-    estimator: Any, X: Any, y: Any = None, *, correlation: str = "pearson"
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    correlation: str = "pearson",
+    truth: str = "retrain",
 ) -> float:
     """Correlation of the criterion with exact retraining.
 
@@ -59,6 +66,10 @@ def retraining_fidelity(
     X : array-like or sparse matrix of shape (n_queries, n_features)
     y : array-like of shape (n_queries,), default=None
     correlation : {"pearson", "spearman"}, default="pearson"
+    truth : {"retrain", "pbrf"}, default="retrain"
+        "pbrf": a network's proximal Bregman response in the place of retraining. It depends on the
+        damping, and the larger that is, the more easily it is estimated: it tells whether an
+        estimate is right, not which damping to choose.
 
     Returns
     -------
@@ -66,10 +77,16 @@ def retraining_fidelity(
         See :meth:`RelatIFExplainer.score`.
     """
     explainer, X = at_explainer(estimator, X)
-    return explainer.score(X, y, correlation=correlation)
+    if truth == "retrain":
+        return explainer.score(X, y, correlation=correlation)
+    check_choice("correlation", correlation, tuple(CORRELATIONS))
+    estimate, by_truth = explainer.estimate_and_truth(X, y, truth=truth)
+    return correlated(estimate, by_truth, correlation)
 
 
-def top_k_overlap(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 5) -> float:
+def top_k_overlap(
+    estimator: Any, X: Any, y: Any = None, *, n_examples: int = 5, truth: str = "retrain"
+) -> float:
     """Share of each query's best rows that retraining confirms, averaged over the queries.
 
     The best ``n_examples`` rows by the criterion are compared with the best by its
@@ -82,6 +99,8 @@ def top_k_overlap(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 5)
     y : array-like of shape (n_queries,), default=None
     n_examples : int, default=5
         Less than ``n_retrainings``, or the overlap is always 1.
+    truth : {"retrain", "pbrf"}, default="retrain"
+        As of :func:`retraining_fidelity`.
 
     Returns
     -------
@@ -92,7 +111,7 @@ def top_k_overlap(estimator: Any, X: Any, y: Any = None, *, n_examples: int = 5)
     explainer, X = at_explainer(estimator, X)
     best = [
         np.argsort(-scores, axis=1, kind="stable")[:, :n_examples]
-        for scores in explainer.estimate_and_truth(X, y)
+        for scores in explainer.estimate_and_truth(X, y, truth=truth)
     ]
     shared = (best[0][:, :, None] == best[1][:, None, :]).any(axis=2)
     return float(shared.mean())
@@ -110,8 +129,8 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray of shape (n_rows,)
         "self_influence"; "loo_probability" (one minus the leave-one-out probability of the
-        label, by one Newton step) and "loss" (one minus the probability of the label under the
-        model as it is).
+        label, by one Newton step; not of networks, which have none) and "loss" (one minus the
+        probability of the label under the model as it is).
 
     Examples
     --------
@@ -125,13 +144,11 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     ['loo_probability', 'loss', 'self_influence']
     """
     rows = explainer.training_rows_
-    own = np.searchsorted(explainer.classes_, rows.labels)
-    left_out = explainer.loo_proba()[np.arange(len(own)), own]
-    return {
-        "self_influence": explainer.self_influence_,
-        "loo_probability": 1 - left_out,
-        "loss": 1 - rows.probabilities,
-    }
+    rankings = {"self_influence": explainer.self_influence_, "loss": 1 - rows.probabilities}
+    if study_of(explainer).remover.obstacle("newton") is None:
+        own = np.searchsorted(explainer.classes_, rows.labels)
+        rankings["loo_probability"] = 1 - explainer.loo_proba()[np.arange(len(own)), own]
+    return rankings
 
 
 def mislabel_detection(
@@ -182,7 +199,9 @@ def mislabel_detection(
     labels, wrong = plant_label_errors(y, noise, random_state)
     fitted = clone(estimator).fit(X, labels)
     explainer = fitted[-1] if isinstance(fitted, Pipeline) else fitted
-    return float(average_precision_score(wrong, mislabel_rankings(explainer)[ranking]))
+    rankings = mislabel_rankings(explainer)
+    check_choice("ranking", ranking, tuple(rankings))
+    return float(average_precision_score(wrong, rankings[ranking]))
 
 
 def plant_label_errors(

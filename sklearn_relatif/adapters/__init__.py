@@ -35,7 +35,14 @@ from ._recording import (
     recording,
     warn_if_transform_differs,
 )
-from ._registry import adapter_of, find_adapter, kept_data, reduce_estimator, register
+from ._registry import (
+    adapter_of,
+    find_adapter,
+    kept_data,
+    reduce_estimator,
+    register,
+    trained_before,
+)
 from ._targets import (
     BoundedTargets,
     ClassTargets,
@@ -89,5 +96,6 @@ __all__ = [
     "split_pipeline",
     "targets_of",
     "thresholded",
+    "trained_before",
     "warn_if_transform_differs",
 ]

@@ -211,6 +211,10 @@ class Adapter:
         """
         return None
 
+    def trained_before(self, model: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+        """The model, fitted where that trains nothing and has not been done yet."""
+        return model
+
     # --- of the fit ------------------------------------------------------------------------
 
     def weight_of_fit(self, model: Any, arguments: Mapping[str, Any]) -> Any:

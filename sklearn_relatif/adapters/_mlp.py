@@ -150,6 +150,15 @@ class MLPRegressorAdapter(LayeredAdapter):
         domain = PoissonDeviance(LogLink()).targets
         return BoundedTargets(domain, "MLPRegressor", model.n_outputs_)
 
+    def stopping_cause(self, model):
+        if model.solver == "lbfgs" and model.n_outputs_ > 1 and model.out_activation_ != "exp":
+            return (
+                "scikit-learn tells L-BFGS the mean of the squared errors of several targets, but "
+                "the gradient of their sum, so that its line search fails before the optimum: set "
+                "solver='adam', or train a network for each target."
+            )
+        return super().stopping_cause(model)
+
 
 def layers_of(model: Any) -> Layers:
     """The parameters of a fitted perceptron."""

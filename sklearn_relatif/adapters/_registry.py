@@ -18,7 +18,7 @@ from ._wrappers import is_placeholder
 #: Entry points of other packages: modules, or what is in them, that register when imported.
 ENTRY_POINTS = "sklearn_relatif.adapters"
 #: Libraries for which there is a module in ``extras``.
-EXTRAS = {"glum", "skglm", "statsmodels"}
+EXTRAS = {"glum", "skglm", "skorch", "statsmodels"}
 _adapters: dict[str, Adapter] = {}
 
 
@@ -77,6 +77,12 @@ def kept_data(model: Any) -> KeptData | None:
     """What stands for a fitted model that keeps its own rows; see :meth:`Adapter.kept_data`."""
     adapter = None if isinstance(model, BaseEstimator) else find_adapter(model)
     return None if adapter is None else adapter.kept_data(model)
+
+
+def trained_before(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+    """An estimator that is fitted, for one whose fit trains nothing; any other as it is."""
+    adapter = _registered(type(estimator))
+    return estimator if adapter is None else adapter.trained_before(estimator, X, y, sample_weight)
 
 
 def reduce_estimator(estimator: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> Any:

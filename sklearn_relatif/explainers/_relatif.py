@@ -27,6 +27,7 @@ from ..adapters import (
     kept_data,
     linear_head,
     recording,
+    trained_before,
 )
 from ..audit import AuditReport, DataSource, audit
 from ..criteria import CRITERIA, named_criteria
@@ -323,6 +324,7 @@ class RelatIFExplainer(
                 f"X and y are missing: {type(estimator).__name__} does not keep the rows that it "
                 "was fitted on."
             )
+        estimator = trained_before(estimator, X, y, sample_weight)
         return cls(FrozenEstimator(estimator), **params).fit(X, y, sample_weight)
 
     @classmethod

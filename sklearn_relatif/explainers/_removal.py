@@ -10,6 +10,7 @@ import numpy as np
 from ..removal import (
     CORRELATIONS,
     ORDERS,
+    TRUTHS,
     correlated,
     estimate_and_truth,
     find_flip_set,
@@ -54,7 +55,7 @@ class RemovalMixin:
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: rows of one label are removed together. Rows
             without one (None or NaN) are never removed. None: each row on its own.
-        order : {"first", "newton", "retrain"}, default="newton"
+        order : {"first", "newton", "pbrf", "retrain"}, default="newton"
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
             rows. "retrain": the loss of the model retrained without them. Neither depends on
@@ -66,6 +67,12 @@ class RemovalMixin:
             solution to the machine without the rows, and "first" does not exist. Both start from
             the exact solution on all rows. What cannot be followed (a NuSVC or NuSVR, a kernel
             that is not positive semi-definite) is fitted again by scikit-learn for "retrain".
+            Of networks, "newton" does not exist. "retrain" trains them on in full batches (by
+            L-BFGS, in double precision), with all rows to compare with and without some from
+            there. "pbrf" is of networks only, and their proximal Bregman response: the minimum
+            near the parameters as they are that keeps all predictions but gives up the rows, with
+            the ``damping`` of the explainer. Its derivative in the weight of the rows is "first"
+            by ``curvature="gauss_newton"``.
 
         Returns
         -------
@@ -79,8 +86,8 @@ class RemovalMixin:
         Raises
         ------
         ValueError
-            If an argument is invalid, or a removal leaves no row of a class ("newton" and
-            "retrain"): then there is no model of all classes without the rows.
+            If an argument is invalid, or a removal leaves no row of a class (but for "first"):
+            then there is no model of all classes without the rows.
 
         Warns
         -----
@@ -88,7 +95,8 @@ class RemovalMixin:
             If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
         ConvergenceWarning
             If a model to retrain has no optimum, because classes are told apart by a direction
-            that bears no penalty; or if double precision leaves few digits of what an SVM becomes.
+            that bears no penalty; if double precision leaves few digits of what an SVM becomes;
+            or if networks do not arrive at a minimum.
 
         Examples
         --------
@@ -133,7 +141,7 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
-        order : {"first", "newton", "retrain"}, default="newton"
+        order : {"first", "newton", "pbrf", "retrain"}, default="newton"
             As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
             number itself.
 
@@ -179,7 +187,8 @@ class RemovalMixin:
         :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
         what they were for all rows. Linear models are trained to the level of rounding; without
         any rows to do without, that is the model of all rows at its optimum. Kernel SVMs are
-        fitted by scikit-learn, to a tolerance of 1e-9.
+        fitted by scikit-learn, to a tolerance of 1e-9. Networks are trained on from where they
+        are, in full batches.
 
         Parameters
         ----------
@@ -207,7 +216,9 @@ class RemovalMixin:
         """
         return retrain_without(study_of(self), rows)
 
-    def removal_statistics(self, rows: Sequence[Any], X: Any, y: Any = None) -> RemovalStatistics:
+    def removal_statistics(
+        self, rows: Sequence[Any], X: Any, y: Any = None, *, truth: str = "retrain"
+    ) -> RemovalStatistics:
         """What exact retraining without each of some rows changes, locally and globally.
 
         Parameters
@@ -218,6 +229,8 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
+        truth : {"retrain", "pbrf"}, default="retrain"
+            "pbrf": a network's proximal Bregman response in the place of retraining.
 
         Returns
         -------
@@ -236,8 +249,9 @@ class RemovalMixin:
         >>> without.loss_change.shape, without.parameter_change.shape
         ((3, 2), (2,))
         """
+        check_choice("truth", truth, TRUTHS)
         study = study_of(self)
-        return removal_statistics(study, rows, study.query(X, y))
+        return removal_statistics(study, rows, study.query(X, y), truth)
 
     def score(self, X: Any, y: Any = None, *, correlation: str = "pearson") -> float:
         """How faithful the criterion is to retraining.
@@ -245,6 +259,8 @@ class RemovalMixin:
         The criterion is correlated with what it stands for, over all queries and
         ``n_retrainings`` training rows, each left out and the model retrained exactly. Half of
         the rows are those with the largest criterion on the queries, half are drawn at random.
+        Networks are trained on without the row, see :meth:`removal_effect`; by their proximal
+        Bregman response, :func:`~sklearn_relatif.metrics.retraining_fidelity` measures.
 
         ================== ==========================================================
         criterion          measured against, for each query and row left out
@@ -285,7 +301,7 @@ class RemovalMixin:
         return correlated(*self.estimate_and_truth(X, y), correlation)
 
     def estimate_and_truth(
-        self, X: Any, y: Any = None, *, order: str | None = None
+        self, X: Any, y: Any = None, *, order: str | None = None, truth: str = "retrain"
     ) -> tuple[np.ndarray, np.ndarray]:
         """The criterion, and what retraining shows it to be: what :meth:`score` correlates.
 
@@ -297,6 +313,8 @@ class RemovalMixin:
         order : {"first", "newton"}, default=None
             Instead of the criterion, estimate the change of the query's loss by
             :meth:`removal_effect` of this order, for the same rows.
+        truth : {"retrain", "pbrf"}, default="retrain"
+            "pbrf": a network's proximal Bregman response in the place of retraining.
 
         Returns
         -------
@@ -305,6 +323,7 @@ class RemovalMixin:
         truth : ndarray of shape (n_queries, n_retrainings)
             What it stands for, by exact retraining; see :meth:`score`.
         """
+        check_choice("truth", truth, TRUTHS)
         study = study_of(self)
         check_positive_int("n_retrainings", self.n_retrainings)
         return estimate_and_truth(
@@ -314,6 +333,7 @@ class RemovalMixin:
             n_retrainings=self.n_retrainings,
             random_state=self.random_state,
             order=order,
+            truth=truth,
         )
 
     def loo_predict(self) -> np.ndarray:
@@ -360,6 +380,8 @@ class RemovalMixin:
         ------
         AttributeError
             If the model has no probabilities.
+        ValueError
+            If there is no such step, as of a network.
 
         Examples
         --------
@@ -401,7 +423,7 @@ class RemovalMixin:
         Raises
         ------
         TypeError
-            If the model is no classifier.
+            If the model is no classifier, or a network.
         ValueError
             If there is not exactly one row, or the model is a NuSVC.
 

@@ -9,7 +9,15 @@ from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKerne
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
 from ._layered import LayeredJacobian, Layers
 from ._linear import LinearJacobian
-from ._module import ModuleFunction, ModuleJacobian
+from ._module import (
+    ModuleFunction,
+    ModuleJacobian,
+    ModuleLayer,
+    last_linear,
+    log_of_probabilities,
+    module_rows,
+    parameter_names,
+)
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
@@ -31,6 +39,7 @@ __all__ = [
     "MappedFile",
     "ModuleFunction",
     "ModuleJacobian",
+    "ModuleLayer",
     "PairwiseKernel",
     "ProcessKernel",
     "RowSpaceJacobian",
@@ -40,6 +49,10 @@ __all__ = [
     "heavy_columns",
     "held",
     "is_stored",
+    "last_linear",
+    "log_of_probabilities",
+    "module_rows",
+    "parameter_names",
     "slices_of",
     "take_columns",
     "without_columns",

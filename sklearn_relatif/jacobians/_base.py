@@ -141,6 +141,14 @@ class FiniteJacobian(Jacobian):
         each = [self.gradients(one, rows).sum(axis=0) for one in np.swapaxes(residual, 0, 1)]
         return np.stack(each)
 
+    def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
+        """``J_i^T r_im`` of some rows for several residuals each, (n, m, n_outputs) to (n, m, P).
+
+        Where what the rows give costs much, gradients of one row share it.
+        """
+        each = [self.gradients(one, rows) for one in np.swapaxes(residuals, 0, 1)]
+        return np.stack(each, axis=1)
+
     def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
         """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
         products: np.ndarray = block @ self.gradients(residual, rows).T
@@ -156,6 +164,12 @@ class FiniteJacobian(Jacobian):
     def at(self, X: Any) -> FiniteJacobian:
         """The Jacobian of other rows, which are given by the user's features."""
         raise NotImplementedError
+
+    def astype(self, dtype: Any) -> FiniteJacobian:
+        """The Jacobian of the same rows in another precision."""
+        if np.dtype(dtype) == self.dtype:
+            return self
+        raise NotImplementedError(f"{type(self).__name__} has one precision, {self.dtype}.")
 
     def moved(self, weights: np.ndarray) -> FiniteJacobian:
         """The Jacobian of the same rows at other parameters: the same where it is constant."""

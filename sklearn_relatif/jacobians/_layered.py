@@ -142,6 +142,9 @@ class LayeredJacobian(FiniteJacobian):
     def at(self, X: Any) -> LayeredJacobian:
         return LayeredJacobian(self.layers, X, self.outputs)
 
+    def astype(self, dtype: Any) -> LayeredJacobian:
+        return self.at(self.X.astype(dtype, copy=False))
+
     def moved(self, weights: np.ndarray) -> LayeredJacobian:
         return LayeredJacobian(self.layers.at(weights.ravel()), self.X, self.outputs)
 

@@ -2,36 +2,88 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from threading import RLock
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
 
+#: What is faster where gradients have to be found row by row.
+FASTER = (
+    "By the last layer alone a network is explained without: parameters='last_layer' of "
+    "TorchClassifier and TorchRegressor, or sklearn_relatif.networks.LastLayer around a net."
+)
+#: Rows that a module is tried on, before it is relied on.
+TRIED = 3
+#: A functional call puts other parameters into a module for as long as it takes.
+_one_at_a_time = RLock()
 
-@dataclass(frozen=True)
+
+class Abilities(NamedTuple):
+    """What ``torch.func`` can do with a module.
+
+    Attributes
+    ----------
+    is_batched : bool
+        Whether ``vmap`` takes it, so that gradients of many rows are found at once.
+    has_tangents : bool
+        Whether all that it does has forward derivatives.
+    n_activations : int
+        Numbers that its layers give for a row, all together.
+    """
+
+    is_batched: bool
+    has_tangents: bool
+    n_activations: int
+
+
+@dataclass(eq=False)
 class ModuleFunction:
     """A module as a function of some of its parameters, all else held, in evaluation mode.
 
     Attributes
     ----------
     module : torch.nn.Module
+        A copy of the user's, in evaluation mode, where the numbers shall be computed.
     names : tuple of str
         The parameters that vary, in the order of the one vector that they make.
+    finish : callable, default=None
+        What is done to the outputs, if anything is.
     """
 
     module: Any
     names: tuple[str, ...]
+    finish: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        self._able, self._is_tried = Abilities(True, True, 0), False
 
     @classmethod
-    def of(cls, module: Any, parameters: Any) -> ModuleFunction:
-        """A module by its parameters that are named; "all": those that have gradients."""
-        named = {name for name, own in module.named_parameters() if own.requires_grad}
-        chosen = named if parameters == "all" else set(parameters)
-        names = tuple(name for name, _ in module.named_parameters() if name in chosen)
-        return cls(module, names)
+    def of(
+        cls, module: Any, names: tuple[str, ...] = (), device: Any = None, finish: Any = None
+    ) -> ModuleFunction:
+        """A copy of a module, which stays as it is, as a function of some parameters.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+        names : tuple of str, default=()
+            See :func:`parameter_names`.
+        device : torch.device, str or None, default=None
+            None: where the module is.
+        finish : callable, default=None
+        """
+        own = deepcopy(module).eval().requires_grad_(False)
+        return cls(own if device is None else own.to(device), names, finish)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -40,11 +92,25 @@ class ModuleFunction:
         return {name: named[name].detach() for name in self.names}
 
     @property
-    def held(self) -> dict[str, Any]:
-        """All else."""
-        named = {name: own.detach() for name, own in self.module.named_parameters()}
-        others = {name: own for name, own in named.items() if name not in self.names}
-        return {**others, **dict(self.module.named_buffers())}
+    def device(self) -> Any:
+        return next(self.module.parameters()).device
+
+    @cached_property
+    def is_recurrent(self) -> bool:
+        """Whether there are layers of which cuDNN has derivatives in training mode only."""
+        import torch
+
+        return any(isinstance(own, torch.nn.RNNBase) for own in self.module.modules())
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether it is computed in the memory that NumPy has its arrays in."""
+        return bool(self.device.type == "cpu")
+
+    @property
+    def dtype(self) -> Any:
+        """The precision, as torch calls it."""
+        return next(own.dtype for own in self.module.parameters() if own.is_floating_point())
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -63,6 +129,14 @@ class ModuleFunction:
             for name, part, shape in zip(self.names, parts, shapes, strict=True)
         }
 
+    def joined(self, parts: dict[str, Any], n_axes: int) -> Any:
+        """Vectors along the last axis, of parameters behind so many other axes."""
+        import torch
+
+        return torch.cat([parts[name].flatten(n_axes) for name in self.names], dim=n_axes)
+
+    # --- what the module gives -------------------------------------------------------------
+
     def of_row(self, chosen: dict[str, Any], x: Any) -> Any:
         """What the module gives for one row, shape (n_outputs,)."""
         return self.of_rows(chosen, x[None])[0]
@@ -71,33 +145,405 @@ class ModuleFunction:
         """What it gives for rows, shape (n, n_outputs)."""
         from torch.func import functional_call
 
-        is_training = self.module.training
-        self.module.eval()
-        try:
-            given = functional_call(self.module, {**self.held, **chosen}, (x,))
-        finally:
-            self.module.train(is_training)
-        return given.reshape(len(x), -1)
+        given = functional_call(self.module, chosen, (x,))
+        given = given.reshape(len(x), -1)
+        return given if self.finish is None else self.finish(given)
 
     def tensor(self, values: Any) -> Any:
-        """Numbers where the module is; those that are not whole in its precision."""
+        """Numbers where the module is: whole ones as they count, others in its precision."""
         import torch
 
-        first = next(iter(self.own.values()))
-        found = torch.as_tensor(np.ascontiguousarray(values), device=first.device)
-        return found.to(first.dtype) if found.is_floating_point() else found
+        if isinstance(values, np.ndarray):
+            if values.dtype.kind in "iu":
+                values = values.astype(np.int64, copy=False)
+            # Torch warns of what it must not write to.
+            values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
+        found = values.to(self.device)
+        return found.to(self.dtype) if found.is_floating_point() else found
 
-    def values(self, X: np.ndarray, batch_size: int, chosen: Any = None) -> np.ndarray:
+    def values(self, X: Any, batch_size: int, chosen: Any = None) -> np.ndarray:
         """What it gives for rows, a batch at a time, shape (n, n_outputs)."""
         import torch
 
-        chosen = self.own if chosen is None else chosen
-        with torch.no_grad():
+        with self.at_work(), torch.no_grad():
+            chosen = self.own if chosen is None else chosen
             found = [
-                self.of_rows(chosen, self.tensor(X[start : start + batch_size])).cpu().numpy()
+                self.applied(self.tensor(X[start : start + batch_size]), chosen).cpu().numpy()
                 for start in range(0, len(X), batch_size)
             ]
         return np.concatenate(found)
+
+    def applied(self, x: Any, chosen: dict[str, Any]) -> Any:
+        """What it gives for rows of the user's.
+
+        Raises
+        ------
+        ValueError
+            If it does not take them, or gives something else than a number, or a vector of them, a
+            row.
+        """
+        name = type(self.module).__name__
+        try:
+            return self.of_rows(chosen, x)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name} must give a tensor with an entry a row, and does not for rows of shape "
+                f"{tuple(x.shape[1:])} and {x.dtype} (whole numbers of X stay whole numbers, as "
+                f"tokens are; others are given in the precision of the module): {error}"
+            ) from error
+
+    # --- derivatives -----------------------------------------------------------------------
+
+    def pulled(self, own: dict[str, Any], x: Any, pulls: Any) -> Any:
+        """``J_i^T r_im`` of rows, from pulls (n, m, n_outputs) to (n, m, n_params).
+
+        Pulls at the same row share what the module gives for it.
+        """
+        import torch
+        from torch.func import vjp, vmap
+
+        is_batched = self._able.is_batched
+
+        def of_row(x: Any, pulls: Any) -> Any:
+            back: Any = vjp(lambda own: self.of_row(own, x), own)[1]
+            if is_batched:
+                return vmap(back)(pulls)[0]
+            each = [back(pull)[0] for pull in pulls]
+            return {name: torch.stack([one[name] for one in each]) for name in self.names}
+
+        if is_batched:
+            return self.joined(vmap(of_row)(x, pulls), 2)
+        return torch.stack([self.joined(of_row(*row), 1) for row in zip(x, pulls, strict=True)])
+
+    def summed(self, own: dict[str, Any], x: Any, pull: Any) -> Any:
+        """``sum_i J_i^T r_i``, from pulls (n, n_outputs) to (n_params,)."""
+        from torch.func import vjp
+
+        back: Any = vjp(lambda own: self.of_rows(own, x), own)[1]
+        return self.joined(back(pull)[0], 0)
+
+    def along(self, function: Callable, own: dict[str, Any], tangents: dict[str, Any]) -> Any:
+        """Derivatives of a function of the parameters along m tangents, the first axis of each."""
+        import torch
+        from torch.func import jvp, vjp, vmap
+
+        is_batched, has_tangents = self._able.is_batched, self._able.has_tangents
+
+        def along(tangent: Any) -> Any:
+            if has_tangents:
+                return jvp(function, (own,), (tangent,))[1]
+            # The transpose is linear in what it is applied to, and is transposed again.
+            found: Any = vjp(function, own)
+            again: Any = vjp(lambda pull: found[1](pull)[0], torch.zeros_like(found[0]))
+            return again[1](tangent)[0]
+
+        if is_batched and has_tangents:
+            return vmap(along)(tangents)
+        n_tangents = len(next(iter(tangents.values())))
+        each = [along({name: t[m] for name, t in tangents.items()}) for m in range(n_tangents)]
+        return torch.stack(each)
+
+    # --- what it can do --------------------------------------------------------------------
+
+    def try_on(self, x: Any) -> Abilities:
+        """What ``torch.func`` can do with it, tried on some rows when first asked for.
+
+        Raises
+        ------
+        ValueError
+            If what the module gives for a row depends on the others, or on chance.
+
+        Warns
+        -----
+        UserWarning
+            If gradients have to be found row by row.
+        """
+        if not len(x):
+            return self._able
+        if not self._is_tried:
+            x = x[:TRIED]
+            self._check_rows_alone(x)
+            pulls, n_activations = self._ones(x), self._count_activations(x)
+            self._able = Abilities(True, True, n_activations)
+            is_batched = _does(lambda: self.pulled(self.own, x, pulls[:, None]))
+            self._able = Abilities(is_batched, True, n_activations)
+            has_tangents = _does(lambda: self._differentiate_twice(x, pulls))
+            self._able = Abilities(is_batched, has_tangents, n_activations)
+            self._is_tried = True
+            if not is_batched:
+                warnings.warn(
+                    f"torch.func.vmap does not take {type(self.module).__name__}, so that "
+                    f"gradients are found row by row, which takes many times as long. {FASTER}",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return self._able
+
+    def _ones(self, x: Any) -> Any:
+        import torch
+
+        return torch.ones_like(self.of_rows(self.own, x))
+
+    def _differentiate_twice(self, x: Any, pulls: Any) -> None:
+        tangents = {name: own[None] for name, own in self.own.items()}
+        self.along(lambda own: self.of_rows(own, x), self.own, tangents)
+        self.along(lambda own: self.summed(own, x, pulls), self.own, tangents)
+
+    def _count_activations(self, x: Any) -> int:
+        """Numbers that the layers give for a row."""
+        import torch
+
+        given = []
+
+        def count(layer: Any, inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor):
+                given.append(output.numel())
+
+        hooks = [layer.register_forward_hook(count) for layer in self.module.modules()]
+        try:
+            with torch.no_grad():
+                self.of_rows(self.own, x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return sum(given) // len(x)
+
+    def _check_rows_alone(self, x: Any) -> None:
+        import torch
+
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            together = self.of_rows(self.own, x)
+            alone = torch.stack([self.of_row(self.own, own) for own in x])
+        tolerance = torch.finfo(alone.dtype).eps ** 0.5 * (1 + float(alone.abs().max()))
+        if not torch.allclose(together, alone, rtol=0, atol=tolerance, equal_nan=True):
+            raise ValueError(
+                f"What {type(self.module).__name__} gives for a row in evaluation mode depends on "
+                "the other rows of its batch, or on chance (batch statistics, dropout outside of "
+                "torch.nn.Dropout): rows have no gradients of their own then."
+            )
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """One call at a time, by operators that have all derivatives, in full precision.
+
+        Whatever the caller has switched on of that is as it was afterwards.
+        """
+        import torch
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        with _one_at_a_time, ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.autocast(self.device.type, enabled=False))
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            stack.enter_context(
+                torch.backends.cudnn.flags(
+                    enabled=torch.backends.cudnn.enabled and not self.is_recurrent, allow_tf32=False
+                )
+            )
+            if torch.backends.mha.get_fastpath_enabled():
+                torch.backends.mha.set_fastpath_enabled(False)
+                stack.callback(torch.backends.mha.set_fastpath_enabled, True)
+            yield
+
+
+def _does(function: Callable) -> bool:
+    """Whether torch can do what a function asks."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of operators that are slow under vmap.
+            function()
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def module_rows(X: Any) -> Any:
+    """Rows of any shape as a module takes them: an array, or a tensor where that is on a device.
+
+    Raises
+    ------
+    ValueError
+        If they are no finite numbers, or no rows.
+    """
+    if hasattr(X, "detach") and X.device.type != "cpu":
+        X = X.detach()
+        if X.is_floating_point() and not bool(X.isfinite().all()):
+            raise ValueError("Input X contains NaN or infinity.")
+    else:
+        X = np.asarray(X.detach() if hasattr(X, "detach") else X)
+        if X.dtype.kind not in "biuf":
+            raise ValueError(
+                f"X must hold numbers, in one array with a row an entry; got an array of {X.dtype}."
+            )
+        assert_all_finite(X, input_name="X")
+    if X.ndim < 2:
+        raise ValueError(
+            f"Expected 2D array, or one of more axes, got {X.ndim}D array instead. Reshape your "
+            "data by X.reshape(-1, 1) if a row is one number, or X.reshape(1, -1) if X is one row."
+        )
+    if not len(X):
+        raise ValueError(f"Found array with 0 sample(s) (shape={tuple(X.shape)}).")
+    return X
+
+
+def parameter_names(module: Any, parameters: Any) -> tuple[str, ...]:
+    """Names of parameters of a module, in its own order.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    parameters : "all" or sequence of str
+        "all": those that have gradients. A name of a parameter that is used under several counts
+        for it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter, or none at all, or they are of several precisions or of one
+        that NumPy does not compute in.
+    """
+    import torch
+
+    named = dict(module.named_parameters())
+    if isinstance(parameters, str) and parameters == "all":
+        chosen = {name for name, own in named.items() if own.requires_grad}
+        if not chosen:
+            raise ValueError(
+                f"{type(module).__name__} has no parameter with requires_grad=True, so that there "
+                "is nothing that training rows could have an influence on. Name those that were "
+                "trained: parameters=[...]."
+            )
+    else:
+        aliases = dict(module.named_parameters(remove_duplicate=False))
+        is_list = not isinstance(parameters, str) and isinstance(parameters, Collection)
+        if not is_list or not len(parameters) or not set(parameters) <= set(aliases):
+            raise ValueError(
+                "parameters must be 'all', 'last_layer', or a list of names of parameters of the "
+                f"module, which are {', '.join(named)}; got {parameters!r}."
+            )
+        asked = {id(aliases[name]) for name in parameters}
+        chosen = {name for name, own in named.items() if id(own) in asked}
+    kinds = {own.dtype for name, own in named.items() if name in chosen}
+    if len(kinds) > 1 or not kinds <= {torch.float32, torch.float64}:
+        raise ValueError(
+            f"{type(module).__name__} has parameters of {', '.join(sorted(map(str, kinds)))}; they "
+            "must all be of single or all of double precision: module.float() or module.double()."
+        )
+    return tuple(name for name in named if name in chosen)
+
+
+def last_linear(module: Any) -> str:
+    """The name of the last ``torch.nn.Linear`` of a module.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or its parameters are those of another layer too.
+    """
+    import torch
+
+    linear = [name for name, own in module.named_modules() if isinstance(own, torch.nn.Linear)]
+    if not linear:
+        raise ValueError(
+            f"{type(module).__name__} has no torch.nn.Linear that could be its last layer; use "
+            "parameters='all'."
+        )
+    name = linear[-1]
+    own = {id(parameter) for parameter in module.get_submodule(name).parameters()}
+    every = [id(parameter) for _, parameter in module.named_parameters(remove_duplicate=False)]
+    if sum(parameter in own for parameter in every) > len(own):
+        raise ValueError(
+            f"The last torch.nn.Linear of {type(module).__name__}, {name!r}, shares parameters "
+            "with another layer, which depends on them too; use parameters='all'."
+        )
+    return name
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleLayer:
+    """The last linear layer of a module, and what the layers before it make of rows.
+
+    Attributes
+    ----------
+    function : ModuleFunction
+        Of all or some of the parameters, those of the layer among them.
+    name : str
+    outputs : ndarray of shape (n_given, n_outputs)
+        ``C``, of the predictors ``C^T f(x)``.
+    batch_size : int
+    """
+
+    function: ModuleFunction
+    name: str
+    outputs: np.ndarray
+    batch_size: int
+
+    @property
+    def layer(self) -> Any:
+        return self.function.module.get_submodule(self.name)
+
+    @property
+    def has_intercept(self) -> bool:
+        return self.layer.bias is not None
+
+    def positions(self) -> np.ndarray:
+        """Where its parameters are among those of the function, a row a unit, intercept last."""
+        prefix = f"{self.name}." if self.name else ""
+        ends = dict(zip(self.function.names, np.cumsum(self.function.sizes), strict=True))
+        n_units, n_features = self.layer.weight.shape
+        last = ends[f"{prefix}weight"]
+        found = np.arange(last - n_units * n_features, last).reshape(n_units, n_features)
+        if not self.has_intercept:
+            return found
+        last = ends[f"{prefix}bias"]
+        return np.column_stack([found, np.arange(last - n_units, last)])
+
+    def features(self, X: Any) -> np.ndarray:
+        """What the layer takes of rows, as the module takes these, shape (n_rows, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the predictors are not what the layer gives.
+        """
+        import torch
+
+        function, found = self.function, []
+        with function.at_work(), torch.no_grad():
+            for start in range(0, len(X), self.batch_size):
+                x = function.tensor(X[start : start + self.batch_size])
+                seen: list[Any] = []
+                hook = self.layer.register_forward_hook(
+                    lambda layer, inputs, output, seen=seen: seen.append((inputs[0], output))
+                )
+                try:
+                    given = function.applied(x, {})
+                finally:
+                    hook.remove()
+                found.append(self._taken(seen, given))
+        return np.concatenate(found) if found else np.empty((0, self.layer.in_features))
+
+    def _taken(self, seen: list[Any], given: Any) -> np.ndarray:
+        """What the layer took, if what it gave is what the module did, up to what C leaves out."""
+        if len(seen) == 1 and seen[0][0].ndim == 2 and seen[0][1].shape == given.shape:
+            taken, own = (values.cpu().numpy() for values in seen[0])
+            given = given.cpu().numpy()
+            difference = np.abs((given - own) @ self.outputs).max(initial=0)
+            size = max(np.abs(own).max(initial=0), np.abs(given).max(initial=0))
+            if difference <= 100 * np.finfo(own.dtype).eps * (1 + size):
+                return taken
+        raise ValueError(
+            f"The last torch.nn.Linear of {type(self.function.module).__name__}, {self.name!r}, "
+            "does not make its outputs from one vector a row, so that it is no linear model of "
+            "them; use parameters='all', or the names of some parameters."
+        )
+
+
+def log_of_probabilities(given: Any) -> Any:
+    """What skorch takes the negative log likelihood of."""
+    import torch
+
+    return torch.log(given + torch.finfo(given.dtype).eps)
 
 
 class ModuleJacobian(FiniteJacobian):
@@ -107,14 +553,16 @@ class ModuleJacobian(FiniteJacobian):
     ----------
     function : ModuleFunction
     X : ndarray of shape (n_rows, ...)
-        Of any shape a row: features, pictures, tokens.
+        Of any shape a row: features, pictures, tokens. Or a tensor on a device.
     outputs : ndarray of shape (n_given, n_outputs)
         ``C``: contrasts of the classes, or the identity.
     weights : ndarray of shape (n_params,)
         The parameters at which it is taken.
     batch_size : int
+        Rows at once where only what the module gives for them is asked for.
     """
 
+    is_bent = True
     is_costly = True
 
     def __init__(
@@ -142,55 +590,81 @@ class ModuleJacobian(FiniteJacobian):
     def _chosen(self, weights: Any) -> dict[str, Any]:
         return self.function.split(self.function.tensor(weights))
 
+    def _pulls(self, residual: np.ndarray) -> Any:
+        """Residuals as they pull at what the module gives."""
+        return self.function.tensor(residual @ self.outputs.T.astype(residual.dtype))
+
+    def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
+        """Slices of rows whose temporaries fit into the working memory."""
+        bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
+        return row_blocks(n_rows, bytes_per_row, 4 * block_budget())
+
+    def _n_activations(self) -> int:
+        """Numbers that the layers give for a row, known when the module has been tried."""
+        return self.function.try_on(self.function.tensor(self.X[:TRIED])).n_activations
+
+    def _empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array to be filled, where the gradients are wanted."""
+        if self.function.is_on_host:
+            return np.empty(shape, dtype)
+        return self.function.tensor(np.empty(0, dtype)).new_empty(shape)
+
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         chosen = self._chosen(np.asarray(weights, self.dtype).ravel())
         values = self.function.values(self.X[rows], self.batch_size, chosen)
         return np.asarray(values @ self.outputs, self.dtype)
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        import torch
-        from torch.func import jvp, vmap
+        X, function = self.X[rows], self.function
+        moved = np.empty((len(X), len(vectors), self.outputs.shape[1]), vectors.dtype)
+        with function.at_work():
+            n_values = 2 * self._n_activations() * len(vectors)
+            own, tangents = self._chosen(self.weights), self._chosen(vectors)
+            for some in self._blocks(len(X), n_values):
+                x = function.tensor(X[some])
+                found = function.along(lambda own, x=x: function.of_rows(own, x), own, tangents)
+                moved[some] = np.swapaxes(found.detach().cpu().numpy(), 0, 1) @ self.outputs
+        return moved
 
-        own, tangents = self._chosen(self.weights), self._chosen(vectors)
-        x = self.function.tensor(self.X[rows])
+    def gradients(self, residual: np.ndarray, rows: Any) -> Any:
+        return self.gradients_of(residual[:, None], rows)[:, 0]
 
-        def along(tangent: Any) -> Any:
-            return jvp(lambda chosen: self.function.of_rows(chosen, x), (own,), (tangent,))[1]
-
-        with torch.no_grad():
-            moved = vmap(along)(tangents).cpu().numpy()
-        return np.asarray(np.swapaxes(moved, 0, 1) @ self.outputs, vectors.dtype)
-
-    def gradients(self, residual: np.ndarray, rows: Any) -> np.ndarray:
-        from torch.func import grad, vmap
-
-        own, function = self._chosen(self.weights), self.function
-        x = function.tensor(self.X[rows])
-        pulls = function.tensor(residual @ self.outputs.T)
-
-        def of_row(chosen: Any, x: Any, pull: Any) -> Any:
-            return (function.of_row(chosen, x) * pull).sum()
-
-        per_row = vmap(grad(of_row), in_dims=(None, 0, 0))
-        gradients = np.empty((len(residual), self.n_params), residual.dtype)
-        for some in row_blocks(
-            len(residual), 8 * self.dtype.itemsize * self.n_params, block_budget()
-        ):
-            parts = per_row(own, x[some], pulls[some])
-            found = [parts[name].reshape(len(x[some]), -1).cpu().numpy() for name in function.names]
-            np.concatenate(found, axis=1, out=gradients[some])
+    def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
+        X, function = self.X[rows], self.function
+        gradients = self._empty((*residuals.shape[:2], self.n_params), residuals.dtype)
+        with function.at_work():
+            n_values = 2 * residuals.shape[1] * (self.n_params + self._n_activations())
+            own, pulls = self._chosen(self.weights), self._pulls(residuals)
+            for some in self._blocks(len(X), n_values):
+                found = function.pulled(own, function.tensor(X[some]), pulls[some]).detach()
+                gradients[some] = found.numpy() if function.is_on_host else found
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
-        from torch.func import vjp
-
-        own, function = self._chosen(self.weights), self.function
-        x = function.tensor(self.X[rows])
-        pulls = function.tensor(residual @ self.outputs.T)
-        back: Any = vjp(lambda chosen: function.of_rows(chosen, x), own)[1]
-        vectors = np.empty((residual.shape[1], self.n_params), residual.dtype)
-        for m in range(residual.shape[1]):
-            (parts,) = back(pulls[:, m])
-            found = [parts[name].reshape(-1).cpu().numpy() for name in function.names]
-            vectors[m] = np.concatenate(found)
+        X, function = self.X[rows], self.function
+        vectors = np.zeros((residual.shape[1], self.n_params), residual.dtype)
+        with function.at_work():
+            own, pulls = self._chosen(self.weights), self._pulls(residual)
+            for some in self._blocks(len(X), 2 * self._n_activations()):
+                x = function.tensor(X[some])
+                for m, vector in enumerate(vectors):
+                    vector += function.summed(own, x, pulls[some, m]).detach().cpu().numpy()
         return vectors
+
+    def bend(
+        self, residual: np.ndarray, vectors: np.ndarray, rows: Any = slice(None)
+    ) -> np.ndarray:
+        """By the derivative of the adjoint along each of the vectors."""
+        X, function = self.X[rows], self.function
+        bent = np.zeros_like(vectors)
+        with function.at_work():
+            n_values = 4 * self._n_activations() * len(vectors)
+            own, tangents = self._chosen(self.weights), self._chosen(vectors)
+            pulls = self._pulls(residual)
+            for some in self._blocks(len(X), n_values):
+                x, pull = function.tensor(X[some]), pulls[some]
+                found = function.along(
+                    lambda own, x=x, pull=pull: function.summed(own, x, pull), own, tangents
+                )
+                bent += found.detach().cpu().numpy()
+        return bent

@@ -34,7 +34,7 @@ class Objective:
         "grouped" the same for a penalty on lengths, "dual" the inverse of the rows' kernels,
         "hinge" the path of the dual solution, "active_set" that path where it is known already,
         "composed" what leads to those of each of the members, "moments" sums over the rows that
-        are left, "none" nothing.
+        are left, "network" further training, "none" nothing.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,11 +25,17 @@ class NetworkObjective(GaussNewtonObjective):
     """
 
     removal_kind = "network"
+    has_tables = True
     may_stop_early = True
 
     @property
     def is_bent(self):
         return self.jacobian.is_bent
+
+    def astype(self, dtype) -> NetworkObjective:
+        """The same objective in another precision."""
+        weights = self.weights.astype(dtype, copy=False)
+        return replace(self, weights=weights, jacobian=self.jacobian.astype(dtype))
 
     def curvature_blocks(self, kind, blocks):
         """Diagonal blocks of a curvature, the Hessian with its second derivatives of predictors."""

@@ -24,6 +24,7 @@ _ESTIMATED = {
     "theta_relative": SCORE_NAMES["theta_relative"],
     "loss_relative": SCORE_NAMES["loss_relative"],
 }
+_TRUTHS = {"retrain": "retrained", "pbrf": "proximal Bregman response"}
 _RETRAINED = {
     "theta_relative": "change of the loss over the change of the parameters",
     "loss_relative": "change of the loss over the change of all losses",
@@ -45,6 +46,8 @@ class RemovalFidelityDisplay:
     kind : {"influence", "theta_relative", "loss_relative", "first", "newton"}
         What the estimates are: a criterion or an order of ``removal_effect``. The loss-relative
         criterion is an estimate up to a factor: there is no line then.
+    truth : {"retrain", "pbrf"}, default="retrain"
+        What is in the place of retraining, if anything: a network's proximal Bregman response.
 
     Attributes
     ----------
@@ -64,11 +67,15 @@ class RemovalFidelityDisplay:
     'Pearson correlation 0.982'
     """
 
-    def __init__(self, estimate: ArrayLike, retrained: ArrayLike, *, kind: str) -> None:
+    def __init__(
+        self, estimate: ArrayLike, retrained: ArrayLike, *, kind: str, truth: str = "retrain"
+    ) -> None:
         check_choice("kind", kind, ESTIMATES)
+        check_choice("truth", truth, tuple(_TRUTHS))
         self.estimate = np.asarray(estimate)
         self.retrained = np.asarray(retrained)
         self.kind = kind
+        self.truth = truth
 
     def plot(self, ax: Axes | None = None) -> RemovalFidelityDisplay:
         """Draw the pairs.
@@ -99,7 +106,7 @@ class RemovalFidelityDisplay:
             ax,
             f"Pearson correlation {np.corrcoef(x, y)[0, 1]:.3f}",
             f"predicted: {_ESTIMATED[self.kind]}",
-            f"retrained: {retrained}",
+            f"{_TRUTHS[self.truth]}: {retrained}",
         )
         if self.kind != "loss_relative":
             # A segment over the data, so that the line does not widen the axes of either.
@@ -117,6 +124,7 @@ class RemovalFidelityDisplay:
         y: ArrayLike | None = None,
         *,
         order: str | None = None,
+        truth: str = "retrain",
         ax: Axes | None = None,
     ) -> RemovalFidelityDisplay:
         """Leave out rows, retrain exactly, and draw what was predicted against what came.
@@ -133,6 +141,8 @@ class RemovalFidelityDisplay:
             Their labels. None: the predicted ones.
         order : {"first", "newton"}, optional
             Predict by ``removal_effect`` of this order. None: by the explainer's criterion.
+        truth : {"retrain", "pbrf"}, default="retrain"
+            "pbrf": a network's proximal Bregman response in the place of retraining.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
 
@@ -150,6 +160,6 @@ class RemovalFidelityDisplay:
         if order is not None:
             check_choice("order", order, ("first", "newton"))
         explainer, X = at_explainer(estimator, X)
-        estimate, retrained = explainer.estimate_and_truth(X, y, order=order)
+        estimate, retrained = explainer.estimate_and_truth(X, y, order=order, truth=truth)
         kind = explainer.criterion if order is None else order
-        return cls(estimate, retrained, kind=kind).plot(ax)
+        return cls(estimate, retrained, kind=kind, truth=truth).plot(ax)

@@ -6,6 +6,7 @@ from ._descent import predictors
 from ._downdate import Downdate
 from ._effects import (
     ORDERS,
+    TRUTHS,
     loo_predictions,
     loo_probabilities,
     predictors_without,
@@ -24,6 +25,7 @@ from ._retraining import polish, retrain, retraining_curvature
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
+    "TRUTHS",
     "Downdate",
     "ModelsWithout",
     "OwnHessian",

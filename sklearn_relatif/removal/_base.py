@@ -10,6 +10,13 @@ import numpy as np
 
 from ..objectives import Objective
 
+#: Why models that are no networks have no proximal Bregman response.
+NO_RESPONSE = (
+    "order='pbrf' is of networks, which are at no optimum. This model has one, from which "
+    "order='newton' takes one step to the model without rows, and order='retrain' leads there "
+    "exactly."
+)
+
 
 @dataclass(frozen=True)
 class ModelsWithout:
@@ -60,10 +67,13 @@ class Remover:
         What the removals start from.
     curvature : Curvature or None
         Its Hessian without damping, where the removals start from that too.
+    trains_each : bool
+        Whether each model is trained on its own, so that one for each row is out of reach.
     """
 
     objective: Objective
     curvature: Any = None
+    trains_each = False
 
     @property
     def intervals(self) -> np.ndarray | None:
@@ -75,7 +85,7 @@ class Remover:
 
     def obstacle(self, order: str) -> str | None:
         """Why the models of an order cannot be had; None if they can."""
-        return None
+        return NO_RESPONSE if order == "pbrf" else None
 
     def at_optimum(self, query: Any) -> Any:
         """A query whose Jacobian has the columns of the objective at its optimum."""
@@ -88,8 +98,9 @@ class Remover:
         ----------
         removals : sequence of ndarray of int
             Positions of the rows that each model does without.
-        order : {"newton", "retrain"}
-            One step from the model of all rows, or the optimum without the rows.
+        order : {"newton", "pbrf", "retrain"}
+            One step from the model of all rows, a network's proximal Bregman response, or the
+            optimum without the rows.
 
         Raises
         ------

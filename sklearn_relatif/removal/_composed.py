@@ -124,6 +124,7 @@ class ComposedRemover(Remover):
     def __init__(self, objective: ComposedObjective, removers: Sequence[Remover]):
         self.objective = objective
         self.removers = tuple(removers)
+        self.trains_each = any(remover.trains_each for remover in removers)
 
     @property
     def _both(self):
@@ -141,23 +142,27 @@ class ComposedRemover(Remover):
 
     def models_without(self, removals, order):
         check_classes_stay(self.objective, removals)
+        all_rows = self._of_all_rows("pbrf") if order == "pbrf" else self._at_optimum
         for first in range(0, len(removals), REMOVALS_AT_A_TIME):
             some = removals[first : first + REMOVALS_AT_A_TIME]
             members = [
                 _member_models(member, remover, unchanged, some, order)
-                for (member, remover), unchanged in zip(self._both, self._unchanged, strict=True)
+                for (member, remover), unchanged in zip(self._both, all_rows, strict=True)
             ]
             yield ComposedModels(np.arange(first, first + len(some)), members)
 
     @cached_property
-    def _unchanged(self):
-        """Each member at the optimum of all its rows."""
+    def _at_optimum(self):
+        return self._of_all_rows("retrain")
+
+    def _of_all_rows(self, order):
+        """Each member with all its rows, as the models of an order are compared with it."""
         nothing = [np.empty(0, np.intp)]
-        return [next(iter(own.models_without(nothing, "retrain"))) for own in self.removers]
+        return [next(iter(own.models_without(nothing, order))) for own in self.removers]
 
     def loo_predictor(self):
         check_classes_stay(self.objective, list(np.arange(self.objective.n_rows)[:, None]))
-        both = zip(self._both, self._unchanged, strict=True)
+        both = zip(self._both, self._at_optimum, strict=True)
         return np.hstack([_loo_predictor(member, remover, own) for (member, remover), own in both])
 
 

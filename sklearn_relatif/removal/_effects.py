@@ -23,7 +23,9 @@ from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
 
-ORDERS = ("first", "newton", "retrain")
+ORDERS = ("first", "newton", "pbrf", "retrain")
+#: Those that are models of their own, by which estimates are judged.
+TRUTHS = ("retrain", "pbrf")
 
 
 def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarray:
@@ -35,7 +37,7 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
         A label for each training row; None: each row on its own.
-    order : {"first", "newton", "retrain"}
+    order : {"first", "newton", "pbrf", "retrain"}
 
     Returns
     -------
@@ -70,7 +72,7 @@ def removal_effect_on(
         From the scores of the queries to the number and its gradient.
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
-    order : {"first", "newton", "retrain"}
+    order : {"first", "newton", "pbrf", "retrain"}
         As of :func:`removal_effect`.
     """
     loss = study.objective.loss
@@ -130,7 +132,7 @@ def predictors_without(
     query : Query of n_queries rows
     rows : sequence
         Each item is a row position or an array of them; there is at least one.
-    order : {"newton", "retrain"}, default="retrain"
+    order : {"newton", "pbrf", "retrain"}, default="retrain"
 
     Returns
     -------
@@ -148,8 +150,10 @@ def predictors_without(
     return before, after
 
 
-def removal_statistics(study: Any, rows: Sequence[Any], query: Any) -> RemovalStatistics:
-    """What exact retraining without some of the rows changes.
+def removal_statistics(
+    study: Any, rows: Sequence[Any], query: Any, order: str = "retrain"
+) -> RemovalStatistics:
+    """What models without some of the rows change.
 
     Parameters
     ----------
@@ -157,12 +161,13 @@ def removal_statistics(study: Any, rows: Sequence[Any], query: Any) -> RemovalSt
     rows : sequence
         Each item is a row position or an array of them.
     query : Query
+    order : {"newton", "pbrf", "retrain"}, default="retrain"
     """
     removals = check_removals(rows, study.objective.n_rows)
     loss, query = study.objective.loss, study.remover.at_optimum(query)
     change = np.zeros((query.n_rows, len(removals)))
     parameter, training = np.zeros(len(removals)), np.zeros(len(removals))
-    for models in _models_without(study, removals, "retrain"):
+    for models in _models_without(study, removals, order):
         before = loss.query_value(query.y, models.predictor_before(query))
         after = of_models(loss.query_value, query.y, models.predictors(query))
         change[:, models.positions] = after - before[:, None]
@@ -279,6 +284,9 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
 
 
 def _models(study: Any, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
+    obstacle = study.remover.obstacle(order)
+    if obstacle is not None:
+        raise ValueError(obstacle)
     done = 0
     for batch in study.remover.models_without(removals, order):
         yield batch

@@ -28,6 +28,7 @@ def estimate_and_truth(
     n_retrainings: int,
     random_state: Any,
     order: str | None = None,
+    truth: str = "retrain",
 ) -> tuple[np.ndarray, np.ndarray]:
     """A criterion on the rows that matter most and on random ones, and what it stands for.
 
@@ -42,6 +43,8 @@ def estimate_and_truth(
         Draws half of them.
     order : {"first", "newton"} or None
         Instead of the criterion, the effect of the removal to this order.
+    truth : {"retrain", "pbrf"}, default="retrain"
+        The order that tells what it is.
 
     Returns
     -------
@@ -59,14 +62,14 @@ def estimate_and_truth(
         groups = np.full(objective.n_rows, None)
         groups[rows] = np.arange(len(rows))
         estimate = removal_effect(study, query, groups, order)
-        return estimate, removal_effect(study, query, groups, "retrain")
+        return estimate, removal_effect(study, query, groups, truth)
     estimate = _scores_of_rows(study, queries, factors, rows)
-    truth = removal_statistics(study, list(rows), query)
-    change = truth.loss_change
+    without = removal_statistics(study, list(rows), query, truth)
+    change = without.loss_change
     if criterion == "theta_relative":
-        change = ratio_or_zero(change, truth.parameter_change)
+        change = ratio_or_zero(change, without.parameter_change)
     elif criterion == "loss_relative":
-        change = ratio_or_zero(change, truth.training_change)
+        change = ratio_or_zero(change, without.training_change)
     return estimate, change
 
 

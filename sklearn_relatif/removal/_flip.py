@@ -39,6 +39,13 @@ def find_flip_set(study, X, max_size: int) -> FlipSet:
     if not study.targets.has_classes:
         raise TypeError(f"{type(study.model).__name__} predicts no label that could flip.")
     check_positive_int("max_size", max_size)
+    if study.remover.trains_each:
+        raise TypeError(
+            f"{type(study.model).__name__} has no flip sets: to look for one takes the models "
+            "without each row, of which each would be trained on its own. Ask removal_effect(X, "
+            "groups=..., order='retrain') of the rows that explain ranks first, or flip_set of "
+            "the last layer, by sklearn_relatif.networks.LastLayer or parameters='last_layer'."
+        )
     search = _FlipSearch(study, X)
     rows, limit = np.empty(0, np.intp), max_size
     for rival in search.rivals():

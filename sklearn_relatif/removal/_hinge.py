@@ -72,7 +72,7 @@ class HingeRemover(Remover):
         return self.machine.intervals
 
     def obstacle(self, order):
-        return self.machine.obstacle if order == "newton" else None
+        return self.machine.obstacle if order == "newton" else super().obstacle(order)
 
     def models_without(self, removals, order):
         for first in range(0, len(removals), REMOVALS_AT_A_TIME):

@@ -14,6 +14,7 @@ from ._dual import DualRemover
 from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
 from ._moments import MomentsRemover
+from ._network import NetworkRemover
 from ._smooth import SmoothRemover
 from .active_set import hinge_machine
 
@@ -25,25 +26,29 @@ def _refused(*_: Any) -> Remover:
     )
 
 
-def _composed(objective: Any, _: Any, n_jobs: int | None) -> Remover:
-    members = objective.members
-    return ComposedRemover(objective, [remover_of(own.objective, None, n_jobs) for own in members])
+def _composed(objective: Any, _: Any, n_jobs: int | None, damping: float) -> Remover:
+    each = [remover_of(own.objective, None, n_jobs, damping) for own in objective.members]
+    return ComposedRemover(objective, each)
 
 
-#: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, and ``n_jobs``.
+#: By the ``removal_kind`` of an objective. Each takes it, its Hessian or None, ``n_jobs`` and the
+#: damping.
 REMOVERS: dict[str, Callable[..., Remover]] = {
-    "smooth": lambda objective, curvature, _: SmoothRemover.of(objective, curvature),
+    "smooth": lambda objective, curvature, *_: SmoothRemover.of(objective, curvature),
     "grouped": lambda objective, *_: GroupedRemover(objective),
-    "hinge": lambda objective, _, n_jobs: HingeRemover(hinge_machine(objective, n_jobs)),
+    "hinge": lambda objective, _, n_jobs, __: HingeRemover(hinge_machine(objective, n_jobs)),
     "active_set": lambda objective, *_: HingeRemover(objective.machine),
     "dual": lambda objective, *_: DualRemover(objective),
     "moments": lambda objective, *_: MomentsRemover(objective),
+    "network": lambda objective, _, *options: NetworkRemover(objective, *options),
     "composed": _composed,
     "none": _refused,
 }
 
 
-def remover_of(objective: Objective, curvature: Any = None, n_jobs: int | None = None) -> Remover:
+def remover_of(
+    objective: Objective, curvature: Any = None, n_jobs: int | None = None, damping: float = 0.0
+) -> Remover:
     """What leads to the models without some of the rows of an objective.
 
     Parameters
@@ -52,7 +57,9 @@ def remover_of(objective: Objective, curvature: Any = None, n_jobs: int | None =
     curvature : Curvature, optional
         Its Hessian without damping, where that is at hand. None: computed where it is needed.
     n_jobs : int, optional
-        For models that scikit-learn fits again.
+        For models that scikit-learn fits again, and networks.
+    damping : float, default=0.0
+        Of the proximal Bregman response of networks.
 
     Returns
     -------
@@ -80,11 +87,11 @@ def remover_of(objective: Objective, curvature: Any = None, n_jobs: int | None =
     >>> models.parameter_change().round(3)
     array([0.005, 0.435])
     """
-    return REMOVERS[objective.removal_kind](objective, curvature, n_jobs)
+    return REMOVERS[objective.removal_kind](objective, curvature, n_jobs, damping)
 
 
 def remover_from(
-    objective: Any, curvature: Any, is_hessian: bool, n_jobs: int | None = None
+    objective: Any, curvature: Any, kind: str, damping: float, n_jobs: int | None = None
 ) -> Remover:
     """The remover of an objective that is explained by a curvature, in its coordinates.
 
@@ -95,18 +102,19 @@ def remover_from(
     ----------
     objective : Objective
     curvature : Curvature
-    is_hessian : bool
-        Whether that is the Hessian without damping.
+    kind : str
+        The name of that.
+    damping : float
     n_jobs : int, optional
     """
     if objective.members:
         both = zip(objective.members, curvature.members, strict=True)
-        removers = [remover_from(own.objective, inner, is_hessian, n_jobs) for own, inner in both]
-        return ComposedRemover(objective, removers)
+        each = [remover_from(own.objective, inner, kind, damping, n_jobs) for own, inner in both]
+        return ComposedRemover(objective, each)
     own = None
     if objective.removal_kind == "smooth":
         objective, own = curvature.coordinates(objective)
-        own = own if is_hessian and own.is_exact else None
+        own = own if kind == "hessian" and damping == 0 and own.is_exact else None
         if objective.dtype != np.float64:  # In which a small difference would be rounding.
             objective, own = objective.astype(np.float64), None
-    return remover_of(objective, own, n_jobs)
+    return remover_of(objective, own, n_jobs, damping)

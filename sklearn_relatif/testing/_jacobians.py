@@ -120,6 +120,8 @@ def _check_rows(jacobian: Any, taken: Any, rows: Any, dense: np.ndarray, toleran
         same(own.apply(vectors, some), moved, tolerance, "apply is the same for some of the rows")
         block = own.gradients(residual, some)
         same(block, gradients, tolerance, "gradients are J^T r")
+        text = "gradients of several residuals are those of each"
+        same(own.gradients_of(residuals, some)[:, 0], gradients, tolerance, text)
         same(own.adjoint(residuals, some), pulled, tolerance, "adjoint is the transpose of apply")
         promise(block.shape[1] == own.n_values(n_outputs), "gradients have n_values numbers")
         if isinstance(some, slice):

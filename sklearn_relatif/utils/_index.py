@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ def row_index(X: Any) -> NDArray[Any]:
     """
     if has_index(X):
         return np.array(X.index)
+    if isinstance(X, Mapping):
+        raise TypeError(f"X is a {type(X).__name__}; pass one array or data frame, a row an entry.")
     return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
 
 

@@ -61,7 +61,8 @@ def refuse_dispatched(**arguments):
 def refuse_fitted_elsewhere(estimator):
     """Raise a TypeError if an estimator was fitted to arrays of another library than NumPy."""
     for name, values in vars(estimator).items():
-        if _is_of_other_library(values):
+        is_found = name.endswith("_") or name.startswith("_")  # Not one of its parameters.
+        if is_found and _is_of_other_library(values):
             raise TypeError(
                 f"{type(estimator).__name__} was fitted to arrays of {_library(values)} ({name} is "
                 "one), and explanations are computed with NumPy: fit it to np.asarray(X), or "
