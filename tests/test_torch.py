@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of, reduce_estimator
@@ -469,6 +471,7 @@ def test_refusals():
         (TorchClassifier(net), np.where(X > 1, np.nan, X), Y, ValueError, "NaN"),
         (TorchClassifier(net), X.astype(str), Y, ValueError, "X must hold numbers"),
         (TorchClassifier(net), X[:0], Y[:0], ValueError, "0 sample"),
+        (TorchClassifier(net), sparse.csr_array(X), Y, TypeError, "toarray"),
         (TorchClassifier(net), X[0], Y, ValueError, "2D array"),
         (TorchClassifier(net), X, Y + 0.5, ValueError, "label type|Unknown"),
         (TorchClassifier(made(Two)), X, Y, ValueError, "entry a row"),
@@ -510,3 +513,23 @@ def test_two_outputs_are_the_logistic_regression():
     assert own.distance_to_optimum_ < 1e-3
     assert_allclose(own.pairwise_influence(X[:4]), other.pairwise_influence(X[:4]), rtol=1e-6)
     assert_allclose(own.decision_function(X), other.decision_function(X))
+
+
+class Sum(nn.Module):
+    """Of any number of columns."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.weight * x.sum(1)
+
+
+def test_is_an_estimator_of_scikit_learn():
+    refused = dict.fromkeys(
+        ["check_regressors_train", "check_regressor_multioutput"], "Fitting trains nothing."
+    )
+    # So is a deep copy of a module before any fit.
+    refused["check_estimators_overwrite_params"] = "A module's hash is not that of its copy."
+    check_estimator(TorchRegressor(Sum()), expected_failed_checks=refused, on_skip=None)

@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import assert_all_finite
 
 from ..utils._blocks import block_budget, row_blocks
@@ -206,6 +207,8 @@ class ModuleFunction:
 
         def of_row(x: Any, pulls: Any) -> Any:
             back: Any = vjp(lambda own: self.of_row(own, x), own)[1]
+            if len(pulls) == 1:  # A vmap over one would take its time.
+                return {name: one[None] for name, one in back(pulls[0])[0].items()}
             if is_batched:
                 return vmap(back)(pulls)[0]
             each = [back(pull)[0] for pull in pulls]
@@ -362,15 +365,22 @@ def module_rows(X: Any) -> Any:
 
     Raises
     ------
+    TypeError
+        If they are sparse, or no numbers.
     ValueError
-        If they are no finite numbers, or no rows.
+        If they are not finite, or no rows.
     """
+    if sparse.issparse(X):
+        raise TypeError("Sparse data was passed, but dense data is required. Use '.toarray()'.")
     if hasattr(X, "detach") and X.device.type != "cpu":
         X = X.detach()
         if X.is_floating_point() and not bool(X.isfinite().all()):
             raise ValueError("Input X contains NaN or infinity.")
     else:
         X = np.asarray(X.detach() if hasattr(X, "detach") else X)
+        if X.dtype.kind == "c":
+            raise ValueError("Complex data not supported: X must hold real numbers.")
+        X = X.astype(np.float64) if X.dtype.kind == "O" else X
         if X.dtype.kind not in "biuf":
             raise ValueError(
                 f"X must hold numbers, in one array with a row an entry; got an array of {X.dtype}."
@@ -381,8 +391,11 @@ def module_rows(X: Any) -> Any:
             f"Expected 2D array, or one of more axes, got {X.ndim}D array instead. Reshape your "
             "data by X.reshape(-1, 1) if a row is one number, or X.reshape(1, -1) if X is one row."
         )
-    if not len(X):
-        raise ValueError(f"Found array with 0 sample(s) (shape={tuple(X.shape)}).")
+    if 0 in X.shape:
+        what = "sample(s)" if not len(X) else "feature(s)"
+        raise ValueError(
+            f"Found array with 0 {what} (shape={tuple(X.shape)}) while a minimum of 1 is required."
+        )
     return X
 
 
@@ -597,7 +610,7 @@ class ModuleJacobian(FiniteJacobian):
     def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
         """Slices of rows whose temporaries fit into the working memory."""
         bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
-        return row_blocks(n_rows, bytes_per_row, 4 * block_budget())
+        return row_blocks(n_rows, bytes_per_row, 2 * block_budget())
 
     def _n_activations(self) -> int:
         """Numbers that the layers give for a row, known when the module has been tried."""

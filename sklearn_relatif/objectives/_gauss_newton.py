@@ -148,9 +148,12 @@ class GaussNewtonObjective(Objective):
         products of many at once to one triangle. Nothing else of its size is formed.
         """
         matrices = [np.zeros((own.stop - own.start,) * 2, self.dtype) for own in blocks]
-        for rows in self._many_rows():
-            for root, sign in self.roots(kind, rows):
-                gradients = self.jacobian.gradients(root, rows)
+        n_roots = 1 if kind == "empirical_fisher" else self.loss.n_outputs
+        for rows in self._many_rows(n_roots):
+            roots = self.roots(kind, rows)
+            for sign in {sign for _, sign in roots}:
+                each = np.stack([root for root, own in roots if own == sign], axis=1)
+                gradients = self.jacobian.gradients_of(each, rows).reshape(-1, self.weights.size)
                 for matrix, own in zip(matrices, blocks, strict=True):
                     add_outer(matrix, np.ascontiguousarray(gradients[:, own]), sign)
         for matrix, own in zip(matrices, blocks, strict=True):
@@ -160,10 +163,10 @@ class GaussNewtonObjective(Objective):
             matrix /= self.total_weight
         return matrices
 
-    def _many_rows(self):
-        """Slices of rows that are enough to be worth a pass over the whole matrix."""
+    def _many_rows(self, n_roots):
+        """Slices of rows whose gradients are enough to be worth a pass over the whole matrix."""
         by_memory = block_budget() // (2 * self.weights.size * self.dtype.itemsize)
-        return row_blocks(self.n_rows, 1, max(MANY, by_memory))
+        return row_blocks(self.n_rows, n_roots, max(MANY, by_memory))
 
     def inner(self, kind: str, rows: Any) -> np.ndarray:
         """``B_i`` of some rows in a kind of curvature, shape (n, n_outputs[, n_outputs])."""
@@ -197,12 +200,11 @@ class GaussNewtonObjective(Objective):
         units = np.eye(self.loss.n_outputs, dtype=self.dtype)
 
         def form(rows):
-            n_rows = len(self.y[rows])
-            whitened = [
-                curvature.whiten(self.jacobian.gradients(np.tile(unit, (n_rows, 1)), rows))
-                for unit in units
-            ]
-            return np.einsum("knp,lnp->nkl", whitened, whitened)
+            each = np.broadcast_to(units, (len(self.y[rows]), *units.shape))
+            gradients = self.jacobian.gradients_of(each, rows)
+            whitened = curvature.whiten(gradients.reshape(-1, self.weights.size))
+            whitened = whitened.reshape(*gradients.shape[:2], -1)
+            return np.einsum("nkp,nlp->nkl", whitened, whitened)
 
         return form
 
