@@ -87,4 +87,6 @@ print(*report.notes, sep="\n")
 # The first three, and the digits on which the network reads them as something else.
 
 reread = explainer.explain(X_train[suspects[:3]], n_examples=5)
-GalleryDisplay.from_explanations(reread, X_train, X_train[suspects[:3]], labels=y_train[suspects[:3]])
+GalleryDisplay.from_explanations(
+    reread, X_train, X_train[suspects[:3]], labels=y_train[suspects[:3]]
+)
