@@ -36,13 +36,17 @@ from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
+from .utils._arrays import beside, estimator_on_host
 from .utils._blocks import value_blocks
 from .utils._distribution import jobs
 from .utils._frames import labelled, library_of
 from .utils._index import row_index
 from .utils._threads import for_each
 from .utils._validation import (
+    beside_rows,
+    check_fitted_elsewhere,
     check_sample_weight,
+    is_dispatched,
     label_array,
     refuse_dispatched,
     refuse_fitted_elsewhere,
@@ -130,7 +134,9 @@ class Attribution:
             Each row of X comes so many times, for as many entries of ``y``.
         """
         refuse_lazy(X)
-        refuse_dispatched(X=X, y=y)
+        if self.objective.place is None:
+            refuse_dispatched("the model was fitted to NumPy's", X=X)
+        (y,) = beside_rows(X, y=y)
         features = adapter_of(self.model).model_rows(self.transformers, self.model, X)
         if n_labels > 1:
             features = _safe_indexing(features, np.repeat(np.arange(features.shape[0]), n_labels))
@@ -166,7 +172,7 @@ class Attribution:
         sign : {"positive", "negative", "absolute"}
         """
         with jobs(self.n_jobs):
-            y, n_labels = self.targets.each_on_its_own(X, y)
+            y, n_labels = self.targets.each_on_its_own(X, *beside_rows(X, y=y))
             query = self.query(X, y, n_labels)
             queries = self.objective.query_rows(query.jacobian, query.y)
             targets = self.shown(query)
@@ -308,7 +314,7 @@ class Study(Attribution):
         embed = objective.query_rows if y is None else objective.loss_rows
         rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
-        embedded *= rows.norm[:, None]
+        embedded = embedded * beside(embedded, rows.norm[:, None])
         n_missing = self.n_embedded - embedded.shape[1]
         return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
 
@@ -371,8 +377,12 @@ def prepare_study(
     """
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
-    for part in (*transformers, model):
-        refuse_fitted_elsewhere(part)
+    if is_dispatched(X):
+        _check_takes_arrays(adapter, model, X)
+    else:
+        for part in (*transformers, model):
+            refuse_fitted_elsewhere(part)
+    model = estimator_on_host(model)
     index = row_index(X)
     targets = targets_of(estimator, adapter.targets(model))
     own = seen.get(model)
@@ -422,6 +432,13 @@ def prepare_study(
         distance_to_optimum=distance,
         verbose=verbose,
     )
+
+
+def _check_takes_arrays(adapter: Adapter, model: Any, X: Any) -> None:
+    """Refuse rows of another library than NumPy that a model cannot be explained with."""
+    if not adapter.takes_arrays:
+        refuse_dispatched(f"{type(model).__name__} is explained with NumPy", X=X)
+    check_fitted_elsewhere(model, X)
 
 
 def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:

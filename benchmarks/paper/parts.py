@@ -43,7 +43,7 @@ NEEDED = {
     "convnet_galleries": "cifar",
 }
 
-INTRODUCTION = """# The paper's experiments on linear models
+INTRODUCTION = """# The paper's experiments
 
 Barshan, Brunet & Dziugaite, "RelatIF: Identifying Explanatory Training Examples via Relative
 Influence", AISTATS 2020: those on logistic regression, on support vector machines and on a ConvNet,

@@ -70,12 +70,15 @@ class Adapter:
     has_several_targets : bool, default=False
         Whether models that were fitted to several targets at once can be reduced. Otherwise y must
         be one column.
+    takes_arrays : bool, default=False
+        Whether rows may be an array of another library than NumPy, perhaps on a device.
     how_to_fit_closer : str
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
     has_embedding = True
     has_several_classes = True
+    takes_arrays = False
     has_several_targets = False
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"

@@ -38,6 +38,7 @@ class LinearAdapter(Adapter):
     """
 
     has_several_targets = True
+    takes_arrays = True
 
     def targets(self, model: Any) -> Targets:
         """Those of a regressor are as many as it has rows of coefficients."""

@@ -15,8 +15,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..jacobians import StoredRows, is_stored
+from ..utils._arrays import Place
+from ..utils._validation import is_dispatched
 from ._targets import Targets, ThresholdTargets, TransformedTargets
 
+#: Precisions that rows are explained in.
+FLOATS = (np.float64, np.float32)
 #: Rows whose labels tell which class a threshold takes for the positive one.
 COMPARED = 1000
 
@@ -194,16 +198,18 @@ def model_rows(transformers, model, X):
 
     Returns
     -------
-    ndarray, CSR matrix or StoredRows of shape (n_rows, n_features)
+    ndarray, CSR matrix, StoredRows or array of another library, of shape (n_rows, n_features)
         Of float32 or float64. Rows that are stored stay where they are: they go through the
         transformers and the checks block by block, here and whenever they are read. Only what
         transformers make sparse is held.
     """
     check_is_fitted(model)
-    options = {"reset": False, "accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+    options = {"reset": False, "accept_sparse": "csr", "dtype": list(FLOATS)}
     if not is_stored(X):
         for transformer in transformers:
             X = transformer.transform(X)
+        if is_dispatched(X):
+            options["dtype"] = [Place.of(X).own_dtype(dtype) for dtype in FLOATS]
         return validate_data(model, X, **options)
     X = StoredRows(X, transformers)
     blocks = (validate_data(model, X.transformed(rows), **options) for rows in X.reads())

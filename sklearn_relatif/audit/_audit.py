@@ -11,7 +11,7 @@ from .._study import Study
 from ..utils._cells import Cells
 from ..utils._frames import check_names, library_of, names_rows
 from ..utils._progress import begin
-from ..utils._validation import unmasked
+from ..utils._validation import refuse_elsewhere, unmasked
 from ._quantities import (
     explain_first_rows,
     mean_influence,
@@ -58,6 +58,7 @@ def audit(
     X_test, y_test, sample_names, groups, X_train, source, queries
         As of :meth:`RelatIFExplainer.audit`.
     """
+    refuse_elsewhere("audit", study.training_data.features)
     view = _view_of(study)
     index = study.training_rows.index
     if sample_names is not None:

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from ..objectives import CurvatureOperator
 from ..removal import predictors_without
+from ..utils._arrays import copied, row_products
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._index import row_index, rows_at
 from ..utils._text import text_of
@@ -115,7 +116,7 @@ def _lengths(queries, curvature):
     square = np.empty(queries.n_rows)
     for rows in row_blocks(queries.n_rows, 4 * 8 * queries.n_values, block_budget()):
         gradients = queries.block(rows)
-        square[rows] = np.einsum("ij,ij->i", gradients, curvature.solve(gradients.copy()))
+        square[rows] = row_products(gradients, curvature.solve(copied(gradients)))
     return np.sqrt(square) * queries.norm
 
 

@@ -1,5 +1,6 @@
 """Noun 3: the curvature of an objective, and the application of its inverse."""
 
+from ._array_cholesky import ArrayCholeskyCurvature
 from ._base import Curvature, NoFactor, Prepared
 from ._block_diagonal import BlockDiagonalCurvature
 from ._choice import (
@@ -23,6 +24,7 @@ from ._woodbury import WoodburyCurvature
 __all__ = [
     "CURVATURES",
     "SOLVERS",
+    "ArrayCholeskyCurvature",
     "BlockDiagonalCurvature",
     "CholeskyCurvature",
     "ConjugateGradients",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..results import SolverChoice
-from ..utils._blocks import block_budget, row_blocks
+from ..utils._blocks import row_blocks
 from ..utils._distribution import map_parts, split
 from ..utils._threads import FEW_COLUMNS, for_each
 from ._memory import Factor
@@ -175,9 +175,9 @@ def _measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarr
             scales["theta_relative"][block] = rows.lengths(block, factor.unwhiten(gradients))
 
     bytes_per_row = rows.n_values * rows.dtype.itemsize
-    if rows.are_vectors and rows.n_values <= FEW_COLUMNS:
+    if rows.are_vectors and rows.n_values <= FEW_COLUMNS and rows.place is None:
         for_each(measure, list(row_blocks(rows.n_rows, bytes_per_row, rows.jacobian.bytes_at_once)))
     else:
-        for block in row_blocks(rows.n_rows, bytes_per_row, block_budget()):
+        for block in row_blocks(rows.n_rows, bytes_per_row, rows.block_bytes):
             measure(block)
     return scales

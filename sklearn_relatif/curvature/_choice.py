@@ -40,6 +40,8 @@ SMALL = 1000
 MODERATE = 5000
 #: Share of the memory that all denominators of such a model may take, for as long as they do.
 TRANSIENT_SHARE = 0.75
+#: Matrices of the size of a curvature that a device holds while it is factored.
+MATRICES_AT_ONCE = 3
 #: What makes an approximation of a :class:`CurvatureOperator`.
 APPROXIMATIONS: dict[str, Any] = {
     "block_diagonal": BlockDiagonalCurvature,
@@ -72,7 +74,7 @@ def hessian_inverse(objective):
     CholeskyCurvature, DiagonalCurvature or ConjugateGradients
         The last where a factor is not affordable.
     """
-    if has_room_for_factor(objective):
+    if objective.place is not None or has_room_for_factor(objective):
         return build_curvature(objective, "hessian", 0.0)
     total, sizes = CurvatureOperator(objective, "hessian", 0.0), objective.sizes()
     name = "diagonal" if sizes.is_wide else _affordable_approximation(sizes, "hessian", 0.0)
@@ -167,6 +169,8 @@ def prepare_curvature(
     if own is not None:
         reason = "the curvature is diagonal, and its inverse exact at no cost"
         return Prepared(objective, own, SolverChoice("diagonal", reason))
+    if objective.place is not None:
+        return _where_gradients_are(objective, kind, damping, solver)
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
         choice = choose_solver(objective, kind, damping)
@@ -207,6 +211,30 @@ def _of_members(objective, kind, damping, options) -> Prepared:
     )
     curvature = ComposedCurvature(members, scales, sizes)
     return Prepared(objective.with_objectives(objectives), curvature, choice)
+
+
+def _where_gradients_are(objective, kind, damping, solver) -> Prepared:
+    """The factor on a device, which is the only solver there."""
+    place, size = objective.place, objective.weights.size
+    if solver not in ("auto", "cholesky"):
+        raise ValueError(
+            f"solver={solver!r} is computed with NumPy, and the gradients are arrays of {place}: "
+            "use solver='cholesky', or np.asarray(X), or X.cpu().numpy() from a GPU."
+        )
+    memory, factor = place.memory(), CholeskyCurvature.memory(objective.sizes(), kind)
+    if memory is not None and MATRICES_AT_ONCE * factor.n_bytes > memory[1]:
+        raise ValueError(
+            f"An exact factor of {size} parameters takes {factor.amount}, and its computation "
+            f"{MATRICES_AT_ONCE} times as much, of the {_memory.in_units(memory[1])} of {place}. "
+            "Other solvers are computed with NumPy: pass np.asarray(X), or X.cpu().numpy()."
+        )
+    choice = SolverChoice(
+        "cholesky", f"an exact factor of {size} parameters takes {factor.amount} of {place}"
+    )
+    if objective.is_linear:
+        return proved_exact(objective, kind, damping, choice)
+    total = TangentOperator(objective, kind, damping)
+    return proved_by_tangents(total, build_curvature(objective, kind, damping), choice)
 
 
 def _of_tangents(objective, kind, damping, choice, random_state) -> Prepared:

@@ -64,20 +64,14 @@ class CholeskyCurvature(Curvature):
             for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
                 restore(block, diagonal)
                 if null.size:
-                    scale = _null_scale(diagonal)
+                    scale = null_scale(diagonal)
                     block += null @ (null.T @ (scale[:, None] * null)) @ null.T
                 n_null += null.shape[1]
             diagonals = np.einsum("bii->bi", blocks).copy()
             factored = [factorise_block(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
         self.smallest_pivot = smallest = min(pivot for _, pivot in factored)
-        if smallest < tolerance:
-            raise ValueError(
-                "The curvature is not positive definite: its smallest relative pivot is "
-                f"{smallest:.2g}, less than the {tolerance:.2g} that {np.dtype(dtype)} can tell "
-                "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
-                "with more regularisation."
-            )
+        check_pivot(smallest, tolerance, dtype)
         n_active = self.n_blocks * self.size if mask is None else int(np.sum(mask))
         #: Number of directions that have curvature of their own.
         self.n_free = n_active - n_null
@@ -209,7 +203,18 @@ def least_pivot(size, dtype):
     return 10 * np.sqrt(size) * np.finfo(dtype).eps
 
 
-def _null_scale(diagonal):
+def check_pivot(smallest, tolerance, dtype):
+    """Raise a ValueError if the smallest relative pivot of a curvature is next to none."""
+    if smallest < tolerance:
+        raise ValueError(
+            "The curvature is not positive definite: its smallest relative pivot is "
+            f"{smallest:.2g}, less than the {tolerance:.2g} that {np.dtype(dtype)} can tell "
+            "from zero. Set a positive damping (for example damping=1e-3), or fit the model "
+            "with more regularisation."
+        )
+
+
+def null_scale(diagonal):
     """Curvature to give to null directions, by parameter: as much as the parameter has of its own.
 
     Where it has none, any will do, but next to none would make much of rounding.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..utils._arrays import beside
 from ._base import Curvature
 
 
@@ -32,14 +33,14 @@ class DiagonalCurvature(Curvature):
 
     def whiten(self, gradients):
         """``L^-1 g`` for each row g, where ``L`` is the square root of the diagonal."""
-        return gradients * self.inverse_root
+        return gradients * beside(gradients, self.inverse_root)
 
     #: The factor is its own transpose.
     unwhiten = whiten
 
     def solve(self, gradients):
         """``M^-1 g`` for each row g."""
-        return gradients * self.inverse_root**2
+        return gradients * beside(gradients, self.inverse_root**2)
 
     def lengths(self, rows, criterion):
         """Lengths of the whitened and of the solved unit gradients of the training rows."""

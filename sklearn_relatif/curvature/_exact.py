@@ -92,7 +92,8 @@ def _attempts(objective, kind, damping, choice):
         yield SPANNED, objective.astype(np.float64), plain
         return
     yield "", objective, plain
-    if objective.dtype != np.float64:
+    # Some devices have no double precision.
+    if objective.dtype != np.float64 and (objective.place is None or objective.place.has_double):
         yield DOUBLE, objective.astype(np.float64), plain
 
 

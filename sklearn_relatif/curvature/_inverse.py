@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..objectives import PENALISED, TangentOperator
+from ..utils._arrays import on_host
+from ._array_cholesky import ArrayCholeskyCurvature
+from ._array_sums import add_to_diagonal, summed_blocks
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
 from ._indefinite import refusal_of
@@ -34,6 +37,8 @@ def build_curvature(objective, kind, damping):
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         return own
+    if objective.place is not None:
+        return _where_gradients_are(objective, kind, damping)
     blocks = {
         "hessian": objective.hessian,
         "gauss_newton": objective.gauss_newton,
@@ -45,6 +50,24 @@ def build_curvature(objective, kind, damping):
         total = TangentOperator(objective, kind, damping)
         return factorise_tangents(total, blocks[0], slice(0, total.n_params))
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)
+
+
+def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
+    """A curvature of an objective whose gradients are on a device."""
+    blocks = summed_blocks(objective, kind)
+    for block in blocks:
+        add_to_diagonal(objective.place, block, np.full(block.shape[0], float(damping)))
+
+    def null():
+        return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
+
+    try:
+        return ArrayCholeskyCurvature(blocks, objective.dtype, null)
+    except ValueError:
+        if not (kind == "hessian" and objective.is_bent):
+            raise
+        block = np.array(on_host(blocks[0]))
+        raise ValueError(refusal_of(block, np.diag(block).copy(), damping)) from None
 
 
 def diagonal_curvature(objective, kind, damping) -> DiagonalCurvature | None:

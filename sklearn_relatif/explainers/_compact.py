@@ -21,7 +21,7 @@ from ..results import Explanation, TrainingRows
 from ..search import SIGNS, score_matrices
 from ..utils._boxes import box, code_line
 from ..utils._threads import in_one_blas_thread
-from ..utils._validation import check_choice, check_positive_int
+from ..utils._validation import check_choice, check_positive_int, refuse_elsewhere
 from ._persistence import VersionedMixin
 
 #: Training rows as whose features some queries are made that single precision must do for, and how
@@ -189,6 +189,10 @@ class CompactModel:
     columns: np.ndarray | None
     rows: Gradients
 
+    @property
+    def place(self) -> None:
+        """Its rows are NumPy's."""
+
     def query_jacobian(self, X: Any) -> LinearJacobian:
         """Features of queries, in the columns of the model and in their own precision."""
         return self.no_rows.at(X if self.columns is None else take_columns(X, self.columns))
@@ -301,6 +305,7 @@ def compacted(study: Study) -> Attribution:
     queries say that single precision is not enough.
     """
     objective, curvature = study.objective, study.curvature
+    refuse_elsewhere("compact()", study.training_data.features)
     if objective.members:
         raise ValueError(
             f"compact() is for one model, and {type(study.model).__name__} is made of several. "

@@ -166,7 +166,7 @@ def _checked_rows(
 ) -> tuple[Any, NDArray[Any]]:
     """The features of rows, and their index labels."""
     refuse_lazy(X)
-    refuse_dispatched(X=X)
+    refuse_dispatched("neighbours are found with NumPy", X=X)
     index = row_index(X)
     if len(getattr(X, "shape", ())) > 2:  # Pictures are compared pixel by pixel.
         X = np.asarray(X).reshape(len(index), -1)

@@ -35,15 +35,19 @@ from ..curvature import CURVATURES, SOLVERS
 from ..diagnostics import diagnostics
 from ..results import Explanation, SolverChoice, TrainingRows
 from ..search import SIGNS
+from ..utils._arrays import beside
 from ..utils._distribution import jobs
 from ..utils._validation import (
+    beside_rows,
     check_choice,
     check_non_negative,
     check_positive_int,
     check_training_labels,
+    is_dispatched,
     label_array,
     refuse_dispatched,
     refuse_lazy,
+    refused_by_fit,
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._compact import CompactExplainer, compacted
@@ -458,22 +462,31 @@ class RelatIFExplainer(
         """
         self._check_params()
         refuse_lazy(X)
-        refuse_dispatched(X=X, y=y, sample_weight=sample_weight)
+        given = y
+        y, sample_weight = beside_rows(X, y=y, sample_weight=sample_weight)
         prefix, model = innermost_path(self.estimator)
         # A search may put another model in the place of the one in its template.
         is_known = not is_searched(self.estimator)
         # Refuses what is not supported.
         adapter = adapter_of(model) if is_known else None
+        if adapter is not None and not adapter.takes_arrays:
+            refuse_dispatched(f"{type(model).__name__} is explained with NumPy", X=X)
         if y is not None or _needs_targets(self.estimator):
             check_training_labels(y)
         has_labels = adapter is not None and y is not None
         if has_labels and _is_one_label(model, adapter, label_array(y)):
             y = column_or_1d(y, warn=True)
         passed, weight = handed_on(self, prefix, sample_weight, fit_params, X)
+        if weight is not None and is_dispatched(X):
+            passed = {key: beside(X, own) if own is weight else own for key, own in passed.items()}
         estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
-            with step("fit estimator", estimator), recording(estimator, seen):
-                estimator = estimator.fit(X, y, **passed)
+            with (
+                step("fit estimator", estimator),
+                recording(estimator, seen),
+                refused_by_fit(estimator, X),
+            ):
+                estimator = estimator.fit(X, given if is_dispatched(given) else y, **passed)
             with step("factor curvature"), jobs(self.n_jobs):
                 study = prepare_study(
                     estimator,

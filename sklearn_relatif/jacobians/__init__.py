@@ -1,5 +1,6 @@
 """Noun 1: the Jacobian, which is how predictors depend on the parameters."""
 
+from ._array_linear import ArrayLinearJacobian
 from ._base import FiniteJacobian, Jacobian
 from ._classes import ClassDensity, ClassJacobian, dense
 from ._composed import ComposedJacobian, slices_of
@@ -22,6 +23,7 @@ from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
+    "ArrayLinearJacobian",
     "ClassDensity",
     "ClassJacobian",
     "ComposedJacobian",

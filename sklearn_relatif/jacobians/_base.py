@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._arrays import Place, on_host, row_products
 from ..utils._threads import CACHED_BYTES
 
 
@@ -30,6 +31,9 @@ class Jacobian:
         are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
+    place : Place or None
+        The library and the device that blocks of gradients are arrays of; None for NumPy. What
+        comes of a single row is NumPy's in any case.
     """
 
     n_rows: int
@@ -38,6 +42,12 @@ class Jacobian:
     is_dense = False
     is_costly = False
     can_be_split = True
+    place: Place | None = None
+
+    @property
+    def on_host(self) -> Any:
+        """The same Jacobian with NumPy's blocks."""
+        return self
 
     @property
     def bytes_at_once(self) -> int:
@@ -151,7 +161,7 @@ class FiniteJacobian(Jacobian):
 
     def products(self, block: Any, residual: np.ndarray, rows: slice) -> np.ndarray:
         """Inner products of a block with the gradients of some rows, shape (len(block), n)."""
-        products: np.ndarray = block @ self.gradients(residual, rows).T
+        products: np.ndarray = on_host(block @ self.gradients(residual, rows).T)
         return products
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
@@ -196,4 +206,4 @@ class FiniteJacobian(Jacobian):
 
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
-        return np.sqrt(np.einsum("ij,ij->i", block, block))
+        return np.sqrt(row_products(block, block))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._blocks import block_budget
 from ._base import Jacobian
 
 
@@ -31,6 +32,7 @@ class Gradients:
     n_values : int
         Numbers that a row takes in a block.
     are_vectors, is_dense, is_costly, can_be_split : bool
+    place : Place or None
         As the Jacobian has them.
     """
 
@@ -45,6 +47,12 @@ class Gradients:
         self.is_dense = jacobian.is_dense
         self.is_costly = jacobian.is_costly
         self.can_be_split = jacobian.can_be_split
+        self.place = jacobian.place
+
+    @property
+    def block_bytes(self) -> float:
+        """Bytes that a block of gradients may take where it is."""
+        return block_budget() if self.place is None else self.place.block_bytes()
 
     def scaled(self, factors: np.ndarray) -> Gradients:
         """Rows whose directions are multiplied with a factor each."""

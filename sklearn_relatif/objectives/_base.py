@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 
 
@@ -75,6 +76,16 @@ class Objective:
     @property
     def has_closed_form(self) -> bool:
         return False
+
+    @property
+    def place(self) -> Place | None:
+        """The library and the device that blocks of gradients are on; None for NumPy."""
+        return None
+
+    @property
+    def on_host(self) -> Objective:
+        """The same objective with NumPy's blocks."""
+        return self
 
     @property
     def has_first_order(self) -> bool:

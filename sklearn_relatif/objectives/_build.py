@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..jacobians import LinearJacobian
+from ..jacobians import ArrayLinearJacobian, LinearJacobian
+from ..utils._arrays import is_elsewhere
 from ._linear import LinearObjective
 
 NO_PARAMETERS = (
@@ -56,17 +57,18 @@ def build_objective(
     kinks = bounded | (l1 > 0)
     if not np.any((weights != 0) | ~kinks):
         raise ValueError(NO_PARAMETERS)
+    jacobian = _jacobian(X, fit_intercept, kinks.any() or not loss.has_curvature)
     if l1.shape[0] > loss.n_outputs:
         weights = np.ascontiguousarray(loss.from_scores(weights.T).T)
         l2 = l2[: loss.n_outputs]
     if output_weight is not None:
         present = sample_weight > 0
         output_weight = output_weight / np.where(present, sample_weight, 1)[:, None]
-        output_weight = output_weight.astype(X.dtype, copy=False)
+        output_weight = output_weight.astype(jacobian.dtype, copy=False)
     objective = kind(
         loss=loss,
         weights=weights,
-        jacobian=LinearJacobian(X, fit_intercept),
+        jacobian=jacobian,
         y=y,
         sample_weight=sample_weight,
         penalty=l2,
@@ -79,9 +81,22 @@ def build_objective(
         objective = objective.with_active_set(weights, np.sign(weights))
     if not loss.has_curvature:
         n_features = objective.jacobian.n_features
-        mask = _penalised(objective.penalty, n_features, objective.mask, X.dtype)
+        mask = _penalised(objective.penalty, n_features, objective.mask, jacobian.dtype)
         objective = replace(objective, mask=mask)
     return objective
+
+
+def _jacobian(X, fit_intercept, has_held):
+    """The Jacobian of features of any library, unless parameters may be held where they are."""
+    if not is_elsewhere(X):
+        return LinearJacobian(X, fit_intercept)
+    if has_held:
+        raise TypeError(
+            "Models with an L1 penalty, bounds on coefficients or a hinge loss are explained with "
+            "NumPy: fit the model, and the explainer, to np.asarray(X), or X.cpu().numpy() from a "
+            "GPU."
+        )
+    return ArrayLinearJacobian(X, fit_intercept)
 
 
 def _penalised(l2, n_features, mask, dtype):

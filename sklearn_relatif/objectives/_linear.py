@@ -113,6 +113,16 @@ class LinearObjective(Objective):
         return self.full_signs[:, kept]
 
     @property
+    def place(self):
+        return self.jacobian.place
+
+    @cached_property
+    def on_host(self):
+        if self.place is None:
+            return self
+        return replace(self, jacobian=self.jacobian.on_host)
+
+    @property
     def dtype(self):
         return self.jacobian.dtype
 

@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from ..adapters import adapter_of
+from ..utils._arrays import on_host
 from ..utils._blocks import row_blocks
 from ._distance import LIMIT
 
@@ -134,7 +135,7 @@ def _sizes(X):
     """Root mean squares of the columns, of the first rows; none of rows that are no vectors."""
     if len(X.shape) != 2 or not X.shape[0] or not X.shape[1]:
         return np.zeros(0)
-    X = X[: min(X.shape[0], ROWS_LOOKED_AT)]
+    X = on_host(X[: min(X.shape[0], ROWS_LOOKED_AT)])
     total = np.zeros(X.shape[1])
     for rows in row_blocks(X.shape[0], 8 * X.shape[1], 2**24):
         block = X[rows].astype(np.float64)

@@ -127,12 +127,14 @@ def _decrement(objective, prepared, curvature, damping):
         return np.nan, 1.0
     is_hessian = curvature == "hessian"
     if objective.coupling is not None and objective.weights.size <= FEW_PARAMETERS:
-        return _by_standardised_hessian(objective, gradient)
+        return _by_standardised_hessian(objective.on_host, gradient)
     if is_hessian and damping == 0 and _is_accurate(objective, own):
         return _by_factor(objective, own, gradient)
     if objective.weights.size <= FEW_PARAMETERS:
-        return _by_standardised_hessian(objective, gradient)
-    return _by_conjugate_gradients(objective, own if is_hessian else None, gradient)
+        return _by_standardised_hessian(objective.on_host, gradient)
+    if is_hessian:  # Which preconditions: products do, where the rows are.
+        return _by_conjugate_gradients(objective, own, gradient)
+    return _by_conjugate_gradients(objective.on_host, None, gradient)
 
 
 def ratio_or_zero(square, n_params):

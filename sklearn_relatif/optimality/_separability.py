@@ -33,7 +33,7 @@ def runs_away(objective, curvature) -> bool:
     """
     step = curvature.solve(objective.gradient().reshape(1, -1).astype(curvature.dtype))
     change = objective.jacobian.predictor(step.reshape(objective.shape))
-    return not np.abs(change).max(initial=0) <= STRIDE and lacks_optimum(objective)
+    return not np.abs(change).max(initial=0) <= STRIDE and lacks_optimum(objective.on_host)
 
 
 def lacks_optimum(objective) -> bool:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..adapters import rebuild
+from ..adapters import rebuild, split_pipeline
 from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import RemovalStatistics
 from ..search import contract, products
+from ..utils._arrays import estimator_like
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
@@ -118,6 +119,9 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     if names is not None:  # The models were fitted to an array.
         for model in models:
             vars(model).setdefault("feature_names_in_", names)
+    if objective.place is not None:
+        _, fitted = split_pipeline(study.estimator)
+        models = [estimator_like(model, fitted) for model in models]
     return [rebuild(study.estimator, model) for model in models]
 
 

@@ -117,4 +117,6 @@ def remover_from(
         own = own if kind == "hessian" and damping == 0 and own.is_exact else None
         if objective.dtype != np.float64:  # In which a small difference would be rounding.
             objective, own = objective.astype(np.float64), None
+        if objective.dtype != np.float64:  # The device has no other.
+            objective = objective.on_host.astype(np.float64)
     return remover_of(objective, own, n_jobs, damping)

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..curvature import hessian_inverse
 from ..objectives import NO_PARAMETERS, LinearObjective
 from ..optimality import lacks_optimum, no_optimum
+from ..utils._arrays import on_host
 from ._active_parameters import settle
 from ._base import ModelsWithout, Remover
 from ._changes import parameter_changes, training_effects
@@ -93,7 +94,8 @@ class SmoothRemover(Remover):
         return cls(*trained(objective, curvature))
 
     def at_optimum(self, query):
-        return query._replace(jacobian=self.objective.query_jacobian(query.features))
+        # Models without rows are found in this machine's memory.
+        return query._replace(jacobian=self.objective.query_jacobian(on_host(query.features)))
 
     def models_without(self, removals, order):
         self._say_doubt()
@@ -122,27 +124,30 @@ def trained(objective, curvature=None):
     Returns
     -------
     objective : LinearObjective
-        On the active set of the optimum, where there is an L1 penalty.
+        In this machine's memory, on the active set of the optimum, where there is an L1 penalty.
     curvature : curvature object
     doubt : str or None
         Why this is not the optimum, if none was found: then it is where the search has ended.
     """
-    doubt = None
+    doubt, given = None, objective
     if not objective.has_l1:
         curvature = _inverse_of(objective) if curvature is None else curvature
+        objective = objective.on_host
         point = minimise(objective, curvature, goal=0.0)
         optimum = replace(objective, weights=point.weights[0])
+        given = replace(given, weights=point.weights[0])
         if is_endless(optimum, point):
             return objective, hessian_inverse(objective), no_optimum([])
         is_optimal = point.relative[0] <= TOLERANCE
     else:
         optimum, is_optimal = settle(objective)
+        given = optimum
         if not optimum.weights.size:
             raise ValueError(f"At its optimum: {NO_PARAMETERS}")
     if not is_optimal:
         doubt = not_found("all rows")
     if objective.has_l1 or largest_change(objective, optimum.weights) > PRECISION:
-        curvature = hessian_inverse(optimum)
+        curvature = hessian_inverse(given)
     return optimum, curvature, doubt
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
+from ._array_best import array_best
 from ._screening import screened_best
 from ._selection import BestRows, merge_parts, merge_signs
 
@@ -24,6 +25,8 @@ SIGNS = tuple(DIRECTIONS)
 SCORE_BLOCK_BYTES = 4 * 2**20
 #: Queries that are searched for together: enough for products to run at their full rate.
 MOST_QUERIES = 2048
+#: Blocks of a device's memory that queries may take where rows cost much.
+BLOCKS_AT_ONCE = 4
 
 
 def products(queries, rows, curvature) -> Iterator[tuple[slice, slice, np.ndarray]]:
@@ -133,7 +136,7 @@ def _on_queries(queries, function, rows, curvature, factors, options):
 def _score_matrices(queries, rows, curvature, factors):
     shape = queries.n_rows, rows.n_rows
     scores = {name: np.empty(shape, values.dtype) for name, values in factors.items()}
-    if not rows.is_dense:
+    if rows.place is not None or not rows.is_dense:
         for asked, some, block in products(queries, rows, curvature):
             block *= queries.norm[asked, None]
             _scale(block, factors, scores, asked, some)
@@ -175,10 +178,7 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
     parts: dict[str, list] = {name: [] for name in factors}
     for asked in _query_blocks(queries, rows, MOST_QUERIES):
         solved = curvature.solve(queries.block(asked))
-        best = screened_best(solved, rows, factors, n_best, directions)
-        if best is None:
-            n_asked = asked.stop - asked.start
-            best = _best_of_all(n_asked, solved, rows, factors, n_best, directions)
+        best = _best_of_block(solved, asked.stop - asked.start, rows, factors, n_best, directions)
         for name, found in parts.items():
             found.append(merge_signs([(best[name, d], d) for d in directions]))
     return {
@@ -186,15 +186,28 @@ def _best_rows(queries, rows, curvature, factors, n_best, sign):
     }
 
 
+def _best_of_block(solved, n_queries, rows, factors, n_best, directions):
+    """By criterion and direction, in the way that finds them fastest."""
+    if rows.place is not None:
+        return array_best(solved, rows, factors, n_best, directions)
+    best = screened_best(solved, rows, factors, n_best, directions)
+    if best is not None:
+        return best
+    return _best_of_all(n_queries, solved, rows, factors, n_best, directions)
+
+
 def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
     """Products of vectors with the unit gradients of the rows, in blocks of rows."""
-    for some in _score_blocks(rows, len(solved)):
+    for some in _score_blocks(rows, solved.shape[0]):
         yield some, rows.contract(solved, some)
 
 
 def _query_blocks(queries, rows, most=np.inf):
     """Queries that are asked for together: of rows that cost much, as many as memory holds."""
     bytes_per_query = queries.n_values * queries.dtype.itemsize
+    if queries.place is not None:
+        n_blocks = BLOCKS_AT_ONCE if rows.is_costly else 1
+        return row_blocks(queries.n_rows, bytes_per_query, n_blocks * queries.block_bytes)
     if rows.is_costly:
         return row_blocks(queries.n_rows, bytes_per_query, working_memory())
     return row_blocks(queries.n_rows, max(bytes_per_query, block_budget() / most), block_budget())
@@ -202,7 +215,11 @@ def _query_blocks(queries, rows, most=np.inf):
 
 def _score_blocks(rows, n_queries):
     values_per_row = max(n_queries, rows.n_formed(n_queries) / 8)
-    return row_blocks(rows.n_rows, rows.dtype.itemsize * values_per_row, SCORE_BLOCK_BYTES)
+    if rows.place is not None:  # Products come to this machine in blocks as large as any.
+        values_per_row, most = rows.n_values + 2 * n_queries, rows.block_bytes
+    else:
+        most = SCORE_BLOCK_BYTES
+    return row_blocks(rows.n_rows, rows.dtype.itemsize * values_per_row, most)
 
 
 def _best_of_all(n_queries, solved, rows, factors, n_best, directions):

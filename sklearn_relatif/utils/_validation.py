@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn import get_config
+from sklearn.utils import get_tags
 
+from ._arrays import is_elsewhere, library_name, on_host
 from ._index import row_index
 from ._text import is_missing
 
@@ -43,44 +45,76 @@ def refuse_lazy(X):
         )
 
 
-def refuse_dispatched(**arguments):
-    """Raise a TypeError if scikit-learn would compute with the arrays of another library.
+def is_dispatched(values):
+    """Whether scikit-learn would compute with the arrays of another library that these are.
 
     Unless it does, they are converted to NumPy's, where the library lets them.
     """
-    if not get_config()["array_api_dispatch"]:
-        return
+    return get_config()["array_api_dispatch"] and is_elsewhere(values)
+
+
+def refuse_dispatched(because, error=None, **arguments):
+    """Raise a TypeError if scikit-learn would compute with the arrays of another library."""
     for name, values in arguments.items():
-        if _is_of_other_library(values):
+        if is_dispatched(values):
             raise TypeError(
-                f"{name} is an array of {_library(values)}, and explanations are computed with "
-                f"NumPy: pass np.asarray({name}), or {name}.cpu().numpy() from a GPU."
-            )
+                f"{name} is an array of {library_name(values)}, and {because}: pass "
+                f"np.asarray({name}), or {name}.cpu().numpy() from a GPU."
+            ) from error
+
+
+def beside_rows(X, **arguments):
+    """What comes with the rows, as NumPy has it: of another library only as the rows are.
+
+    Returns
+    -------
+    list, of the arguments in their order
+    """
+    if not is_dispatched(X):
+        refuse_dispatched("X is not", **arguments)
+        return list(arguments.values())
+    return [on_host(values) for values in arguments.values()]
 
 
 def refuse_fitted_elsewhere(estimator):
     """Raise a TypeError if an estimator was fitted to arrays of another library than NumPy."""
     for name, values in vars(estimator).items():
         is_found = name.endswith("_") or name.startswith("_")  # Not one of its parameters.
-        if is_found and _is_of_other_library(values):
+        if is_found and is_elsewhere(values):
             raise TypeError(
-                f"{type(estimator).__name__} was fitted to arrays of {_library(values)} ({name} is "
-                "one), and explanations are computed with NumPy: fit it to np.asarray(X), or "
-                "X.cpu().numpy() from a GPU."
+                f"{type(estimator).__name__} was fitted to arrays of {library_name(values)} "
+                f"({name} is one), and these rows are none: pass rows of that library, with "
+                "array_api_dispatch=True, or fit it to np.asarray(X), or X.cpu().numpy() from a "
+                "GPU."
             )
 
 
-def _is_of_other_library(values):
-    """Whether these are an array to compute with (those of Arrow are not), and not NumPy's."""
-    return (
-        hasattr(values, "__dlpack__")
-        and hasattr(values, "__matmul__")
-        and not isinstance(values, np.ndarray)
-    )
+def refuse_elsewhere(what, X):
+    """Raise a TypeError if something is computed with NumPy, and the rows are others' arrays."""
+    if is_elsewhere(X):
+        raise TypeError(
+            f"{what} is computed with NumPy, and the rows are an array of {library_name(X)}: fit "
+            "the model, and the explainer, to np.asarray(X), or X.cpu().numpy() from a GPU."
+        )
 
 
-def _library(values):
-    return type(values).__module__.partition(".")[0]
+@contextmanager
+def refused_by_fit(estimator, X):
+    """Say plainly that an estimator does not compute with the arrays that the rows are."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        if is_dispatched(X) and not get_tags(estimator).array_api_support:
+            name = type(estimator).__name__
+            cause = f"{name}, or its solver, does not compute with such in its fit ({error})"
+            refuse_dispatched(cause, error, X=X)
+        raise
+
+
+def check_fitted_elsewhere(estimator, X):
+    """Raise a TypeError if an estimator was fitted to NumPy's arrays, and the rows are others."""
+    if not any(map(is_elsewhere, vars(estimator).values())):
+        refuse_dispatched(f"{type(estimator).__name__} was fitted to NumPy's", X=X)
 
 
 def check_sample_weight(sample_weight, n_rows):
