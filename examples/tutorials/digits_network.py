@@ -52,11 +52,11 @@ print(f"{explainer.distance_to_optimum_:.2f} standard errors from an optimum")
 # divides by how much a digit pulls at everything, and finds digits that look like the query.
 
 both = explainer.explain(X_test, criterion=["influence", "loss_relative"])
-first = {name: found.indices[:, 0] for name, found in both.items()}
+best = {name: found.indices[:, 0] for name, found in both.items()}
 pd.DataFrame(
     {
-        "different rows that come first": {k: len(np.unique(rows)) for k, rows in first.items()},
-        "with a wrong label": {k: f"{is_wrong[rows].mean():.1%}" for k, rows in first.items()},
+        "different rows that come first": {k: len(np.unique(rows)) for k, rows in best.items()},
+        "with a wrong label": {k: f"{is_wrong[rows].mean():.1%}" for k, rows in best.items()},
     }
 )
 
