@@ -373,6 +373,6 @@ def test_a_network_on_rows_that_it_was_hardly_trained_on():
     options = {"curvature": "gauss_newton", "damping": 1e-3}
     own = RelatIFExplainer.from_fitted(model, X, y, **options)
     assert own.distance_to_optimum_ < 1
-    with pytest.warns(UserWarning, match="may not have been trained on these rows"):
+    with pytest.warns(ConvergenceWarning, match=r"may not be the rows that it was trained on"):
         other = RelatIFExplainer.from_fitted(model, X, np.roll(y, 1), **options)
-    assert other.distance_to_optimum_ > 10
+    assert other.distance_to_optimum_ > 5
