@@ -114,17 +114,17 @@ def measure(case, envs, repeats, n_threads):
         return in_turns(sessions, folder, repeats)
 
 
-def in_turns(sessions, folder, repeats):
+def in_turns(sessions, folder, repeats, judge=largest_error):
     """Run sessions one after the other, this package's first, and close them.
 
     Returns {(package, task): (median seconds, MB, error)}. The results of the first round are in
-    the folder while they are compared.
+    the folder while ``judge`` compares them.
     """
     memory, errors = {}, {}
     for session in sessions:
         first = session.run(folder / f"{session.package}-{session.task}")
         memory[session] = first["memory"]
-        errors[session] = largest_error(session, folder)
+        errors[session] = judge(session, folder)
         print(f"{session.package} {session.task}: {first['seconds']:.1f} s", file=sys.stderr)
     seconds = {session: [] for session in sessions}
     order = list(sessions)

@@ -16,7 +16,7 @@ from sklearn_relatif.criteria import leverages
 from sklearn_relatif.curvature import build_curvature, prepare_curvature
 from sklearn_relatif.jacobians import FiniteJacobian
 from sklearn_relatif.losses import MultinomialLogLoss, SquaredError
-from sklearn_relatif.objectives import GaussNewtonObjective
+from sklearn_relatif.objectives import GaussNewtonObjective, _gauss_newton
 from sklearn_relatif.optimality import distance_to_optimum
 from sklearn_relatif.removal import remover_of
 from sklearn_relatif.serving import ExplanationIndex
@@ -78,6 +78,29 @@ def test_an_objective_of_tangents():
     for kind in ("hessian", "fisher", "empirical_fisher", "identity"):
         prepared = prepare_curvature(objective, kind, 0.1)
         check_curvature(prepared.curvature, prepared.objective, kind, 0.1)
+
+
+@pytest.mark.parametrize(("scale", "most"), [(1, 2.5), (6, 1.5)])
+def test_only_roots_that_rounding_leaves_are_summed(scale, most, monkeypatch):
+    """Of three outputs: one is a gauge, and sure predictions have next to no second derivative."""
+    objective = softmax_of_products()
+    weights = scale * objective.weights
+    jacobian = Products(objective.jacobian.X, weights)
+    objective = replace(objective, weights=weights, jacobian=jacobian)
+    summed, add_outer = [], _gauss_newton.add_outer
+
+    def add(matrix, rows, sign):
+        summed.append(len(rows))
+        add_outer(matrix, rows, sign)
+
+    monkeypatch.setattr(_gauss_newton, "add_outer", add)
+    matrix = objective.gauss_newton()[0]
+    assert 0 < sum(summed) <= most * np.count_nonzero(objective.sample_weight)
+    rows = slice(None)
+    J = np.stack([jacobian.gradients(np.tile(e, (objective.n_rows, 1)), rows) for e in np.eye(3)])
+    inner = objective.weighted_second_derivative(rows)
+    expected = np.einsum("knp,nkl,lnq->pq", J, inner, J) + np.diag(objective.penalty[0])
+    assert_allclose(matrix * objective.total_weight, expected, atol=1e-13 * np.abs(expected).max())
 
 
 class OneSided(Products):

@@ -322,3 +322,31 @@ def test_the_loss_of_all_rows_of_a_class_is_refused(data, explainer):
     for order in ("pbrf", "retrain"):
         with pytest.raises(ValueError, match="no row of the classes"):
             explainer.removal_effect(X_new, y_new, some_rows(y == 0), order=order)
+
+
+# --- modules of PyTorch -----------------------------------------------------------------------
+
+
+def test_a_module_of_the_same_network_has_the_same_effects_in_either_precision(data, fitted):
+    torch = pytest.importorskip("torch")
+    from sklearn_relatif.networks import TorchClassifier
+
+    X, y, X_new, y_new = data
+    first, last = (torch.nn.Linear(*coef.shape) for coef in fitted.coefs_)
+    module = torch.nn.Sequential(first, torch.nn.Tanh(), last).double()
+    with torch.no_grad():
+        layers = zip((first, last), fitted.coefs_, fitted.intercepts_, strict=True)
+        for layer, coef, intercept in layers:
+            layer.weight.copy_(torch.tensor(coef.T))
+            layer.bias.copy_(torch.tensor(intercept))
+    groups = some_rows([0], [1, 2])
+    # Weight decay is of all parameters: with little of it, that of the intercepts hardly matters.
+    model = deepcopy(fitted).set_params(alpha=1e-6)
+    by_hand = explainer_of(model, X, y)
+    truth = by_hand.removal_effect(X_new, y_new, groups, order="pbrf")
+    for precision in (torch.float64, torch.float32):
+        module = module.to(precision)
+        wrapped = TorchClassifier(module, weight_decay=1e-6 / N_ROWS).fit(X, y)
+        explainer = explainer_of(wrapped, X, y)
+        effect = explainer.removal_effect(X_new, y_new, groups, order="pbrf")
+        assert np.abs(effect - truth).max() < 1e-4 * np.abs(truth).max()

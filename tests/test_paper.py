@@ -15,6 +15,7 @@ from benchmarks.paper import (
     loo_fidelity,
     machines,
     overlap,
+    recurrent,
     removals,
     surnames,
 )
@@ -326,3 +327,31 @@ def test_network_is_explained_in_all_criteria_and_by_each_of_two_labels(
     np.testing.assert_array_equal(found.pictures, pictures[0][shown])
     for _, *sides in album.two_labels(*results["ambiguous"]):
         assert len({side.heading for side in sides}) == 2
+
+
+@pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+def test_last_layer_of_a_recurrent_net_is_explained_as_the_softmax_regression_that_it_is(
+    surnames_file,
+):
+    recurrent_net = pytest.importorskip("benchmarks.paper.recurrent_net", exc_type=ImportError)
+    names = data.surnames_by_language(surnames_file, held_out=[surnames.QUERY])
+    sequence = recurrent.sequences(names)
+    shape = (sequence.n_letters, 16, len(sequence.classes))
+    net = recurrent_net.train(shape, sequence.tokens, sequence.y, epochs=(6,))[6]
+    explanations, predictions, _ = recurrent.explain(net, names, sequence)
+    assert np.mean(predictions == names.y_test) > 0.7
+    found = recurrent.describe(explanations, predictions)
+    for criterion in RELATIVE:
+        assert found[criterion].wrong < found["influence"].wrong
+        assert found[criterion].own_language > 0.9
+    assert recurrent.largest_difference(net, names, sequence) < 1e-8
+
+
+def test_recurrent_net_does_not_see_what_stands_behind_a_name():
+    recurrent_net = pytest.importorskip("benchmarks.paper.recurrent_net", exc_type=ImportError)
+    alphabet = recurrent_net.Alphabet(["Ana", "Anna"])
+    net = recurrent_net.RecurrentNet(len(alphabet.letters), 4, 2)
+    short, padded = alphabet.tokens(["Ana"]), alphabet.tokens(["Ana", "Anna"])
+    np.testing.assert_allclose(
+        recurrent.states(net, short)[0], recurrent.states(net, padded)[0], rtol=1e-6
+    )

@@ -7,9 +7,9 @@ from .galleries import N_SHOWN, SEED, Strip
 from .study import CRITERIA, NAMES
 
 #: Inches that a picture and its caption take.
-PANEL = 0.5, 0.75
+PANEL = 0.6, 0.88
 #: Of the palette of a gallery, which keeps its file small.
-N_COLORS = 128
+N_COLORS = 256
 
 #: What the labels of CIFAR-10 stand for.
 CLASSES = np.array(
@@ -20,8 +20,9 @@ CLASSES = np.array(
 def strip(heading, pictures, labels, predictions):
     """Pictures side by side, captioned by the names of their classes."""
     labels, predictions = CLASSES[labels], CLASSES[predictions]
+    # Two lines each, so that pictures of all strips stand in rows.
     captions = [
-        own if own == found else f"{own}\n→{found}"
+        f"\n{own}" if own == found else f"{own}\n→{found}"
         for own, found in zip(labels, predictions, strict=True)
     ]
     return Strip(heading, pictures, captions)
@@ -91,6 +92,12 @@ def draw_queries(is_wrong, n_wrong, n_right):
     )
 
 
+def same_label(indices, labels, predictions):
+    """Share of the first rows of all queries that have the label that is predicted."""
+    shown = indices[:, :N_SHOWN]
+    return float(np.mean((labels[shown] == predictions[:, None]) & (shown >= 0)))
+
+
 def run(study):
     """The pictures of each gallery, and the row that IF chooses most often."""
     sets = study.load("convnet_table1")
@@ -106,6 +113,10 @@ def run(study):
             explanations, ("loss_relative", "nearest_neighbors"), queries
         ),
         "convnet_labels": album.two_labels(*sets["ambiguous"]),
+        "same_label": {
+            name: same_label(explanations[name].indices, training_rows.labels, predictions)
+            for name in ("influence", "loss_relative", "nearest_neighbors")
+        },
         "hub": {
             "count": len(asked),
             "relative_count": int((explanations["loss_relative"].indices[:, 0] == row).sum()),
@@ -127,6 +138,12 @@ def write(results, folder):
         queries (for {hub["relative_count"]:,} with ℓ-RelatIF): labelled {hub["label"]}, predicted
         {hub["prediction"]}, with a probability of {hub["probability"]:.2g} for its label."""
     )
+    same = {NAMES[name]: share for name, share in results["same_label"].items()}
+    of_neighbors = report.paragraph(
+        f"""The same queries, with their nearest training pictures by the distance of the pixels.
+        Over all queries, of the best {N_SHOWN} rows these shares have the label that is predicted:
+        {", ".join(f"{name} {share:.1%}" for name, share in same.items())}."""
+    )
     return f"""## Figures 5 and 7: ConvNet, queries and their best rows
 
 {text}
@@ -135,8 +152,7 @@ def write(results, folder):
 
 ## Figure 9: ConvNet, RelatIF beside nearest neighbours
 
-The same queries, with the nearest training pictures, which share colours and backgrounds but not
-the class:
+{of_neighbors}
 
 ![Best rows by relative influence beside nearest neighbours](convnet_neighbors.png)
 

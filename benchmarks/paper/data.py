@@ -117,6 +117,22 @@ def surnames(path, held_out=(), n_test=2000):
     return Surnames(names[~is_test], languages[~is_test], names[is_test], languages[is_test])
 
 
+def surnames_by_language(path, held_out=(), share=0.15):
+    """Return surnames as `surnames` does, but a share of each language held out, repeats as well.
+
+    Names that the file repeats may stand on both sides.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        pairs = [(row["surname"], row["language"]) for row in csv.DictReader(file)]
+    names, languages = np.array(pairs).T
+    is_test = np.isin(names, held_out)
+    rng = np.random.default_rng(0)
+    for language in np.unique(languages):
+        own = np.flatnonzero(languages == language)
+        is_test[rng.choice(own, round(share * len(own)), replace=False)] = True
+    return Surnames(names[~is_test], languages[~is_test], names[is_test], languages[is_test])
+
+
 def fit(images, penalty=None):
     """Fit multinomial logistic regression.
 

@@ -12,6 +12,7 @@ from . import (
     machines,
     models,
     overlap,
+    recurrent,
     removals,
     report,
     surnames,
@@ -31,6 +32,7 @@ PARTS = {
     "illustration": (illustration.run, illustration.write),
     "machines": (machines.run, machines.write),
     "surnames": (surnames.run, surnames.write),
+    "recurrent": (recurrent.run, recurrent.write),
     "convnet": (convnet.run, convnet.write),
     "convnet_table1": (convnet_sets.run, convnet_sets.write),
     "convnet_galleries": (convnet_galleries.run, convnet_galleries.write),
@@ -38,16 +40,17 @@ PARTS = {
 #: The path without which a part has no data.
 NEEDED = {
     "surnames": "names",
+    "recurrent": "names",
     "convnet": "cifar",
     "convnet_table1": "cifar",
     "convnet_galleries": "cifar",
 }
 
-INTRODUCTION = """# The paper's experiments on linear models
+INTRODUCTION = """# The paper's experiments
 
 Barshan, Brunet & Dziugaite, "RelatIF: Identifying Explanatory Training Examples via Relative
 Influence", AISTATS 2020: those on logistic regression, on support vector machines and on a ConvNet,
-and Table 3 with logistic regression in the place of a network. Written by `python -m
+and Table 3 with a recurrent network and with logistic regression. Written by `python -m
 benchmarks.paper`, not by hand.
 """
 

@@ -52,7 +52,8 @@ def costs(parts):
         "takes twice the floor. The flops are a gradient for each iteration (models); the Hessian, "
         "its factor, one step and one gradient a model (removals); the kernels between queries and "
         "support vectors, and with a squared hinge the products in its curvature (machines); the "
-        "inverse, the products of which two norms are read off, and the queries (surnames)."
+        "inverse, the products of which two norms are read off, and the queries (surnames); the "
+        "same, and the matrix, but not the gradients that it is made of (convnet_table1)."
     )
     return f"## Time and memory\n\n{text}\n\n{table(headings, [*rows, total])}\n"
 

@@ -10,9 +10,12 @@ REQUIREMENTS = {
     "pydvl": ["pyDVL[influence]==0.10.0", "numpy==1.26.4", TORCH],
     "dattri": ["dattri==0.3.0", TORCH],
     "captum": ["captum==0.9.0", TORCH],
+    "kronfluence": ["accelerate", "einconv", "opt_einsum", TORCH],
     "pyinfluence": ["pyinfluence==0.5.0"],
     "statsmodels": ["statsmodels==0.15.0"],
 }
+#: Packages that require more than they import here: kronfluence asks for torchvision.
+ALONE = {"kronfluence": "kronfluence==1.0.1"}
 
 
 def interpreter(package, folder):
@@ -24,11 +27,15 @@ def interpreter(package, folder):
         return sys.executable
     environment = Path(folder, package)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    wanted = "\n".join(REQUIREMENTS[package])
+    alone = [ALONE[package]] if package in ALONE else []
+    wanted = "\n".join([*REQUIREMENTS[package], *alone])
     installed = environment / "requirements.txt"  # written last, so that it means "complete"
     if not installed.exists() or installed.read_text() != wanted:
         print(f"installing {package} into {environment}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted.split()], check=True)
+        install = [python, "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, *REQUIREMENTS[package]], check=True)
+        if alone:
+            subprocess.run([*install, "--no-deps", *alone], check=True)
         installed.write_text(wanted)
     return str(python)

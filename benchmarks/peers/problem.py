@@ -95,7 +95,30 @@ class RegressionProblem(NamedTuple):
         return kind(alpha=float(self.alpha), **kernel).fit(self.X, self.y)
 
 
+class NetworkProblem(NamedTuple):
+    """Rows of a network, features or pictures, and its parameters as one vector.
+
+    These are as PyTorch has them: layer by layer, weights and then biases. ``widths`` are those of
+    the hidden layers. No layer is penalised;
+    the second derivatives of the mean loss are damped by a multiple of the identity, which is
+    what all packages can do. ``parameters`` are those explained: "all" or "last_layer".
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    X_query: np.ndarray
+    y_query: np.ndarray
+    weights: np.ndarray
+    widths: np.ndarray
+    parameters: str
+    damping: np.ndarray
+
+
+KINDS = {"alpha": RegressionProblem, "widths": NetworkProblem, "C": Problem}
+
+
 def load(path):
-    """Return the problem in a file."""
+    """Return the problem in a file, by a field that only its kind has."""
     with np.load(path) as arrays:
-        return (RegressionProblem if "alpha" in arrays else Problem)(**arrays)
+        kind = next(kind for field, kind in KINDS.items() if field in arrays)
+        return kind(**arrays)

@@ -1,8 +1,9 @@
 """One package at one task, in a process of its own: told to run by a line, answering with a line.
 
 Run as ``python -m benchmarks.peers.worker PACKAGE TASK PROBLEM`` by the interpreter of the
-package's environment. Each line of standard input is the name of a file to save the result to, or
-"-"; the answer to each is one line of JSON. The first answer, to none, says that it is ready.
+package's environment; what follows a colon in PACKAGE is the method that its attributor is told.
+Each line of standard input is the name of a file to save the result to, or "-"; the answer to each
+is one line of JSON. The first answer, to none, says that it is ready.
 """
 
 import gc
@@ -44,7 +45,8 @@ def run(attributor, task):
 def main(package, task, path):
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the package prints must not be taken for an answer
-    attributor = import_module(f".with_{package}", __package__).Attributor(load(path))
+    name, *method = package.split(":")
+    attributor = import_module(f".with_{name}", __package__).Attributor(load(path), *method)
     baseline = peak_memory()
     print(json.dumps({"tasks": tasks_of(attributor)}), file=answers, flush=True)
     for line in sys.stdin:

@@ -126,6 +126,13 @@ class ModuleFunction:
         """The parameters as one vector, shape (n_params,)."""
         return np.concatenate([own.cpu().numpy().ravel() for own in self.own.values()])
 
+    def astype(self, dtype: Any) -> ModuleFunction:
+        """The same function in another precision."""
+        import torch
+
+        precision = getattr(torch, np.dtype(dtype).name)
+        return ModuleFunction(deepcopy(self.module).to(precision), self.names, self.finish)
+
     def split(self, vector: Any) -> dict[str, Any]:
         """A vector, or vectors (m, n_params), as the parameters that it is made of."""
         parts = vector.split(self.sizes, dim=-1)
@@ -608,6 +615,14 @@ class ModuleJacobian(FiniteJacobian):
 
     def at(self, X: Any) -> ModuleJacobian:
         return ModuleJacobian(self.function, X, self.outputs, self.weights, self.batch_size)
+
+    def astype(self, dtype: Any) -> ModuleJacobian:
+        if np.dtype(dtype) == self.dtype:
+            return self
+        function, weights = self.function.astype(dtype), self.weights.astype(dtype)
+        return ModuleJacobian(
+            function, self.X, self.outputs.astype(dtype), weights, self.batch_size
+        )
 
     def moved(self, weights: np.ndarray) -> ModuleJacobian:
         own = np.asarray(weights, self.dtype).ravel()

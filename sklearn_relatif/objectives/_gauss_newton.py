@@ -16,6 +16,8 @@ from ._sizes import PENALISED, Sizes
 
 #: Gradients whose products are worth a pass over the matrix that they are added to.
 MANY = 512
+#: How many times the memory of so many gradients that of the matrix may be, where that is more.
+FEW = 12
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,11 @@ class GaussNewtonObjective(Objective):
             roots = self.roots(kind, rows)
             for sign in {sign for _, sign in roots}:
                 each = np.stack([root for root, own in roots if own == sign], axis=1)
-                gradients = self.jacobian.gradients_of(each, rows).reshape(-1, self.weights.size)
+                # Rows that the model is sure of have few roots.
+                is_counted = each.any(axis=2)
+                if not is_counted.any():
+                    continue
+                gradients = self.jacobian.gradients_of(each, rows)[is_counted]
                 for matrix, own in zip(matrices, blocks, strict=True):
                     add_outer(matrix, np.ascontiguousarray(gradients[:, own]), sign)
         for matrix, own in zip(matrices, blocks, strict=True):
@@ -184,7 +190,8 @@ class GaussNewtonObjective(Objective):
     def _many_rows(self, n_roots):
         """Slices of rows whose gradients are enough to be worth a pass over the whole matrix."""
         by_memory = block_budget() // (2 * self.weights.size * self.dtype.itemsize)
-        return row_blocks(self.n_rows, n_roots, max(MANY, by_memory))
+        most = max(MANY, by_memory, self.weights.size // FEW)
+        return row_blocks(self.n_rows, n_roots, most)
 
     def inner(self, kind: str, rows: Any) -> np.ndarray:
         """``B_i`` of some rows in a kind of curvature, shape (n, n_outputs[, n_outputs])."""
@@ -196,11 +203,14 @@ class GaussNewtonObjective(Objective):
     def roots(self, kind: str, rows: Any) -> list[tuple[np.ndarray, float]]:
         """``R_i`` of some rows with ``B_i = sum of sign R_i R_i^T``: arrays (n, n_outputs).
 
-        The signs are 1 but for what rows of a loss that is not convex bend downwards.
+        The signs are 1 but for what rows of a loss that is not convex bend downwards. Roots of
+        what rounding would leave nothing of beside the largest of these rows are zero.
         """
         if kind == "empirical_fisher":
             return [(self._weighted_residual(rows), 1.0)]
         values, vectors = _diagonalised(self.inner(kind, rows))
+        rounding = np.finfo(values.dtype).eps * np.abs(values).max(initial=0)
+        values = np.where(np.abs(values) > rounding, values, 0)
         signs = (1.0,) if self.loss.is_convex or kind == "fisher" else (1.0, -1.0)
         return [
             (vector * np.sqrt(np.maximum(sign * value, 0))[:, None], sign)
