@@ -75,14 +75,6 @@ class GaussNewtonObjective(Objective):
         return self.jacobian.dtype
 
     @property
-    def place(self):
-        return self.jacobian.place
-
-    @property
-    def on_host(self):
-        return replace(self, jacobian=self.jacobian.on_host)
-
-    @property
     def shape(self):
         """(1, n_params): there is no table with a row an output."""
         return self.weights.shape
