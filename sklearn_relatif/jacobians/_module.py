@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
+from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
 
@@ -85,6 +86,10 @@ class ModuleFunction:
         """
         own = deepcopy(module).eval().requires_grad_(False)
         return cls(own if device is None else own.to(device), names, finish)
+
+    def at_device(self, device: Any) -> ModuleFunction:
+        """The same function elsewhere."""
+        return ModuleFunction.of(self.module, self.names, device, self.finish)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -406,13 +411,13 @@ def module_rows(X: Any) -> Any:
     return X
 
 
-def parameter_names(module: Any, parameters: Any) -> tuple[str, ...]:
+def parameter_names(module: Any, parameters: Any = "all") -> tuple[str, ...]:
     """Names of parameters of a module, in its own order.
 
     Parameters
     ----------
     module : torch.nn.Module
-    parameters : "all" or sequence of str
+    parameters : "all" or sequence of str, default="all"
         "all": those that have gradients. A name of a parameter that is used under several counts
         for it.
 
@@ -596,6 +601,14 @@ class ModuleJacobian(FiniteJacobian):
         self.n_rows = len(X)
         self.n_params = len(weights)
         self.dtype = weights.dtype
+        if not function.is_on_host:
+            self.place = Place.of(function.tensor(weights))
+
+    @property
+    def on_host(self) -> ModuleJacobian:
+        X = self.X.cpu().numpy() if hasattr(self.X, "cpu") else self.X
+        function = self.function.at_device("cpu")
+        return ModuleJacobian(function, X, self.outputs, self.weights, self.batch_size)
 
     def __getitem__(self, rows: Any) -> ModuleJacobian:
         return self.at(self.X[rows])
@@ -625,17 +638,12 @@ class ModuleJacobian(FiniteJacobian):
     def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
         """Slices of rows whose temporaries fit into the working memory."""
         bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
-        return row_blocks(n_rows, bytes_per_row, 2 * block_budget())
+        budget = block_budget() if self.place is None else self.place.block_bytes()
+        return row_blocks(n_rows, bytes_per_row, 2 * budget)
 
     def _n_activations(self) -> int:
         """Numbers that the layers give for a row, known when the module has been tried."""
         return self.function.try_on(self.function.tensor(self.X[:TRIED])).n_activations
-
-    def _empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array to be filled, where the gradients are wanted."""
-        if self.function.is_on_host:
-            return np.empty(shape, dtype)
-        return self.function.tensor(np.empty(0, dtype)).new_empty(shape)
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         chosen = self._chosen(np.asarray(weights, self.dtype).ravel())
@@ -659,13 +667,15 @@ class ModuleJacobian(FiniteJacobian):
 
     def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
         X, function = self.X[rows], self.function
-        gradients = self._empty((*residuals.shape[:2], self.n_params), residuals.dtype)
+        shape = (*residuals.shape[:2], self.n_params)
+        where: Any = np if self.place is None else self.place
+        gradients = where.empty(shape, residuals.dtype)
         with function.at_work():
             n_values = 2 * residuals.shape[1] * (self.n_params + self._n_activations())
             own, pulls = self._chosen(self.weights), self._pulls(residuals)
             for some in self._blocks(len(X), n_values):
                 found = function.pulled(own, function.tensor(X[some]), pulls[some]).detach()
-                gradients[some] = found.numpy() if function.is_on_host else found
+                gradients[some] = found.numpy() if self.place is None else found
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
