@@ -15,7 +15,12 @@ from sklearn_relatif.networks import LastLayer, TorchClassifier
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
-from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor  # noqa: E402
+from skorch import (  # noqa: E402
+    NeuralNet,
+    NeuralNetBinaryClassifier,
+    NeuralNetClassifier,
+    NeuralNetRegressor,
+)
 from skorch.dataset import Dataset, ValidSplit  # noqa: E402
 from skorch.helper import predefined_split  # noqa: E402
 from torch import nn  # noqa: E402
@@ -232,6 +237,8 @@ def test_refusals():
     for model, y, message in refused:
         with pytest.raises(ValueError, match=message):
             RelatIFExplainer.from_fitted(model.fit(X, y), X, y, **DAMPED)
+    with pytest.raises(TypeError, match="NeuralNetBinaryClassifier and NeuralNetRegressor can"):
+        RelatIFExplainer(NeuralNet(Net, nn.CrossEntropyLoss)).fit(X, Y)
     adamw = net(optimizer=torch.optim.AdamW, optimizer__weight_decay=0.1, lr=0.01).fit(X, Y)
     with pytest.warns(UserWarning, match="decoupled from the loss"):
         explainer = RelatIFExplainer.from_fitted(adamw, X, Y, **DAMPED)

@@ -36,6 +36,7 @@ ROWS = {
     "tokens": RNG.integers(0, 7, (30, 5)),
 }
 Y = np.arange(30) % 3
+CRITERIA = ("influence", "theta_relative", "loss_relative")
 DAMPED = {"curvature": "gauss_newton", "damping": 1e-2}
 
 
@@ -208,7 +209,7 @@ def test_the_same_network_as_in_scikit_learn():
             layer.bias.copy_(torch.tensor(intercept))
     own = RelatIFExplainer.from_fitted(TorchClassifier(net), X, y, curvature="fisher", damping=1e-2)
     other = RelatIFExplainer.from_fitted(mlp, X, y, curvature="fisher", damping=1e-2)
-    for criterion in ("influence", "theta_relative", "loss_relative"):
+    for criterion in CRITERIA:
         found, expected = (e.pairwise_influence(X[:9], criterion=criterion) for e in (own, other))
         assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
     assert_allclose(own.predict_proba(X), other.predict_proba(X))
@@ -245,7 +246,7 @@ def test_last_layer_is_the_softmax_regression_on_its_features(name):
     strength = {"l2": 0.01 * len(Y), "l2_intercept": 0.01 * len(Y)}
     other = RelatIFExplainer.from_coefficients(table[:, :-1], table[:, -1], features, Y, **strength)
     assert own.distance_to_optimum_ < 1e-2
-    for criterion in ("influence", "theta_relative", "loss_relative"):
+    for criterion in CRITERIA:
         found = own.pairwise_influence(X[:5], criterion=criterion)
         expected = other.pairwise_influence(features[:5], criterion=criterion)
         assert_allclose(found, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
@@ -484,6 +485,8 @@ def test_refusals():
     for kind in (Shared, Chance):
         with pytest.raises(ValueError, match="other rows of its batch, or on chance"):
             RelatIFExplainer.from_fitted(TorchClassifier(made(kind)), X, Y, **DAMPED)
+    with pytest.raises(TypeError, match=r"TorchClassifier\(module, loss=\.\.\.\)"):
+        RelatIFExplainer.from_fitted(net, X, Y)
     swapped = made(Tied)
     swapped.extra = nn.Linear(3, 3).double()
     with pytest.raises(ValueError, match="does not make its outputs"):
@@ -533,3 +536,24 @@ def test_is_an_estimator_of_scikit_learn():
     # So is a deep copy of a module before any fit.
     refused["check_estimators_overwrite_params"] = "A module's hash is not that of its copy."
     check_estimator(TorchRegressor(Sum()), expected_failed_checks=refused, on_skip=None)
+
+
+def test_on_a_device_blocks_stay_there(monkeypatch):
+    """With the processor for a device, from which nothing is handed over by chance."""
+    net, X = of_name("Pictures")
+    model = TorchClassifier(net, weight_decay=0.1)
+    host = RelatIFExplainer.from_fitted(model, X, Y, **DAMPED)
+    expected = {name: host.pairwise_influence(X[:4], criterion=name) for name in CRITERIA}
+    indices, lengths, leverage = host.explain(X[:4]).indices, host.self_influence_, host.leverage_
+    monkeypatch.setattr(ModuleFunction, "is_on_host", False)
+    function = ModuleFunction.of(net, parameter_names(net))
+    jacobian = ModuleJacobian(function, X, np.eye(3), function.vector(), 7)
+    assert isinstance(jacobian.gradients(np.ones((2, 3)), slice(2)), torch.Tensor)
+    device = RelatIFExplainer.from_fitted(model, torch.tensor(X), Y, **DAMPED)
+    for name in CRITERIA:
+        found = device.pairwise_influence(X[:4], criterion=name)
+        assert isinstance(found, np.ndarray)
+        assert_allclose(found, expected[name], atol=1e-9 * np.abs(expected[name]).max())
+    assert_array_equal(device.explain(X[:4]).indices, indices)
+    assert_allclose(device.self_influence_, lengths, rtol=1e-8)
+    assert_allclose(device.leverage_, leverage, rtol=1e-8)

@@ -46,7 +46,7 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    if not objective.is_linear:
+    if objective.has_tangents:
         total = TangentOperator(objective, kind, damping)
         return factorise_tangents(total, blocks[0], slice(0, total.n_params))
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)

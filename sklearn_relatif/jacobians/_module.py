@@ -412,13 +412,13 @@ def module_rows(X: Any) -> Any:
     return X
 
 
-def parameter_names(module: Any, parameters: Any) -> tuple[str, ...]:
+def parameter_names(module: Any, parameters: Any = "all") -> tuple[str, ...]:
     """Names of parameters of a module, in its own order.
 
     Parameters
     ----------
     module : torch.nn.Module
-    parameters : "all" or sequence of str
+    parameters : "all" or sequence of str, default="all"
         "all": those that have gradients. A name of a parameter that is used under several counts
         for it.
 
@@ -639,17 +639,12 @@ class ModuleJacobian(FiniteJacobian):
     def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
         """Slices of rows whose temporaries fit into the working memory."""
         bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
-        return row_blocks(n_rows, bytes_per_row, 2 * block_budget())
+        budget = block_budget() if self.place is None else self.place.block_bytes()
+        return row_blocks(n_rows, bytes_per_row, 2 * budget)
 
     def _n_activations(self) -> int:
         """Numbers that the layers give for a row, known when the module has been tried."""
         return self.function.try_on(self.function.tensor(self.X[:TRIED])).n_activations
-
-    def _empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array to be filled, where the gradients are wanted."""
-        if self.place is None:
-            return np.empty(shape, dtype)
-        return self.function.tensor(np.empty(0, dtype)).new_empty(shape)
 
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         chosen = self._chosen(np.asarray(weights, self.dtype).ravel())
@@ -673,7 +668,9 @@ class ModuleJacobian(FiniteJacobian):
 
     def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
         X, function = self.X[rows], self.function
-        gradients = self._empty((*residuals.shape[:2], self.n_params), residuals.dtype)
+        shape = (*residuals.shape[:2], self.n_params)
+        where: Any = np if self.place is None else self.place
+        gradients = where.empty(shape, residuals.dtype)
         with function.at_work():
             n_values = 2 * residuals.shape[1] * (self.n_params + self._n_activations())
             own, pulls = self._chosen(self.weights), self._pulls(residuals)

@@ -56,6 +56,7 @@ class GaussNewtonObjective(Objective):
 
     removal_kind = "none"
     is_linear = False
+    has_tangents = True
     has_tables = False
     slope = 0.0
     mask = None
@@ -237,7 +238,7 @@ class GaussNewtonObjective(Objective):
         is_curved = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0)
         values, vectors = values[is_curved], vectors[:, is_curved]
         n_rows = self.total_weight**2 / np.square(self.sample_weight).sum()
-        square = np.sum((self.gradient()[0] @ vectors) ** 2 / values)
+        square = np.sum((self.gradient()[0] @ vectors) ** 2 / values) / self.dispersion().mean()
         n_params = len(values) - np.sum((ridge @ vectors**2) / values)
         return float(n_rows * square), float(n_params)
 
