@@ -451,6 +451,15 @@ def test_overflow_is_said():
     assert np.isnan(explainer.distance_to_optimum_)
 
 
+def test_a_network_of_numbers_that_are_not_defined_is_told():
+    X, y = cases.noisy_classes(2)
+    model = MLPClassifier((3,), solver="lbfgs", max_iter=10_000, random_state=0).fit(X, y)
+    model.coefs_[0][0] = np.nan
+    with pytest.warns(ConvergenceWarning, match="numbers overflow or are not defined"):
+        explainer = RelatIFExplainer.from_fitted(model, X, y, curvature="gauss_newton", damping=0.1)
+    assert np.isnan(explainer.distance_to_optimum_)
+
+
 @pytest.mark.parametrize(
     "model, cause",
     [
