@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -297,6 +298,30 @@ def test_orders_that_do_not_exist_are_refused_with_those_that_do(data, explainer
     for method in (linear.estimate_and_truth, partial(linear.removal_statistics, [0])):
         with pytest.raises(ValueError, match="'pbrf' is of networks"):
             method(X_new, y_new, truth="pbrf")
+
+
+def voting(data, **members):
+    """A soft vote, and its explainer."""
+    X, y, *_ = data
+    return explainer_of(VotingClassifier(list(members.items()), voting="soft").fit(X, y), X, y)
+
+
+def test_a_vote_of_equal_networks_is_the_network(data):
+    X, y, X_new, y_new = data
+    asked = (X_new[:3], y_new[:3], some_rows([0, 1], [5]))
+    one, vote = explainer_of(network().fit(X, y), X, y), voting(data, a=network(), b=network())
+    for order in ("first", "pbrf", "retrain"):
+        expected = one.removal_effect(*asked, order=order)
+        np.testing.assert_allclose(vote.removal_effect(*asked, order=order), expected, rtol=1e-8)
+
+
+def test_orders_that_only_some_models_of_a_vote_have_are_refused(data):
+    vote = voting(data, a=network(), b=LogisticRegression())
+    asked = (*data[2:], some_rows([0, 1]))
+    for order in ("newton", "pbrf"):
+        with pytest.raises(ValueError, match=r"and others are not.*'first'.*'retrain'"):
+            vote.removal_effect(*asked, order=order)
+    assert np.isfinite(vote.removal_effect(*asked, order="retrain")).all()
 
 
 def test_what_networks_do_not_have_is_refused_with_a_way_out(explainer, data):
