@@ -375,3 +375,13 @@ def test_a_module_of_the_same_network_has_the_same_effects_in_either_precision(d
         explainer = explainer_of(wrapped, X, y)
         effect = explainer.removal_effect(X_new, y_new, groups, order="pbrf")
         assert np.abs(effect - truth).max() < 1e-4 * np.abs(truth).max()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:The network is")
+def test_a_response_without_minimum_is_no_number(data):
+    X, y, held, held_y = data
+    hardly = MLPClassifier((6,), max_iter=1, alpha=0.0, random_state=0).fit(X, y)
+    explainer = explainer_of(hardly, X, y, damping=1e-3)
+    with pytest.warns(ConvergenceWarning, match="5 of 5 networks without rows have no minimum"):
+        effect = explainer.removal_effect(held, held_y, np.arange(N_ROWS) % 5, order="pbrf")
+    assert np.isnan(effect).all()
