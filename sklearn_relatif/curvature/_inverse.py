@@ -59,7 +59,10 @@ def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
         add_to_diagonal(objective.place, block, np.full(block.shape[0], float(damping)))
 
     def null():
-        return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
+        if objective.is_linear:
+            return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
+        total = TangentOperator(objective, kind, damping)
+        return [tangent_null_space(total, slice(0, total.n_params))]
 
     try:
         return ArrayCholeskyCurvature(blocks, objective.dtype, null)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -89,10 +89,6 @@ class ModuleFunction:
         own = deepcopy(module).eval().requires_grad_(False)
         return cls(own if device is None else own.to(device), names, finish)
 
-    def at_device(self, device: Any) -> ModuleFunction:
-        """The same function elsewhere."""
-        return ModuleFunction.of(self.module, self.names, device, self.finish)
-
     @property
     def own(self) -> dict[str, Any]:
         """The parameters as they are, by their names."""
@@ -114,6 +110,11 @@ class ModuleFunction:
     def is_on_host(self) -> bool:
         """Whether it is computed in the memory that NumPy has its arrays in."""
         return bool(self.device.type == "cpu")
+
+    @property
+    def place(self) -> Place | None:
+        """Where its derivatives stay; None where they are NumPy's."""
+        return None if self.is_on_host else Place.of(next(self.module.parameters()).detach())
 
     @property
     def dtype(self) -> Any:
@@ -609,14 +610,14 @@ class ModuleJacobian(FiniteJacobian):
         self.n_rows = len(X)
         self.n_params = len(weights)
         self.dtype = weights.dtype
-        if not function.is_on_host:
-            self.place = Place.of(function.tensor(weights))
+        self.place = function.place
+        self.can_be_split = self.place is None
 
     @property
     def on_host(self) -> ModuleJacobian:
-        X = self.X.cpu().numpy() if hasattr(self.X, "cpu") else self.X
-        function = self.function.at_device("cpu")
-        return ModuleJacobian(function, X, self.outputs, self.weights, self.batch_size)
+        changed = copy(self)
+        changed.place = None
+        return changed
 
     @property
     def parameter_blocks(self) -> list[slice]:
@@ -687,7 +688,7 @@ class ModuleJacobian(FiniteJacobian):
             own, pulls = self._chosen(self.weights), self._pulls(residuals)
             for some in self._blocks(len(X), n_values):
                 found = function.pulled(own, function.tensor(X[some]), pulls[some]).detach()
-                gradients[some] = found.numpy() if self.place is None else found
+                gradients[some] = found.cpu().numpy() if self.place is None else found
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
