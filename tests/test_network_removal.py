@@ -1,6 +1,7 @@
 """What networks are without some of their rows: against convex models, refits and brute force."""
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -17,6 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
+from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.metrics import mislabel_detection, retraining_fidelity, top_k_overlap
 from sklearn_relatif.removal import _network, remover_of
 
@@ -214,6 +216,58 @@ def test_influence_is_the_first_order_of_the_response(data, max_iter):
     expected = np.linalg.solve(curvature, gradients.T).T
     lengths = np.linalg.norm(expected, axis=1)
     assert (np.linalg.norm(steps - expected, axis=1) < 1e-3 * lengths).all()
+
+
+def of_penalty_by_rows(name, X, y):
+    """Networks whose penalty counts rows, stopped early."""
+    if name == "perceptron":
+        options = {"solver": "adam", "alpha": 2.0, "max_iter": 30, "batch_size": 20}
+        with pytest.warns(ConvergenceWarning):
+            return network(**options).fit(X, y)
+    torch = pytest.importorskip("torch")
+    from sklearn_relatif.networks import TorchClassifier
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3))
+    return TorchClassifier(module.double(), weight_decay=0.1).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["perceptron", "module"])
+def test_influence_and_response_lose_the_same_share_of_the_penalty(data, name):
+    """What they differ by vanishes with the weight of a row and its share, linearly."""
+    X, y, X_new, y_new = data
+    model = of_penalty_by_rows(name, X, y)
+    whole, rows = reduce_estimator(model, X, y, np.ones(N_ROWS)), np.array([3, 12])
+    assert whole.penalty_share.sum() == pytest.approx(1)
+
+    def first_and_response(part):
+        weight, share = whole.sample_weight.copy(), whole.penalty_share.copy()
+        weight[rows] *= part
+        share[rows] *= part
+        own = replace(whole, sample_weight=weight, penalty_share=share)
+        (models,) = remover_of(own, damping=DAMPING).models_without([rows], "pbrf")
+        curvature = build_curvature(own, "gauss_newton", DAMPING)
+        lengths = (own.rows.norm * weight / weight.sum())[rows, None]
+        pull = np.sum(own.rows.block(slice(0, N_ROWS))[rows] * lengths, axis=0)
+        first = curvature.solve(pull[None])[0]
+        ((shares, step),) = own.penalty_steps(curvature)
+        of_penalty = shares[rows].sum() * step
+        assert np.linalg.norm(of_penalty) > 0.05 * np.linalg.norm(first)
+        return first + of_penalty, models.weights[0] - own.weights[0]
+
+    steps = [first_and_response(part) for part in (1e-2, 1e-3)]
+    coarse, fine = (np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in steps)
+    assert fine < 1e-3
+    assert coarse / fine == pytest.approx(10, rel=0.1)
+    # And of public influence.
+    first, _ = first_and_response(1.0)
+    groups = some_rows(rows)
+    found = explainer_of(model, X, y).removal_effect(X_new, y_new, groups, order="first")
+    query = whole.query_jacobian(X_new)
+    labels = np.searchsorted(model.classes_, y_new)
+    residual = whole.loss.residual(labels, whole.predictor(query))
+    expected = np.sum(residual * query.apply(first[None])[:, 0], axis=1)
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-8)
 
 
 def test_influence_estimates_the_response_and_here_retraining(data, explainer):

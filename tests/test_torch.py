@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.linalg import block_diag
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -21,9 +22,11 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of, reduce_estimator
+from sklearn_relatif.curvature import prepare_curvature
 from sklearn_relatif.jacobians import ModuleFunction, ModuleJacobian, parameter_names
 from sklearn_relatif.networks import LastLayer, TorchClassifier, TorchRegressor
-from sklearn_relatif.testing import check_adapter, check_jacobian
+from sklearn_relatif.testing import check_adapter, check_curvature, check_jacobian
+from tests import cases
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402 (of torch)
@@ -39,6 +42,7 @@ ROWS = {
 Y = np.arange(30) % 3
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 DAMPED = {"curvature": "gauss_newton", "damping": 1e-2}
+DAMPING = 0.1
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -393,6 +397,60 @@ def test_objectives_have_the_gradient_of_torch(name):
     assert len(predicted) == 30
     explainer = RelatIFExplainer.from_fitted(model, X, y, **DAMPED)
     assert np.isfinite(explainer.pairwise_influence(X[:2], y[:2])).all()
+
+
+def objective_of(net, X):
+    """With weights, some of them zero, and a penalty."""
+    model = TorchClassifier(net, weight_decay=0.1).fit(X, Y)
+    return reduce_estimator(model, X, Y, cases.weights_with_zeros(len(X)))
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "block_diagonal", "lissa"])
+@pytest.mark.parametrize("kind", ["gauss_newton", "fisher", "empirical_fisher", "identity"])
+def test_curvatures(kind, solver):
+    if solver == "lissa" and kind in ("fisher", "empirical_fisher"):
+        pytest.skip("its thousands of products are those of cg")
+    own = objective_of(*of_name("Pictures"))
+    prepared = prepare_curvature(own, kind, DAMPING, solver, random_state=0)
+    tolerance = {"cg": 1e-6, "lissa": 0.1}.get(solver)
+    check_curvature(prepared.curvature, own, kind, DAMPING, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "block_diagonal"])
+def test_the_hessian_as_a_curvature(solver):
+    own = objective_of(*of_name("Pictures"))
+    damping = 0.5 - np.linalg.eigvalsh(own.hessian()[0])[0]
+    prepared = prepare_curvature(own, "hessian", damping, solver)
+    check_curvature(prepared.curvature, own, "hessian", damping, tolerance=1e-5)
+
+
+def test_blocks_are_those_of_layers():
+    """Weight and bias of a layer together, of all parameters and of some of them."""
+    net, X = of_name("Pictures")
+    sizes = {"conv": 3 * 2 * 9 + 3, "norm": 3 + 3, "last": 3 * 3 + 3}
+    places = jacobian_of(net, X).parameter_blocks
+    assert [own.stop - own.start for own in places] == list(sizes.values())
+    assert jacobian_of(net, X, ["conv.bias", "last.weight"]).parameter_blocks == [
+        slice(0, 3),
+        slice(3, 12),
+    ]
+    own = objective_of(net, X)
+    matrix = own.gauss_newton()[0] + DAMPING * np.eye(own.weights.size)
+    blocks = block_diag(*(matrix[place, place] for place in places))
+    gradients = own.rows.block(slice(0, len(X)))
+    curvature = prepare_curvature(own, "gauss_newton", DAMPING, "block_diagonal").curvature
+    expected = np.linalg.solve(blocks, gradients.T).T
+    assert cases.relative_error(curvature.solve(gradients.copy()), expected) < 1e-10
+    # The denominators of conjugate gradients are those of the blocks.
+    iterative = prepare_curvature(own, "gauss_newton", DAMPING, "cg").curvature
+    found = iterative.lengths(own.rows, "theta_relative")["theta_relative"]
+    assert_allclose(found, np.linalg.norm(expected, axis=1), atol=1e-10)
+
+
+def test_kronecker_factors_are_of_dense_layers():
+    for solver in ("kfac", "ekfac"):
+        with pytest.raises(ValueError, match="not known to be dense ones"):
+            prepare_curvature(objective_of(*of_name("Pictures")), "gauss_newton", DAMPING, solver)
 
 
 def test_logarithms_of_probabilities_are_as_good_as_logits():

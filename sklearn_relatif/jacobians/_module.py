@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from sklearn.utils import assert_all_finite
 from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
+from ._composed import slices_of
 
 #: What is faster where gradients have to be found row by row.
 FASTER = (
@@ -122,6 +124,12 @@ class ModuleFunction:
     @property
     def sizes(self) -> tuple[int, ...]:
         return tuple(own.numel() for own in self.own.values())
+
+    @property
+    def layer_sizes(self) -> list[int]:
+        """How many of the parameters each layer has: what is of one submodule, weight and bias."""
+        by_layer = groupby(self.own.items(), key=lambda named: named[0].rpartition(".")[0])
+        return [sum(own.numel() for _, own in layer) for _, layer in by_layer]
 
     def vector(self) -> np.ndarray:
         """The parameters as one vector, shape (n_params,)."""
@@ -637,6 +645,10 @@ class ModuleJacobian(FiniteJacobian):
         changed = copy(self)
         changed.place = None
         return changed
+
+    @property
+    def parameter_blocks(self) -> list[slice]:
+        return list(slices_of(self.function.layer_sizes))
 
     def __getitem__(self, rows: Any) -> ModuleJacobian:
         return self.at(self.X[rows])
