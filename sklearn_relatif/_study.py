@@ -31,7 +31,7 @@ from .adapters import (
 )
 from .criteria import leverages, row_factors
 from .curvature import Prepared, own_kind, prepare_curvature
-from .optimality import distance_to_optimum, warn_if_not_optimal
+from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, SolverChoice, TrainingRows
@@ -414,7 +414,9 @@ def prepare_study(
     is_frozen = isinstance(estimator, FrozenEstimator)
     # Of a model that is made of several, the rows as the first of them takes them.
     numbers = fitted.members[0].features if fitted.members else features
-    if not (fitted.may_stop_early and np.isfinite(distance)):
+    if fitted.may_stop_early and not np.isnan(distance):
+        warn_if_far(distance)
+    else:
         warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
     return Study(
         model=model,

@@ -19,7 +19,6 @@ from tests.catalogue._case import outputs
 from tests.estimator_checks import assert_checks
 
 ROWS = [[0], [7, 8, 9]]
-NUDGE = 1e-3
 with_weights = pytest.mark.parametrize(
     ("name", "is_weighted"),
     [(name, is_weighted) for name, case in CASES.items() for is_weighted in (False, True)
@@ -80,12 +79,12 @@ def test_first_order_is_the_derivative_of_refits(name):
     effect = explainer.removal_effect(X_new, y_new, order="first")
     for row in (0, 7):
         sides = []
-        for step in (-NUDGE, NUDGE):
+        for step in (-case.nudge, case.nudge):
             nudged = weight.copy()
             nudged[row] *= 1 + step
             model = clone(case.estimator).fit(X, y, sample_weight=nudged)
             sides.append(case.losses(model, X_new, y_new))
-        derivative = (sides[0] - sides[1]) / (2 * NUDGE)
+        derivative = (sides[0] - sides[1]) / (2 * case.nudge)
         assert_close(effect[:, row], derivative, case.slope)
 
 

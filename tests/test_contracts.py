@@ -26,6 +26,7 @@ from sklearn.linear_model import (
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -70,6 +71,7 @@ from sklearn_relatif.losses import (
     binary_codebook,
     one_vs_rest_codebook,
 )
+from sklearn_relatif.networks import LastLayer
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
 from tests import cases
@@ -253,6 +255,9 @@ def by_inverse_scaling(loss, **params):
 
 #: A kernel of few dimensions, and nothing to search for.
 LINEAR = DotProduct(1.0, "fixed")
+#: A network whose last layer is next to the optimum on its features.
+CLOSELY = {"hidden_layer_sizes": 3, "activation": "tanh", "solver": "lbfgs", "random_state": 0}
+CLOSELY |= {"alpha": 0.3, "tol": 1e-9, "max_iter": 5000}
 MODELS = {
     "head": Case(cases.TrainedHead(l2=2.0), 3),
     "logistic": Case(LogisticRegression(**NEWTON)),
@@ -321,6 +326,7 @@ MODELS = {
     "SVC of three": Case(SVC(gamma=0.2, tol=1e-9, class_weight=CLASS_WEIGHT), 3, True),
     "SVC, linear and sparse": Case(SVC(kernel="linear", tol=1e-9), 3, container=sparse.csr_matrix),
     "NuSVC": Case(NuSVC(gamma=0.2, tol=1e-9), 3),
+    "last layer of a network": Case(LastLayer(MLPClassifier(**CLOSELY)), 3),
     "SGD, log loss": Case(sgd(SGDClassifier, "log_loss"), 3),
     "SGD, modified Huber": Case(sgd(SGDClassifier, "modified_huber"), 3),
     "SGD, squared hinge": Case(sgd(SGDClassifier, "squared_hinge"), 3),
@@ -355,7 +361,12 @@ def test_adapters(name):
 
 def test_every_adapter_is_held_to_its_protocol():
     adapters = set(_registry._adapters.values())
-    registered = {one for one in adapters if ".extras." not in type(one).__module__}
+    # Those of other libraries are held where these are there: tests/test_torch.py and the like.
+    registered = {
+        one
+        for one in adapters
+        if not any(room in type(one).__module__ for room in (".extras.", "._torch"))
+    }
     models = [case.model for case in MODELS.values()]
     models += [case.estimator for case in CATALOGUE.values() if case.is_checked_inside]
     assert {adapter_of(model) for model in models} == registered

@@ -25,8 +25,11 @@ PRINTED_AS_SAID = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 COMMAND = "python -m sklearn_relatif "
 
 
-def pages_with(language):
-    return [page for page in PAGES if f"```{language}\n" in page.read_text("utf-8")]
+def pages_with(language, torch=False):
+    """Those with code in a language, and of these the ones that ask for PyTorch, or the others."""
+    texts = {page: page.read_text("utf-8") for page in PAGES}
+    having = [page for page, text in texts.items() if f"```{language}\n" in text]
+    return [page for page in having if ("\nimport torch\n" in texts[page]) == torch]
 
 
 def blocks(page, language):
@@ -49,14 +52,18 @@ def checkout(monkeypatch, tmp_path):
     plt.close("all")
 
 
-@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: page.name)
-def test_code_runs_and_prints_what_the_page_says(page, checkout, capsys):
+def check_code(page, capsys):
     names = {"__name__": "__main__"}
     for code, said in blocks(page, "python"):
         exec(compile(code, page.name, "exec"), names)
         printed = capsys.readouterr().out
         if said and not doctest.OutputChecker().check_output(said, printed, PRINTED_AS_SAID):
             pytest.fail(f"{page.name} says:\n{said}\nprinted was:\n{printed}")
+
+
+@pytest.mark.parametrize("page", pages_with("python"), ids=lambda page: page.name)
+def test_code_runs_and_prints_what_the_page_says(page, checkout, capsys):
+    check_code(page, capsys)
 
 
 @pytest.mark.parametrize("page", pages_with("bash"), ids=lambda page: page.name)

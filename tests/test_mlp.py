@@ -20,6 +20,7 @@ from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.networks import LastLayer
 from sklearn_relatif.testing import check_jacobian
+from tests.estimator_checks import assert_checks
 
 quietly = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:The model is not at the optimum"
@@ -280,6 +281,29 @@ def test_one_class_is_refused():
     model = MLPClassifier(3, solver="lbfgs", random_state=0).fit(X, np.zeros(60))
     with pytest.raises(ValueError, match="one class only"):
         RelatIFExplainer.from_fitted(model, X, np.zeros(60))
+
+
+# --- in the place of an estimator --------------------------------------------------------------
+
+
+@quietly
+def test_scikit_learn_checks():
+    network = MLPClassifier(hidden_layer_sizes=3, max_iter=5, random_state=0)
+    assert_checks(
+        RelatIFExplainer(network, curvature="gauss_newton", damping=0.01, random_state=0),
+        {},
+        model=network,
+    )
+
+
+@quietly
+def test_damping_is_searched_for():
+    X, y = targets_of("classes")
+    options = {"curvature": "gauss_newton", "n_retrainings": 6, "random_state": 0}
+    explainer = RelatIFExplainer(network_for("classes", max_iter=100), **options)
+    search = GridSearchCV(explainer, {"damping": [0.001, 1.0]}, cv=2, error_score="raise")
+    search.fit(X, y)
+    assert search.best_params_ == {"damping": 0.001}
 
 
 # --- derivatives -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from scipy.linalg import block_diag
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.criteria import leverages
 from sklearn_relatif.curvature import (
@@ -20,6 +21,7 @@ from sklearn_relatif.curvature import (
     prepare_curvature,
 )
 from sklearn_relatif.objectives import TangentOperator
+from sklearn_relatif.optimality import distance_to_optimum
 from sklearn_relatif.testing import check_curvature, check_objective
 from tests import cases
 
@@ -336,3 +338,41 @@ def test_a_lanczos_search_names_the_same_damping(monkeypatch):
     smallest = np.linalg.eigvalsh(own.hessian()[0])[0]
     with pytest.raises(ValueError, match=f"smallest eigenvalue without damping is {smallest:.1g}"):
         build_curvature(own, "hessian", 0.0)
+
+
+# --- how far from where the gradient vanishes --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["classes", "numbers"])
+def test_the_distance_of_many_parameters(name, monkeypatch):
+    """By one product with a factor, as by the whole matrix with the damping of the explainer."""
+    own = objective(name)
+    matrix, gradient = gauss_newton(own, 1e-3), own.gradient()[0]
+    n_rows = own.total_weight**2 / np.square(own.sample_weight).sum()
+    square = n_rows * gradient @ np.linalg.solve(matrix, gradient) / own.dispersion().mean()
+    ridge = own.penalty[0] / own.total_weight + 1e-3
+    n_params = np.trace(np.linalg.solve(matrix, matrix - np.diag(ridge)))
+    expected = np.sqrt(square / n_params)
+    monkeypatch.setattr("sklearn_relatif.optimality._tangents.FEW_PARAMETERS", 0)
+    for kind, solver, within in (
+        ("gauss_newton", "cholesky", 0.3),
+        ("gauss_newton", "cg", 0.5),
+        ("gauss_newton", "ekfac", 0.5),
+        ("identity", "auto", 0.5),
+        ("empirical_fisher", "cholesky", 0.5),
+    ):
+        prepared = prepare_curvature(own, kind, 1e-3, solver)
+        found = distance_to_optimum(own, prepared, kind, 1e-3)
+        # Eight random gradients tell the number of parameters.
+        assert_allclose(found, expected, rtol=within)
+
+
+def test_a_network_on_rows_that_it_was_hardly_trained_on():
+    X, y = cases.noisy_classes(3, n_rows=200)
+    model = MLPClassifier((8,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, y)
+    options = {"curvature": "gauss_newton", "damping": 1e-3}
+    own = RelatIFExplainer.from_fitted(model, X, y, **options)
+    assert own.distance_to_optimum_ < 1
+    with pytest.warns(ConvergenceWarning, match=r"may not be the rows that it was trained on"):
+        other = RelatIFExplainer.from_fitted(model, X, np.roll(y, 1), **options)
+    assert other.distance_to_optimum_ > 5

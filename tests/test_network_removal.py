@@ -1,6 +1,7 @@
 """What networks are without some of their rows: against convex models, refits and brute force."""
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -9,6 +10,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -16,6 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
+from sklearn_relatif.curvature import build_curvature
 from sklearn_relatif.metrics import mislabel_detection, retraining_fidelity, top_k_overlap
 from sklearn_relatif.removal import _network, remover_of
 
@@ -215,6 +218,58 @@ def test_influence_is_the_first_order_of_the_response(data, max_iter):
     assert (np.linalg.norm(steps - expected, axis=1) < 1e-3 * lengths).all()
 
 
+def of_penalty_by_rows(name, X, y):
+    """Networks whose penalty counts rows, stopped early."""
+    if name == "perceptron":
+        options = {"solver": "adam", "alpha": 2.0, "max_iter": 30, "batch_size": 20}
+        with pytest.warns(ConvergenceWarning):
+            return network(**options).fit(X, y)
+    torch = pytest.importorskip("torch")
+    from sklearn_relatif.networks import TorchClassifier
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3))
+    return TorchClassifier(module.double(), weight_decay=0.1).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["perceptron", "module"])
+def test_influence_and_response_lose_the_same_share_of_the_penalty(data, name):
+    """What they differ by vanishes with the weight of a row and its share, linearly."""
+    X, y, X_new, y_new = data
+    model = of_penalty_by_rows(name, X, y)
+    whole, rows = reduce_estimator(model, X, y, np.ones(N_ROWS)), np.array([3, 12])
+    assert whole.penalty_share.sum() == pytest.approx(1)
+
+    def first_and_response(part):
+        weight, share = whole.sample_weight.copy(), whole.penalty_share.copy()
+        weight[rows] *= part
+        share[rows] *= part
+        own = replace(whole, sample_weight=weight, penalty_share=share)
+        (models,) = remover_of(own, damping=DAMPING).models_without([rows], "pbrf")
+        curvature = build_curvature(own, "gauss_newton", DAMPING)
+        lengths = (own.rows.norm * weight / weight.sum())[rows, None]
+        pull = np.sum(own.rows.block(slice(0, N_ROWS))[rows] * lengths, axis=0)
+        first = curvature.solve(pull[None])[0]
+        ((shares, step),) = own.penalty_steps(curvature)
+        of_penalty = shares[rows].sum() * step
+        assert np.linalg.norm(of_penalty) > 0.05 * np.linalg.norm(first)
+        return first + of_penalty, models.weights[0] - own.weights[0]
+
+    steps = [first_and_response(part) for part in (1e-2, 1e-3)]
+    coarse, fine = (np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in steps)
+    assert fine < 1e-3
+    assert coarse / fine == pytest.approx(10, rel=0.1)
+    # And of public influence.
+    first, _ = first_and_response(1.0)
+    groups = some_rows(rows)
+    found = explainer_of(model, X, y).removal_effect(X_new, y_new, groups, order="first")
+    query = whole.query_jacobian(X_new)
+    labels = np.searchsorted(model.classes_, y_new)
+    residual = whole.loss.residual(labels, whole.predictor(query))
+    expected = np.sum(residual * query.apply(first[None])[:, 0], axis=1)
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-8)
+
+
 def test_influence_estimates_the_response_and_here_retraining(data, explainer):
     _, _, X_new, y_new = data
     rows = np.arange(0, N_ROWS, 4)
@@ -299,6 +354,30 @@ def test_orders_that_do_not_exist_are_refused_with_those_that_do(data, explainer
             method(X_new, y_new, truth="pbrf")
 
 
+def voting(data, **members):
+    """A soft vote, and its explainer."""
+    X, y, *_ = data
+    return explainer_of(VotingClassifier(list(members.items()), voting="soft").fit(X, y), X, y)
+
+
+def test_a_vote_of_equal_networks_is_the_network(data):
+    X, y, X_new, y_new = data
+    asked = (X_new[:3], y_new[:3], some_rows([0, 1], [5]))
+    one, vote = explainer_of(network().fit(X, y), X, y), voting(data, a=network(), b=network())
+    for order in ("first", "pbrf", "retrain"):
+        expected = one.removal_effect(*asked, order=order)
+        np.testing.assert_allclose(vote.removal_effect(*asked, order=order), expected, rtol=1e-8)
+
+
+def test_orders_that_only_some_models_of_a_vote_have_are_refused(data):
+    vote = voting(data, a=network(), b=LogisticRegression())
+    asked = (*data[2:], some_rows([0, 1]))
+    for order in ("newton", "pbrf"):
+        with pytest.raises(ValueError, match=r"and others are not.*'first'.*'retrain'"):
+            vote.removal_effect(*asked, order=order)
+    assert np.isfinite(vote.removal_effect(*asked, order="retrain")).all()
+
+
 def test_what_networks_do_not_have_is_refused_with_a_way_out(explainer, data):
     for method in (explainer.loo_predict, explainer.loo_proba):
         with pytest.raises(ValueError, match="cross_val_predict"):
@@ -322,3 +401,41 @@ def test_the_loss_of_all_rows_of_a_class_is_refused(data, explainer):
     for order in ("pbrf", "retrain"):
         with pytest.raises(ValueError, match="no row of the classes"):
             explainer.removal_effect(X_new, y_new, some_rows(y == 0), order=order)
+
+
+# --- modules of PyTorch -----------------------------------------------------------------------
+
+
+def test_a_module_of_the_same_network_has_the_same_effects_in_either_precision(data, fitted):
+    torch = pytest.importorskip("torch")
+    from sklearn_relatif.networks import TorchClassifier
+
+    X, y, X_new, y_new = data
+    first, last = (torch.nn.Linear(*coef.shape) for coef in fitted.coefs_)
+    module = torch.nn.Sequential(first, torch.nn.Tanh(), last).double()
+    with torch.no_grad():
+        layers = zip((first, last), fitted.coefs_, fitted.intercepts_, strict=True)
+        for layer, coef, intercept in layers:
+            layer.weight.copy_(torch.tensor(coef.T))
+            layer.bias.copy_(torch.tensor(intercept))
+    groups = some_rows([0], [1, 2])
+    # Weight decay is of all parameters: with little of it, that of the intercepts hardly matters.
+    model = deepcopy(fitted).set_params(alpha=1e-6)
+    by_hand = explainer_of(model, X, y)
+    truth = by_hand.removal_effect(X_new, y_new, groups, order="pbrf")
+    for precision in (torch.float64, torch.float32):
+        module = module.to(precision)
+        wrapped = TorchClassifier(module, weight_decay=1e-6 / N_ROWS).fit(X, y)
+        explainer = explainer_of(wrapped, X, y)
+        effect = explainer.removal_effect(X_new, y_new, groups, order="pbrf")
+        assert np.abs(effect - truth).max() < 1e-4 * np.abs(truth).max()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:The network is")
+def test_a_response_without_minimum_is_no_number(data):
+    X, y, held, held_y = data
+    hardly = MLPClassifier((6,), max_iter=1, alpha=0.0, random_state=0).fit(X, y)
+    explainer = explainer_of(hardly, X, y, damping=1e-3)
+    with pytest.warns(ConvergenceWarning, match="5 of 5 networks without rows have no minimum"):
+        effect = explainer.removal_effect(held, held_y, np.arange(N_ROWS) % 5, order="pbrf")
+    assert np.isnan(effect).all()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -217,3 +218,12 @@ def test_a_network_behind_a_pipeline_is_audited_with_its_columns():
     }
     # They are shares of a linear score.
     assert not report.contributions
+
+
+def test_rows_that_are_scaled_otherwise_are_warned_of(fitted):
+    """Those that are like its own are not."""
+    params = {"curvature": "gauss_newton", "damping": 0.01}
+    far = "may not be the rows that it was trained on"
+    with pytest.warns(ConvergenceWarning, match=far):
+        RelatIFExplainer.from_fitted(fitted, 16 * X[TRAIN], Y[TRAIN], **params)
+    RelatIFExplainer.from_fitted(fitted, X[TRAIN][::-1], Y[TRAIN][::-1], **params)

@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.linalg import block_diag
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -20,9 +22,11 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of, reduce_estimator
+from sklearn_relatif.curvature import prepare_curvature
 from sklearn_relatif.jacobians import ModuleFunction, ModuleJacobian, parameter_names
 from sklearn_relatif.networks import LastLayer, TorchClassifier, TorchRegressor
-from sklearn_relatif.testing import check_adapter, check_jacobian
+from sklearn_relatif.testing import check_adapter, check_curvature, check_jacobian
+from tests import cases
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402 (of torch)
@@ -36,7 +40,9 @@ ROWS = {
     "tokens": RNG.integers(0, 7, (30, 5)),
 }
 Y = np.arange(30) % 3
+CRITERIA = ("influence", "theta_relative", "loss_relative")
 DAMPED = {"curvature": "gauss_newton", "damping": 1e-2}
+DAMPING = 0.1
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -208,7 +214,7 @@ def test_the_same_network_as_in_scikit_learn():
             layer.bias.copy_(torch.tensor(intercept))
     own = RelatIFExplainer.from_fitted(TorchClassifier(net), X, y, curvature="fisher", damping=1e-2)
     other = RelatIFExplainer.from_fitted(mlp, X, y, curvature="fisher", damping=1e-2)
-    for criterion in ("influence", "theta_relative", "loss_relative"):
+    for criterion in CRITERIA:
         found, expected = (e.pairwise_influence(X[:9], criterion=criterion) for e in (own, other))
         assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
     assert_allclose(own.predict_proba(X), other.predict_proba(X))
@@ -245,7 +251,7 @@ def test_last_layer_is_the_softmax_regression_on_its_features(name):
     strength = {"l2": 0.01 * len(Y), "l2_intercept": 0.01 * len(Y)}
     other = RelatIFExplainer.from_coefficients(table[:, :-1], table[:, -1], features, Y, **strength)
     assert own.distance_to_optimum_ < 1e-2
-    for criterion in ("influence", "theta_relative", "loss_relative"):
+    for criterion in CRITERIA:
         found = own.pairwise_influence(X[:5], criterion=criterion)
         expected = other.pairwise_influence(features[:5], criterion=criterion)
         assert_allclose(found, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
@@ -393,6 +399,60 @@ def test_objectives_have_the_gradient_of_torch(name):
     assert np.isfinite(explainer.pairwise_influence(X[:2], y[:2])).all()
 
 
+def objective_of(net, X):
+    """With weights, some of them zero, and a penalty."""
+    model = TorchClassifier(net, weight_decay=0.1).fit(X, Y)
+    return reduce_estimator(model, X, Y, cases.weights_with_zeros(len(X)))
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "block_diagonal", "lissa"])
+@pytest.mark.parametrize("kind", ["gauss_newton", "fisher", "empirical_fisher", "identity"])
+def test_curvatures(kind, solver):
+    if solver == "lissa" and kind in ("fisher", "empirical_fisher"):
+        pytest.skip("its thousands of products are those of cg")
+    own = objective_of(*of_name("Pictures"))
+    prepared = prepare_curvature(own, kind, DAMPING, solver, random_state=0)
+    tolerance = {"cg": 1e-6, "lissa": 0.1}.get(solver)
+    check_curvature(prepared.curvature, own, kind, DAMPING, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "block_diagonal"])
+def test_the_hessian_as_a_curvature(solver):
+    own = objective_of(*of_name("Pictures"))
+    damping = 0.5 - np.linalg.eigvalsh(own.hessian()[0])[0]
+    prepared = prepare_curvature(own, "hessian", damping, solver)
+    check_curvature(prepared.curvature, own, "hessian", damping, tolerance=1e-5)
+
+
+def test_blocks_are_those_of_layers():
+    """Weight and bias of a layer together, of all parameters and of some of them."""
+    net, X = of_name("Pictures")
+    sizes = {"conv": 3 * 2 * 9 + 3, "norm": 3 + 3, "last": 3 * 3 + 3}
+    places = jacobian_of(net, X).parameter_blocks
+    assert [own.stop - own.start for own in places] == list(sizes.values())
+    assert jacobian_of(net, X, ["conv.bias", "last.weight"]).parameter_blocks == [
+        slice(0, 3),
+        slice(3, 12),
+    ]
+    own = objective_of(net, X)
+    matrix = own.gauss_newton()[0] + DAMPING * np.eye(own.weights.size)
+    blocks = block_diag(*(matrix[place, place] for place in places))
+    gradients = own.rows.block(slice(0, len(X)))
+    curvature = prepare_curvature(own, "gauss_newton", DAMPING, "block_diagonal").curvature
+    expected = np.linalg.solve(blocks, gradients.T).T
+    assert cases.relative_error(curvature.solve(gradients.copy()), expected) < 1e-10
+    # The denominators of conjugate gradients are those of the blocks.
+    iterative = prepare_curvature(own, "gauss_newton", DAMPING, "cg").curvature
+    found = iterative.lengths(own.rows, "theta_relative")["theta_relative"]
+    assert_allclose(found, np.linalg.norm(expected, axis=1), atol=1e-10)
+
+
+def test_kronecker_factors_are_of_dense_layers():
+    for solver in ("kfac", "ekfac"):
+        with pytest.raises(ValueError, match="not known to be dense ones"):
+            prepare_curvature(objective_of(*of_name("Pictures")), "gauss_newton", DAMPING, solver)
+
+
 def test_logarithms_of_probabilities_are_as_good_as_logits():
     net, X = of_name("Dense")
     other = nn.Sequential(net, nn.LogSoftmax(dim=1))
@@ -452,10 +512,12 @@ class Two(Shared):
         return self.last(x), x
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 def test_refusals():
     net, X = of_name("Dense")
     other = made(Dense, 1)
     frozen = copy.deepcopy(net).requires_grad_(False)
+    pairs = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
     refused = [
         (TorchClassifier(Dense), X, Y, TypeError, "not a class"),
         (TorchClassifier("net"), X, Y, TypeError, "torch.nn.Module"),
@@ -475,20 +537,79 @@ def test_refusals():
         (TorchClassifier(net), X[0], Y, ValueError, "2D array"),
         (TorchClassifier(net), X, Y + 0.5, ValueError, "label type|Unknown"),
         (TorchClassifier(made(Two)), X, Y, ValueError, "entry a row"),
+        (TorchClassifier(net), X.astype(int), Y, ValueError, r"entry a row.*astype\('float32'\)"),
+        (TorchClassifier(made(Tokens)), X, Y, ValueError, r"tokens.*astype\(int\)"),
+        (TorchClassifier(net), pairs, Y, TypeError, r"TensorDataset: gather .* torch.stack"),
+        (TorchClassifier(net), torch.empty(30, 4, device="meta"), Y, ValueError, "no numbers"),
+        (TorchClassifier(net, device="meta"), X, Y, ValueError, "device='meta' cannot"),
+        (TorchClassifier(copy.deepcopy(net).to("meta")), X, Y, ValueError, "hidden.weight .*meta"),
+        (TorchClassifier(nn.LazyLinear(3)), X, Y, ValueError, "weight of the module has no"),
+        (TorchClassifier(nn.DataParallel(net)), X, Y, TypeError, "pass module.module"),
         (TorchRegressor(net), X, Y + 0.0, ValueError, "3 output.*1 target"),
         (TorchRegressor(net, loss="huber"), X, np.eye(30)[:, :3], ValueError, "one target"),
     ]
     for model, rows, y, kind, message in refused:
         with pytest.raises(kind, match=message):
             model.fit(rows, y)
-    for kind in (Shared, Chance):
+    for kind, parameters in product((Shared, Chance), ("all", "last_layer")):
+        model = TorchClassifier(made(kind), parameters=parameters)
         with pytest.raises(ValueError, match="other rows of its batch, or on chance"):
-            RelatIFExplainer.from_fitted(TorchClassifier(made(kind)), X, Y, **DAMPED)
+            RelatIFExplainer.from_fitted(model, X, Y, **DAMPED)
+    with pytest.raises(TypeError, match=r"TorchClassifier\(module, loss=\.\.\.\)"):
+        RelatIFExplainer.from_fitted(net, X, Y)
     swapped = made(Tied)
     swapped.extra = nn.Linear(3, 3).double()
     with pytest.raises(ValueError, match="does not make its outputs"):
         model = TorchClassifier(swapped, parameters="last_layer")
         RelatIFExplainer.from_fitted(model, X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:The network is")
+def test_rows_for_which_there_are_other_outputs_than_in_the_fit():
+    pointwise = nn.Sequential(nn.Linear(4, 3), nn.Flatten()).double()
+    explainer = RelatIFExplainer.from_fitted(
+        TorchClassifier(pointwise), ROWS["features"], Y, **DAMPED
+    )
+    with pytest.raises(ValueError, match=r"gives 6 output\(s\) for rows of shape \(2, 4\)"):
+        explainer.explain(ROWS["features"].reshape(15, 2, 4))
+
+
+class Scaled(nn.Module):
+    """Of pictures as bytes, or scaled."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.last((x / 255 if x.dtype == torch.uint8 else x).float().flatten(1))
+
+
+@pytest.mark.filterwarnings("ignore:The network is")
+def test_bytes_stay_bytes():
+    net = made(Scaled).float()
+    bytes_ = RNG.integers(0, 256, (30, 3, 2, 2)).astype(np.uint8)
+    scaled = (bytes_ / 255).astype(np.float32)
+    found, expected = (
+        RelatIFExplainer.from_fitted(TorchClassifier(net), X, Y, **DAMPED).pairwise_influence(X[:3])
+        for X in (bytes_, scaled)
+    )
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_probabilities_are_no_logits():
+    rows, y = np.tile(ROWS["features"], (4, 1)), np.tile(Y > 0, 4)
+    net = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()).double()
+    with pytest.warns(UserWarning, match="takes logits: leave the sigmoid at its end out"):
+        TorchClassifier(net, loss="binary_cross_entropy").fit(rows, y)
+    TorchClassifier(net[0], loss="binary_cross_entropy").fit(rows, y)
+
+
+def test_halves_are_taken_in_the_precision_of_the_module():
+    net = made(Dense).float()
+    X = torch.from_numpy(ROWS["features"]).bfloat16()
+    model = TorchClassifier(net).fit(X, Y)
+    assert_array_equal(model.decision_function(X), model.decision_function(X.float().numpy()))
 
 
 def test_wrapped_by_its_last_layer():
@@ -533,3 +654,24 @@ def test_is_an_estimator_of_scikit_learn():
     # So is a deep copy of a module before any fit.
     refused["check_estimators_overwrite_params"] = "A module's hash is not that of its copy."
     check_estimator(TorchRegressor(Sum()), expected_failed_checks=refused, on_skip=None)
+
+
+def test_on_a_device_blocks_stay_there(monkeypatch):
+    """With the processor for a device, from which nothing is handed over by chance."""
+    net, X = of_name("Pictures")
+    model = TorchClassifier(net, weight_decay=0.1)
+    host = RelatIFExplainer.from_fitted(model, X, Y, **DAMPED)
+    expected = {name: host.pairwise_influence(X[:4], criterion=name) for name in CRITERIA}
+    indices, lengths, leverage = host.explain(X[:4]).indices, host.self_influence_, host.leverage_
+    monkeypatch.setattr(ModuleFunction, "is_on_host", False)
+    function = ModuleFunction.of(net, parameter_names(net))
+    jacobian = ModuleJacobian(function, X, np.eye(3), function.vector(), 7)
+    assert isinstance(jacobian.gradients(np.ones((2, 3)), slice(2)), torch.Tensor)
+    device = RelatIFExplainer.from_fitted(model, torch.tensor(X), Y, **DAMPED)
+    for name in CRITERIA:
+        found = device.pairwise_influence(X[:4], criterion=name)
+        assert isinstance(found, np.ndarray)
+        assert_allclose(found, expected[name], atol=1e-9 * np.abs(expected[name]).max())
+    assert_array_equal(device.explain(X[:4]).indices, indices)
+    assert_allclose(device.self_influence_, lengths, rtol=1e-8)
+    assert_allclose(device.leverage_, leverage, rtol=1e-8)

@@ -144,6 +144,11 @@ def write(results, folder):
         Over all queries, of the best {N_SHOWN} rows these shares have the label that is predicted:
         {", ".join(f"{name} {share:.1%}" for name, share in same.items())}."""
     )
+    of_labels = report.paragraph(
+        f"""The {len(results["convnet_labels"])} test pictures whose two most probable labels are
+        closest, and the rows that support each of them (ℓ-RelatIF), from one call `explain(X,
+        labels)`:"""
+    )
     return f"""## Figures 5 and 7: ConvNet, queries and their best rows
 
 {text}
@@ -158,8 +163,7 @@ def write(results, folder):
 
 ## Figures 10 and 11: ConvNet, two labels of an ambiguous picture
 
-The {len(results["convnet_labels"])} test pictures whose two most probable labels are closest, and
-the rows that support each of them (ℓ-RelatIF), from one call `explain(X, labels)`:
+{of_labels}
 
 ![What supports each of two labels](convnet_labels.png)
 """

@@ -121,7 +121,7 @@ def _held_out(
     if not isinstance(model.random_state, Integral):
         return None
     for is_first in (True, False):
-        draws = np.random.RandomState(model.random_state)
+        draws = np.random.RandomState(int(model.random_state))
         if is_first:
             for coef, intercept in zip(model.coefs_, model.intercepts_, strict=True):
                 draws.uniform(size=coef.shape)

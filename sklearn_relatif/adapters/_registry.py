@@ -80,7 +80,15 @@ def kept_data(model: Any) -> KeptData | None:
 
 
 def trained_before(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
-    """An estimator that is fitted, for one whose fit trains nothing; any other as it is."""
+    """An estimator that is fitted, for one whose fit trains nothing; any other as it is.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator at all.
+    """
+    if not hasattr(estimator, "fit"):
+        raise TypeError(_unsupported_message(estimator))
     adapter = _registered(type(estimator))
     return estimator if adapter is None else adapter.trained_before(estimator, X, y, sample_weight)
 

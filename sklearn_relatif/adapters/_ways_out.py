@@ -19,10 +19,13 @@ _NEIGHBORS = (
     "Its neighbours are the explanation: model.kneighbors(X), or "
     "NearestNeighborsExplainer(metric=model.effective_metric_).fit(X, y)."
 )
-_NETWORK = (
-    "Networks are not supported yet, but the last layer of one is a linear model: "
-    "RelatIFExplainer.from_coefficients(coef, intercept, activations, y) explains by it, with the "
-    "activations of the last hidden layer as features."
+_MODULE = (
+    "Say by which loss it was trained: sklearn_relatif.networks.TorchClassifier(module, loss=...), "
+    "or TorchRegressor, can be explained."
+)
+_NET = (
+    "NeuralNetClassifier, NeuralNetBinaryClassifier and NeuralNetRegressor can be explained, and "
+    "so can a trained module_ in sklearn_relatif.networks.TorchClassifier or TorchRegressor."
 )
 _CHAINED = (
     "Each model in it takes what those before it predict, so that rows reach a prediction on many "
@@ -74,8 +77,8 @@ WAYS_OUT = {
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
     "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
     "sklearn.NeighborsBase": _NEIGHBORS,
-    "sklearn.BaseMultilayerPerceptron": _NETWORK,
-    "torch.Module": _NETWORK,
+    "torch.Module": _MODULE,
+    "skorch.NeuralNet": _NET,
     "sklearn._BaseChain": _CHAINED,
     "sklearn._BaseStacking": _STACKED,
     "sklearn.PassiveAggressiveClassifier": _ONLINE,

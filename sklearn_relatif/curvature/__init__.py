@@ -17,6 +17,7 @@ from ._diagonal import DiagonalCurvature
 from ._inverse import build_curvature, factorise, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
+from ._layers import LayeredCurvature
 from ._null_space import held, null_space
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 from ._woodbury import WoodburyCurvature
@@ -31,6 +32,7 @@ __all__ = [
     "Curvature",
     "DiagonalCurvature",
     "KroneckerCurvature",
+    "LayeredCurvature",
     "Lissa",
     "NoFactor",
     "Prepared",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objectives import PENALISED
+from ..objectives import PENALISED, TangentOperator
 from ..utils._blocks import row_blocks
 
 #: Columns of a symmetric sum that are summed at once: what is above their last is left out.
@@ -50,10 +50,11 @@ def summed_blocks(objective: Any, kind: str) -> list[Any]:
 def _add_bend(objective: Any, matrix: Any) -> None:
     """Add what predictors that are not linear have in the Hessian, some of its rows at a time."""
     place, size = objective.place, matrix.shape[0]
+    total = TangentOperator(objective, "hessian", 0.0)
     for some in row_blocks(size, 1, VECTORS):
         units = np.zeros((some.stop - some.start, size), objective.dtype)
         units[:, some] = np.eye(len(units))
-        matrix[some, :] += place.put(objective.bend(units), place.widest)
+        matrix[some, :] += place.put(total.bent(units), place.widest)
 
 
 def add_to_diagonal(place: Any, block: Any, values: np.ndarray) -> None:
@@ -98,9 +99,12 @@ def _of_roots(objective: Any, kind: str) -> list[Any]:
     """``sum_i J_i^T B_i J_i`` by the gradients of the roots of ``B_i``: its lower triangle."""
     jacobian, place, size = objective.jacobian, objective.place, objective.weights.size
     matrix = place.zeros((size, size), place.widest)
-    for rows in _row_blocks(objective, 2 * size):
-        for root, sign in objective.roots(kind, rows):
-            gradients = jacobian.gradients(root, rows)
+    n_roots = 1 if kind == "empirical_fisher" else objective.loss.n_outputs
+    for rows in _row_blocks(objective, 2 * size * n_roots):
+        roots = objective.roots(kind, rows)
+        for sign in {sign for _, sign in roots}:
+            each = np.stack([root for root, own in roots if own == sign], axis=1)
+            gradients = place.xp.reshape(jacobian.gradients_of(each, rows), (-1, size))
             for tile in column_tiles(size):
                 own = gradients[:, tile].T @ gradients[:, : tile.stop]
                 matrix[tile, : tile.stop] += sign * place.cast(own, place.widest)

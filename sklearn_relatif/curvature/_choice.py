@@ -174,7 +174,7 @@ def prepare_curvature(
     choice = SolverChoice(solver, "it was asked for")
     if solver == "auto":
         choice = choose_solver(objective, kind, damping)
-    if not objective.is_linear:
+    if objective.has_tangents:
         return _of_tangents(objective, kind, damping, choice, random_state)
     if choice.name in ("cg", "lissa"):
         return _split(objective, kind, damping, choice, random_state)

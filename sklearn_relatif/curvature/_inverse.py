@@ -46,7 +46,7 @@ def build_curvature(objective, kind, damping):
         "empirical_fisher": objective.empirical_fisher,
     }[kind]()
     np.einsum("bii->bi", blocks)[...] += damping
-    if not objective.is_linear:
+    if objective.has_tangents:
         total = TangentOperator(objective, kind, damping)
         return factorise_tangents(total, blocks[0], slice(0, total.n_params))
     return factorise(objective, blocks, unpenalised=kind not in PENALISED)
@@ -59,7 +59,10 @@ def _where_gradients_are(objective, kind, damping) -> ArrayCholeskyCurvature:
         add_to_diagonal(objective.place, block, np.full(block.shape[0], float(damping)))
 
     def null():
-        return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
+        if objective.is_linear:
+            return held(objective, null_space(objective, len(blocks), kind not in PENALISED))
+        total = TangentOperator(objective, kind, damping)
+        return [tangent_null_space(total, slice(0, total.n_params))]
 
     try:
         return ArrayCholeskyCurvature(blocks, objective.dtype, null)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..utils._arrays import on_host
+
 #: Rows that the gradients to solve for are made of.
 PROBED = 1000
 #: How many of these are probed each on its own, besides, at least.
@@ -67,7 +69,7 @@ def tangent_error(total, curvature) -> float:
     """
     objective, random = total.objective, np.random.RandomState(0)
     some = _some_rows(objective)
-    gradients = objective.rows.block(some)
+    gradients = np.array(on_host(objective.rows.block(some)))
     gradients /= np.linalg.norm(gradients, axis=1, keepdims=True)
     signs = random.choice([-1.0, 1.0], size=(2, len(some))).astype(gradients.dtype)
     probes = np.vstack([signs @ gradients, gradients[:: max(1, len(some) // SINGLE)]])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
+from ..utils._arrays import Place
 from ..utils._blocks import block_budget, row_blocks
 from ._base import FiniteJacobian
+from ._composed import slices_of
 
 #: What is faster where gradients have to be found row by row.
 FASTER = (
@@ -109,6 +112,11 @@ class ModuleFunction:
         return bool(self.device.type == "cpu")
 
     @property
+    def place(self) -> Place | None:
+        """Where its derivatives stay; None where they are NumPy's."""
+        return None if self.is_on_host else Place.of(next(self.module.parameters()).detach())
+
+    @property
     def dtype(self) -> Any:
         """The precision, as torch calls it."""
         return next(own.dtype for own in self.module.parameters() if own.is_floating_point())
@@ -117,9 +125,22 @@ class ModuleFunction:
     def sizes(self) -> tuple[int, ...]:
         return tuple(own.numel() for own in self.own.values())
 
+    @property
+    def layer_sizes(self) -> list[int]:
+        """How many of the parameters each layer has: what is of one submodule, weight and bias."""
+        by_layer = groupby(self.own.items(), key=lambda named: named[0].rpartition(".")[0])
+        return [sum(own.numel() for _, own in layer) for _, layer in by_layer]
+
     def vector(self) -> np.ndarray:
         """The parameters as one vector, shape (n_params,)."""
         return np.concatenate([own.cpu().numpy().ravel() for own in self.own.values()])
+
+    def astype(self, dtype: Any) -> ModuleFunction:
+        """The same function in another precision."""
+        import torch
+
+        precision = getattr(torch, np.dtype(dtype).name)
+        return ModuleFunction(deepcopy(self.module).to(precision), self.names, self.finish)
 
     def split(self, vector: Any) -> dict[str, Any]:
         """A vector, or vectors (m, n_params), as the parameters that it is made of."""
@@ -151,11 +172,14 @@ class ModuleFunction:
         return given if self.finish is None else self.finish(given)
 
     def tensor(self, values: Any) -> Any:
-        """Numbers where the module is: whole ones as they count, others in its precision."""
+        """Numbers where the module is: whole ones as they count, others in its precision.
+
+        Modules may take bytes for pictures, and scale them; these stay bytes.
+        """
         import torch
 
         if isinstance(values, np.ndarray):
-            if values.dtype.kind in "iu":
+            if values.dtype.kind in "iu" and values.dtype != np.uint8:
                 values = values.astype(np.int64, copy=False)
             # Torch warns of what it must not write to.
             values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
@@ -189,8 +213,7 @@ class ModuleFunction:
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{name} must give a tensor with an entry a row, and does not for rows of shape "
-                f"{tuple(x.shape[1:])} and {x.dtype} (whole numbers of X stay whole numbers, as "
-                f"tokens are; others are given in the precision of the module): {error}"
+                f"{tuple(x.shape[1:])} and {x.dtype}: {error}. {_other_kind(x)}"
             ) from error
 
     # --- derivatives -----------------------------------------------------------------------
@@ -265,7 +288,7 @@ class ModuleFunction:
             return self._able
         if not self._is_tried:
             x = x[:TRIED]
-            self._check_rows_alone(x)
+            self.check_rows_alone(x)
             pulls, n_activations = self._ones(x), self._count_activations(x)
             self._able = Abilities(True, True, n_activations)
             is_batched = _does(lambda: self.pulled(self.own, x, pulls[:, None]))
@@ -311,10 +334,12 @@ class ModuleFunction:
                 hook.remove()
         return sum(given) // len(x)
 
-    def _check_rows_alone(self, x: Any) -> None:
+    def check_rows_alone(self, x: Any) -> None:
+        """Raise an error if what the module gives for a row depends on others, or on chance."""
         import torch
 
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        x = self.tensor(x[:TRIED])
+        with self.at_work(), torch.no_grad(), torch.random.fork_rng(devices=[]):
             together = self.of_rows(self.own, x)
             alone = torch.stack([self.of_row(self.own, own) for own in x])
         tolerance = torch.finfo(alone.dtype).eps ** 0.5 * (1 + float(alone.abs().max()))
@@ -335,6 +360,9 @@ class ModuleFunction:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         with _one_at_a_time, ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            # Of operators that are slow under vmap, about which nobody here can do anything.
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.autocast(self.device.type, enabled=False))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -347,6 +375,16 @@ class ModuleFunction:
                 torch.backends.mha.set_fastpath_enabled(False)
                 stack.callback(torch.backends.mha.set_fastpath_enabled, True)
             yield
+
+
+def _other_kind(x: Any) -> str:
+    """What else the numbers of rows may have been meant to be."""
+    if x.is_floating_point():
+        return "If the rows are tokens, pass whole numbers: X.astype(int)."
+    return (
+        "Whole numbers stay whole numbers, as tokens are; if these are measurements or pixels, "
+        "pass X.astype('float32'), scaled as in the training."
+    )
 
 
 def _does(function: Callable) -> bool:
@@ -372,6 +410,16 @@ def module_rows(X: Any) -> Any:
     """
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed, but dense data is required. Use '.toarray()'.")
+    if not (hasattr(X, "__array__") or isinstance(X, Sequence)):
+        raise TypeError(
+            "X must be an array, a tensor, a frame or a list of rows, and is a "
+            f"{type(X).__name__}: gather the rows of a Dataset or DataLoader first, X = "
+            "torch.stack([x for x, _ in dataset]), in the order of y."
+        )
+    if hasattr(X, "is_meta") and X.is_meta:
+        raise ValueError("X is a tensor on the device 'meta', which has shapes and no numbers.")
+    if hasattr(X, "is_floating_point") and X.is_floating_point() and X.element_size() < 4:
+        X = X.float()  # NumPy has no bfloat16.
     if hasattr(X, "detach") and X.device.type != "cpu":
         X = X.detach()
         if X.is_floating_point() and not bool(X.isfinite().all()):
@@ -399,13 +447,13 @@ def module_rows(X: Any) -> Any:
     return X
 
 
-def parameter_names(module: Any, parameters: Any) -> tuple[str, ...]:
+def parameter_names(module: Any, parameters: Any = "all") -> tuple[str, ...]:
     """Names of parameters of a module, in its own order.
 
     Parameters
     ----------
     module : torch.nn.Module
-    parameters : "all" or sequence of str
+    parameters : "all" or sequence of str, default="all"
         "all": those that have gradients. A name of a parameter that is used under several counts
         for it.
 
@@ -589,12 +637,32 @@ class ModuleJacobian(FiniteJacobian):
         self.n_rows = len(X)
         self.n_params = len(weights)
         self.dtype = weights.dtype
+        self.place = function.place
+        self.can_be_split = self.place is None
+
+    @property
+    def on_host(self) -> ModuleJacobian:
+        changed = copy(self)
+        changed.place = None
+        return changed
+
+    @property
+    def parameter_blocks(self) -> list[slice]:
+        return list(slices_of(self.function.layer_sizes))
 
     def __getitem__(self, rows: Any) -> ModuleJacobian:
         return self.at(self.X[rows])
 
     def at(self, X: Any) -> ModuleJacobian:
         return ModuleJacobian(self.function, X, self.outputs, self.weights, self.batch_size)
+
+    def astype(self, dtype: Any) -> ModuleJacobian:
+        if np.dtype(dtype) == self.dtype:
+            return self
+        function, weights = self.function.astype(dtype), self.weights.astype(dtype)
+        return ModuleJacobian(
+            function, self.X, self.outputs.astype(dtype), weights, self.batch_size
+        )
 
     def moved(self, weights: np.ndarray) -> ModuleJacobian:
         own = np.asarray(weights, self.dtype).ravel()
@@ -610,21 +678,22 @@ class ModuleJacobian(FiniteJacobian):
     def _blocks(self, n_rows: int, values_per_row: int) -> Iterator[slice]:
         """Slices of rows whose temporaries fit into the working memory."""
         bytes_per_row = self.dtype.itemsize * max(1, values_per_row)
-        return row_blocks(n_rows, bytes_per_row, 2 * block_budget())
+        budget = block_budget() if self.place is None else self.place.block_bytes()
+        return row_blocks(n_rows, bytes_per_row, 2 * budget)
 
     def _n_activations(self) -> int:
         """Numbers that the layers give for a row, known when the module has been tried."""
         return self.function.try_on(self.function.tensor(self.X[:TRIED])).n_activations
 
-    def _empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array to be filled, where the gradients are wanted."""
-        if self.function.is_on_host:
-            return np.empty(shape, dtype)
-        return self.function.tensor(np.empty(0, dtype)).new_empty(shape)
-
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         chosen = self._chosen(np.asarray(weights, self.dtype).ravel())
         values = self.function.values(self.X[rows], self.batch_size, chosen)
+        if values.shape[1] != len(self.outputs):
+            raise ValueError(
+                f"{type(self.function.module).__name__} gives {values.shape[1]} output(s) for rows "
+                f"of shape {tuple(self.X.shape[1:])}, and gave {len(self.outputs)} for those that "
+                "it was fitted to."
+            )
         return np.asarray(values @ self.outputs, self.dtype)
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
@@ -644,13 +713,15 @@ class ModuleJacobian(FiniteJacobian):
 
     def gradients_of(self, residuals: np.ndarray, rows: Any) -> Any:
         X, function = self.X[rows], self.function
-        gradients = self._empty((*residuals.shape[:2], self.n_params), residuals.dtype)
+        shape = (*residuals.shape[:2], self.n_params)
+        where: Any = np if self.place is None else self.place
+        gradients = where.empty(shape, residuals.dtype)
         with function.at_work():
             n_values = 2 * residuals.shape[1] * (self.n_params + self._n_activations())
             own, pulls = self._chosen(self.weights), self._pulls(residuals)
             for some in self._blocks(len(X), n_values):
                 found = function.pulled(own, function.tensor(X[some]), pulls[some]).detach()
-                gradients[some] = found.numpy() if function.is_on_host else found
+                gradients[some] = found.cpu().numpy() if self.place is None else found
         return gradients
 
     def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> np.ndarray:

@@ -56,6 +56,8 @@ class Objective:
         Whether ``refitted_dual`` gives scikit-learn's own machine without some of the rows.
     has_l1 : bool
         Whether an L1 penalty, or a bound, chooses which of the parameters are active.
+    has_tangents : bool
+        Whether its curvatures are those of tangents, as predictors are not linear in parameters.
     is_bent : bool
         Whether the Hessian has a part that the Gauss-Newton matrix has not.
     may_stop_early : bool
@@ -70,6 +72,7 @@ class Objective:
     leaves_intercept: bool = False
     penalty_share: Any = None
     removal_kind = "smooth"
+    has_tangents = False
     minimises_loss = True
     members: tuple[Any, ...] = ()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..jacobians import Gradients
+from ..utils._arrays import inner_products
 from ..utils._blocks import block_budget, row_blocks
 from ._base import Objective
 from ._grams import add_outer, mirror_lower
@@ -55,6 +56,7 @@ class GaussNewtonObjective(Objective):
 
     removal_kind = "none"
     is_linear = False
+    has_tangents = True
     has_tables = False
     slope = 0.0
     mask = None
@@ -64,10 +66,12 @@ class GaussNewtonObjective(Objective):
     def place(self):
         return self.jacobian.place
 
-    @cached_property
+    @property
     def on_host(self):
-        if self.place is None:
-            return self
+        return self if self.place is None else self._copy_on_host
+
+    @cached_property
+    def _copy_on_host(self):
         return replace(self, jacobian=self.jacobian.on_host)
 
     @property
@@ -161,6 +165,7 @@ class GaussNewtonObjective(Objective):
         """
         matrices = [np.zeros((own.stop - own.start,) * 2, self.dtype) for own in blocks]
         n_roots = 1 if kind == "empirical_fisher" else self.loss.n_outputs
+        jacobian = self.jacobian.on_host
         for rows in self._many_rows(n_roots):
             roots = self.roots(kind, rows)
             for sign in {sign for _, sign in roots}:
@@ -169,7 +174,7 @@ class GaussNewtonObjective(Objective):
                 is_counted = each.any(axis=2)
                 if not is_counted.any():
                     continue
-                gradients = self.jacobian.gradients_of(each, rows)[is_counted]
+                gradients = jacobian.gradients_of(each, rows)[is_counted]
                 for matrix, own in zip(matrices, blocks, strict=True):
                     add_outer(matrix, np.ascontiguousarray(gradients[:, own]), sign)
         for matrix, own in zip(matrices, blocks, strict=True):
@@ -224,18 +229,18 @@ class GaussNewtonObjective(Objective):
             gradients = self.jacobian.gradients_of(each, rows)
             whitened = curvature.whiten(gradients.reshape(-1, self.weights.size))
             whitened = whitened.reshape(*gradients.shape[:2], -1)
-            return np.einsum("nkp,nlp->nkl", whitened, whitened)
+            return inner_products(whitened)
 
         return form
 
     def squared_distance(self):
         """The Newton decrement in effective rows, and the effective number of parameters."""
-        hessian, ridge = self.gauss_newton()[0], self.penalty[0] / self.total_weight
+        hessian, ridge = self.on_host.gauss_newton()[0], self.penalty[0] / self.total_weight
         values, vectors = np.linalg.eigh(hessian)
         is_curved = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0)
         values, vectors = values[is_curved], vectors[:, is_curved]
         n_rows = self.total_weight**2 / np.square(self.sample_weight).sum()
-        square = np.sum((self.gradient()[0] @ vectors) ** 2 / values)
+        square = np.sum((self.gradient()[0] @ vectors) ** 2 / values) / self.dispersion().mean()
         n_params = len(values) - np.sum((ridge @ vectors**2) / values)
         return float(n_rows * square), float(n_params)
 

@@ -28,6 +28,10 @@ class NetworkObjective(GaussNewtonObjective):
     has_tables = True
     may_stop_early = True
 
+    def score_weights(self, weights=None) -> np.ndarray:
+        """The parameters as adapters have them, a row of all; by default the network's own."""
+        return self.weights if weights is None else weights
+
     @property
     def is_bent(self):
         return self.jacobian.is_bent

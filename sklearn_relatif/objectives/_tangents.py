@@ -92,7 +92,7 @@ class TangentOperator:
 
     def diagonal(self):
         """Diagonal of M, shape (n_params,): but for second derivatives of the predictors."""
-        total, jacobian = np.zeros(self.n_params), self.objective.jacobian
+        total, jacobian = np.zeros(self.n_params), self.objective.jacobian.on_host
         for rows in self.objective.blocks(2 * self.n_params):
             for root, sign in self.objective.roots(self.curvature, rows):
                 total += sign * np.square(jacobian.gradients(root, rows)).sum(axis=0)

@@ -21,9 +21,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..curvature import own_kind
-from ..objectives import PENALISED, CurvatureOperator
+from ..objectives import CurvatureOperator
 from ..utils._blocks import block_budget, row_blocks
 from ._separability import runs_away
+from ._tangents import squared_tangent_distance
 
 #: Distance above which a model is not at the optimum of these rows.
 LIMIT = 0.3
@@ -72,8 +73,8 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
         curvature = own_kind(objective, curvature)
         if is_endless(prepared, curvature, damping):
             return np.inf
-        if objective.is_bent and _is_too_large(objective, prepared.curvature):
-            square, n_params = _by_damped_factor(objective, prepared.curvature, curvature, damping)
+        if objective.has_tangents:
+            square, n_params = squared_tangent_distance(objective, prepared, curvature, damping)
         elif not (objective.loss.has_curvature and objective.is_linear):
             square, n_params = objective.squared_distance()
         else:
@@ -156,22 +157,6 @@ def _by_factor(objective, curvature, gradient):
     ridge = np.broadcast_to(objective.penalty, objective.shape) / objective.total_weight
     n_params = curvature.n_parameters(ridge.ravel())
     return float(np.sum(np.square(whitened, dtype=np.float64))), max(n_params, 0.0)
-
-
-def _is_too_large(objective, curvature):
-    """Whether a model of many parameters is to be judged by the factor that explains it."""
-    return objective.weights.size > FEW_PARAMETERS and curvature.is_exact
-
-
-def _by_damped_factor(objective, own, curvature, damping):
-    """The same by a damped curvature, which finds a model closer than it is without damping."""
-    n_rows = objective.total_weight**2 / np.square(objective.sample_weight).sum()
-    gradient = (objective.gradient() * np.sqrt(n_rows)).astype(own.dtype)
-    ridge = np.full(objective.weights.size, damping)
-    if curvature in PENALISED:
-        ridge += objective.penalty[0] / objective.total_weight
-    square = float(np.sum(np.square(own.whiten(gradient), dtype=np.float64)))
-    return square, max(own.n_parameters(ridge), 0.0)
 
 
 # --- with a Hessian in standardised features -------------------------------------------------

@@ -198,7 +198,9 @@ def _best_of_block(solved, n_queries, rows, factors, n_best, directions):
 
 def contract(solved, rows) -> Iterator[tuple[slice, np.ndarray]]:
     """Products of vectors with the unit gradients of the rows, in blocks of rows."""
-    for some in _score_blocks(rows, len(solved)):
+    # Arrays of the standard have no length, and blocks that are no arrays no shape.
+    n_queries = solved.shape[0] if rows.are_vectors else len(solved)
+    for some in _score_blocks(rows, n_queries):
         yield some, rows.contract(solved, some)
 
 

@@ -205,7 +205,7 @@ def _check_curvatures(objective: Any, dense: Any, tolerance: float) -> None:
         "fisher": objective.fisher,
         "empirical_fisher": objective.empirical_fisher,
     }
-    operator = CurvatureOperator if objective.is_linear else TangentOperator
+    operator = TangentOperator if objective.has_tangents else CurvatureOperator
     for kind, blocks in kinds.items():
         if kind == "fisher" and not objective.loss.has_fisher:
             text = "a loss that is no likelihood has no Fisher information"

@@ -85,6 +85,15 @@ def row_products(a: Any, b: Any) -> np.ndarray:
     return np.asarray(on_host(Place.of(a).xp.sum(a * b, axis=1)))
 
 
+def inner_products(vectors: Any) -> np.ndarray:
+    """Inner products of the vectors of each row, from (n, k, P) to (n, k, k), NumPy's."""
+    if is_elsewhere(vectors):
+        transposed = Place.of(vectors).xp.permute_dims(vectors, (0, 2, 1))
+        return np.asarray(on_host(vectors @ transposed))
+    products: np.ndarray = np.einsum("nkp,nlp->nkl", vectors, vectors)
+    return products
+
+
 @dataclass(frozen=True)
 class Place:
     """Where arrays are: a library and a device of it.

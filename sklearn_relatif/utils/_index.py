@@ -28,7 +28,7 @@ def row_index(X: Any) -> NDArray[Any]:
     """
     if has_index(X):
         return np.array(X.index)
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # Some sparse arrays are mappings too.
         raise TypeError(f"X is a {type(X).__name__}; pass one array or data frame, a row an entry.")
     return np.arange(X.shape[0] if hasattr(X, "shape") else len(np.asarray(X)))
 

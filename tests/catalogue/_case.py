@@ -116,6 +116,9 @@ class Case:
     refits, slope : float
         Share of the largest number by which models without rows, and derivatives by weights, may
         be off: what the solver is from its optimum.
+    nudge : float
+        Share of a weight by which refits differ whose difference stands for a derivative: more
+        where solvers leave more.
     float32 : float
         Share by which single precision may be off; 0 where there is none.
     is_checked_inside : bool
@@ -142,6 +145,7 @@ class Case:
     distance: float = 1e-3
     refits: float = 1e-6
     slope: float = 1e-4
+    nudge: float = 1e-3
     float32: float = 1e-3
     is_checked_inside: bool = True
     has_first_order: bool = True
