@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,14 @@ HEAD = "| estimator | criteria | curvatures | removal | weights | sparse | sever
 CRITERIA = {"influence": "I", "theta_relative": "θ", "loss_relative": "ℓ"}
 CURVATURES = {
     "hessian": "H",
+    "gauss_newton": "G",
     "fisher": "F",
     "empirical_fisher": "E",
     "identity": "1",
     "active_set": "A",
 }
+#: Tables of the catalogue with several columns in y.
+SEVERAL = ["targets", "labels"]
 #: Share of the largest effect by which one step may be off, and is still the end of the way.
 CLOSED_FORM = 1e-8
 #: Rows that change which parameters are active, where anything does.
@@ -73,7 +77,7 @@ def _row(name, cases) -> str:
             for is_true in (
                 any(case.takes_weights for case in cases),
                 any(case.takes_sparse for case in cases),
-                any(np.ndim(case.table.y) > 1 for case in cases),
+                _takes_several(cases[0]),
             )
         ),
     ]
@@ -105,9 +109,23 @@ def _explainer(case, model, **asked):
     return RelatIFExplainer.from_fitted(model, case.table.X, case.table.y, **options)
 
 
+def _takes_several(case) -> bool:
+    """Whether it is fitted to several targets or labels, and explained with them."""
+    for case_of_several in (replace(case, data=data) for data in SEVERAL):
+        with suppress(ValueError, TypeError, NotImplementedError):
+            table = case_of_several.table
+            model = clone(case.estimator).fit(table.X, table.y)
+            if _answers(case_of_several, model, {}):
+                return True
+    return False
+
+
 def _removal(case, model) -> str:
     """Whether the models without a row, or a third, are exact, and one step leads there."""
     explainer, (_, _, X_new, y_new) = _explainer(case, model), case.table
+    with suppress(ValueError):  # The response of a network, which has many optima.
+        explainer.removal_effect(X_new, y_new, order="pbrf")
+        return "trained on from the fit"
     groups = np.arange(len(case.table.X)) // LARGE_GROUP
     effects = []
     for order in ("retrain", "newton"):

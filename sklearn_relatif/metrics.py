@@ -144,11 +144,11 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     ['loo_probability', 'loss', 'self_influence']
     """
     rows = explainer.training_rows_
-    rankings = {"self_influence": explainer.self_influence_, "loss": 1 - rows.probabilities}
+    rankings = {"self_influence": explainer.self_influence_}
     if study_of(explainer).remover.obstacle("newton") is None:
         own = np.searchsorted(explainer.classes_, rows.labels)
         rankings["loo_probability"] = 1 - explainer.loo_proba()[np.arange(len(own)), own]
-    return rankings
+    return {**rankings, "loss": 1 - rows.probabilities}
 
 
 def mislabel_detection(

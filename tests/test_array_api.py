@@ -315,6 +315,23 @@ def test_what_asks_of_models_without_rows_works(asarray):
     assert_allclose(own.diagnostics(), numpy.diagnostics(), rtol=1e-8)
 
 
+@since_1_9
+@pytest.mark.usefixtures("dispatching")
+def test_labels_flip_without_the_same_rows(asarray):
+    rows, labels, _ = data("two classes")
+    own = RelatIFExplainer(LOGISTIC).fit(asarray(rows), asarray(labels))
+    numpy = RelatIFExplainer.from_fitted(estimator_on_host(own.estimator_), rows, labels)
+    near = np.argmin(np.abs(on_host(own.predict_proba(asarray(rows)))[:, 0] - 0.5))
+    query = rows[[near]]
+    expected = numpy.flip_set(query)
+    assert expected.size
+    for asked in (query, asarray(query)):
+        found = own.flip_set(asked)
+        assert_array_equal(found.positions, expected.positions)
+        assert found.new_label == expected.new_label
+        assert_allclose(found.probability_after, expected.probability_after, rtol=1e-9)
+
+
 @pytest.mark.usefixtures("dispatching")
 def test_they_go_through_pipelines_and_files(asarray):
     pipeline = make_pipeline(MinMaxScaler(), MODEL)

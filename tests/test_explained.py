@@ -401,7 +401,7 @@ def test_pictures_may_have_colors(tmp_path):
         ((3, 3), r"image_shape=\(3, 3\) has 9 values; a row has 12 columns"),
         ((12,), r"image_shape must be \(height, width\)"),
         (12, r"image_shape must be \(height, width\)"),
-        ((1, 6, 2), "3\\) for colours"),
+        ((2, 3, 2), r"colours \(height, width, 3\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             report.to_html(tmp_path / "report.html", image_shape=shape)

@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -353,6 +354,30 @@ def test_orders_that_do_not_exist_are_refused_with_those_that_do(data, explainer
             method(X_new, y_new, truth="pbrf")
 
 
+def voting(data, **members):
+    """A soft vote, and its explainer."""
+    X, y, *_ = data
+    return explainer_of(VotingClassifier(list(members.items()), voting="soft").fit(X, y), X, y)
+
+
+def test_a_vote_of_equal_networks_is_the_network(data):
+    X, y, X_new, y_new = data
+    asked = (X_new[:3], y_new[:3], some_rows([0, 1], [5]))
+    one, vote = explainer_of(network().fit(X, y), X, y), voting(data, a=network(), b=network())
+    for order in ("first", "pbrf", "retrain"):
+        expected = one.removal_effect(*asked, order=order)
+        np.testing.assert_allclose(vote.removal_effect(*asked, order=order), expected, rtol=1e-8)
+
+
+def test_orders_that_only_some_models_of_a_vote_have_are_refused(data):
+    vote = voting(data, a=network(), b=LogisticRegression())
+    asked = (*data[2:], some_rows([0, 1]))
+    for order in ("newton", "pbrf"):
+        with pytest.raises(ValueError, match=r"and others are not.*'first'.*'retrain'"):
+            vote.removal_effect(*asked, order=order)
+    assert np.isfinite(vote.removal_effect(*asked, order="retrain")).all()
+
+
 def test_what_networks_do_not_have_is_refused_with_a_way_out(explainer, data):
     for method in (explainer.loo_predict, explainer.loo_proba):
         with pytest.raises(ValueError, match="cross_val_predict"):
@@ -404,3 +429,13 @@ def test_a_module_of_the_same_network_has_the_same_effects_in_either_precision(d
         explainer = explainer_of(wrapped, X, y)
         effect = explainer.removal_effect(X_new, y_new, groups, order="pbrf")
         assert np.abs(effect - truth).max() < 1e-4 * np.abs(truth).max()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:The network is")
+def test_a_response_without_minimum_is_no_number(data):
+    X, y, held, held_y = data
+    hardly = MLPClassifier((6,), max_iter=1, alpha=0.0, random_state=0).fit(X, y)
+    explainer = explainer_of(hardly, X, y, damping=1e-3)
+    with pytest.warns(ConvergenceWarning, match="5 of 5 networks without rows have no minimum"):
+        effect = explainer.removal_effect(held, held_y, np.arange(N_ROWS) % 5, order="pbrf")
+    assert np.isnan(effect).all()

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of, reduce_estimator
-from sklearn_relatif.networks import LastLayer, TorchClassifier
+from sklearn_relatif.networks import LastLayer, TorchClassifier, TorchRegressor
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
@@ -25,7 +25,10 @@ from skorch.dataset import Dataset, ValidSplit  # noqa: E402
 from skorch.helper import predefined_split  # noqa: E402
 from torch import nn  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:The model is not at the optimum")
+#: A few epochs lead to no optimum.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The model is not at the optimum", "ignore:The network is"
+)
 X, Y = load_iris(return_X_y=True)
 X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
 DAMPED = {"curvature": "gauss_newton", "damping": 1e-2}
@@ -56,7 +59,7 @@ def net(kind=NeuralNetClassifier, **params):
     given = {"max_epochs": 3, "lr": 0.1, "verbose": 0, "train_split": None}
     if kind is NeuralNetClassifier:
         given["criterion"] = nn.CrossEntropyLoss
-    return kind(Net, **{**given, **params})
+    return kind(**{"module": Net, **given, **params})
 
 
 def same_as_wrapped(found, model, weight_decay, rows=slice(None)):
@@ -245,3 +248,21 @@ def test_refusals():
     assert not explainer._study.objective.penalty.any()
     with pytest.raises(TypeError, match="X is a dict"):
         RelatIFExplainer.from_fitted(adamw, {"x": X}, Y)
+
+
+class OutputsFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.last, self.hidden = nn.Linear(5, 2), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.last(self.hidden(x).tanh())
+
+
+def test_a_number_of_targets_that_the_parameters_do_not_tell():
+    model = net(NeuralNetRegressor, module=OutputsFirst).fit(X, X[:, :2])
+    with pytest.raises(ValueError, match=r"each of the 5 targets.*TorchRegressor\(net.module_\)"):
+        RelatIFExplainer.from_fitted(model, X, X[:, :2], **DAMPED)
+    wrapped = TorchRegressor(model.module_).fit(X, X[:, :2])
+    explainer = RelatIFExplainer.from_fitted(wrapped, X, X[:, :2], **DAMPED)
+    assert explainer.pairwise_influence(X[:3]).shape == (3, len(X))

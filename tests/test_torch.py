@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
@@ -511,10 +512,12 @@ class Two(Shared):
         return self.last(x), x
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 def test_refusals():
     net, X = of_name("Dense")
     other = made(Dense, 1)
     frozen = copy.deepcopy(net).requires_grad_(False)
+    pairs = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
     refused = [
         (TorchClassifier(Dense), X, Y, TypeError, "not a class"),
         (TorchClassifier("net"), X, Y, TypeError, "torch.nn.Module"),
@@ -534,15 +537,24 @@ def test_refusals():
         (TorchClassifier(net), X[0], Y, ValueError, "2D array"),
         (TorchClassifier(net), X, Y + 0.5, ValueError, "label type|Unknown"),
         (TorchClassifier(made(Two)), X, Y, ValueError, "entry a row"),
+        (TorchClassifier(net), X.astype(int), Y, ValueError, r"entry a row.*astype\('float32'\)"),
+        (TorchClassifier(made(Tokens)), X, Y, ValueError, r"tokens.*astype\(int\)"),
+        (TorchClassifier(net), pairs, Y, TypeError, r"TensorDataset: gather .* torch.stack"),
+        (TorchClassifier(net), torch.empty(30, 4, device="meta"), Y, ValueError, "no numbers"),
+        (TorchClassifier(net, device="meta"), X, Y, ValueError, "device='meta' cannot"),
+        (TorchClassifier(copy.deepcopy(net).to("meta")), X, Y, ValueError, "hidden.weight .*meta"),
+        (TorchClassifier(nn.LazyLinear(3)), X, Y, ValueError, "weight of the module has no"),
+        (TorchClassifier(nn.DataParallel(net)), X, Y, TypeError, "pass module.module"),
         (TorchRegressor(net), X, Y + 0.0, ValueError, "3 output.*1 target"),
         (TorchRegressor(net, loss="huber"), X, np.eye(30)[:, :3], ValueError, "one target"),
     ]
     for model, rows, y, kind, message in refused:
         with pytest.raises(kind, match=message):
             model.fit(rows, y)
-    for kind in (Shared, Chance):
+    for kind, parameters in product((Shared, Chance), ("all", "last_layer")):
+        model = TorchClassifier(made(kind), parameters=parameters)
         with pytest.raises(ValueError, match="other rows of its batch, or on chance"):
-            RelatIFExplainer.from_fitted(TorchClassifier(made(kind)), X, Y, **DAMPED)
+            RelatIFExplainer.from_fitted(model, X, Y, **DAMPED)
     with pytest.raises(TypeError, match=r"TorchClassifier\(module, loss=\.\.\.\)"):
         RelatIFExplainer.from_fitted(net, X, Y)
     swapped = made(Tied)
@@ -550,6 +562,54 @@ def test_refusals():
     with pytest.raises(ValueError, match="does not make its outputs"):
         model = TorchClassifier(swapped, parameters="last_layer")
         RelatIFExplainer.from_fitted(model, X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:The network is")
+def test_rows_for_which_there_are_other_outputs_than_in_the_fit():
+    pointwise = nn.Sequential(nn.Linear(4, 3), nn.Flatten()).double()
+    explainer = RelatIFExplainer.from_fitted(
+        TorchClassifier(pointwise), ROWS["features"], Y, **DAMPED
+    )
+    with pytest.raises(ValueError, match=r"gives 6 output\(s\) for rows of shape \(2, 4\)"):
+        explainer.explain(ROWS["features"].reshape(15, 2, 4))
+
+
+class Scaled(nn.Module):
+    """Of pictures as bytes, or scaled."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.last((x / 255 if x.dtype == torch.uint8 else x).float().flatten(1))
+
+
+@pytest.mark.filterwarnings("ignore:The network is")
+def test_bytes_stay_bytes():
+    net = made(Scaled).float()
+    bytes_ = RNG.integers(0, 256, (30, 3, 2, 2)).astype(np.uint8)
+    scaled = (bytes_ / 255).astype(np.float32)
+    found, expected = (
+        RelatIFExplainer.from_fitted(TorchClassifier(net), X, Y, **DAMPED).pairwise_influence(X[:3])
+        for X in (bytes_, scaled)
+    )
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_probabilities_are_no_logits():
+    rows, y = np.tile(ROWS["features"], (4, 1)), np.tile(Y > 0, 4)
+    net = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()).double()
+    with pytest.warns(UserWarning, match="takes logits: leave the sigmoid at its end out"):
+        TorchClassifier(net, loss="binary_cross_entropy").fit(rows, y)
+    TorchClassifier(net[0], loss="binary_cross_entropy").fit(rows, y)
+
+
+def test_halves_are_taken_in_the_precision_of_the_module():
+    net = made(Dense).float()
+    X = torch.from_numpy(ROWS["features"]).bfloat16()
+    model = TorchClassifier(net).fit(X, Y)
+    assert_array_equal(model.decision_function(X), model.decision_function(X.float().numpy()))
 
 
 def test_wrapped_by_its_last_layer():

@@ -90,6 +90,7 @@ class ModuleAdapter(Adapter):
                 f"and {len(outputs)} are needed: one for each class or target, or one of two "
                 "classes, as the loss has it."
             )
+        function.check_rows_alone(X)
         jacobian = ModuleJacobian(
             function, X, outputs.astype(parameters.dtype), parameters, self.batch_size(model)
         )

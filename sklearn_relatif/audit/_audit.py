@@ -141,8 +141,9 @@ def _view_of(study: Study) -> View:
     if study.targets.n_columns > 1 and not study.targets.are_numbers:
         raise TypeError(
             f"audit is for one label a row; {type(study.model).__name__} was fitted to "
-            f"{study.targets.n_columns}. Audit a model of each, as those in `estimators_` are, or "
-            "see self_influence_, leverage_, explain and removal_effect."
+            f"{study.targets.n_columns}. Audit a model of each label, which MultiOutputClassifier "
+            "and OneVsRestClassifier keep in `estimators_`, or see self_influence_, leverage_, "
+            "explain and removal_effect."
         )
     if not study.targets.are_known:
         raise TypeError(

@@ -146,13 +146,15 @@ class RelatIFExplainer(
         and the sigmoids and folds of a calibration.
     criterion : {"influence", "theta_relative", "loss_relative"}, default="loss_relative"
         What rows are ranked by.
-    curvature : {"hessian", "fisher", "empirical_fisher", "identity", "active_set"}, \
-            default="hessian"
-        The matrix in the place of H. "fisher" and "empirical_fisher" leave the penalty out;
-        "identity" compares gradients as they are. "active_set" is for SVMs whose loss has hinges,
-        also those of regression and of one class: the KKT system of the free support vectors,
-        whose influence is what removing a row does to the query as long as no other row changes
-        its set.
+    curvature : {"hessian", "gauss_newton", "fisher", "empirical_fisher", "identity", \
+            "active_set"}, default="hessian"
+        The matrix in the place of H. "gauss_newton" is the Hessian of a model that is linear in its
+        parameters, and for a network that of its tangent, which is never negative: use it with
+        ``damping``, where the Hessian need not be positive definite. "fisher" and
+        "empirical_fisher" leave the penalty out; "identity" compares gradients as they are.
+        "active_set" is for SVMs whose loss has hinges, also those of regression and of one class:
+        the KKT system of the free support vectors, whose influence is what removing a row does to
+        the query as long as no other row changes its set.
     damping : float, default=0.0
         Added to the diagonal of the curvature (of the mean objective). Must not be negative.
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", \

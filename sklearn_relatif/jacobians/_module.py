@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from dataclasses import dataclass
@@ -172,11 +172,14 @@ class ModuleFunction:
         return given if self.finish is None else self.finish(given)
 
     def tensor(self, values: Any) -> Any:
-        """Numbers where the module is: whole ones as they count, others in its precision."""
+        """Numbers where the module is: whole ones as they count, others in its precision.
+
+        Modules may take bytes for pictures, and scale them; these stay bytes.
+        """
         import torch
 
         if isinstance(values, np.ndarray):
-            if values.dtype.kind in "iu":
+            if values.dtype.kind in "iu" and values.dtype != np.uint8:
                 values = values.astype(np.int64, copy=False)
             # Torch warns of what it must not write to.
             values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
@@ -210,8 +213,7 @@ class ModuleFunction:
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{name} must give a tensor with an entry a row, and does not for rows of shape "
-                f"{tuple(x.shape[1:])} and {x.dtype} (whole numbers of X stay whole numbers, as "
-                f"tokens are; others are given in the precision of the module): {error}"
+                f"{tuple(x.shape[1:])} and {x.dtype}: {error}. {_other_kind(x)}"
             ) from error
 
     # --- derivatives -----------------------------------------------------------------------
@@ -286,7 +288,7 @@ class ModuleFunction:
             return self._able
         if not self._is_tried:
             x = x[:TRIED]
-            self._check_rows_alone(x)
+            self.check_rows_alone(x)
             pulls, n_activations = self._ones(x), self._count_activations(x)
             self._able = Abilities(True, True, n_activations)
             is_batched = _does(lambda: self.pulled(self.own, x, pulls[:, None]))
@@ -332,10 +334,12 @@ class ModuleFunction:
                 hook.remove()
         return sum(given) // len(x)
 
-    def _check_rows_alone(self, x: Any) -> None:
+    def check_rows_alone(self, x: Any) -> None:
+        """Raise an error if what the module gives for a row depends on others, or on chance."""
         import torch
 
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        x = self.tensor(x[:TRIED])
+        with self.at_work(), torch.no_grad(), torch.random.fork_rng(devices=[]):
             together = self.of_rows(self.own, x)
             alone = torch.stack([self.of_row(self.own, own) for own in x])
         tolerance = torch.finfo(alone.dtype).eps ** 0.5 * (1 + float(alone.abs().max()))
@@ -356,6 +360,9 @@ class ModuleFunction:
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         with _one_at_a_time, ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            # Of operators that are slow under vmap, about which nobody here can do anything.
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.autocast(self.device.type, enabled=False))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -368,6 +375,16 @@ class ModuleFunction:
                 torch.backends.mha.set_fastpath_enabled(False)
                 stack.callback(torch.backends.mha.set_fastpath_enabled, True)
             yield
+
+
+def _other_kind(x: Any) -> str:
+    """What else the numbers of rows may have been meant to be."""
+    if x.is_floating_point():
+        return "If the rows are tokens, pass whole numbers: X.astype(int)."
+    return (
+        "Whole numbers stay whole numbers, as tokens are; if these are measurements or pixels, "
+        "pass X.astype('float32'), scaled as in the training."
+    )
 
 
 def _does(function: Callable) -> bool:
@@ -393,6 +410,16 @@ def module_rows(X: Any) -> Any:
     """
     if sparse.issparse(X):
         raise TypeError("Sparse data was passed, but dense data is required. Use '.toarray()'.")
+    if not (hasattr(X, "__array__") or isinstance(X, Sequence)):
+        raise TypeError(
+            "X must be an array, a tensor, a frame or a list of rows, and is a "
+            f"{type(X).__name__}: gather the rows of a Dataset or DataLoader first, X = "
+            "torch.stack([x for x, _ in dataset]), in the order of y."
+        )
+    if hasattr(X, "is_meta") and X.is_meta:
+        raise ValueError("X is a tensor on the device 'meta', which has shapes and no numbers.")
+    if hasattr(X, "is_floating_point") and X.is_floating_point() and X.element_size() < 4:
+        X = X.float()  # NumPy has no bfloat16.
     if hasattr(X, "detach") and X.device.type != "cpu":
         X = X.detach()
         if X.is_floating_point() and not bool(X.isfinite().all()):
@@ -661,6 +688,12 @@ class ModuleJacobian(FiniteJacobian):
     def predictor(self, weights: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
         chosen = self._chosen(np.asarray(weights, self.dtype).ravel())
         values = self.function.values(self.X[rows], self.batch_size, chosen)
+        if values.shape[1] != len(self.outputs):
+            raise ValueError(
+                f"{type(self.function.module).__name__} gives {values.shape[1]} output(s) for rows "
+                f"of shape {tuple(self.X.shape[1:])}, and gave {len(self.outputs)} for those that "
+                "it was fitted to."
+            )
         return np.asarray(values @ self.outputs, self.dtype)
 
     def apply(self, vectors: np.ndarray, rows: Any = slice(None)) -> np.ndarray:

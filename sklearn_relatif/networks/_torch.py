@@ -25,7 +25,7 @@ from ..utils._validation import (
 CLASS_LOSSES = ("cross_entropy", "binary_cross_entropy")
 TARGET_LOSSES = ("mse", "huber", "poisson_nll")
 #: Rows that a module is applied to in order to see whether it fits.
-FEW = 2
+FEW = 100
 
 
 class TorchModel(BaseEstimator):
@@ -237,10 +237,12 @@ class TorchClassifier(ClassifierMixin, TorchModel):
                 f"The module has {n_outputs} output(s), and y has {len(classes)} class(es), "
                 f"{classes[:10].tolist()}: loss={self.loss!r} takes {takes}, in their sorted order."
             )
-        if n_outputs > 1 and (given >= 0).all() and np.allclose(given.sum(axis=1), 1):
+        end = _probabilities(given)
+        if end is not None:
+            takes = "logits or logarithms of probabilities" if n_outputs > 1 else "logits"
             warnings.warn(
-                "The outputs of the module look like probabilities, and loss='cross_entropy' takes "
-                "logits or logarithms of probabilities: leave the softmax at its end out.",
+                f"The outputs of the module look like probabilities, and loss={self.loss!r} takes "
+                f"{takes}: leave the {end} at its end out.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -423,6 +425,16 @@ def _are_columns(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f"
 
 
+def _probabilities(given: np.ndarray) -> str | None:
+    """What seems to have made probabilities of logits, if anything."""
+    if (given < 0).any():
+        return None
+    if given.shape[1] > 1:
+        return "softmax" if np.allclose(given.sum(axis=1), 1) else None
+    # Logits of so many rows that are all from 0 to 1 would say the same of all.
+    return "sigmoid" if len(given) == FEW and (given <= 1).all() else None
+
+
 def _check_module(module: Any) -> None:
     """Raise an error if there is no PyTorch, or this is no module of it."""
     torch = _torch()
@@ -430,12 +442,31 @@ def _check_module(module: Any) -> None:
         raise TypeError(
             f"module must be a torch.nn.Module that was trained, not a class; got {module!r}."
         )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(
+            "module is compiled to TorchScript, of which torch.func finds no derivatives: pass the "
+            "module that it was made of."
+        )
+    if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+        raise TypeError(f"module is wrapped in {type(module).__name__}: pass module.module.")
+    for name, own in [*module.named_parameters(), *module.named_buffers()]:
+        if torch.nn.parameter.is_lazy(own):
+            raise ValueError(
+                f"{name} of the module has no numbers yet: apply the module to some rows, and "
+                "train it."
+            )
+        if own.is_meta:
+            raise ValueError(
+                f"{name} of the module is on the device 'meta', which has shapes and no numbers: "
+                "load the trained parameters first."
+            )
 
 
 def _check_device(device: Any) -> None:
     if device is not None:
         try:
-            _torch().empty(0, device=device)
+            if _torch().empty(0, device=device).is_meta:
+                raise RuntimeError("it has shapes and no numbers")
         except (RuntimeError, TypeError, AssertionError) as error:
             raise ValueError(f"device={device!r} cannot be used: {error}") from error
 

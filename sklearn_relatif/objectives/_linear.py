@@ -116,10 +116,12 @@ class LinearObjective(Objective):
     def place(self):
         return self.jacobian.place
 
-    @cached_property
+    @property
     def on_host(self):
-        if self.place is None:
-            return self
+        return self if self.place is None else self._copy_on_host
+
+    @cached_property
+    def _copy_on_host(self):
         return replace(self, jacobian=self.jacobian.on_host)
 
     @property

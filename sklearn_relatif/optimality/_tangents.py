@@ -34,9 +34,12 @@ def squared_tangent_distance(objective, prepared, curvature, damping) -> tuple[f
     curvature : str
     damping : float
     """
+    gradient = objective.gradient()
+    if not np.isfinite(gradient).all():
+        return np.nan, 1.0
     if objective.weights.size <= FEW_PARAMETERS:
         return objective.squared_distance()
-    vectors = np.vstack([objective.gradient(), _random_gradients(objective)])
+    vectors = np.vstack([gradient, _random_gradients(objective)])
     forms = _forms(_standing_in(objective, prepared, curvature, damping), vectors)
     n_rows = objective.total_weight**2 / np.square(objective.sample_weight).sum()
     square = n_rows * forms[0] / objective.dispersion().mean()

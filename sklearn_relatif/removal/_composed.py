@@ -15,6 +15,12 @@ from ._base import ModelsWithout, Remover
 
 #: Removals whose models are held at a time.
 REMOVALS_AT_A_TIME = 256
+#: Where some of the models are trained on, and others led to their optimum.
+SOME_NETWORKS = (
+    "Some of the models that this one is made of are networks, and others are not: order='newton' "
+    "is not for the former, nor order='pbrf' for the latter. Use order='first' (influence) or "
+    "order='retrain' (networks trained on without the rows, the others exactly)."
+)
 
 
 class MemberQuery(NamedTuple):
@@ -131,6 +137,8 @@ class ComposedRemover(Remover):
         return zip(self.objective.members, self.removers, strict=True)
 
     def obstacle(self, order):
+        if order in ("newton", "pbrf") and len({own.trains_each for own in self.removers}) > 1:
+            return SOME_NETWORKS
         return next(filter(None, (remover.obstacle(order) for remover in self.removers)), None)
 
     def at_optimum(self, query):

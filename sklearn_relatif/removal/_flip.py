@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..jacobians import Gradients
 from ..results import FlipSet
+from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
 from ._effects import retrain_without
 from ._newton import newton_step
@@ -61,7 +62,9 @@ class _FlipSearch:
     """Sets of rows, and what the model without them makes of one query."""
 
     def __init__(self, study, X):
-        self.study, self.X = study, X
+        self.study, place = study, study.objective.place
+        # Models predict of what they were fitted to, and of rows beside it.
+        self.X = X if place is None else place.put(X)
         self.classes = study.model.classes_
         self.query = study.query(X)
         if self.query.n_rows != 1:
@@ -196,7 +199,7 @@ class _FlipSearch:
         """Whether retraining without each group changes the label."""
         before = self.classes[self.label]
         models = retrain_without(self.study, groups)
-        return np.array([model.predict(self.X)[0] != before for model in models], bool)
+        return np.array([on_host(model.predict(self.X))[0] != before for model in models], bool)
 
     def result(self, rows, max_size):
         """The rows as the user knows them, and what the model without them says."""
@@ -213,10 +216,10 @@ class _FlipSearch:
         (model,) = retrain_without(study, [rows])
         after = None
         if self.loss.has_probabilities:
-            after = float(model.predict_proba(self.X)[0, self.label])
+            after = float(on_host(model.predict_proba(self.X))[0, self.label])
         return replace(
             found,
-            new_label=model.predict(self.X)[0],
+            new_label=on_host(model.predict(self.X))[0],
             probability_predicted=self.probability(self.predictors([rows])),
             probability_after=after,
         )

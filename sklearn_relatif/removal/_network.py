@@ -65,6 +65,9 @@ MEMORY = 50
 #: Length of the first step that is tried, as a share of the length of the parameters: by default
 #: that of SciPy is 1, which may lead to another optimum.
 FIRST_STEP = 1e-3
+#: Lengths of the parameters at the start, and at least as many units, that no search goes away by
+#: which has a minimum to arrive at.
+OUT_OF_REACH = 100.0
 #: Rows that tell what a typical one pulls.
 N_TYPICAL = 256
 NO_ROWS = np.empty(0, np.intp)
@@ -77,11 +80,20 @@ class Found(NamedTuple):
     ----------
     weights : ndarray of shape (n_params,)
     left : float
-        Norm of the gradient there.
+        Norm of the gradient there. Infinite, and the parameters NaN, where there is no minimum
+        within reach.
     """
 
     weights: np.ndarray
     left: float
+
+    @property
+    def is_lost(self) -> bool:
+        return bool(np.isinf(self.left))
+
+
+class _RunsAway(Exception):
+    """A search that leaves everything behind."""
 
 
 @dataclass(frozen=True)
@@ -190,22 +202,25 @@ class Training:
         scale = FIRST_STEP * max(float(np.linalg.norm(start)), 1.0)
 
         def scaled(way: np.ndarray) -> tuple[float, np.ndarray]:
+            # The loss of what is removed may fall faster than what holds the parameters rises.
+            if not np.linalg.norm(way) <= OUT_OF_REACH / FIRST_STEP:
+                raise _RunsAway
             value, gradient = self.at(start + scale * way)
             return value / scale, gradient
 
-        found = minimize(
-            scaled,
-            np.zeros_like(start),
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "maxcor": MEMORY,
-                "maxiter": max_steps,
-                "maxfun": 2 * max_steps,
-                "ftol": 0,
-                "gtol": goal / np.sqrt(len(start)),
-            },
-        )
+        options = {
+            "maxcor": MEMORY,
+            "maxiter": max_steps,
+            "maxfun": 2 * max_steps,
+            "ftol": 0,
+            "gtol": goal / np.sqrt(len(start)),
+        }
+        try:
+            found = minimize(
+                scaled, np.zeros_like(start), jac=True, method="L-BFGS-B", options=options
+            )
+        except _RunsAway:
+            return Found(np.full_like(start, np.nan), np.inf)
         return Found(start + scale * found.x, float(np.linalg.norm(found.jac)))
 
 
@@ -291,14 +306,15 @@ class NetworkRemover(Remover):
             raise ValueError(obstacle)
         groups = counted_rows(self.objective, removals)
         find = self._responses if order == "pbrf" else self._retrained
-        lefts = []
+        ends: list[Found] = []
         for some in row_blocks(len(groups), 1, effective_n_jobs(self.n_jobs)):
             before, found = find(groups[some])
-            lefts += [own.left for own in found]
+            ends += found
             positions = np.arange(some.start, some.stop)
             weights = np.stack([own.weights for own in found])
             yield TrainedModels(positions, self.objective, before.weights, weights)
-        self._warn(lefts, order)
+        self._warn_of_lost(ends)
+        self._warn_of_far([end for end in ends if not end.is_lost], order)
 
     def loo_predictor(self):
         raise ValueError(
@@ -370,9 +386,21 @@ class NetworkRemover(Remover):
     def _is_close(self, left: float) -> bool:
         return left <= TOLERANCE * self.typical
 
-    def _warn(self, lefts: list[float], order: str) -> None:
+    def _warn_of_lost(self, ends: list[Found]) -> None:
+        """Say once of how many models there is no minimum."""
+        n_lost = sum(end.is_lost for end in ends)
+        if n_lost:
+            warnings.warn(
+                f"{n_lost} of {len(ends)} networks without rows have no minimum within reach: the "
+                "loss of the rows that go falls faster than what holds the parameters rises. Their "
+                "numbers are NaN. Set a larger damping, or remove fewer rows at a time.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_far(self, ends: list[Found], order: str) -> None:
         """Say once how many models have not arrived."""
-        n_far = sum(not self._is_close(left) for left in lefts)
+        n_far = sum(not self._is_close(end.left) for end in ends)
         of_all = order == "retrain" and not self._is_close(self.before.left)
         if not (n_far or of_all):
             return
@@ -382,7 +410,7 @@ class NetworkRemover(Remover):
             else "a larger damping, "
         )
         warnings.warn(
-            f"{n_far} of {len(lefts)} networks without rows"
+            f"{n_far} of {len(ends)} networks without rows"
             + (", and that of all rows," if of_all else "")
             + f" have not arrived at a minimum in {MAX_STEPS} steps: more is left of their "
             f"gradients than {TOLERANCE:g} of what a typical row adds. What is told is of where "

@@ -212,6 +212,23 @@ class NeuralNetBinaryClassifierAdapter(SkorchAdapter):
         return self.function(model).values(X, self.batch_size(model))[:, 0]
 
 
+class ColumnTargets(RealTargets):
+    """Of a net, which keeps no number of targets: its last parameters tell it, as a rule."""
+
+    # skorch takes targets in two dimensions only.
+    are_columns = True
+
+    def shaped(self, labels, warn=False):
+        try:
+            return super().shaped(labels, warn)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} The net is taken to have so many targets as its last parameters have "
+                "entries; if its module has the layer of the outputs before others, wrap it: "
+                "sklearn_relatif.networks.TorchRegressor(net.module_)."
+            ) from error
+
+
 class NeuralNetRegressorAdapter(SkorchAdapter):
     """Squared errors of several targets, or another loss of one."""
 
@@ -239,10 +256,7 @@ class NeuralNetRegressorAdapter(SkorchAdapter):
         loss = self.loss(model)
         if type(model.criterion_).__name__ == "PoissonNLLLoss":
             return BoundedTargets(loss.targets, "PoissonNLLLoss")
-        targets = RealTargets(loss.n_outputs)
-        # skorch takes targets in two dimensions only.
-        targets.are_columns = True
-        return targets
+        return ColumnTargets(loss.n_outputs)
 
 
 def _check_net(model: Any) -> None:
