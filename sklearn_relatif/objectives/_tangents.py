@@ -134,7 +134,9 @@ class TangentOperator:
 
 @dataclass(frozen=True)
 class LayerOperator:
-    """The block of a layer in a curvature, a sum of Kronecker products over the rows::
+    """The block of a layer in a curvature.
+
+    A sum of Kronecker products over the rows::
 
         M_l = (1/S) sum_i C_i ⊗ a_i a_i^T + diag(ridge),    C_i = B_il^T B_i B_il.
 
