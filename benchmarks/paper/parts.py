@@ -1,5 +1,7 @@
 """The parts of the study, and the report on them."""
 
+from importlib.util import find_spec
+
 from .._measure import seconds
 from . import (
     convnet,
@@ -11,6 +13,7 @@ from . import (
     loo_fidelity,
     machines,
     models,
+    network_fidelity,
     overlap,
     recurrent,
     removals,
@@ -28,6 +31,7 @@ PARTS = {
     "removals": (removals.run, removals.write),
     "removals_strong": (removals.run_strong, removals.write_strong),
     "loo_fidelity": (loo_fidelity.run, loo_fidelity.write),
+    "network_fidelity": (network_fidelity.run, network_fidelity.write),
     "galleries": (galleries.run, galleries.write),
     "illustration": (illustration.run, illustration.write),
     "machines": (machines.run, machines.write),
@@ -45,6 +49,8 @@ NEEDED = {
     "convnet_table1": "cifar",
     "convnet_galleries": "cifar",
 }
+#: Parts that need PyTorch, and no such path.
+OF_TORCH = {"network_fidelity"}
 
 INTRODUCTION = """# The paper's experiments
 
@@ -57,6 +63,8 @@ benchmarks.paper`, not by hand.
 
 def has_data(name, paths):
     """Whether the data of a part are there, given paths by their names, or None."""
+    if name in OF_TORCH and find_spec("torch") is None:
+        return False
     return name not in NEEDED or paths[NEEDED[name]] is not None
 
 
@@ -79,6 +87,7 @@ def write_report(study, folder):
     if missing:
         paths = dict.fromkeys(NEEDED[name] for name in missing if name in NEEDED)
         need = "".join(f" Some need `--{path} PATH`." for path in paths)
+        need += " Some need PyTorch." if OF_TORCH & set(missing) else ""
         sections.append(f"## Not run\n\nThe parts {', '.join(missing)}.{need}\n")
     text = "\n".join([INTRODUCTION, *sections, report.costs(costs)])
     (folder / "RESULTS.md").write_text(text, encoding="utf-8")
