@@ -675,3 +675,20 @@ def test_on_a_device_blocks_stay_there(monkeypatch):
     assert_array_equal(device.explain(X[:4]).indices, indices)
     assert_allclose(device.self_influence_, lengths, rtol=1e-8)
     assert_allclose(device.leverage_, leverage, rtol=1e-8)
+
+
+def test_single_precision_that_spoils_solutions_gives_way_to_double():
+    X, y = load_iris(return_X_y=True)
+    torch.manual_seed(0)
+    narrow = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    wide = copy.deepcopy(narrow).double()
+    options = {"curvature": "gauss_newton", "damping": 1e-4}
+    single, double = (
+        RelatIFExplainer.from_fitted(TorchClassifier(own, weight_decay=1e-3), rows, y, **options)
+        for own, rows in ((narrow, X.astype(np.float32)), (wide, X))
+    )
+    assert "double precision" in single.solver_.reason
+    expected = double.pairwise_influence(X[::10])
+    assert_allclose(
+        single.pairwise_influence(X[::10]), expected, atol=1e-6 * np.abs(expected).max()
+    )

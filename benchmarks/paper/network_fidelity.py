@@ -61,5 +61,5 @@ def write(results, folder):
 
 {report.paragraph(reading)}
 
-![Influence against the response, and against retraining](network_loo.png)
+![Truths against influence](network_loo.png)
 """

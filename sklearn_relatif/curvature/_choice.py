@@ -233,15 +233,14 @@ def _where_gradients_are(objective, kind, damping, solver) -> Prepared:
     )
     if objective.is_linear:
         return proved_exact(objective, kind, damping, choice)
-    total = TangentOperator(objective, kind, damping)
-    return proved_by_tangents(total, build_curvature(objective, kind, damping), choice)
+    return proved_by_tangents(objective, kind, damping, choice)
 
 
 def _of_tangents(objective, kind, damping, choice, random_state) -> Prepared:
     """The curvature of a model that is not linear in its parameters."""
-    total = TangentOperator(objective, kind, damping)
     if choice.name == "cholesky":
-        return proved_by_tangents(total, build_curvature(objective, kind, damping), choice)
+        return proved_by_tangents(objective, kind, damping, choice)
+    total = TangentOperator(objective, kind, damping)
     if choice.name in ("cg", "lissa"):
         return _split_tangents(total, choice, random_state)
     obstacle = _obstacle_of_tangents(choice.name, total)

@@ -8,8 +8,9 @@ from operator import itemgetter
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureOperator, reduce_to_row_space
+from ..objectives import CurvatureOperator, TangentOperator, reduce_to_row_space
 from ._base import Prepared
+from ._cholesky import CholeskyCurvature
 from ._inverse import build_curvature
 from ._proof import predictor_error, solution_error, tangent_error
 from ._woodbury import WoodburyCurvature
@@ -25,6 +26,17 @@ DOUBLE = "; in double precision, because single precision spoils it"
 SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
 #: Condition number from which on the last digits of what the model was fitted to count.
 ILL_CONDITIONED = 1e12
+#: Where that comes from, and the way out.
+_CAUSES = (
+    "Columns or rows nearly depend on one another, or columns hardly vary about a mean far from 0, "
+    "and next to no penalty tells them apart. Set a positive damping (for example damping=1e-3), "
+    "standardise the columns, leave out those that repeat others, or fit the model with more "
+    "regularisation."
+)
+_CAUSES_IN_NETWORKS = (
+    "The rows tell many of the parameters hardly apart, and so little damping does not either. Set "
+    "a larger one (for example damping=1e-2)."
+)
 
 
 def proved_exact(objective, kind, damping, choice) -> Prepared:
@@ -61,20 +73,50 @@ def proved_exact(objective, kind, damping, choice) -> Prepared:
     return _vouched_for(prepared, error)
 
 
-def proved_by_tangents(total, curvature, choice) -> Prepared:
+def proved_by_tangents(objective, kind, damping, choice) -> Prepared:
     """A factor of a model that is not linear, held to the products that it is the inverse of.
 
     Parameters
     ----------
-    total : TangentOperator
-    curvature : CholeskyCurvature
+    objective : GaussNewtonObjective
+    kind : {"hessian", "gauss_newton", "fisher", "empirical_fisher"}
+    damping : float
     choice : SolverChoice
+        "cholesky".
     """
-    prepared = Prepared(total.objective, curvature, choice)
-    if _is_well_conditioned(curvature):
-        return prepared
-    error = tangent_error(total, curvature)
-    return _vouched_for(prepared, error if np.isfinite(error) else np.inf)
+    found: list[tuple[float, Prepared]] = []
+    refusal = ValueError()
+    for note, given in _precisions(objective, kind):
+        try:
+            curvature = build_curvature(given, kind, damping)
+        except ValueError as raised:
+            refusal = raised
+            continue
+        error = 0.0
+        if not _is_well_conditioned(curvature):
+            error = tangent_error(TangentOperator(given, kind, damping), curvature)
+        prepared = Prepared(given, curvature, choice._replace(reason=choice.reason + note))
+        found.append((error if np.isfinite(error) else np.inf, prepared))
+        if error <= ACCURACY[given.dtype]:
+            break
+    if not found:
+        raise refusal
+    error, prepared = min(found, key=itemgetter(0))
+    return _vouched_for(prepared, error)
+
+
+def _precisions(objective, kind):
+    """An objective as it is and, where memory has room for that, in double precision.
+
+    On devices the sum and its factor are in double precision anyway.
+
+    Yields what to add to the reason, and the objective.
+    """
+    yield "", objective
+    if objective.dtype != np.float64 and objective.place is None:
+        wide = objective.astype(np.float64)
+        if CholeskyCurvature.memory(wide.sizes(), kind).is_affordable:
+            yield DOUBLE, wide
 
 
 def _attempts(objective, kind, damping, choice):
@@ -127,12 +169,10 @@ def _vouched_for(prepared, error) -> Prepared:
     spoilt = "scores may be off by rounding"
     if not is_proved:
         spoilt = f"rounding puts solutions off by about {error:.0e} of their size"
+    causes = _CAUSES if prepared.objective.is_linear else _CAUSES_IN_NETWORKS
     warnings.warn(
         f"The curvature is ill-conditioned: {'' if np.isnan(condition) else size}{spoilt}. "
-        "Columns or rows nearly depend on one another, or columns hardly vary about a mean far "
-        "from 0, and next to no penalty tells them apart. Set a positive damping (for example "
-        "damping=1e-3), standardise the columns, leave out those that repeat others, or fit the "
-        "model with more regularisation.",
+        f"{causes}",
         LinAlgWarning,
         stacklevel=2,
     )
