@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -459,3 +461,22 @@ def test_what_has_no_last_layer_is_refused():
         LastLayer(LogisticRegression()).fit(X, y)
     with pytest.raises(TypeError, match="stands inside LastLayer; put it in front"):
         LastLayer(make_pipeline(StandardScaler(), closely(MLPClassifier))).fit(X, y)
+
+
+def test_last_layers_are_asked_as_their_networks():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    network = MLPClassifier((5,), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
+    layer = LastLayer(network).fit(X, y)
+    assert_array_equal(layer.feature_names_in_, X.columns)
+    assert layer.n_features_in_ == 4
+    assert_array_equal(layer.predict_proba(X), layer.estimator_.predict_proba(X))
+    assert layer.score(X, y) == layer.estimator_.score(X, y)
+
+    rows, labels = X.to_numpy(), y.to_numpy()
+    layer = LastLayer(network).fit(rows, labels)
+    adapter = adapter_of(layer)
+    objective = adapter.reduce(layer, rows, labels, np.ones(150))
+    layer.estimator_.set_params(warm_start=True)
+    (refit,) = adapter.refit(layer, objective, rows, labels, None, [np.array([0, 1])])
+    assert refit.predict_proba(rows).shape == (150, 3)
+    assert adapter.takes_weights(layer) == adapter_of(network).takes_weights(network)

@@ -1,5 +1,8 @@
 """Modules whose derivatives stay on a device, here PyTorch's arrays in this machine's memory."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -7,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.jacobians import ModuleFunction
 from sklearn_relatif.networks import TorchClassifier, TorchRegressor
+from sklearn_relatif.utils import _arrays
 from sklearn_relatif.utils._arrays import Place, on_host
 from tests import cases
 
@@ -102,3 +106,28 @@ def test_a_hessian_is_exact_or_refused_as_by_numpy(on_device):
     assert str(found.value) == str(refused.value)
     with pytest.raises(ValueError, match=r"^solver='ekfac' is computed with NumPy"):
         explained(model, X, y, "gauss_newton", 0.1, solver="ekfac")
+
+
+def test_blocks_are_as_large_as_a_device_has_room_for(monkeypatch):
+    free = 2**40
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1)
+    on_gpu = _arrays.Place("array_api_compat.torch", torch.device("cuda"))
+    assert on_gpu.memory() == (free + 2, 2 * free)
+    assert on_gpu.block_bytes() == _arrays.MOST_ON_DEVICE
+
+    pool = SimpleNamespace(free_bytes=lambda: 5)
+    cupy = SimpleNamespace(get_default_memory_pool=lambda: pool)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    device = SimpleNamespace(mem_info=(free, 2 * free))
+    assert _arrays.Place("array_api_compat.cupy", device).memory() == (free + 5, 2 * free)
+
+
+def test_arrays_of_other_libraries_need_their_common_functions(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(_arrays.importlib, "import_module", missing)
+    with pytest.raises(ImportError, match=r"scikit-learn 1.8 or later is needed"):
+        _arrays.Place.of(torch.zeros(2))
