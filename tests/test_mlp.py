@@ -1,5 +1,6 @@
 """Perceptrons of scikit-learn: what they minimised, their derivatives, and their last layer."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -480,3 +481,30 @@ def test_last_layers_are_asked_as_their_networks():
     (refit,) = adapter.refit(layer, objective, rows, labels, None, [np.array([0, 1])])
     assert refit.predict_proba(rows).shape == (150, 3)
     assert adapter.takes_weights(layer) == adapter_of(network).takes_weights(network)
+
+
+def test_several_labels_by_the_fisher_information():
+    """Each label is a logistic loss of its own: its Fisher information is its Hessian."""
+    X, y = load_iris(return_X_y=True)
+    labels = np.column_stack([y == 0, y > 1]).astype(int)
+    network = MLPClassifier((4,), solver="lbfgs", alpha=0.0, max_iter=50, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network.fit(X, labels)
+        fisher, tangent = (
+            RelatIFExplainer.from_fitted(network, X, labels, curvature=kind, damping=0.1)
+            for kind in ("fisher", "gauss_newton")
+        )
+    found, expected = (own.pairwise_influence(X[::30], labels[::30]) for own in (fisher, tangent))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    loss = adapter_of(network).loss(network)
+    assert loss.of_target(1) is loss.members[1]
+
+
+def test_embeddings_by_kronecker_factors():
+    X, y = load_iris(return_X_y=True)
+    network = MLPClassifier((4,), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
+    options = {"curvature": "gauss_newton", "damping": 0.1, "solver": "kfac"}
+    explainer = RelatIFExplainer(network, criterion="influence", **options).fit(X, y)
+    products = explainer.transform(X[::30]) @ explainer.transform(X, y).T
+    np.testing.assert_allclose(products, explainer.pairwise_influence(X[::30]), atol=1e-9)

@@ -131,3 +131,11 @@ def test_arrays_of_other_libraries_need_their_common_functions(monkeypatch):
     monkeypatch.setattr(_arrays.importlib, "import_module", missing)
     with pytest.raises(ImportError, match=r"scikit-learn 1.8 or later is needed"):
         _arrays.Place.of(torch.zeros(2))
+
+
+def test_devices_without_double_precision_get_single(monkeypatch):
+    monkeypatch.setattr(Place, "has_double", property(lambda _: False))
+    place = Place.of(torch.zeros(1))
+    assert place.widest == np.float32
+    assert place.put(np.ones(2)).dtype == torch.float32
+    assert place.zeros((2,), np.float64).dtype == torch.float32
