@@ -266,3 +266,24 @@ def test_a_number_of_targets_that_the_parameters_do_not_tell():
     wrapped = TorchRegressor(model.module_).fit(X, X[:, :2])
     explainer = RelatIFExplainer.from_fitted(wrapped, X, X[:, :2], **DAMPED)
     assert explainer.pairwise_influence(X[:3]).shape == (3, len(X))
+
+
+def test_losses_of_targets_that_are_refused():
+    options = {"module__n_outputs": 2, "criterion": nn.HuberLoss}
+    two = net(NeuralNetRegressor, **options).fit(X, X[:, :2])
+    with pytest.raises(ValueError, match="HuberLoss of 2 targets cannot be explained; MSELoss"):
+        RelatIFExplainer.from_fitted(two, X, X[:, :2], **DAMPED)
+    options = {"module__n_outputs": 1, "criterion": nn.PoissonNLLLoss}
+    rates = net(NeuralNetRegressor, **options, lr=1e-3).fit(X, np.abs(X[:, :1]))
+    rates.set_params(criterion__log_input=False).initialize_criterion()
+    with pytest.raises(ValueError, match="log_input=False cannot be explained"):
+        RelatIFExplainer.from_fitted(rates, X, np.abs(X[:, :1]), **DAMPED)
+
+
+def test_refits_are_new_trainings_on_the_rows_that_are_left():
+    model = net().fit(X, Y)
+    adapter = adapter_of(model)
+    (refit,) = adapter.refit(model, None, X, Y, None, [np.arange(4)])
+    trained_on = refit.history[-1, "batches", :, "train_batch_size"]
+    assert sum(trained_on) == len(X) - 4
+    assert_allclose(adapter.scores(model, X), model.forward(X).detach().numpy(), atol=1e-6)
