@@ -5,27 +5,16 @@ Metadata are for the estimator too: an explainer only hands them on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import find_adapter, innermost_path
+from ..utils._delegation import estimator_has, take_tags
 from ._studied import study_of
-
-
-def _estimator_has(method: str) -> Callable[[Any], bool]:
-    """Check for ``available_if``: the wrapped estimator has the method."""
-
-    def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
 
 
 class WrappedEstimatorMixin:
@@ -54,7 +43,7 @@ class WrappedEstimatorMixin:
     def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
-    @available_if(_estimator_has("predict"))
+    @available_if(estimator_has("predict"))
     def predict(self, X: Any) -> np.ndarray:
         """Predictions of the wrapped estimator.
 
@@ -69,7 +58,7 @@ class WrappedEstimatorMixin:
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the wrapped estimator.
 
@@ -84,7 +73,7 @@ class WrappedEstimatorMixin:
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Decision function of the wrapped estimator.
 
@@ -99,7 +88,7 @@ class WrappedEstimatorMixin:
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
-    @available_if(_estimator_has("score_samples"))
+    @available_if(estimator_has("score_samples"))
     def score_samples(self, X: Any) -> np.ndarray:
         """Scores of rows by the wrapped estimator, higher for those that are more normal.
 
@@ -147,11 +136,7 @@ class WrappedEstimatorMixin:
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]  # that of BaseEstimator
-        wrapped = get_tags(self.estimator)
-        tags.estimator_type = wrapped.estimator_type
-        tags.classifier_tags = wrapped.classifier_tags
-        tags.regressor_tags = wrapped.regressor_tags
-        tags.target_tags = wrapped.target_tags
+        take_tags(tags, self.estimator)
         # Whatever else the estimator could be fitted to, each row has what can be explained of it.
         adapter = find_adapter(innermost_path(self.estimator)[1])
         has_several = adapter is not None and adapter.has_several_targets
@@ -159,7 +144,6 @@ class WrappedEstimatorMixin:
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label &= has_several
             tags.classifier_tags.multi_class &= adapter is None or adapter.has_several_classes
-        tags.input_tags = wrapped.input_tags
         if not hasattr(self, "transform"):
             tags.transformer_tags = None
         return tags

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..adapters import adapter_of, split_pipeline
-
-
-def _estimator_has(method: str) -> Callable[[Any], bool]:
-    """Check for ``available_if``: the network has the method."""
-
-    def check(self: Any) -> bool:
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
+from ..utils._delegation import estimator_has, take_tags
 
 
 class LastLayer(MetaEstimatorMixin, BaseEstimator):
@@ -155,7 +144,7 @@ class LastLayer(MetaEstimatorMixin, BaseEstimator):
     def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
-    @available_if(_estimator_has("predict"))
+    @available_if(estimator_has("predict"))
     def predict(self, X: Any) -> np.ndarray:
         """Predictions of the network.
 
@@ -169,7 +158,7 @@ class LastLayer(MetaEstimatorMixin, BaseEstimator):
         """
         return self._fitted.predict(X)
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities of the network.
 
@@ -183,7 +172,7 @@ class LastLayer(MetaEstimatorMixin, BaseEstimator):
         """
         return self._fitted.predict_proba(X)
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores of the network.
 
@@ -197,7 +186,7 @@ class LastLayer(MetaEstimatorMixin, BaseEstimator):
         """
         return self._fitted.decision_function(X)
 
-    @available_if(_estimator_has("score"))
+    @available_if(estimator_has("score"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """How well the network predicts, as it says itself.
 
@@ -220,10 +209,5 @@ class LastLayer(MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        wrapped = get_tags(self.estimator)
-        tags.estimator_type = wrapped.estimator_type
-        tags.classifier_tags = wrapped.classifier_tags
-        tags.regressor_tags = wrapped.regressor_tags
-        tags.target_tags = wrapped.target_tags
-        tags.input_tags = wrapped.input_tags
+        take_tags(tags, self.estimator)
         return tags
