@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -88,7 +89,14 @@ class Objective:
     @property
     def on_host(self) -> Objective:
         """The same objective with NumPy's blocks."""
-        return self
+        return self if self.place is None else self._copy_on_host
+
+    @cached_property
+    def _copy_on_host(self) -> Objective:
+        # Apart, because what is cached must not hold itself.
+        own: Any = self
+        copy: Objective = replace(own, jacobian=own.jacobian.on_host)
+        return copy
 
     @property
     def has_first_order(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -65,14 +65,6 @@ class GaussNewtonObjective(Objective):
     @property
     def place(self):
         return self.jacobian.place
-
-    @property
-    def on_host(self):
-        return self if self.place is None else self._copy_on_host
-
-    @cached_property
-    def _copy_on_host(self):
-        return replace(self, jacobian=self.jacobian.on_host)
 
     @property
     def dtype(self):

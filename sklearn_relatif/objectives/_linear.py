@@ -117,14 +117,6 @@ class LinearObjective(Objective):
         return self.jacobian.place
 
     @property
-    def on_host(self):
-        return self if self.place is None else self._copy_on_host
-
-    @cached_property
-    def _copy_on_host(self):
-        return replace(self, jacobian=self.jacobian.on_host)
-
-    @property
     def dtype(self):
         return self.jacobian.dtype
 
