@@ -211,7 +211,7 @@ def methods(explainer, queries):
         "of groups": explainer.removal_effect(queries, groups=groups),
         "pairwise_influence": explainer.pairwise_influence(queries),
         "removal_effect_on": explainer.removal_effect_on(mean_score, queries, order="first"),
-        "on, of groups": explainer.removal_effect_on(mean_score, queries, groups),
+        "on, of groups": explainer.removal_effect_on(mean_score, queries, groups=groups),
     }
 
 

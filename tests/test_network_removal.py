@@ -305,7 +305,7 @@ def test_effects_on_any_number_and_statistics_agree_with_effects(data, explainer
         found = explainer.removal_statistics(removals, X_new, y_new, truth=order)
         np.testing.assert_allclose(found.loss_change, effect, atol=1e-14)
         assert (found.parameter_change > 0).all() and (found.training_change > 0).all()
-        on_one = explainer.removal_effect_on(first_score, X_new, groups, order=order)
+        on_one = explainer.removal_effect_on(first_score, X_new, groups=groups, order=order)
         assert on_one.shape == (2,) and (on_one != 0).all()
 
 
@@ -349,7 +349,10 @@ def test_a_display_names_its_truth(data, explainer):
 
 def test_orders_that_do_not_exist_are_refused_with_those_that_do(data, explainer):
     X, y, X_new, y_new = data
-    for method in (explainer.removal_effect, lambda *_: explainer.removal_effect_on(None, X_new)):
+    for method in (
+        explainer.removal_effect,
+        lambda *_: explainer.removal_effect_on("log_loss", X_new),
+    ):
         with pytest.raises(ValueError, match=r"'first'.*'pbrf'.*'retrain'"):
             method(X_new, y_new)
     linear = RelatIFExplainer(LogisticRegression()).fit(X, y)

@@ -381,7 +381,9 @@ def test_mean_loss_is_the_mean_of_the_losses(n_classes, order):
     queries, labels = X[:20] + 0.1, y[:20]
     for groups in (None, [None, "a", "b"] * 40):
         each = explainer.removal_effect(queries, labels, groups, order=order)
-        mean = explainer.removal_effect_on(mean_log_loss(labels), queries, groups, order=order)
+        mean = explainer.removal_effect_on(
+            mean_log_loss(labels), queries, groups=groups, order=order
+        )
         assert_allclose(mean, each.mean(axis=0), rtol=1e-8, atol=1e-13)
 
 
@@ -968,7 +970,7 @@ def test_bad_groups(fitted, groups, order, kind, message):
     with pytest.raises(kind, match=message):
         fitted.removal_effect([[0.0] * 4], groups=groups, order=order)
     with pytest.raises(kind, match=message):
-        fitted.removal_effect_on(score_gap, [[0.0] * 4], groups, order=order)
+        fitted.removal_effect_on(score_gap, [[0.0] * 4], groups=groups, order=order)
 
 
 def test_bad_choices(fitted):
@@ -1006,7 +1008,7 @@ def test_removing_a_whole_class_is_refused(n_classes, order):
     with pytest.raises(ValueError, match=message):
         explainer.removal_effect(X[:3], groups=groups, order=order)
     with pytest.raises(ValueError, match=message):
-        explainer.removal_effect_on(score_gap, X[:3], groups, order=order)
+        explainer.removal_effect_on(score_gap, X[:3], groups=groups, order=order)
     for method in (explainer.retrain_without, lambda rows: explainer.removal_statistics(rows, X)):
         with pytest.raises(ValueError, match=message):
             method([0, np.flatnonzero(groups == "gone")])

@@ -123,7 +123,7 @@ def test_statistics_and_scores_of_refits(name):
     groups = np.full(len(y), None)
     for label, rows in enumerate(removals):
         groups[rows] = label
-    means = explainer.removal_effect_on(mean_decision, X, groups, order="retrain")
+    means = explainer.removal_effect_on(mean_decision, X, groups=groups, order="retrain")
     for index, without in enumerate(refits(model, X, y, removals, weight)):
         change = hinge_losses(without, X, y) - hinge_losses(model, X, y)
         training = np.sqrt(weight * of_class_weight @ change**2)
@@ -416,7 +416,7 @@ def test_newton_of_linear_svc_by_projection():
     def first_score(scores):
         return scores[0], None
 
-    effect = explainer.removal_effect_on(first_score, X, groups, order="newton")
+    effect = explainer.removal_effect_on(first_score, X, groups=groups, order="newton")
     away = np.eye(41) - np.linalg.pinv(free) @ free
     expected = -C * weight[bounded] * signs[bounded] * (D[bounded] @ away @ D[0])
     assert_allclose(effect, expected, rtol=0, atol=REFITTED)
@@ -436,7 +436,7 @@ def test_self_influence_on_the_active_set_of_several_problems():
             return (is_support[row] * signs[row] * values[0]).sum(), None
 
         groups = np.where(np.arange(len(y)) == row, 1, None)
-        fall = -explainer.removal_effect_on(own_margin, X[[row]], groups, order="newton")[0]
+        fall = -explainer.removal_effect_on(own_margin, X[[row]], groups=groups, order="newton")[0]
         influence = fall * weight.sum() / weight[row]
         assert_allclose(explainer.self_influence_[row], influence, rtol=1e-6)
 

@@ -8,6 +8,7 @@ from sklearn.utils import gen_batches
 
 from ..curvature import has_exact_factor
 from ..removal import removal_effect_on
+from ..statistics import metric_of
 from .suspects import Judged
 
 #: Scores of queries and rows that are held at a time where they must be summed.
@@ -156,7 +157,7 @@ def mean_influence(study, X_test, y_test):
     objective = study.objective
     if objective.has_first_order:
         query = study.query(X_test, y_test)
-        mean_loss = _mean_loss(objective.loss, query.y)
+        mean_loss = metric_of("log_loss", objective.loss, query.y)
         return removal_effect_on(study, mean_loss, query, None, "first")
     total, n_queries = np.zeros(objective.n_rows), len(y_test)
     X_test, y_test = sliceable(X_test), np.asarray(y_test)
@@ -164,17 +165,6 @@ def mean_influence(study, X_test, y_test):
         scores = study.scores(X_test[some], y_test[some], ["influence"])
         total += scores["influence"].sum(axis=0)
     return total / n_queries * objective.sample_weight / objective.total_weight
-
-
-def _mean_loss(loss, classes):
-    """The mean loss as a function of the scores, with its gradient, for ``removal_effect_on``."""
-
-    def function(scores):
-        eta = loss.from_scores(scores)
-        gradient = loss.scores(loss.residual(classes, eta)) / len(classes)
-        return loss.value(classes, eta).mean(), gradient
-
-    return function
 
 
 def sliceable(X):

@@ -51,6 +51,7 @@ from ..utils._validation import (
 )
 from ._callbacks import CallbackSupportMixin, fit_task, with_callbacks
 from ._compact import CompactExplainer, compacted
+from ._fragility import FragilityMixin
 from ._metadata import handed_on
 from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
@@ -94,6 +95,7 @@ def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
 
 
 class RelatIFExplainer(
+    FragilityMixin,
     RemovalMixin,
     VersionedMixin,
     CallbackSupportMixin,

@@ -13,7 +13,6 @@ from ..removal import (
     TRUTHS,
     correlated,
     estimate_and_truth,
-    find_flip_set,
     loo_predictions,
     loo_probabilities,
     removal_effect,
@@ -21,7 +20,8 @@ from ..removal import (
     removal_statistics,
     retrain_without,
 )
-from ..results import FlipSet, RemovalStatistics
+from ..results import RemovalStatistics
+from ..statistics import metric_of
 from ..utils._frames import frame_of, labelled, library_of
 from ..utils._validation import check_choice, check_positive_int, group_labels
 from ._studied import study_of
@@ -118,11 +118,13 @@ class RemovalMixin:
 
     def removal_effect_on(
         self,
-        function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        metric: str | Callable[[np.ndarray], tuple[float, np.ndarray]],
         X: Any,
+        y: Any = None,
         groups: Any = None,
         *,
         order: str = "newton",
+        sensitive: Any = None,
     ) -> Any:
         """Change of any number that depends on predictions, on removing training rows.
 
@@ -131,19 +133,24 @@ class RemovalMixin:
 
         Parameters
         ----------
-        function : callable
-            Takes the ``decision_function`` of the model on ``X``, of shape (n_queries,) or
-            (n_queries, n_classes), and returns the number and its gradient, of the same shape.
+        metric : str or callable
+            A name, or a function that takes the ``decision_function`` of the model on ``X``, of
+            shape (n_queries,) or (n_queries, n_classes), and returns the number and its gradient,
+            of the same shape.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
             Several models in one give the scores of each, side by side.
             A regressor gives its predictions, those of a transformed target as it was fitted, and
             a generalised linear model the predictor that its link makes means of.
         X : array-like or sparse matrix of shape (n_queries, n_features)
+        y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
+            The targets of the rows, which a metric by name asks for.
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
         order : {"first", "newton", "pbrf", "retrain"}, default="newton"
             As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
             number itself.
+        sensitive : array-like of shape (n_queries,), default=None
+            The group of people that each row belongs to, for gaps between groups.
 
         Returns
         -------
@@ -174,7 +181,9 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         study = study_of(self)
-        effect = removal_effect_on(study, function, study.query(X), groups, order)
+        query = study.query(X, y)
+        of_rows = metric_of(metric, study.objective.loss, query.y, sensitive)
+        effect = removal_effect_on(study, of_rows, query, groups, order)
         library = library_of(X)
         if library is None:
             return effect
@@ -394,51 +403,6 @@ class RemovalMixin:
         (150, 3)
         """
         return loo_probabilities(study_of(self))
-
-    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
-        """Find training rows without which the model would predict another label for a row.
-
-        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
-        (machines with a hinge loss: by removal along the path of their solution, exact up to
-        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
-        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
-        need are put back.
-        The set is as small as was found: no row of it can stay, but a smaller set of other rows
-        may exist.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (1, n_features)
-            The row whose prediction is to flip.
-        max_size : int, default=50
-            Largest set to look for.
-
-        Returns
-        -------
-        FlipSet
-            ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
-            the probability of the label before and after, predicted and verified. Without any rows
-            if none were found; printed, it says which.
-
-        Raises
-        ------
-        TypeError
-            If the model is no classifier, or a network.
-        ValueError
-            If there is not exactly one row, or the model is a NuSVC.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sklearn_relatif import RelatIFExplainer
-        >>> X, y = load_iris(return_X_y=True)
-        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
-        >>> print(explainer.flip_set(X[[77]]))
-        Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
-        falls from 0.518 to 0.489.
-        """
-        return find_flip_set(study_of(self), X, max_size)
 
 
 def _removed(study: Any, groups: Any) -> tuple[np.ndarray, str]:

@@ -7,7 +7,7 @@ it makes.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import RemovalStatistics
 from ..search import contract, products
+from ..statistics import Metric
 from ..utils._arrays import estimator_like
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
@@ -58,35 +59,28 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
 
 
 def removal_effect_on(
-    study: Any,
-    function: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    query: Any,
-    groups: Any,
-    order: str,
+    study: Any, metric: Metric, query: Any, groups: Any, order: str
 ) -> np.ndarray:
-    """Change of a number that depends on the scores of queries, shape (n_groups,).
+    """Change of a metric of the predictions for queries, shape (n_groups,).
 
     Parameters
     ----------
     study : Study
-    function : callable
-        From the scores of the queries to the number and its gradient.
+    metric : Metric
+        Of the queries.
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
     order : {"first", "newton", "pbrf", "retrain"}
         As of :func:`removal_effect`.
     """
-    loss = study.objective.loss
     if order == "first":
-        _, gradient = function(loss.scores(study.objective.predictor(query.jacobian)))
-        return _first_order(study, query.jacobian, loss.from_scores(gradient), groups, total=True)
+        gradient = metric.gradient(study.objective.predictor(query.jacobian))
+        return _first_order(study, query.jacobian, gradient, groups, total=True)
     removals, query = _removals(study, groups), study.remover.at_optimum(query)
     effect = np.zeros(len(removals))
     for models in _models_without(study, removals, order):
-        before, _ = function(loss.scores(models.predictor_before(query)))
-        after = models.predictors(query).swapaxes(0, 1)
-        for index, predictor in zip(models.positions, after, strict=True):
-            effect[index] = function(loss.scores(predictor))[0] - before
+        before = metric.values(models.predictor_before(query)[:, None])
+        effect[models.positions] = metric.values(models.predictors(query)) - before
     return effect
 
 

@@ -1,0 +1,58 @@
+"""The questions to an explainer on which rows a conclusion rests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..removal import find_flip_set
+from ..results import FlipSet
+from ._studied import study_of
+
+
+class FragilityMixin:
+    """Sets of rows that hold a conclusion, for :class:`RelatIFExplainer`."""
+
+    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
+        """Find training rows without which the model would predict another label for a row.
+
+        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
+        (machines with a hinge loss: by removal along the path of their solution, exact up to
+        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
+        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
+        need are put back.
+        The set is as small as was found: no row of it can stay, but a smaller set of other rows
+        may exist.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (1, n_features)
+            The row whose prediction is to flip.
+        max_size : int, default=50
+            Largest set to look for.
+
+        Returns
+        -------
+        FlipSet
+            ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
+            the probability of the label before and after, predicted and verified. Without any rows
+            if none were found; printed, it says which.
+
+        Raises
+        ------
+        TypeError
+            If the model is no classifier, or a network.
+        ValueError
+            If there is not exactly one row, or the model is a NuSVC.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> print(explainer.flip_set(X[[77]]))
+        Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
+        falls from 0.518 to 0.489.
+        """
+        return find_flip_set(study_of(self), X, max_size)

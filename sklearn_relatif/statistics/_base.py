@@ -1,0 +1,119 @@
+"""What every statistic can be asked, and every metric of predictions.
+
+A statistic is one number of a fitted model, such as a coefficient, or a loss on some rows. It is
+asked of an objective at its optimum: that of all rows, or of those that are left of them (rows that
+are not have the sample weight 0).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..search import contract
+
+
+class Statistic:
+    """One number of a fitted model.
+
+    Attributes
+    ----------
+    name : str
+        As it is asked for and shown, such as ``"coef:age"``.
+    """
+
+    name: str
+
+    def value(self, objective: Any) -> float:
+        """The number of the model at the parameters of an objective, exactly."""
+        raise NotImplementedError
+
+    def row_effects(self, objective: Any, curvature: Any) -> np.ndarray:
+        """Change of the number on removing each row, to first order in its weight, (n_rows,).
+
+        Parameters
+        ----------
+        objective : LinearObjective
+            At its optimum. Rows of weight 0 are no longer there: their effect is 0.
+        curvature : Curvature
+            Its Hessian there, without damping.
+        """
+        raise NotImplementedError
+
+
+class Metric:
+    """A number of what a model predicts for some rows with known targets.
+
+    It knows the targets of its rows, and sees the model by their predictors only.
+
+    Attributes
+    ----------
+    name : str
+    is_smoothed : bool, default=False
+        Whether the gradient is that of a smooth function near the metric, which has none itself.
+    """
+
+    name: str
+    is_smoothed = False
+
+    def values(self, predictors: np.ndarray) -> np.ndarray:
+        """The metric of several models, exactly, shape (n_models,).
+
+        Parameters
+        ----------
+        predictors : ndarray of shape (n_rows, n_models, n_outputs)
+        """
+        raise NotImplementedError
+
+    def gradient(self, predictor: np.ndarray) -> np.ndarray:
+        """Gradient of the metric in the predictor, (n_rows, n_outputs) as that is."""
+        raise NotImplementedError
+
+
+class MetricOnRows(Statistic):
+    """A metric of the rows of a Jacobian, as a statistic.
+
+    Parameters
+    ----------
+    metric : Metric
+    jacobian : Jacobian
+        Of the rows that the metric is of, in the columns of the objective at its optimum.
+    """
+
+    def __init__(self, metric: Metric, jacobian: Any):
+        self.metric, self.jacobian = metric, jacobian
+        self.name = metric.name
+
+    def value(self, objective):
+        return float(self.metric.values(objective.predictor(self.jacobian)[:, None])[0])
+
+    def row_effects(self, objective, curvature):
+        gradient = self.metric.gradient(objective.predictor(self.jacobian))
+        pull = self.jacobian.adjoint(gradient[:, None]).astype(objective.dtype)
+        return effects_of(pull, objective, curvature)
+
+
+def effects_of(gradient: np.ndarray, objective: Any, curvature: Any) -> np.ndarray:
+    """First-order changes, on removing each row, of a number with a gradient in the parameters.
+
+    Without row i the parameters change by ``(s_i / S) H^-1 g_i``, and by ``(l_i / S) H^-1 (Lambda w
+    + q)`` where it bears the share ``l_i`` of the penalty.
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (1, n_params)
+    objective : LinearObjective
+    curvature : Curvature
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), float64
+    """
+    solved, effect = curvature.solve(gradient), np.zeros(objective.n_rows)
+    share = objective.rows.norm * objective.sample_weight / objective.total_weight
+    for rows, block in contract(solved, objective.rows):
+        effect[rows] = block[0] * share[rows]
+    for of_rows, step in objective.penalty_steps(curvature):
+        effect += float(gradient[0] @ step) * of_rows
+    return effect
