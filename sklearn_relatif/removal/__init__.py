@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
-from ._downdate import Downdate
+from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
     TRUTHS,
@@ -16,7 +16,6 @@ from ._effects import (
     retrain_without,
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
-from ._flip import find_flip_set
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
@@ -32,7 +31,6 @@ __all__ = [
     "Remover",
     "correlated",
     "estimate_and_truth",
-    "find_flip_set",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
@@ -52,4 +50,5 @@ __all__ = [
     "retrain_without",
     "retraining_curvature",
     "training_effects",
+    "without",
 ]

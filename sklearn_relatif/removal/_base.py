@@ -57,6 +57,16 @@ class ModelsWithout:
         """
         raise TypeError(f"{type(self).__name__} have no parameters that can be written down.")
 
+    def objectives(self, removals: Sequence[np.ndarray]) -> Iterator[Any]:
+        """The objective of the rows that are left to each model, at its parameters.
+
+        Parameters
+        ----------
+        removals : sequence of ndarray of int
+            All that were asked for.
+        """
+        raise TypeError(f"{type(self).__name__} have no parameters that can be written down.")
+
 
 class Remover:
     """What is the model without some of its rows?

@@ -4,6 +4,7 @@ from ._captions import NEUTRAL_COLOR, OPPOSING_COLOR, SUPPORTING_COLOR
 from ._display import InfluenceDisplay
 from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanation
 from ._flip_set import FlipSet
+from ._fragile_set import FragileSet
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
@@ -17,6 +18,7 @@ __all__ = [
     "SUPPORTING_COLOR",
     "Explanation",
     "FlipSet",
+    "FragileSet",
     "InfluenceDisplay",
     "RemovalStatistics",
     "SolverChoice",

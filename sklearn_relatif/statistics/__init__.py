@@ -2,6 +2,7 @@
 
 from ._base import Metric, MetricOnRows, Statistic, effects_of
 from ._metrics import METRICS, metric_of
+from ._named import statistic_of
 from ._parameters import Coefficient
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "Statistic",
     "effects_of",
     "metric_of",
+    "statistic_of",
 ]
