@@ -96,7 +96,9 @@ class Question:
         """
         found = [Without(rows, self.whole.objective, np.inf) for rows in groups]
         allowed = [place for place, rows in enumerate(groups) if self._leaves_classes(rows)]
-        for part in [allowed[first : first + AT_A_TIME] for first in range(0, len(allowed), AT_A_TIME)]:
+        for part in [
+            allowed[first : first + AT_A_TIME] for first in range(0, len(allowed), AT_A_TIME)
+        ]:
             for place, model in zip(part, self._retrained([groups[p] for p in part]), strict=True):
                 found[place] = model
         return found
