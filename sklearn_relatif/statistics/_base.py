@@ -21,12 +21,9 @@ class Statistic:
     ----------
     name : str
         As it is asked for and shown, such as ``"coef:age"``.
-    is_linear : bool
-        Whether it is linear in the parameters, so that it has a standard error by theirs.
     """
 
     name: str
-    is_linear = False
 
     def value(self, objective: Any) -> float:
         """The number of the model at the parameters of an objective, exactly."""
@@ -44,9 +41,12 @@ class Statistic:
         """
         raise NotImplementedError
 
-    def gradient(self, objective: Any) -> np.ndarray:
-        """Gradient in the parameters of the objective, of those that are linear, (n_params,)."""
-        raise TypeError(f"{self.name} is not linear in the parameters.")
+    def slope(self, objective: Any) -> np.ndarray | None:
+        """Its gradient in the parameters of an objective, (n_params,), if it is linear in them.
+
+        None where it is not, or depends on the rows beside.
+        """
+        return None
 
 
 class Metric:

@@ -35,10 +35,13 @@ class OfTable(Statistic):
         return float(self.function(objective.score_weights())[0])
 
     def row_effects(self, objective, curvature):
-        gradient = self.gradient(objective)[None].astype(objective.dtype)
+        gradient = self._gradient(objective)[None].astype(objective.dtype)
         return effects_of(gradient, objective, curvature)
 
-    def gradient(self, objective):
+    def slope(self, objective):
+        return self._gradient(objective) if self.is_linear else None
+
+    def _gradient(self, objective):
         table = objective.score_weights()
         gradient = np.asarray(self.function(table)[1], dtype=np.float64)
         if gradient.shape != table.shape:
@@ -76,7 +79,6 @@ class Gap(Statistic):
 
     def __init__(self, name: str, first: Statistic, second: Statistic):
         self.name, self.first, self.second = name, first, second
-        self.is_linear = first.is_linear and second.is_linear
 
     def value(self, objective):
         return self.first.value(objective) - self.second.value(objective)
@@ -86,9 +88,9 @@ class Gap(Statistic):
         effects: np.ndarray = first - self.second.row_effects(objective, curvature)
         return effects
 
-    def gradient(self, objective):
-        gradient: np.ndarray = self.first.gradient(objective) - self.second.gradient(objective)
-        return gradient
+    def slope(self, objective):
+        first, second = self.first.slope(objective), self.second.slope(objective)
+        return None if first is None or second is None else first - second
 
 
 class Ratio(Statistic):
@@ -98,7 +100,7 @@ class Ratio(Statistic):
     ----------
     name : str
     statistic : Statistic
-        It ``is_linear``.
+        It has a slope.
     errors : Errors
     """
 
@@ -106,11 +108,11 @@ class Ratio(Statistic):
         self.name, self.statistic, self.errors = name, statistic, errors
 
     def value(self, objective):
-        variance = self.errors.variance(self.statistic.gradient(objective), objective)
+        variance = self.errors.variance(self.statistic.slope(objective), objective)
         return self.statistic.value(objective) / float(np.sqrt(variance))
 
     def row_effects(self, objective, curvature):
-        gradient, value = self.statistic.gradient(objective), self.statistic.value(objective)
+        gradient, value = self.statistic.slope(objective), self.statistic.value(objective)
         variance, changes = self.errors.with_effects(gradient, objective, curvature)
         effects = self.statistic.row_effects(objective, curvature)
         return (effects - value * changes / (2 * variance)) / np.sqrt(variance)

@@ -98,7 +98,7 @@ class TStatistic(Request):
         check_choice("errors", self.errors, tuple(ERRORS))
         linear = self.name.of(study) if isinstance(self.name, Request) else None
         linear = Coefficient(str(self.name)).of(study) if linear is None else linear
-        if not linear.is_linear:
+        if linear.slope(study.remover.objective) is None:
             raise ValueError(
                 f"{linear.name} is not linear in the parameters: it has no t-statistic."
             )
