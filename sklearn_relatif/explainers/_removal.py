@@ -55,8 +55,10 @@ class RemovalMixin:
         (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew, nor is anything in
         front of the model in a pipeline. A penalty that counts rows, as ``alpha`` times their
         number, counts those that are left (but for SGD with a hinge loss). With
-        ``procedure="all"`` all of this is done again, as ``fit`` does it. The change is that between two models at their optimum: with "newton" and
-        "retrain", the model of all rows is first trained to it, from where its fit has stopped.
+        ``procedure="all"`` all of this is done again, as ``fit`` does it.
+
+        The change is that between two models at their optimum: with "newton" and "retrain", the
+        model of all rows is first trained to it, from where its fit has stopped.
 
         Parameters
         ----------
