@@ -129,9 +129,12 @@ def minimise(
         tables, slow = _cheaply(rows, penalty, start, goal)
         inverses = list(start.inverses)
     for candidate in slow.tolist():
-        tables[candidate], inverses[candidate] = _newton(
-            rows, penalty[candidate], tables[candidate], goal
-        )
+        own = rows, penalty[candidate]
+        try:
+            found = _newton(*own, tables[candidate], goal)
+        except NotCoveredError:  # From zero, Newton steps are never far from where losses bend.
+            found = _newton(*own, np.zeros_like(tables[candidate]), goal)
+        tables[candidate], inverses[candidate] = found
     return Optima(tables, np.stack(inverses))
 
 

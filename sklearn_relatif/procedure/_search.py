@@ -161,8 +161,11 @@ class PathSearch(Search):
 
     def __init__(self, fitted: LogisticRegressionCV):
         super().__init__(fitted)
-        ratios = np.atleast_1d(np.zeros(1) if fitted.l1_ratios is None else fitted.l1_ratios)
-        if not fitted.refit or vars(fitted).get("multi_class") == "ovr" or np.any(ratios):
+        given = fitted.l1_ratios
+        has_ratios = given is not None and not isinstance(given, str) and np.any(given)
+        is_plain = vars(fitted).get("penalty", "l2") in ("l2", "deprecated") and not has_ratios
+        is_one_model = vars(fitted).get("multi_class") in (None, "auto", "deprecated")
+        if not (fitted.refit and is_plain and is_one_model):
             raise NotCoveredError("LogisticRegressionCV searches for more than one penalty")
         self.strengths = [float(C) for C in fitted.Cs_]
         self.best = int(np.argmin(np.abs(fitted.Cs_ - np.ravel(fitted.C_)[0])))

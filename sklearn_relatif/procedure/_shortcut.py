@@ -178,6 +178,12 @@ class Shortcut:
         candidate, n_refits = self._choice(left, splits, scored)
         return self._found(left, candidate, n_refits)
 
+    @staticmethod
+    def best_of(fitted: Any) -> int:
+        """The candidate that the search of a fitted estimator has chosen."""
+        search = parts_of(fitted).search
+        return 0 if search is None else search.best
+
     def chosen(self, of_all: dict[str, Any], candidate: int) -> dict[str, Any]:
         """The parameters that the fit has chosen, by those chosen for all rows."""
         search = self.search
@@ -194,7 +200,7 @@ class Shortcut:
         moved = chain.start(chain.base(self.X))
         everyone = np.arange(len(self.y))
         rows, penalty = self._rows(moved.features, everyone)
-        optimum = minimise(rows, penalty, self.final)
+        optimum = minimise(rows, penalty)  # Axes may have other signs here.
         share = self._objective(moved.features, everyone).penalty_share
         return FirstOrder(chain, moved, rows, optimum, share, penalty[0] * optimum.tables[0])
 
