@@ -182,7 +182,7 @@ class RemovalMixin:
         check_choice("order", order, ORDERS)
         study = study_of(self)
         query = study.query(X, y)
-        of_rows = metric_of(metric, study.objective.loss, query.y, sensitive)
+        of_rows = metric_of(metric, study, query, y, sensitive)
         effect = removal_effect_on(study, of_rows, query, groups, order)
         library = library_of(X)
         if library is None:
