@@ -41,6 +41,13 @@ class Statistic:
         """
         raise NotImplementedError
 
+    def slope(self, objective: Any) -> np.ndarray | None:
+        """Its gradient in the parameters of an objective, (n_params,), if it is linear in them.
+
+        None where it is not, or depends on the rows beside.
+        """
+        return None
+
 
 class Metric:
     """A number of what a model predicts for some rows with known targets.

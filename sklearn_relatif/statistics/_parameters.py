@@ -24,13 +24,19 @@ class Coefficient(Statistic):
         return float(objective.score_weights()[self.place])
 
     def row_effects(self, objective, curvature):
-        return effects_of(self.gradient(objective)[None], objective, curvature)
+        return effects_of(self.slope(objective)[None], objective, curvature)
 
-    def gradient(self, objective) -> np.ndarray:
-        """Gradient in the parameters of the objective, shape (n_params,)."""
+    def slope(self, objective):
         output, column = self.place
-        gradient = np.zeros(objective.shape)
-        unit = np.zeros(len(objective.score_weights()))
-        unit[output] = 1
-        gradient[:, column] = objective.loss.from_scores(unit[None])[0]
-        return gradient.ravel()
+        n_scores, n_columns = objective.score_weights().shape
+        unit = np.zeros((1, n_scores))
+        unit[0, output] = 1
+        # The score of a row with nothing but this feature, less that of a row of zeros.
+        fits_intercept = objective.jacobian.fit_intercept
+        row = np.zeros((1, n_columns - fits_intercept))
+        pull = objective.loss.from_scores(unit)[None]
+        nothing = objective.query_jacobian(row).adjoint(pull)[0]
+        if column == row.shape[1]:
+            return nothing
+        row[0, column] = 1
+        return objective.query_jacobian(row).adjoint(pull)[0] - nothing
