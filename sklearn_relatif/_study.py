@@ -8,9 +8,9 @@ ask for. What costs a pass over the rows is found when first needed, and kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from .adapters import (
 )
 from .criteria import leverages, row_factors
 from .curvature import Prepared, own_kind, prepare_curvature
+from .objectives import Objective
 from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
@@ -400,8 +401,53 @@ def prepare_study(
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, features.shape[0])
     adapter.check_weights(model, weight)
-    data = TrainingSet(features, labels, None if sample_weight is None else weight)
-    fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
+    return study_of_rows(
+        estimator,
+        TrainingSet(features, labels, None if sample_weight is None else weight),
+        TrainingRows(index=index, labels=shown, library=library_of(X)),
+        kind=kind,
+        damping=damping,
+        solver=solver,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        verbose=verbose,
+    )
+
+
+def study_of_rows(
+    estimator: Any,
+    data: TrainingSet,
+    rows: TrainingRows,
+    *,
+    held: Callable[[Objective], Objective] = lambda objective: objective,
+    kind: str = "hessian",
+    damping: float = 0.0,
+    solver: str = "auto",
+    n_jobs: int | None = None,
+    random_state: Any = None,
+    verbose: bool = False,
+) -> Study:
+    """The same as :func:`prepare_study`, of rows as they reached the model.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    data : TrainingSet
+    rows : TrainingRows
+        Their index, and their labels as the user knows them.
+    held : callable, optional
+        Takes the objective by which the model is reduced to these rows, and returns the one that
+        it minimised, where it holds what it had for others.
+    kind, damping, solver, n_jobs, random_state, verbose
+        As of :func:`prepare_study`.
+    """
+    transformers, model = split_pipeline(estimator)
+    model = estimator_on_host(model)
+    adapter, features = adapter_of(model), data.features
+    labels: Any = data.labels  # Models without targets take None.
+    targets = targets_of(estimator, adapter.targets(model))
+    weight = check_sample_weight(data.sample_weight, features.shape[0])
+    fitted = held(adapter.reduce(model, features, targets.of_training(labels, weight), weight))
     targets = thresholded(estimator, model, targets, fitted, features)
     kind = own_kind(fitted, kind)
     if kind == "active_set":
@@ -425,7 +471,7 @@ def prepare_study(
         objective=prepared.objective,
         curvature=prepared.curvature,
         solver=prepared.solver,
-        training_rows=_described(prepared.objective, targets, index, shown, library_of(X)),
+        training_rows=_described(prepared.objective, targets, rows),
         n_jobs=n_jobs,
         estimator=estimator,
         kind=kind,
@@ -459,31 +505,24 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
     return Prepared(ActiveSetObjective(objective), ActiveSetCurvature(), choice)
 
 
-def _described(
-    objective: Any,
-    targets: Targets,
-    index: np.ndarray,
-    labels: np.ndarray | None,
-    library: str | None,
-) -> TrainingRows:
-    """What the model makes of each of its training rows."""
+def _described(objective: Any, targets: Targets, rows: TrainingRows) -> TrainingRows:
+    """Training rows with what the model makes of each of them."""
     loss = objective.loss
 
-    def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
-        eta = objective.training_predictor[rows]
+    def describe(some: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        eta = objective.training_predictor[some]
         if not loss.has_probabilities:
             return targets.predicted(loss, eta), None
         own = loss.probabilities(eta)
-        return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[rows]]
+        return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[some]]
 
     described: list[tuple[np.ndarray, np.ndarray | None]] = []
     for_each(describe, value_blocks(objective.n_rows, loss.n_outputs), described.append)
     predicted, probabilities = zip(*described, strict=True)
     predictions = np.concatenate(predicted)
-    return TrainingRows(
-        index=index,
-        labels=None if labels is None else labels.copy(),
+    return replace(
+        rows,
+        labels=None if rows.labels is None else rows.labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
         probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
-        library=library,
     )

@@ -52,7 +52,9 @@ from ._targets import (
     Targets,
 )
 from ._wrappers import (
+    fitted_around,
     innermost_path,
+    is_frozen,
     is_sampler,
     is_searched,
     model_rows,
@@ -80,7 +82,9 @@ __all__ = [
     "TrainingData",
     "adapter_of",
     "find_adapter",
+    "fitted_around",
     "innermost_path",
+    "is_frozen",
     "is_sampler",
     "is_searched",
     "kept_data",

@@ -6,6 +6,7 @@ from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanat
 from ._flip_set import FlipSet
 from ._fragile_set import FragileSet
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
+from ._removed_rows import RemovedRows
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
@@ -21,6 +22,7 @@ __all__ = [
     "FragileSet",
     "InfluenceDisplay",
     "RemovalStatistics",
+    "RemovedRows",
     "SolverChoice",
     "TrainingRows",
     "ratio_or_zero",
