@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -89,6 +89,36 @@ class TrainingSet(NamedTuple):
     features: Any
     labels: np.ndarray | None
     sample_weight: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """A fitted estimator taken apart, and what the model in it minimised.
+
+    Attributes
+    ----------
+    model : fitted estimator
+        The one that predicts, at the end of a pipeline or inside a search.
+    transformers : list of fitted transformers
+        What queries go through before they reach it.
+    targets : Targets
+    objective : Objective
+        At the parameters of the model.
+    data : TrainingSet
+        What reached the model.
+    index : ndarray of shape (n_rows,)
+        The labels of these rows.
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+        Their targets as the user gave them.
+    """
+
+    model: Any
+    transformers: list[Any]
+    targets: Targets
+    objective: Any
+    data: TrainingSet
+    index: np.ndarray
+    labels: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -376,6 +406,86 @@ def prepare_study(
     ConvergenceWarning
         If the model is not at the optimum of these rows.
     """
+    return study_of_reduced(
+        estimator,
+        reduce_fitted(estimator, X, y, sample_weight, seen),
+        library_of(X),
+        kind=kind,
+        damping=damping,
+        solver=solver,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        verbose=verbose,
+    )
+
+
+def study_of_reduced(
+    estimator: Any,
+    reduced: Reduced,
+    library: str | None,
+    *,
+    kind: str,
+    damping: float,
+    solver: str,
+    n_jobs: int | None,
+    random_state: Any,
+    verbose: bool,
+) -> Study:
+    """Factor the curvature of the objective that a fitted estimator is reduced to.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    reduced : Reduced
+    library : str or None
+        The data frame library of its training data.
+    kind, damping, solver, n_jobs, random_state, verbose
+        As of :func:`prepare_study`, which says what is raised.
+    """
+    model, transformers, fitted = reduced.model, reduced.transformers, reduced.objective
+    features = reduced.data.features
+    kind = own_kind(fitted, kind)
+    if kind == "active_set":
+        prepared = _on_active_set(fitted, model, damping)
+    else:
+        prepared = prepare_curvature(fitted, kind, damping, solver, random_state, verbose)
+    if verbose:
+        print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
+    distance = distance_to_optimum(fitted, prepared, kind, damping)
+    is_frozen = isinstance(estimator, FrozenEstimator)
+    # Of a model that is made of several, the rows as the first of them takes them.
+    numbers = fitted.members[0].features if fitted.members else features
+    if fitted.may_stop_early and not np.isnan(distance):
+        warn_if_far(distance)
+    else:
+        weight = reduced.data.sample_weight
+        warn_if_not_optimal(distance, model, numbers, transformers, weight, is_frozen)
+    return Study(
+        model=model,
+        transformers=transformers,
+        targets=reduced.targets,
+        objective=prepared.objective,
+        curvature=prepared.curvature,
+        solver=prepared.solver,
+        training_rows=_described(prepared.objective, reduced, library),
+        n_jobs=n_jobs,
+        estimator=estimator,
+        kind=kind,
+        damping=damping,
+        training_data=reduced.data,
+        distance_to_optimum=distance,
+        verbose=verbose,
+    )
+
+
+def reduce_fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, seen: Recordings) -> Reduced:
+    """Take a fitted estimator apart, and reduce the model in it to its objective.
+
+    Parameters
+    ----------
+    estimator, X, y, sample_weight, seen
+        As of :func:`prepare_study`, which says what is raised.
+    """
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
     if is_dispatched(X):
@@ -401,85 +511,39 @@ def prepare_study(
     check_consistent_length(features, labels)
     weight = check_sample_weight(sample_weight, features.shape[0])
     adapter.check_weights(model, weight)
-    return study_of_rows(
-        estimator,
-        TrainingSet(features, labels, None if sample_weight is None else weight),
-        TrainingRows(index=index, labels=shown, library=library_of(X)),
-        kind=kind,
-        damping=damping,
-        solver=solver,
-        n_jobs=n_jobs,
-        random_state=random_state,
-        verbose=verbose,
-    )
+    data = TrainingSet(features, labels, None if sample_weight is None else weight)
+    return reduce_to_rows(estimator, data, index, shown)
 
 
-def study_of_rows(
+def reduce_to_rows(
     estimator: Any,
     data: TrainingSet,
-    rows: TrainingRows,
-    *,
+    index: np.ndarray,
+    shown: np.ndarray | None,
     held: Callable[[Objective], Objective] = lambda objective: objective,
-    kind: str = "hessian",
-    damping: float = 0.0,
-    solver: str = "auto",
-    n_jobs: int | None = None,
-    random_state: Any = None,
-    verbose: bool = False,
-) -> Study:
-    """The same as :func:`prepare_study`, of rows as they reached the model.
+) -> Reduced:
+    """The same of rows as they have reached the model.
 
     Parameters
     ----------
     estimator : fitted estimator
     data : TrainingSet
-    rows : TrainingRows
-        Their index, and their labels as the user knows them.
+    index : ndarray of shape (n_rows,)
+    shown : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+        The labels or targets of the user.
     held : callable, optional
-        Takes the objective by which the model is reduced to these rows, and returns the one that
-        it minimised, where it holds what it had for others.
-    kind, damping, solver, n_jobs, random_state, verbose
-        As of :func:`prepare_study`.
+        Takes the objective that the model is reduced to by these rows alone, and returns the one
+        that it minimised, where it holds what it was for others.
     """
     transformers, model = split_pipeline(estimator)
     model = estimator_on_host(model)
-    adapter, features = adapter_of(model), data.features
-    labels: Any = data.labels  # Models without targets take None.
+    adapter, (features, labels, sample_weight) = adapter_of(model), data
     targets = targets_of(estimator, adapter.targets(model))
-    weight = check_sample_weight(data.sample_weight, features.shape[0])
-    fitted = held(adapter.reduce(model, features, targets.of_training(labels, weight), weight))
-    targets = thresholded(estimator, model, targets, fitted, features)
-    kind = own_kind(fitted, kind)
-    if kind == "active_set":
-        prepared = _on_active_set(fitted, model, damping)
-    else:
-        prepared = prepare_curvature(fitted, kind, damping, solver, random_state, verbose)
-    if verbose:
-        print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
-    distance = distance_to_optimum(fitted, prepared, kind, damping)
-    is_frozen = isinstance(estimator, FrozenEstimator)
-    # Of a model that is made of several, the rows as the first of them takes them.
-    numbers = fitted.members[0].features if fitted.members else features
-    if fitted.may_stop_early and not np.isnan(distance):
-        warn_if_far(distance)
-    else:
-        warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
-    return Study(
-        model=model,
-        transformers=transformers,
-        targets=targets,
-        objective=prepared.objective,
-        curvature=prepared.curvature,
-        solver=prepared.solver,
-        training_rows=_described(prepared.objective, targets, rows),
-        n_jobs=n_jobs,
-        estimator=estimator,
-        kind=kind,
-        damping=damping,
-        training_data=data,
-        distance_to_optimum=distance,
-        verbose=verbose,
-    )
+    weight = check_sample_weight(sample_weight, features.shape[0])
+    given: Any = labels  # Models without targets take None.
+    objective = held(adapter.reduce(model, features, targets.of_training(given, weight), weight))
+    targets = thresholded(estimator, model, targets, objective, features)
+    return Reduced(model, transformers, targets, objective, data, index, shown)
 
 
 def _check_takes_arrays(adapter: Adapter, model: Any, X: Any) -> None:
@@ -505,24 +569,25 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
     return Prepared(ActiveSetObjective(objective), ActiveSetCurvature(), choice)
 
 
-def _described(objective: Any, targets: Targets, rows: TrainingRows) -> TrainingRows:
-    """Training rows with what the model makes of each of them."""
-    loss = objective.loss
+def _described(objective: Any, reduced: Reduced, library: str | None) -> TrainingRows:
+    """What the model makes of each of its training rows."""
+    loss, targets, labels = objective.loss, reduced.targets, reduced.labels
 
-    def describe(some: slice) -> tuple[np.ndarray, np.ndarray | None]:
-        eta = objective.training_predictor[some]
+    def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        eta = objective.training_predictor[rows]
         if not loss.has_probabilities:
             return targets.predicted(loss, eta), None
         own = loss.probabilities(eta)
-        return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[some]]
+        return targets.predicted(loss, eta), own[np.arange(len(own)), objective.y[rows]]
 
     described: list[tuple[np.ndarray, np.ndarray | None]] = []
     for_each(describe, value_blocks(objective.n_rows, loss.n_outputs), described.append)
     predicted, probabilities = zip(*described, strict=True)
     predictions = np.concatenate(predicted)
-    return replace(
-        rows,
-        labels=None if rows.labels is None else rows.labels.copy(),
+    return TrainingRows(
+        index=reduced.index,
+        labels=None if labels is None else labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
         probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,
+        library=library,
     )

@@ -13,11 +13,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from .._study import Study, TrainingSet, study_of_rows
+from .._study import Study, TrainingSet, reduce_to_rows, study_of_reduced
 from ..adapters import fitted_around, is_frozen
 from ..jacobians import is_stored
 from ..removal import Unlearning, check_rows_are_left, estimator_of, retrain_without
-from ..results import RemovedRows, TrainingRows
+from ..results import RemovedRows
 from ..utils._distribution import jobs
 from ..utils._validation import check_removals
 from ._studied import study_of
@@ -78,8 +78,10 @@ class RowsLeft:
         gone = np.setdiff1d(np.arange(study.objective.n_rows), left)
         if not adapter.keeps_rows:
             return retrain_without(study, [gone])[0]
-        given: Any = (study.objective.fitted, *study.training_data)
-        (refit,) = adapter.refit(model, *given, [gone], study.n_jobs)
+        X, y, weight = study.training_data
+        given: Any = y  # Models without targets take None.
+        fitted = study.objective.fitted
+        (refit,) = adapter.refit(model, fitted, X, given, weight, [gone], study.n_jobs)
         return estimator_of(study, adapter.keeping(refit, left))
 
     def studied(self, solver: str, random_state: Any) -> Study:
@@ -91,17 +93,18 @@ class RowsLeft:
             None if y is None else y[left],
             None if weight is None else weight[left],
         )
-        known = TrainingRows(
-            index=rows.index[left],
-            labels=None if rows.labels is None else rows.labels[left],
-            library=rows.library,
-        )
+        shown = None if rows.labels is None else rows.labels[left]
         with jobs(study.n_jobs):
-            return study_of_rows(
+            return study_of_reduced(
                 self.estimator,
-                data,
-                known,
-                held=lambda objective: objective.holding(study.objective, left),
+                reduce_to_rows(
+                    self.estimator,
+                    data,
+                    rows.index[left],
+                    shown,
+                    held=lambda objective: objective.holding(study.objective, left),
+                ),
+                rows.library,
                 kind=study.kind,
                 damping=study.damping,
                 solver=solver,

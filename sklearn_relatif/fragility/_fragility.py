@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..results import FragileSet
 from ..statistics import statistic_of
 from ..utils._validation import check_positive_int
 from ._question import Question
+from ._search import Search
 
 
 def find_fragile_set(
@@ -23,15 +25,13 @@ def find_fragile_set(
             "a metric of the predictions."
         )
     question = Question(study, statistic_of(study, statistic), float(threshold))
-    n_rows = int(np.count_nonzero(study.objective.sample_weight))
+    n_rows = int(np.count_nonzero(question.counts))
     if max_rows is None:
         max_rows = n_rows // 2
     check_positive_int("max_rows", max_rows)
-    if question.lead == 0:
+    if question.value == threshold:
         raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
-    effects = question.effects(question.objective)
-    ranked = question.removable(effects)[:max_rows]
-    reached = np.flatnonzero(np.cumsum(effects[ranked]) > question.lead)
+    best = Search(question, max_rows).run()
     found = FragileSet(
         statistic=question.statistic.name,
         threshold=question.threshold,
@@ -41,17 +41,12 @@ def find_fragile_set(
         value_before=question.value,
         training_rows=study.training_rows,
     )
-    sizes = range(reached[0] + 1, len(ranked) + 1) if len(reached) else []
-    for size in sizes:
-        (model,) = question.without([ranked[:size]])
-        if model.lead < 0:
-            return FragileSet(
-                **{
-                    **vars(found),
-                    "positions": model.rows,
-                    "value_predicted": question.value - question.side * effects[model.rows].sum(),
-                    "value_after": question.threshold + question.side * model.lead,
-                    "method": "first order",
-                }
-            )
-    return found
+    if best is None:
+        return found
+    moved = question.effects(question.whole)[best.rows].sum()
+    return replace(
+        found,
+        positions=best.rows,
+        value_predicted=question.value_of(question.whole.lead - moved),
+        value_after=question.value_of(best.lead),
+    )
