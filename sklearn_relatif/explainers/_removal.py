@@ -11,6 +11,7 @@ from ..removal import (
     CORRELATIONS,
     ORDERS,
     TRUTHS,
+    bounded_effects,
     correlated,
     estimate_and_truth,
     loo_predictions,
@@ -23,7 +24,7 @@ from ..removal import (
 from ..results import RemovalStatistics
 from ..statistics import metric_of
 from ..utils._frames import frame_of, labelled, library_of
-from ..utils._validation import check_choice, check_positive_int, group_labels
+from ..utils._validation import check_choice, check_non_negative, check_positive_int, group_labels
 from ._studied import study_of
 
 
@@ -36,7 +37,14 @@ class RemovalMixin:
         random_state: Any
 
     def removal_effect(
-        self, X: Any, y: Any = None, groups: Any = None, *, order: str = "newton"
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        *,
+        order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
     ) -> Any:
         """Change of each query's loss when training rows are removed and the model refitted.
 
@@ -113,8 +121,14 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         study = study_of(self)
-        effect = removal_effect(study, study.query(X, y), groups, order)
-        return labelled(effect, X, *_removed(study, groups), "removal_effect")
+        query, removed = study.query(X, y), _removed(study, groups)
+        if not return_bounds and order != "auto":
+            effect = removal_effect(study, query, groups, order)
+            return labelled(effect, X, *removed, "removal_effect")
+        check_non_negative("tol", tol)
+        found = bounded_effects(study, query, groups, order, tol)
+        effect, bounds = (labelled(part, X, *removed, "removal_effect") for part in found)
+        return (effect, bounds) if return_bounds else effect
 
     def removal_effect_on(
         self,
@@ -124,6 +138,8 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
         sensitive: Any = None,
     ) -> Any:
         """Change of any number that depends on predictions, on removing training rows.
@@ -183,11 +199,18 @@ class RemovalMixin:
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study.objective.loss, query.y, sensitive)
-        effect = removal_effect_on(study, of_rows, query, groups, order)
-        library = library_of(X)
-        if library is None:
-            return effect
-        return frame_of({"change": effect}, library, "removal_effect_on", *_removed(study, groups))
+        library, removed = library_of(X), _removed(study, groups)
+
+        def shown(effect: np.ndarray) -> Any:
+            if library is None:
+                return effect
+            return frame_of({"change": effect}, library, "removal_effect_on", *removed)
+
+        if not return_bounds and order != "auto":
+            return shown(removal_effect_on(study, of_rows, query, groups, order))
+        check_non_negative("tol", tol)
+        effect, bounds = bounded_effects(study, query, groups, order, tol, of_rows)
+        return (shown(effect), shown(bounds)) if return_bounds else shown(effect)
 
     def retrain_without(self, rows: Sequence[Any]) -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.

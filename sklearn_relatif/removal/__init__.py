@@ -7,6 +7,7 @@ from ._downdate import Downdate
 from ._effects import (
     ORDERS,
     TRUTHS,
+    bounded_effects,
     loo_predictions,
     loo_probabilities,
     predictors_without,
@@ -30,6 +31,7 @@ __all__ = [
     "ModelsWithout",
     "OwnHessian",
     "Remover",
+    "bounded_effects",
     "correlated",
     "estimate_and_truth",
     "find_flip_set",

@@ -7,6 +7,7 @@ it makes.
 from __future__ import annotations
 
 import reprlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,8 +25,9 @@ from ..utils._arrays import estimator_like
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
+from ._guaranteed import MetricValue, QueryLosses, guaranteed_effects
 
-ORDERS = ("first", "newton", "pbrf", "retrain")
+ORDERS = ("first", "newton", "auto", "pbrf", "retrain")
 #: Those that are models of their own, by which estimates are judged.
 TRUTHS = ("retrain", "pbrf")
 
@@ -82,6 +84,82 @@ def removal_effect_on(
         before = metric.values(models.predictor_before(query)[:, None])
         effect[models.positions] = metric.values(models.predictors(query)) - before
     return effect
+
+
+def bounded_effects(
+    study: Any,
+    query: Any,
+    groups: Any,
+    order: str,
+    tol: float,
+    metric: Metric | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects with bounds on their errors: on each query's loss, or on a metric of them all.
+
+    Parameters
+    ----------
+    study : Study
+    query : Query of n_queries rows
+    groups : array-like of shape (n_rows,) or None
+    order : {"newton", "auto", "retrain"}
+    tol : float
+        Share of the largest effect that a bound may be, by "auto".
+    metric : Metric, optional
+        Of the queries.
+
+    Returns
+    -------
+    effects, bounds : ndarray of shape (n_queries, n_groups) or (n_groups,)
+    """
+    refused = {"first": "estimates of the first order", "pbrf": "proximal responses"}
+    if order in refused:
+        raise ValueError(
+            f"There are no bounds on the errors of {refused[order]}: return_bounds=True needs "
+            "order='newton', 'auto' or 'retrain'."
+        )
+    remover, removals = study.remover, _removals(study, groups)
+    _check_classes_stay(study, removals)
+    lacks = remover.lacks_bounds
+    if lacks is None and metric is not None and not metric.has_bounds:
+        lacks = f"the metric {metric.name!r} has none"
+    if lacks is not None:
+        return _without_bounds(study, query, groups, order, metric, lacks)
+    obstacle = remover.obstacle(order)
+    if obstacle is not None:
+        raise ValueError(obstacle)
+    query = remover.at_optimum(query)
+    asked = QueryLosses(study.objective.loss, query.y) if metric is None else MetricValue(metric)
+    counts = study.objective.counts
+    some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
+    found = guaranteed_effects(remover, query, asked, [removals[i] for i in some], order, tol)
+    whole = [np.zeros((asked.n_numbers, len(removals))) for _ in found]
+    for values, part in zip(whole, found, strict=True):
+        values[:, some] = part
+    effects, bounds = whole if metric is None else (values[0] for values in whole)
+    return effects, bounds
+
+
+def _without_bounds(
+    study: Any, query: Any, groups: Any, order: str, metric: Metric | None, lacks: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effects as they are, exact for "auto", and NaN for bounds."""
+    own = "retrain" if order == "auto" else order
+    if order == "auto" and study.remover.obstacle("newton") and study.remover.trains_each:
+        raise ValueError(
+            "order='auto' is for models with an optimum, from which a step leads to those without "
+            "rows: networks have none. Use order='retrain' or order='pbrf'."
+        )
+    warnings.warn(
+        f"There are no bounds on the errors of these effects, since {lacks}. They are those of "
+        f"order={own!r}, and their bounds NaN.",
+        UserWarning,
+        stacklevel=3,
+    )
+    if metric is None:
+        effects = removal_effect(study, query, groups, own)
+    else:
+        effects = removal_effect_on(study, metric, query, groups, own)
+    return effects, np.full_like(effects, np.nan)
 
 
 def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:

@@ -40,12 +40,20 @@ class LogLoss(Metric):
     """Mean loss of the targets by the model's own loss."""
 
     name = "log_loss"
+    has_bounds = True
 
     def __init__(self, y: np.ndarray, loss: Any):
         self.y, self.loss = y, loss
 
     def values(self, predictors):
         return of_models(self.loss.value, self.y, predictors).mean(axis=0)
+
+    def bounds(self, predictors, reach, moved):
+        def most(y, eta):
+            slopes = np.abs(self.loss.residual(y, eta)) * reach.reshape(eta.shape)
+            return slopes.sum(axis=1) + self.loss.remainder(y, eta, moved.ravel())
+
+        return of_models(most, self.y, predictors).mean(axis=0)
 
     def gradient(self, predictor):
         return self.loss.residual(self.y, predictor) / len(self.y)
