@@ -1,23 +1,24 @@
 """The removal: what is the model without some of its rows?"""
 
 from ._base import ModelsWithout, Remover
+from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
-from ._downdate import Downdate
+from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
     TRUTHS,
-    bounded_effects,
     loo_predictions,
     loo_probabilities,
     predictors_without,
+    refuse_lost_classes,
     removal_effect,
     removal_effect_on,
     removal_statistics,
+    removals_of,
     retrain_without,
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
-from ._flip import find_flip_set
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
@@ -31,10 +32,8 @@ __all__ = [
     "ModelsWithout",
     "OwnHessian",
     "Remover",
-    "bounded_effects",
     "correlated",
     "estimate_and_truth",
-    "find_flip_set",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
@@ -45,13 +44,17 @@ __all__ = [
     "polish",
     "predictors",
     "predictors_without",
+    "refuse_lost_classes",
     "removal_effect",
     "removal_effect_on",
     "removal_statistics",
+    "removals_of",
     "remover_from",
     "remover_of",
     "retrain",
     "retrain_without",
     "retraining_curvature",
+    "told_effects",
     "training_effects",
+    "without",
 ]

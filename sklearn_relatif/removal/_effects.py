@@ -7,7 +7,6 @@ it makes.
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,6 @@ from ..utils._arrays import estimator_like
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
-from ._guaranteed import MetricValue, QueryLosses, guaranteed_effects
 
 ORDERS = ("first", "newton", "auto", "pbrf", "retrain")
 #: Those that are models of their own, by which estimates are judged.
@@ -51,7 +49,8 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
     if order == "first":
         residual = loss.residual(query.y, study.objective.predictor(query.jacobian))
         return _first_order(study, query.jacobian, residual, groups)
-    removals, query = _removals(study, groups), study.remover.at_optimum(query)
+    removals = removals_of(groups, study.objective.n_rows)
+    query = study.remover.at_optimum(query)
     effect = np.zeros((query.n_rows, len(removals)))
     for models in _models_without(study, removals, order):
         before = loss.value(query.y, models.predictor_before(query))
@@ -78,88 +77,13 @@ def removal_effect_on(
     if order == "first":
         gradient = metric.gradient(study.objective.predictor(query.jacobian))
         return _first_order(study, query.jacobian, gradient, groups, total=True)
-    removals, query = _removals(study, groups), study.remover.at_optimum(query)
+    removals = removals_of(groups, study.objective.n_rows)
+    query = study.remover.at_optimum(query)
     effect = np.zeros(len(removals))
     for models in _models_without(study, removals, order):
         before = metric.values(models.predictor_before(query)[:, None])
         effect[models.positions] = metric.values(models.predictors(query)) - before
     return effect
-
-
-def bounded_effects(
-    study: Any,
-    query: Any,
-    groups: Any,
-    order: str,
-    tol: float,
-    metric: Metric | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Effects with bounds on their errors: on each query's loss, or on a metric of them all.
-
-    Parameters
-    ----------
-    study : Study
-    query : Query of n_queries rows
-    groups : array-like of shape (n_rows,) or None
-    order : {"newton", "auto", "retrain"}
-    tol : float
-        Share of the largest effect that a bound may be, by "auto".
-    metric : Metric, optional
-        Of the queries.
-
-    Returns
-    -------
-    effects, bounds : ndarray of shape (n_queries, n_groups) or (n_groups,)
-    """
-    refused = {"first": "estimates of the first order", "pbrf": "proximal responses"}
-    if order in refused:
-        raise ValueError(
-            f"There are no bounds on the errors of {refused[order]}: return_bounds=True needs "
-            "order='newton', 'auto' or 'retrain'."
-        )
-    remover, removals = study.remover, _removals(study, groups)
-    _check_classes_stay(study, removals)
-    lacks = remover.lacks_bounds
-    if lacks is None and metric is not None and not metric.has_bounds:
-        lacks = f"the metric {metric.name!r} has none"
-    if lacks is not None:
-        return _without_bounds(study, query, groups, order, metric, lacks)
-    obstacle = remover.obstacle(order)
-    if obstacle is not None:
-        raise ValueError(obstacle)
-    query = remover.at_optimum(query)
-    asked = QueryLosses(study.objective.loss, query.y) if metric is None else MetricValue(metric)
-    counts = study.objective.counts
-    some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
-    found = guaranteed_effects(remover, query, asked, [removals[i] for i in some], order, tol)
-    whole = [np.zeros((asked.n_numbers, len(removals))) for _ in found]
-    for values, part in zip(whole, found, strict=True):
-        values[:, some] = part
-    effects, bounds = whole if metric is None else (values[0] for values in whole)
-    return effects, bounds
-
-
-def _without_bounds(
-    study: Any, query: Any, groups: Any, order: str, metric: Metric | None, lacks: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Effects as they are, exact for "auto", and NaN for bounds."""
-    own = "retrain" if order == "auto" else order
-    if order == "auto" and study.remover.obstacle("newton") and study.remover.trains_each:
-        raise ValueError(
-            "order='auto' is for models with an optimum, from which a step leads to those without "
-            "rows: networks have none. Use order='retrain' or order='pbrf'."
-        )
-    warnings.warn(
-        f"There are no bounds on the errors of these effects, since {lacks}. They are those of "
-        f"order={own!r}, and their bounds NaN.",
-        UserWarning,
-        stacklevel=3,
-    )
-    if metric is None:
-        effects = removal_effect(study, query, groups, own)
-    else:
-        effects = removal_effect_on(study, metric, query, groups, own)
-    return effects, np.full_like(effects, np.nan)
 
 
 def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
@@ -177,7 +101,7 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     """
     objective, model = study.objective, study.model
     removals = check_removals(rows, objective.n_rows)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     if objective.has_tables:
         models = [None] * len(removals)
         for batch in _models(study, removals, "retrain"):
@@ -216,7 +140,7 @@ def predictors_without(
     after : list of ndarray of shape (n_queries, n_outputs), one an item
     """
     removals, query = check_removals(rows, study.objective.n_rows), study.remover.at_optimum(query)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     after: list[Any] = [None] * len(removals)
     for models in _models(study, removals, order):
         before = models.predictor_before(query)
@@ -269,9 +193,8 @@ def loo_predictions(study: Any) -> np.ndarray:
     return study.targets.shown(predicted, lambda: predicted)
 
 
-def _removals(study: Any, groups: Any) -> list[np.ndarray]:
-    """The rows of each group, in the order of the groups' labels."""
-    n_rows = study.objective.n_rows
+def removals_of(groups: Any, n_rows: int) -> list[np.ndarray]:
+    """The rows of each group, in the order of the groups' labels; without groups, each row."""
     if groups is None:
         return list(np.arange(n_rows)[:, None])
     _, member = group_labels(groups, n_rows)
@@ -280,12 +203,35 @@ def _removals(study: Any, groups: Any) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
 
 
-def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
+def check_every_class_stays(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
     check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
         return
-    y, counts, classes = study.objective.y, study.objective.sample_weight > 0, study.model.classes_
+    weight, classes = study.objective.sample_weight, study.model.classes_
+    refuse_lost_classes(study.objective.y, weight, classes, removals)
+
+
+def refuse_lost_classes(
+    y: np.ndarray, sample_weight: np.ndarray, classes: np.ndarray, removals: Sequence[np.ndarray]
+) -> None:
+    """Refuse removals that leave no row of a class.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_rows,)
+        The position of each row's class.
+    sample_weight : ndarray of shape (n_rows,)
+        Rows of weight 0 are none of a class.
+    classes : ndarray of shape (n_classes,)
+    removals : sequence of ndarray of int
+
+    Raises
+    ------
+    ValueError
+        That names the rows and the classes.
+    """
+    counts = sample_weight > 0
     n_rows = np.bincount(y[counts], minlength=len(classes))
     for rows in removals:
         lost = n_rows == np.bincount(y[rows[counts[rows]]], minlength=len(classes))
@@ -352,7 +298,7 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
 
     Rows of weight 0 change nothing by being removed, unless a penalty counts them.
     """
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     counts = study.objective.counts
     some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
     for batch in _models(study, [removals[index] for index in some], order):

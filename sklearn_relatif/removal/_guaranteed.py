@@ -18,6 +18,10 @@ from ..statistics import Metric
 from ._surroundings import OF_LOSS, Surroundings, U
 
 
+#: Times the bound of the model of all rows, which is of rounding alone, that no step gets below.
+AT_ROUNDING = 10
+
+
 class Reach(NamedTuple):
     """How far the predictors of queries may be from those at the centres of some balls.
 
@@ -167,9 +171,12 @@ class Guaranteed:
         self.bounds[:, index] = bounds + self.error_before
 
     def too_wide(self, tol: float) -> np.ndarray:
-        """The removals whose bounds exceed a share of the largest effect that is sure."""
+        """The removals whose bounds exceed a share of the largest effect that is sure.
+
+        Nor does any count that is next to what rounding is of the model of all rows alone.
+        """
         sure = np.abs(self.effects) - self.bounds
-        limit = tol * sure.max(axis=1, initial=0)
+        limit = np.maximum(tol * sure.max(axis=1, initial=0), AT_ROUNDING * self.error_before[:, 0])
         return np.flatnonzero((self.bounds > limit[:, None]).any(axis=0))
 
 
