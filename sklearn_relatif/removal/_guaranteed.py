@@ -17,7 +17,6 @@ from ..losses import of_models
 from ..statistics import Metric
 from ._surroundings import OF_LOSS, Surroundings, U
 
-
 #: Times the bound of the model of all rows, which is of rounding alone, that no step gets below.
 AT_ROUNDING = 10
 
