@@ -313,8 +313,8 @@ class RemovalMixin:
         if self._procedure is None:
             raise ValueError(
                 "procedure='all' does again what fit did, and this explainer does not have what it "
-                "was given any more: explainers are saved without. Fit it again, or rebuild it by "
-                "RelatIFExplainer.from_fitted."
+                "was given any more: explainers are saved, and rid of rows, without. Fit it again, "
+                "or rebuild it by RelatIFExplainer.from_fitted."
             )
         return self._procedure
 
