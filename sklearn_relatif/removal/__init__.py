@@ -1,6 +1,7 @@
 """The removal: what is the model without some of its rows?"""
 
 from ._base import ModelsWithout, Remover
+from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
 from ._downdate import Downdate, without
@@ -59,6 +60,7 @@ __all__ = [
     "retrain",
     "retrain_without",
     "retraining_curvature",
+    "told_effects",
     "training_effects",
     "without",
 ]
