@@ -2,7 +2,7 @@
 
 from ._base import ModelsWithout, Remover
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import predictors
+from ._descent import TOLERANCE, minimise, predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -24,6 +24,7 @@ from ._retraining import polish, retrain, retraining_curvature
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
+    "TOLERANCE",
     "TRUTHS",
     "Downdate",
     "ModelsWithout",
@@ -35,6 +36,7 @@ __all__ = [
     "loo_predictor",
     "loo_probabilities",
     "loss_changes",
+    "minimise",
     "newton_step",
     "newton_steps",
     "parameter_changes",
