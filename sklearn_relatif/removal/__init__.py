@@ -10,9 +10,11 @@ from ._effects import (
     loo_predictions,
     loo_probabilities,
     predictors_without,
+    refuse_lost_classes,
     removal_effect,
     removal_effect_on,
     removal_statistics,
+    removals_of,
     retrain_without,
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
@@ -43,9 +45,11 @@ __all__ = [
     "polish",
     "predictors",
     "predictors_without",
+    "refuse_lost_classes",
     "removal_effect",
     "removal_effect_on",
     "removal_statistics",
+    "removals_of",
     "remover_from",
     "remover_of",
     "retrain",

@@ -101,6 +101,11 @@ class Remover:
         """A query whose Jacobian has the columns of the objective at its optimum."""
         return query
 
+    def predictor(self, query: Any) -> np.ndarray:
+        """Predictor of queries by the model of all rows at its optimum, (n_queries, n_outputs)."""
+        (models,) = self.models_without([np.empty(0, np.intp)], "retrain")
+        return models.predictor_before(query)
+
     def models_without(self, removals: Sequence[np.ndarray], order: str) -> Iterator[ModelsWithout]:
         """Models without each group of rows, in batches.
 

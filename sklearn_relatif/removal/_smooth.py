@@ -117,6 +117,10 @@ class SmoothRemover(Remover):
         # Models without rows are found in this machine's memory.
         return query._replace(jacobian=self.objective.query_jacobian(on_host(query.features)))
 
+    def predictor(self, query):
+        self._say_doubt()
+        return self.objective.predictor(query.jacobian)
+
     def models_without(self, removals, order):
         self._say_doubt()
         if order == "newton":

@@ -5,6 +5,7 @@ from ._display import InfluenceDisplay
 from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanation
 from ._flip_set import FlipSet
 from ._fragile_set import FragileSet
+from ._procedure_parts import ProcedureParts
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
@@ -20,6 +21,7 @@ __all__ = [
     "FlipSet",
     "FragileSet",
     "InfluenceDisplay",
+    "ProcedureParts",
     "RemovalStatistics",
     "SolverChoice",
     "TrainingRows",
