@@ -67,6 +67,8 @@ class Question:
         The model of all rows.
     counts : ndarray of bool, shape (n_rows,)
         Which rows have a weight.
+    n_rows : int
+        How many have.
     """
 
     def __init__(self, study: Any, statistic: Any, threshold: float):
@@ -77,6 +79,7 @@ class Question:
         self.side = 1.0 if self.value > threshold else -1.0
         self.whole = Without(np.empty(0, np.intp), objective, self._lead(objective))
         self.counts = objective.sample_weight > 0
+        self.n_rows = int(np.count_nonzero(self.counts))
         # Without classes, all rows are of one.
         is_classifier = study.targets.has_classes
         self.classes = objective.y if is_classifier else np.zeros(objective.n_rows, np.intp)

@@ -25,7 +25,7 @@ ROUNDS = 10
 #: What the lead shall be moved by at the start, beside itself.
 OVERSHOOTS = (1.5, 3.0)
 #: Multiplications that a search of groups which hide one another, or of exchanges, may take.
-BUDGET = 2e10
+BUDGET = 5e9
 #: Of one model: passes over the rows, and products for its Hessian.
 PASSES = 20
 #: Seeds of groups, and sets of them from which the search goes on.
@@ -58,19 +58,19 @@ class Search:
         self.best: Without | None = None
         self._tried: dict[bytes, Without] = {}
 
-    def run(self) -> Without | None:
-        """The model without the smallest set that was found."""
+    def run(self) -> None:
+        """Look for a set from each start, and for smaller ones from there."""
         whole = self.question.whole
         self.settle(whole)
-        for factor in OVERSHOOTS:
-            self.settle(self.model(self.leading(whole, factor), whole))
+        if self.affords(ROUNDS * len(OVERSHOOTS)):
+            for factor in OVERSHOOTS:
+                self.settle(self.model(self.leading(whole, factor), whole))
         if self.affords(MOST_ONE_BY_ONE):
             self.go_one_by_one()
         for start in self.best_groups():
             self.settle(start)
         self.exchange()
         self.shrink()
-        return self.best
 
     @property
     def limit(self) -> int:

@@ -180,6 +180,7 @@ class SquaredMargin(MarginLoss):
         As of :class:`SquaredError`.
     """
 
+    is_quadratic = True
     shares_curvature = True
 
     def __init__(self, codebook: np.ndarray, terms: Any = 0.0) -> None:

@@ -71,6 +71,7 @@ class SquaredError(RegressionLoss):
 
     has_fisher = True
     has_dispersion = True
+    is_quadratic = True
     shares_curvature = True
 
     def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
