@@ -17,15 +17,14 @@ from ..removal import (
     estimate_and_truth,
     loo_predictions,
     loo_probabilities,
-    removal_effect,
-    removal_effect_on,
     removal_statistics,
     retrain_without,
+    told_effects,
 )
 from ..results import RemovalStatistics
 from ..statistics import metric_of
 from ..utils._frames import frame_of, labelled, library_of
-from ..utils._validation import check_choice, check_positive_int, group_labels
+from ..utils._validation import check_choice, check_non_negative, check_positive_int, group_labels
 from ._studied import study_of
 
 
@@ -45,6 +44,8 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
         procedure: str = "model",
         return_parts: bool = False,
     ) -> Any:
@@ -155,16 +156,20 @@ class RemovalMixin:
         check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         query = study.query(X, y)
-        if procedure == "model":
-            _refuse_parts(return_parts)
-            effect = removal_effect(study, query, groups, order)
-            return labelled(effect, X, *_removed(study, groups), "removal_effect")
-        asked = Asked(study, self._procedure_of_fit(), X, query)
-        effect, parts = whole.removal_effect(asked, groups, order, return_parts)
-        name = "row" if groups is None else "group"
-        removed = whole.removed_labels(asked, groups)
-        effect = labelled(effect, X, removed, name, "removal_effect")
-        return (effect, parts) if return_parts else effect
+        if procedure == "all":
+            _refuse_bounds(order, return_bounds)
+            asked = Asked(study, self._procedure_of_fit(), X, query)
+            effect, parts = whole.removal_effect(asked, groups, order, return_parts)
+            name = "row" if groups is None else "group"
+            removed = whole.removed_labels(asked, groups)
+            effect = labelled(effect, X, removed, name, "removal_effect")
+            return (effect, parts) if return_parts else effect
+        _refuse_parts(return_parts)
+        removed, name = _removed(study, groups)
+        check_non_negative("tol", tol)
+        found = told_effects(study, query, groups, order, tol, return_bounds)
+        effect, *bounds = (labelled(part, X, removed, name, "removal_effect") for part in found)
+        return (effect, *bounds) if return_bounds else effect
 
     def removal_effect_on(
         self,
@@ -174,6 +179,8 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
         sensitive: Any = None,
         procedure: str = "model",
         return_parts: bool = False,
@@ -243,19 +250,26 @@ class RemovalMixin:
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study, query, y, sensitive)
-        if procedure == "model":
-            _refuse_parts(return_parts)
-            effect = removal_effect_on(study, of_rows, query, groups, order)
-            removed, name = _removed(study, groups)
-        else:
+        library = library_of(X)
+        if procedure == "all":
+            _refuse_bounds(order, return_bounds)
             asked = Asked(study, self._procedure_of_fit(), X, query)
             effect, parts = whole.removal_effect_on(of_rows, asked, groups, order, return_parts)
             removed = whole.removed_labels(asked, groups)
             name = "row" if groups is None else "group"
-        library = library_of(X)
+            if library is not None:
+                effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
+            return (effect, parts) if return_parts else effect
+        _refuse_parts(return_parts)
+        removed, name = _removed(study, groups)
+        check_non_negative("tol", tol)
+        found = told_effects(study, query, groups, order, tol, return_bounds, of_rows)
         if library is not None:
-            effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
-        return (effect, parts) if return_parts else effect
+            found = [
+                frame_of({"change": part}, library, "removal_effect_on", removed, name)
+                for part in found
+            ]
+        return tuple(found) if return_bounds else found[0]
 
     def retrain_without(self, rows: Sequence[Any], *, procedure: str = "model") -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
@@ -313,8 +327,8 @@ class RemovalMixin:
         if self._procedure is None:
             raise ValueError(
                 "procedure='all' does again what fit did, and this explainer does not have what it "
-                "was given any more: explainers are saved without. Fit it again, or rebuild it by "
-                "RelatIFExplainer.from_fitted."
+                "was given any more: explainers are saved, and rid of rows, without. Fit it again, "
+                "or rebuild it by RelatIFExplainer.from_fitted."
             )
         return self._procedure
 
@@ -496,6 +510,14 @@ class RemovalMixin:
         (150, 3)
         """
         return loo_probabilities(study_of(self))
+
+
+def _refuse_bounds(order: str, return_bounds: bool) -> None:
+    if return_bounds or order == "auto":
+        raise ValueError(
+            "There are no bounds on the errors of effects through everything that fit does: "
+            "return_bounds=True and order='auto' need procedure='model'."
+        )
 
 
 def _refuse_parts(return_parts: bool) -> None:

@@ -16,9 +16,12 @@ class Summary:
     ----------
     is_smoothed : bool, default=False
         Whether the gradient is that of a smooth function near it.
+    has_bounds : bool, default=False
+        Whether it is known how far it may be off, where what is read may.
     """
 
     is_smoothed = False
+    has_bounds = False
 
     def values(self, read: np.ndarray) -> np.ndarray:
         """The number of each model, exactly, shape (n_models,).
@@ -26,6 +29,18 @@ class Summary:
         Parameters
         ----------
         read : ndarray of shape (n_rows, n_models, n_columns)
+        """
+        raise NotImplementedError
+
+    def bounds(self, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """The most that the number of each model may be off, shape (n_models,).
+
+        Asked for only of those with :attr:`has_bounds`.
+
+        Parameters
+        ----------
+        read, reach : ndarray of shape (n_rows, n_models, n_columns)
+            What is read, and by how much it may be off.
         """
         raise NotImplementedError
 
@@ -37,8 +52,14 @@ class Summary:
 class Mean(Summary):
     """The mean over the rows."""
 
+    has_bounds = True
+
     def values(self, read):
         return read[:, :, 0].mean(axis=0)
+
+    def bounds(self, read, reach):
+        size = np.abs(read[:, :, 0]).mean(axis=0)
+        return reach[:, :, 0].mean(axis=0) + _rounding(read) * size
 
     def gradient(self, read):
         return np.full(read.shape, 1 / len(read))
@@ -53,12 +74,17 @@ class LargestGap(Summary):
         The rows of each group that count.
     """
 
+    has_bounds = True
+
     def __init__(self, groups: np.ndarray):
         self.means = _means(groups)
 
     def values(self, read):
         means = self.means @ read[:, :, 0]
         return means.max(axis=0) - means.min(axis=0)
+
+    def bounds(self, read, reach):
+        return 2 * _bound_of_means(self.means, read, reach)
 
     def gradient(self, read):
         means = self.means @ read[:, 0]
@@ -74,11 +100,16 @@ class WorstGroup(Summary):
     is_largest : bool
     """
 
+    has_bounds = True
+
     def __init__(self, groups: np.ndarray, is_largest: bool):
         self.means, self.sign = _means(groups), 1.0 if is_largest else -1.0
 
     def values(self, read):
         return self.sign * (self.sign * (self.means @ read[:, :, 0])).max(axis=0)
+
+    def bounds(self, read, reach):
+        return _bound_of_means(self.means, read, reach)
 
     def gradient(self, read):
         return self.means[(self.sign * (self.means @ read[:, 0])).argmax()][:, None]
@@ -124,12 +155,18 @@ class Brier(Summary):
         Of two, which have the same distance, that of one is taken.
     """
 
+    has_bounds = True
+
     def __init__(self, y: np.ndarray, n_classes: int):
         self.is_own = np.eye(n_classes)[y]
         self.share = 0.5 if n_classes == 2 else 1.0
 
     def values(self, read):
         return self.share * ((read - self.is_own[:, None]) ** 2).sum(axis=2).mean(axis=0)
+
+    def bounds(self, read, reach):
+        most = (2 * np.abs(read - self.is_own[:, None]) + reach) * reach
+        return self.share * most.sum(axis=2).mean(axis=0) + _rounding(read) * self.values(read)
 
     def gradient(self, read):
         return 2 * self.share * (read - self.is_own) / len(read)
@@ -194,12 +231,19 @@ class RSquared(Summary):
     y : ndarray of shape (n_rows, n_targets)
     """
 
+    has_bounds = True
+
     def __init__(self, y: np.ndarray):
         self.y = y
         self.total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
 
     def values(self, read):
         return 1 - (((read - self.y[:, None]) ** 2).sum(axis=0) / self.total).mean(axis=1)
+
+    def bounds(self, read, reach):
+        most = (2 * np.abs(read - self.y[:, None]) + reach) * reach
+        unexplained = np.abs(1 - self.values(read)) + 1
+        return (most.sum(axis=0) / self.total).mean(axis=1) + _rounding(read) * unexplained
 
     def gradient(self, read):
         return -2 * (read - self.y) / self.total / self.y.shape[1]
@@ -209,3 +253,14 @@ def _means(groups: np.ndarray) -> np.ndarray:
     """What makes means of groups of rows, shape (n_groups, n_rows)."""
     means: np.ndarray = groups / groups.sum(axis=1, keepdims=True)
     return means
+
+
+def _bound_of_means(means: np.ndarray, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """The most that the mean of any group may be off, of each model."""
+    most = means @ (reach[:, :, 0] + _rounding(read) * np.abs(read[:, :, 0]))
+    return np.asarray(most.max(axis=0))
+
+
+def _rounding(read: np.ndarray) -> float:
+    """Share of a sum over rows that its rounding may be."""
+    return float((len(read) + 10) * np.finfo(np.float64).eps)
