@@ -49,7 +49,7 @@ def test_a_coefficient_of_a_refit_has_another_sign(model):
 
 def test_other_losses_weights_and_thresholds():
     X, y = load_breast_cancer(return_X_y=True)
-    X = scale(X[:, :6])
+    X, y = scale(X[::4, :6]), y[::4]
     weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
     model = LogisticRegression(solver="newton-cholesky", tol=1e-12)
     explainer = RelatIFExplainer(model).fit(X, y, sample_weight=weight)
@@ -58,9 +58,10 @@ def test_other_losses_weights_and_thresholds():
         check_crosses(found, model, X, y, (0, 1), threshold, weight)
     X, y = load_iris(return_X_y=True)
     explainer = RelatIFExplainer(model).fit(X, y)
-    check_crosses(explainer.fragility("coef:x1:1"), model, X, y, (1, 1), rtol=1e-5)
-    X, y = load_diabetes(return_X_y=True)
-    for model in (PoissonRegressor(alpha=1e-3, tol=1e-10, max_iter=10_000), Lasso(0.1, tol=1e-12)):
+    check_crosses(explainer.fragility("coef:x1:1"), model, X, y, (1, 1))
+    X, y = (part[:150] for part in load_diabetes(return_X_y=True))
+    poisson = PoissonRegressor(alpha=1e-3, solver="newton-cholesky", tol=1e-12)
+    for model in (poisson, Lasso(0.1, tol=1e-12)):
         found = RelatIFExplainer(model).fit(X, y).fragility("coef:x6")
         check_crosses(found, model, X, y, (0, 6))
 
@@ -90,7 +91,7 @@ def random_problem(seed):
 
 def test_least_squares_are_proved_to_be_as_small_as_enumeration_says():
     sizes = []
-    for seed in range(30):
+    for seed in range(24):
         X, y, weight = random_problem(seed)
         alpha, most = float(seed % 2), 3
         model = Ridge(alpha) if alpha else LinearRegression()

@@ -25,16 +25,17 @@ ROUNDS = 10
 #: What the lead shall be moved by at the start, beside itself.
 OVERSHOOTS = (1.5, 3.0)
 #: Multiplications that a search of groups which hide one another, or of exchanges, may take.
+#: Multiplications that some more models may take to be worth their while.
 BUDGET = 5e9
-#: Of one model: passes over the rows, and products for its Hessian.
-PASSES = 20
+#: Of one model: passes over the rows beside its Hessian, and what takes as long as all else.
+PASSES, OVERHEAD = 20, 1e7
 #: Seeds of groups, and sets of them from which the search goes on.
 SEEDS, STARTS = 24, 6
 #: Rows that go one by one, at most, and groups of a direction, at most.
 MOST_ONE_BY_ONE, MOST_DIRECTIONS = 40, 16
-#: Of sets so large that not all rows can be tried: by how much a row may seem to exceed what is to
-#: spare to be put back still, and how many are tried.
-CLOSE, MOST_PUT_BACK = 1.25, 8
+#: By how much a row may seem to exceed what is to spare to be put back still, and how many are tried
+#: where that is much work.
+CLOSE, MOST_PUT_BACK = 4, 8
 #: Rows that are tried in the place of others.
 LEAVING, ENTERING = 8, 16
 
@@ -65,7 +66,8 @@ class Search:
         if self.affords(ROUNDS * len(OVERSHOOTS)):
             for factor in OVERSHOOTS:
                 self.settle(self.model(self.leading(whole, factor), whole))
-        if self.affords(MOST_ONE_BY_ONE):
+        is_small = self.best is None or len(self.best.rows) <= MOST_ONE_BY_ONE
+        if is_small and self.affords(MOST_ONE_BY_ONE):
             self.go_one_by_one()
         for start in self.best_groups():
             self.settle(start)
@@ -81,7 +83,7 @@ class Search:
         """Whether so many models are little work."""
         objective = self.question.whole.objective
         n_columns = objective.shape[1]
-        each = objective.n_rows * objective.weights.size * (PASSES + n_columns)
+        each = objective.n_rows * objective.weights.size * (PASSES + n_columns) + OVERHEAD
         return n_models * each < BUDGET
 
     def model(self, rows: np.ndarray, near: Without) -> Without:
@@ -233,8 +235,9 @@ class Search:
             best = self.best
             gains = self.question.gains(best)[best.rows]
             weakest = best.rows[np.argsort(gains, kind="stable")]
+            weakest = weakest[: np.count_nonzero(gains < -CLOSE * best.lead)]
             if not self.affords(len(weakest)):
-                weakest = weakest[: np.count_nonzero(gains < -CLOSE * best.lead)][:MOST_PUT_BACK]
+                weakest = weakest[:MOST_PUT_BACK]
             for row in weakest:
                 if self.model(best.rows[best.rows != row], best).crosses:
                     break
