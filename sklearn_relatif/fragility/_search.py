@@ -193,6 +193,8 @@ class Search:
             likeness[:, some] = block
         for alike in likeness:
             yield self.question.kept(np.argsort(-alike))
+            # Where the fit passes through the middle of a group, its rows pull to both sides.
+            yield self.question.kept(np.argsort(-np.abs(alike)))
 
     def seeds(self) -> np.ndarray:
         """Rows around which groups are looked for: of large effects, and of large leverage."""
