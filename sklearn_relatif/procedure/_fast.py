@@ -80,7 +80,12 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
     Parameters
     ----------
     asked, removals, with_held
-        As of :func:`stepped`, which says what is warned of.
+        As of :func:`stepped`.
+
+    Warns
+    -----
+    UserWarning
+        If there is no derivative: then it is :func:`stepped` that tells.
     """
     study, procedure = asked.study, asked.procedure
     check_can_refit(study, procedure, removals)
@@ -88,8 +93,13 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
         shortcut = shortcut_of(asked, with_search=False)
         order = shortcut.first_order()
     except NotCoveredError as error:
-        _say_refits(len(removals), len(removals), {str(error): len(removals)})
-        return refits(asked, removals, with_held)
+        warnings.warn(
+            f"order='first' has no derivative here, because {error}; what is told is that of "
+            "order='newton'.",
+            UserWarning,
+            stacklevel=5,
+        )
+        return stepped(asked, removals, with_held)
     before = study.remover.predictor(study.remover.at_optimum(asked.query))
     found = chosen(fitted_of(study))
     warn_if_other(before, shortcut.of_all().predictor(shortcut.prepared(asked.X)), found, found)
