@@ -19,9 +19,15 @@ class FragilityMixin:
 
         Parameters
         ----------
-        statistic : str or Statistic
-            ``"coef:NAME"``: a coefficient, by the name of its column or by ``x0``, ``x1``, ...;
-            ``"coef:intercept"``. Of models with several classes or targets, ``"coef:NAME:CLASS"``.
+        statistic : str, callable or object of :mod:`sklearn_relatif.statistics`
+            ``"coef:NAME"``: a coefficient, by the name of its column after preprocessing, or by
+            ``x0``, ``x1``, ...; ``"coef:intercept"``. Of models with several classes or targets,
+            ``"coef:NAME:CLASS"``. ``"tstat:NAME"``: its t-statistic, with the classical standard
+            error or, by ``"tstat:NAME:HC1"``, a sandwich one. ``"coef:A - coef:B"``: a difference.
+            A function of the parameters. Metrics of test rows, gaps between groups of people and
+            the comparison of two models are objects:
+            :class:`~sklearn_relatif.statistics.MetricOn`,
+            :class:`~sklearn_relatif.statistics.GroupGap`, :class:`~sklearn_relatif.Comparison`.
         threshold : float, default=0.0
         max_rows : int, default=None
             Largest set to look for. None: half of the rows.

@@ -242,7 +242,7 @@ class RemovalMixin:
         check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         query = study.query(X, y)
-        of_rows = metric_of(metric, study.objective.loss, query.y, sensitive)
+        of_rows = metric_of(metric, study, query, y, sensitive)
         if procedure == "model":
             _refuse_parts(return_parts)
             effect = removal_effect_on(study, of_rows, query, groups, order)
@@ -313,8 +313,8 @@ class RemovalMixin:
         if self._procedure is None:
             raise ValueError(
                 "procedure='all' does again what fit did, and this explainer does not have what it "
-                "was given any more: explainers are saved without. Fit it again, or rebuild it by "
-                "RelatIFExplainer.from_fitted."
+                "was given any more: explainers are saved, and rid of rows, without. Fit it again, "
+                "or rebuild it by RelatIFExplainer.from_fitted."
             )
         return self._procedure
 

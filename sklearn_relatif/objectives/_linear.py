@@ -343,6 +343,15 @@ class LinearObjective(Objective):
         norm = np.linalg.norm(self.gradient())
         return float(norm / np.sqrt(square / self.total_weight)) if square > 0 else 0.0
 
+    def holding(self, other, rows) -> LinearObjective:
+        """The same with the weights by output, and with penalties that do not count rows."""
+        held: Any = super().holding(other, rows)
+        if self.output_weight is not None:
+            held = replace(held, output_weight=other.output_weight[rows])
+        if other.penalty_share is None and not self.has_l1 and other.shape == self.shape:
+            held = replace(held, penalty=other.penalty)
+        return held
+
     def effective_rows(self) -> np.ndarray:
         """Effective number of rows of each output, ``(sum s)^2 / sum s^2``, shape (n_outputs,).
 
@@ -420,6 +429,23 @@ class LinearObjective(Objective):
         if self.jacobian.fit_intercept:
             full[:, -1] = table[:, -1]
         return full
+
+    def parameter_gradient(self, table) -> np.ndarray:
+        """Gradient in the parameters of the objective, by that in :meth:`score_weights`.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_scores, n_features) or (n_scores, n_features + 1)
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+        """
+        if self.columns is not None:
+            last = [table[:, -1:]] if self.jacobian.fit_intercept else []
+            table = np.hstack([table[:, self.columns], *last])
+        by_output = self.loss.from_scores(self.jacobian.project(table).T)
+        return np.ravel(by_output.T)
 
     # --- curvature -----------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
     TRUTHS,
+    check_rows_are_left,
+    estimator_of,
     loo_predictions,
     loo_probabilities,
     predictors_without,
@@ -22,6 +24,7 @@ from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
 from ._retraining import polish, retrain, retraining_curvature
+from ._unlearning import Unlearning
 
 __all__ = [
     "CORRELATIONS",
@@ -31,8 +34,11 @@ __all__ = [
     "ModelsWithout",
     "OwnHessian",
     "Remover",
+    "Unlearning",
+    "check_rows_are_left",
     "correlated",
     "estimate_and_truth",
+    "estimator_of",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",

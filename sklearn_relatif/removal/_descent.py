@@ -9,6 +9,7 @@ were met on the way correct it (L-BFGS).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -79,7 +80,18 @@ class Models:
     def __init__(self, objective, groups):
         self.objective = objective
         self.weight = objective.sample_weight.astype(np.float64)
-        self.n_models = len(groups)
+        self.squared_lengths = self._squared_lengths()
+        self.least_square = self._least_square()
+        self._lose(groups)
+
+    def losing(self, groups) -> Models:
+        """The same objective without other groups of rows, at no pass over its rows."""
+        other = copy(self)
+        other._lose(groups)
+        return other
+
+    def _lose(self, groups):
+        objective, self.n_models = self.objective, len(groups)
         removed = np.concatenate([*groups, np.empty(0, np.intp)])
         model = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
         lost = np.bincount(model, self.weight[removed], self.n_models)
@@ -90,8 +102,6 @@ class Models:
             self.penalty_left -= np.bincount(model, share, self.n_models)
         order = np.argsort(removed, kind="stable")
         self.removed, self.model = removed[order], model[order]
-        self.squared_lengths = self._squared_lengths()
-        self.least_square = self._least_square()
 
     def at(self, weights, members) -> Points:
         """The models ``members`` at some parameters (n_members, n_outputs, n_columns)."""

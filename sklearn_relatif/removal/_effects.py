@@ -111,14 +111,56 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
         X, y, sample_weight = study.training_data
         fitted, n_jobs = objective.fitted, study.n_jobs
         models = study.adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
+    return [estimator_of(study, model) for model in models]
+
+
+def estimator_of(study: Any, model: Any) -> Any:
+    """The estimator of a study with another fitted model at its core.
+
+    Parameters
+    ----------
+    study : Study
+    model : fitted estimator
+        Of the kind of its own, from this machine's memory.
+    """
     names = vars(study.model).get("feature_names_in_")
-    if names is not None:  # The models were fitted to an array.
-        for model in models:
-            vars(model).setdefault("feature_names_in_", names)
-    if objective.place is not None:
-        _, fitted = split_pipeline(study.estimator)
-        models = [estimator_like(model, fitted) for model in models]
-    return [rebuild(study.estimator, model) for model in models]
+    if names is not None:  # The model was fitted to an array.
+        vars(model).setdefault("feature_names_in_", names)
+    if study.objective.place is not None:
+        model = estimator_like(model, split_pipeline(study.estimator)[1])
+    return rebuild(study.estimator, model)
+
+
+def check_rows_are_left(study: Any, left: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse to remove rows if none is left, or none of a class.
+
+    Parameters
+    ----------
+    study : Study
+    left : ndarray of int
+        Positions of the rows that are left, among those of the study.
+    rows : ndarray of int
+        Those that are removed, as they were asked for.
+    """
+    n_rows, weight = study.objective.n_rows, study.objective.sample_weight[left]
+    if not (weight > 0).any():
+        raise ValueError(
+            f"Without the rows {reprlib.repr(rows.tolist())} no training row is left that counts."
+        )
+    check_classes_stay(study.objective, [np.setdiff1d(np.arange(n_rows), left)])
+    if not study.targets.has_classes:
+        return
+    classes, y = study.model.classes_, study.objective.y[left]
+    lost = np.bincount(y[weight > 0], minlength=len(classes)) == 0
+    if lost.any():
+        _refuse_lost(classes[lost], rows, ", or fit a model of the other classes.")
+
+
+def _refuse_lost(classes: np.ndarray, rows: np.ndarray, way_out: str) -> None:
+    raise ValueError(
+        f"Without the rows {reprlib.repr(rows.tolist())} there is no row of the "
+        f"classes {classes.tolist()} to train with. Leave some of them in{way_out}"
+    )
 
 
 def predictors_without(
@@ -236,11 +278,8 @@ def refuse_lost_classes(
     for rows in removals:
         lost = n_rows == np.bincount(y[rows[counts[rows]]], minlength=len(classes))
         if lost.any():
-            raise ValueError(
-                f"Without the rows {reprlib.repr(rows.tolist())} there is no row of the "
-                f"classes {classes[lost].tolist()} to train with. Leave some of them "
-                "in; in groups, None stands for rows that are never removed."
-            )
+            way_out = "; in groups, None stands for rows that are never removed."
+            _refuse_lost(classes[lost], rows, way_out)
 
 
 def _first_order(

@@ -2,75 +2,92 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ._base import Statistic
-from ._parameters import Coefficient
+from ._errors import ERRORS
+from ._parameters import Gap
+from ._requests import Coefficient, ParameterFunction, Request, TStatistic
 
-#: What the intercept is called.
-INTERCEPT = "intercept"
+#: What is between two statistics that are subtracted.
+MINUS = re.compile(r"\s+-\s+(?=(?:coef|tstat):)")
+
+
+class Difference(Request):
+    """How much larger one statistic of a model is than another; ``"coef:age - coef:bmi"`` by name.
+
+    Parameters
+    ----------
+    first, second : str or statistic
+        Of the same model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn_relatif import RelatIFExplainer
+    >>> from sklearn_relatif.statistics import Difference
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
+    >>> found = explainer.fragility(Difference("coef:s1", "coef:s2"))
+    >>> found.statistic
+    'coef:s1 - coef:s2'
+    """
+
+    def __init__(self, first: Any, second: Any):
+        self.first, self.second = first, second
+
+    def of(self, study: Any) -> Statistic:
+        first, second = statistic_of(study, self.first), statistic_of(study, self.second)
+        return Gap(f"{first.name} - {second.name}", first, second)
+
+
+#: By the kind that a name begins with.
+_KINDS: dict[str, Callable[[str], Request]] = {"coef": Coefficient, "tstat": TStatistic}
 
 
 def statistic_of(study: Any, statistic: Any) -> Statistic:
-    """A statistic by its name, or as it is given.
+    """A statistic of a model, by its name, or as it is given.
 
     Parameters
     ----------
     study : Study
-    statistic : str or Statistic
-        ``"coef:NAME"``: a coefficient, by the name of its column in ``feature_names_in_``, or else
-        by ``x0``, ``x1`` and so on; ``"coef:intercept"``. Of models with several classes or
-        targets, ``"coef:NAME:CLASS"``.
+    statistic : str, Request, callable or Statistic
+        "coef:age", "tstat:age", "tstat:age:HC1", the difference of two of them; one of the objects
+        of :mod:`sklearn_relatif.statistics`; or a function of the parameters, as of
+        :class:`ParameterFunction`.
 
     Raises
     ------
+    TypeError
+        If the model has no such number.
     ValueError
-        If there is no such column or class.
+        If there is no such name, or the number does not exist.
     """
     if isinstance(statistic, Statistic):
         return statistic
-    kind, _, rest = str(statistic).partition(":")
-    if kind != "coef" or not rest:
+    if isinstance(statistic, Request):
+        return statistic.of(study)
+    if callable(statistic):
+        return ParameterFunction(statistic).of(study)
+    return _named(str(statistic)).of(study)
+
+
+def _named(text: str) -> Request:
+    """What a name asks for."""
+    parts = MINUS.split(text)
+    if len(parts) == 2:
+        return Difference(*map(_named, parts))
+    kind, _, name = text.partition(":")
+    if len(parts) > 2 or kind not in _KINDS or not name:
         raise ValueError(
-            f"statistic must be 'coef:NAME', 'coef:NAME:CLASS' or a Statistic; got {statistic!r}."
+            f"{text!r} is no statistic: use 'coef:NAME', 'tstat:NAME', 'tstat:NAME:HC1', the "
+            "difference of two of these, 'coef:A - coef:B', or an object of "
+            "sklearn_relatif.statistics."
         )
-    return Coefficient(statistic, _place(study, rest))
-
-
-def _place(study, rest):
-    """Row and column of a coefficient in the table of parameters."""
-    names, rivals = _columns(study), _outputs(study)
-    if rest in names:
-        if len(rivals) > 1:
-            raise ValueError(
-                f"There is a coefficient of {rest!r} for each of {rivals}: ask for one of them, "
-                f"such as 'coef:{rest}:{rivals[0]}'."
-            )
-        return 0, names[rest]
-    name, _, output = rest.rpartition(":")
-    if name in names and output in rivals:
-        return rivals.index(output), names[name]
-    raise ValueError(f"There is no coefficient {rest!r}; there are {', '.join(names)}.")
-
-
-def _columns(study):
-    """The places of the columns of the model by their names."""
-    n_columns = study.objective.score_weights().shape[1]
-    fits_intercept = study.objective.jacobian.fit_intercept
-    known = vars(study.model).get("feature_names_in_")
-    n_features = n_columns - fits_intercept
-    names = [f"x{k}" for k in range(n_features)] if known is None else list(known)
-    places = {name: place for place, name in enumerate(names)}
-    return places | ({INTERCEPT: n_features} if fits_intercept else {})
-
-
-def _outputs(study):
-    """What the rows of the table of parameters are called, where there are several."""
-    n_scores = len(study.objective.score_weights())
-    if n_scores == 1:
-        return [""]
-    if study.targets.has_classes:
-        return [str(label) for label in np.asarray(study.model.classes_)]
-    return [str(target) for target in range(n_scores)]
+    name, _, ending = name.rpartition(":") if kind == "tstat" else ("", "", name)
+    if kind == "tstat" and ending in ERRORS and name:
+        return TStatistic(name, ending)
+    return _KINDS[kind](text.partition(":")[2])
