@@ -474,7 +474,7 @@ def test_refusals(cancer):
     with pytest.raises(ValueError, match=r"no row of the classes \[1\]"):
         explainer.retrain_without([np.flatnonzero(y == 1)], procedure="all")
     loaded = pickle.loads(pickle.dumps(explainer))
-    with pytest.raises(ValueError, match="saved without"):
+    with pytest.raises(ValueError, match="explainers are saved"):
         loaded.removal_effect(X_test, y_test, **options)
     network = MLPClassifier((2,), solver="lbfgs", alpha=1.0, max_iter=500, random_state=0)
     explainer = RelatIFExplainer(

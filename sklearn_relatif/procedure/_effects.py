@@ -13,6 +13,7 @@ from ..losses import of_models
 from ..results import ProcedureParts
 from ..statistics import Metric
 from ..utils._validation import group_labels
+from ._fast import first, stepped
 from ._models import Asked, WholeModels
 from ._refits import refits
 
@@ -21,6 +22,8 @@ PROCEDURES = ("model", "all")
 #: What leads to the models without rows, by the order. Each takes what is asked, the removals, and
 #: whether also to hold what was chosen.
 ENGINES: dict[str, Callable[[Asked, Sequence[np.ndarray], bool], WholeModels]] = {
+    "first": first,
+    "newton": stepped,
     "retrain": refits,
 }
 
