@@ -154,6 +154,10 @@ class Downdate:
         solution = np.where(is_descent[:, None, None], corrected, solution)
         return solution * self.share_left[models, None, None]
 
+    def least_left(self):
+        """Least share of the curvature along a direction that is left, of each model."""
+        return 1 - _largest_share(self.inner, self.forms).max(axis=1).clip(min=0)
+
     def _downdated(self, vectors, models):
         """``(H - E A E^T)^-1`` of each model, applied to a vector of each."""
         return self._corrected(solve_with(self.curvature, vectors), models)

@@ -25,7 +25,7 @@ from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
 
-ORDERS = ("first", "newton", "pbrf", "retrain")
+ORDERS = ("first", "newton", "auto", "pbrf", "retrain")
 #: Those that are models of their own, by which estimates are judged.
 TRUTHS = ("retrain", "pbrf")
 
@@ -101,7 +101,7 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     """
     objective, model = study.objective, study.model
     removals = check_removals(rows, objective.n_rows)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     if objective.has_tables:
         models = [None] * len(removals)
         for batch in _models(study, removals, "retrain"):
@@ -182,7 +182,7 @@ def predictors_without(
     after : list of ndarray of shape (n_queries, n_outputs), one an item
     """
     removals, query = check_removals(rows, study.objective.n_rows), study.remover.at_optimum(query)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     after: list[Any] = [None] * len(removals)
     for models in _models(study, removals, order):
         before = models.predictor_before(query)
@@ -245,7 +245,7 @@ def removals_of(groups: Any, n_rows: int) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
 
 
-def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
+def check_every_class_stays(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
     check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
@@ -337,7 +337,7 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
 
     Rows of weight 0 change nothing by being removed, unless a penalty counts them.
     """
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     counts = study.objective.counts
     some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
     for batch in _models(study, [removals[index] for index in some], order):
