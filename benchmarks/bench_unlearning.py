@@ -1,9 +1,8 @@
 """A thousand requests to be forgotten, one after another, beside fits without the rows.
 
-Run ``python -m benchmarks.bench_unlearning [--adult PATH] [--mnist PATH] [--requests 1000]``, where
-the first PATH is a table with the columns of the Adult data and an ``income`` column, and the second
-an ``.npz`` file with ``x_train`` and ``y_train``. Without any, the digits are taken. Adult needs
-pandas.
+Run ``python -m benchmarks.bench_unlearning [--adult PATH] [--mnist PATH] [--requests 1000]``, with
+a table with the columns of the Adult data and an ``income`` column, and an ``.npz`` file with
+``x_train`` and ``y_train``. Without any, the digits are taken. Adult needs pandas.
 
 Each request is ``explainer = explainer.without(row)`` of one row drawn at random. scikit-learn's
 fits without the rows so far take turns with them, from where the last model is (``warm_start``) by
