@@ -5,6 +5,7 @@ from ._display import InfluenceDisplay
 from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanation
 from ._flip_set import FlipSet
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
+from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
@@ -18,7 +19,9 @@ __all__ = [
     "Explanation",
     "FlipSet",
     "InfluenceDisplay",
+    "NoResamples",
     "RemovalStatistics",
+    "Resampler",
     "SolverChoice",
     "TrainingRows",
     "ratio_or_zero",

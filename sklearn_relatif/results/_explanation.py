@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..utils._index import rows_at
 from ..utils._text import clip_apart, short_text, text_of
 from ._captions import NO_ROWS, query_title, score_meaning, score_text
 from ._display import InfluenceDisplay
+from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
@@ -31,6 +33,7 @@ _HEADINGS = {
     "label": "label",
     "prediction": "prediction",
     "probability": "probability",
+    "stability": "stability",
 }
 #: Headings of what is text.
 _WORDS = ("row", "label", "prediction")
@@ -128,6 +131,8 @@ class Explanation:
         query_positions: ArrayLike | None = None,
         library: str | None = None,
         solver: SolverChoice | None = None,
+        shares: ArrayLike | None = None,
+        resampler: Resampler | None = None,
     ) -> None:
         self.indices = np.asarray(indices)
         self.scores = np.asarray(scores)
@@ -140,6 +145,8 @@ class Explanation:
         self.query_positions = np.asarray(places)
         self.library = library
         self.solver = solver
+        self.shares = None if shares is None else np.asarray(shares)
+        self._resampler = NoResamples() if resampler is None else resampler
         self._check_shapes()
 
     def _check_shapes(self) -> None:
@@ -147,6 +154,11 @@ class Explanation:
             raise ValueError(
                 "indices and scores must have one shape (n_queries, n_examples), got "
                 f"{self.indices.shape} and {self.scores.shape}."
+            )
+        if self.shares is not None and self.shares.shape != self.scores.shape:
+            raise ValueError(
+                f"shares must have the shape of the scores, {self.scores.shape}, got "
+                f"{self.shares.shape}."
             )
         for name in ("targets", "query_index", "query_positions"):
             values = getattr(self, name)
@@ -193,7 +205,13 @@ class Explanation:
             query_positions=self.query_positions[queries],
             library=self.library,
             solver=self.solver,
+            shares=None if self.shares is None else self.shares[queries],
+            resampler=self._resampler.of_queries(queries),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What resamples rows has them all.
+        return {**self.__dict__, "_resampler": NoResamples()}
 
     @property
     def rows(self) -> np.ma.MaskedArray:
@@ -283,6 +301,20 @@ class Explanation:
             columns |= columns_at(X_test, position, "query_", library, None)
         return frame_of(columns, library, "Explanation.frame")
 
+    def stability(
+        self, n_resamples: int | None = None, random_state: Any = None
+    ) -> NDArray[np.floating]:
+        """STAB"""
+        return self._resampler.shares(self.indices, str(self.sign), n_resamples, random_state)
+
+    def with_stability(
+        self, n_resamples: int | None = None, random_state: Any = None
+    ) -> Explanation:
+        """WITH"""
+        other = copy(self)
+        vars(other).update(vars(self), shares=self.stability(n_resamples, random_state))
+        return other
+
     def plot(
         self, query: int = 0, ax: Axes | None = None, *, X_train: Any = None
     ) -> InfluenceDisplay:
@@ -325,6 +357,7 @@ class Explanation:
             "label": None if rows.labels is None else rows.labels[position],
             "prediction": None if rows.predictions is None else rows.predictions[position],
             "probability": None if rows.probabilities is None else rows.probabilities[position],
+            "stability": None if self.shares is None else self.shares[query, place],
         }
         return {name: values for name, values in columns.items() if values is not None}
 
@@ -387,6 +420,7 @@ def _lines(query: Explanation) -> list[list[str]]:
         "score": lambda score: score_text(score, query.sign),
         "prediction": short_text,
         "probability": "{:.3f}".format,
+        "stability": "{:.2f}".format,
     }
     cells = [
         map(formats.get(name, text_of), columns[name][:MAX_ROWS])
