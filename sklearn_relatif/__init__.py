@@ -6,6 +6,7 @@ try:
     from ._version import __version__
     from .explainers import (
         CompactExplainer,
+        Comparison,
         NearestNeighborsExplainer,
         RelatIFExplainer,
         trusted_types,
@@ -23,6 +24,7 @@ except KeyboardInterrupt:
 
 __all__ = [
     "CompactExplainer",
+    "Comparison",
     "Explanation",
     "InfluenceDisplay",
     "NearestNeighborsExplainer",

@@ -92,6 +92,36 @@ class TrainingSet(NamedTuple):
     sample_weight: np.ndarray | None
 
 
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """A fitted estimator taken apart, and what the model in it minimised.
+
+    Attributes
+    ----------
+    model : fitted estimator
+        The one that predicts, at the end of a pipeline or inside a search.
+    transformers : list of fitted transformers
+        What queries go through before they reach it.
+    targets : Targets
+    objective : Objective
+        At the parameters of the model.
+    data : TrainingSet
+        What reached the model.
+    index : ndarray of shape (n_rows,)
+        The labels of these rows.
+    labels : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+        Their targets as the user gave them.
+    """
+
+    model: Any
+    transformers: list[Any]
+    targets: Targets
+    objective: Any
+    data: TrainingSet
+    index: np.ndarray
+    labels: np.ndarray | None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Attribution:
     """What scores training rows for the predictions of a model.
@@ -408,6 +438,51 @@ def prepare_study(
     ConvergenceWarning
         If the model is not at the optimum of these rows.
     """
+    reduced = reduce_fitted(estimator, X, y, sample_weight, seen)
+    model, transformers, fitted = reduced.model, reduced.transformers, reduced.objective
+    features = reduced.data.features
+    kind = own_kind(fitted, kind)
+    if kind == "active_set":
+        prepared = _on_active_set(fitted, model, damping)
+    else:
+        prepared = prepare_curvature(fitted, kind, damping, solver, random_state, verbose)
+    if verbose:
+        print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
+    distance = distance_to_optimum(fitted, prepared, kind, damping)
+    is_frozen = isinstance(estimator, FrozenEstimator)
+    # Of a model that is made of several, the rows as the first of them takes them.
+    numbers = fitted.members[0].features if fitted.members else features
+    if fitted.may_stop_early and not np.isnan(distance):
+        warn_if_far(distance)
+    else:
+        weight = reduced.data.sample_weight
+        warn_if_not_optimal(distance, model, numbers, transformers, weight, is_frozen)
+    return Study(
+        model=model,
+        transformers=transformers,
+        targets=reduced.targets,
+        objective=prepared.objective,
+        curvature=prepared.curvature,
+        solver=prepared.solver,
+        training_rows=_described(prepared.objective, reduced, library_of(X)),
+        n_jobs=n_jobs,
+        estimator=estimator,
+        kind=kind,
+        damping=damping,
+        training_data=reduced.data,
+        distance_to_optimum=distance,
+        verbose=verbose,
+    )
+
+
+def reduce_fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, seen: Recordings) -> Reduced:
+    """Take a fitted estimator apart, and reduce the model in it to its objective.
+
+    Parameters
+    ----------
+    estimator, X, y, sample_weight, seen
+        As of :func:`prepare_study`, which says what is raised.
+    """
     transformers, model = split_pipeline(estimator)
     adapter = adapter_of(model)
     if is_dispatched(X):
@@ -434,39 +509,9 @@ def prepare_study(
     weight = check_sample_weight(sample_weight, features.shape[0])
     adapter.check_weights(model, weight)
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
-    fitted = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
-    targets = thresholded(estimator, model, targets, fitted, features)
-    kind = own_kind(fitted, kind)
-    if kind == "active_set":
-        prepared = _on_active_set(fitted, model, damping)
-    else:
-        prepared = prepare_curvature(fitted, kind, damping, solver, random_state, verbose)
-    if verbose:
-        print(f"solver: {prepared.solver.name}, because {prepared.solver.reason}", file=sys.stderr)
-    distance = distance_to_optimum(fitted, prepared, kind, damping)
-    is_frozen = isinstance(estimator, FrozenEstimator)
-    # Of a model that is made of several, the rows as the first of them takes them.
-    numbers = fitted.members[0].features if fitted.members else features
-    if fitted.may_stop_early and not np.isnan(distance):
-        warn_if_far(distance)
-    else:
-        warn_if_not_optimal(distance, model, numbers, transformers, data.sample_weight, is_frozen)
-    return Study(
-        model=model,
-        transformers=transformers,
-        targets=targets,
-        objective=prepared.objective,
-        curvature=prepared.curvature,
-        solver=prepared.solver,
-        training_rows=_described(prepared.objective, targets, index, shown, library_of(X)),
-        n_jobs=n_jobs,
-        estimator=estimator,
-        kind=kind,
-        damping=damping,
-        training_data=data,
-        distance_to_optimum=distance,
-        verbose=verbose,
-    )
+    objective = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
+    targets = thresholded(estimator, model, targets, objective, features)
+    return Reduced(model, transformers, targets, objective, data, index, shown)
 
 
 def _check_takes_arrays(adapter: Adapter, model: Any, X: Any) -> None:
@@ -492,15 +537,9 @@ def _on_active_set(objective: Any, model: Any, damping: float) -> Prepared:
     return Prepared(ActiveSetObjective(objective), ActiveSetCurvature(), choice)
 
 
-def _described(
-    objective: Any,
-    targets: Targets,
-    index: np.ndarray,
-    labels: np.ndarray | None,
-    library: str | None,
-) -> TrainingRows:
+def _described(objective: Any, reduced: Reduced, library: str | None) -> TrainingRows:
     """What the model makes of each of its training rows."""
-    loss = objective.loss
+    loss, targets, labels = objective.loss, reduced.targets, reduced.labels
 
     def describe(rows: slice) -> tuple[np.ndarray, np.ndarray | None]:
         eta = objective.training_predictor[rows]
@@ -514,7 +553,7 @@ def _described(
     predicted, probabilities = zip(*described, strict=True)
     predictions = np.concatenate(predicted)
     return TrainingRows(
-        index=index,
+        index=reduced.index,
         labels=None if labels is None else labels.copy(),
         predictions=targets.shown(predictions, lambda: predictions),
         probabilities=np.concatenate(probabilities) if loss.has_probabilities else None,

@@ -10,7 +10,6 @@ Wood 2017, section 6.10), as R's mgcv has it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,8 +20,9 @@ import numpy as np
 from ._study import Study
 from .criteria import leverages
 from .curvature import hessian_inverse
-from .losses import Loss
+from .losses import ExpectedCurvature
 from .objectives import LinearObjective
+from .statistics import INTERCEPT, feature_names
 from .utils._frames import frame_of
 from .utils._text import apart
 
@@ -31,7 +31,6 @@ from .utils._text import apart
 PRECISION = np.sqrt(np.finfo(np.float64).eps)
 #: Residuals of this share of the predictions are rounding.
 ROUNDING = 10 * np.finfo(np.float64).eps
-INTERCEPT = "intercept"
 
 
 def diagnostics(study: Study, dfbetas: bool = True) -> Any:
@@ -188,27 +187,6 @@ def _parameter_names(study: Study, objective: LinearObjective) -> list[str]:
     if objective.columns is not None:
         names = [names[column] for column in objective.columns]
     return [*names, INTERCEPT] if objective.jacobian.fit_intercept else names
-
-
-def feature_names(study: Study) -> list[str]:
-    """The names of the features that reach the model; ``x0``, ``x1``, ... where they have none.
-
-    Parameters
-    ----------
-    study : Study
-    """
-    n_features = math.prod(study.training_data.features.shape[1:])
-    names = getattr(study.model, "feature_names_in_", None)
-    if names is None and study.transformers:
-        names = getattr(study.estimator, "feature_names_in_", None)
-        try:
-            for transformer in study.transformers:
-                names = transformer.get_feature_names_out(names)
-        except (AttributeError, TypeError, ValueError):  # Some transformers name nothing.
-            names = None
-    if names is None or len(names) != n_features:
-        names = [f"x{column}" for column in range(n_features)]
-    return list(map(str, names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -394,48 +372,3 @@ class DeletionSteps:
         """Number of parameters that are determined, in the columns of the user."""
         is_penalised = self.objective.penalty[0, 0] > 0
         return self.curvature.n_free + round(self._outside().sum()) * bool(is_penalised)
-
-
-class ExpectedCurvature(Loss):
-    """A likelihood whose second derivative is the expected one: the loss of Fisher scoring.
-
-    Parameters
-    ----------
-    loss : Loss
-        It ``has_fisher``.
-    """
-
-    has_fisher = True
-
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-        self.n_outputs = loss.n_outputs
-        self.couples_outputs = loss.couples_outputs
-        self.softmax_contrasts = loss.softmax_contrasts
-        self.has_gauge = loss.has_gauge
-        self.has_dispersion = loss.has_dispersion
-        self.has_probabilities = loss.has_probabilities
-
-    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        return self.loss.value(y, eta)
-
-    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        return self.loss.residual(y, eta)
-
-    def second_derivative(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        return self.loss.fisher_weight(eta)
-
-    def fisher_weight(self, eta: np.ndarray) -> np.ndarray:
-        return self.loss.fisher_weight(eta)
-
-    def predict(self, eta: np.ndarray) -> np.ndarray:
-        return self.loss.predict(eta)
-
-    def probabilities(self, eta: np.ndarray) -> np.ndarray:
-        return self.loss.probabilities(eta)
-
-    def scores(self, eta: np.ndarray) -> np.ndarray:
-        return self.loss.scores(eta)
-
-    def from_scores(self, scores: np.ndarray) -> np.ndarray:
-        return self.loss.from_scores(scores)

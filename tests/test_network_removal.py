@@ -351,7 +351,7 @@ def test_orders_that_do_not_exist_are_refused_with_those_that_do(data, explainer
     X, y, X_new, y_new = data
     for method in (
         explainer.removal_effect,
-        lambda *_: explainer.removal_effect_on("log_loss", X_new),
+        partial(explainer.removal_effect_on, "log_loss"),
     ):
         with pytest.raises(ValueError, match=r"'first'.*'pbrf'.*'retrain'"):
             method(X_new, y_new)

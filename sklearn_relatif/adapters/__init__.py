@@ -24,6 +24,7 @@ from . import (  # noqa: F401 (they register)
     _torch,
 )
 from ._base import Adapter, KeptData, OutputLayer
+from ._chosen import chosen, held
 from ._head import linear_head
 from ._last_layer import last_layer_objective
 from ._linear import LinearAdapter, Parameters
@@ -79,7 +80,9 @@ __all__ = [
     "Targets",
     "TrainingData",
     "adapter_of",
+    "chosen",
     "find_adapter",
+    "held",
     "innermost_path",
     "is_sampler",
     "is_searched",

@@ -155,6 +155,24 @@ class Adapter:
         scores: np.ndarray = model.decision_function(X)
         return scores
 
+    # --- what a fit chooses ----------------------------------------------------------------
+
+    def chosen(self, model: Any) -> dict[str, Any]:
+        """Parameters that the fit of a model has searched for, by their names; see :meth:`held`."""
+        return {}
+
+    def held(self, model: Any) -> Any:
+        """An estimator, to be fitted, that is given what the fit of a model has chosen.
+
+        Where there was nothing to choose, it is that of the model itself.
+
+        Raises
+        ------
+        ValueError
+            If no estimator takes what was chosen.
+        """
+        return clone(model)
+
     # --- without some rows -----------------------------------------------------------------
 
     def removal_changes_objective(self, model: Any) -> bool:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LassoLars,
+    MultiTaskElasticNet,
+    MultiTaskLasso,
+    OrthogonalMatchingPursuit,
+)
 
 from ..losses import SquaredError
 from ..objectives import GroupedObjective, build_objective
+from ._chosen import given
 from ._least_squares import LinearRegressionAdapter
 from ._linear import LinearAdapter
 from ._registry import register
@@ -55,6 +64,12 @@ class ElasticNetCVAdapter(ElasticNetAdapter):
     def removal_changes_objective(self, model):
         return True
 
+    def chosen(self, model):
+        return {"alpha": float(model.alpha_), "l1_ratio": float(model.l1_ratio_)}
+
+    def held(self, model):
+        return given(ElasticNet, model, **self.chosen(model))
+
 
 class LassoAdapter(ElasticNetAdapter):
     """Lasso, and LassoLars, which is at its optimum where the LARS path has come to ``alpha``."""
@@ -64,18 +79,33 @@ class LassoAdapter(ElasticNetAdapter):
 
 
 class LassoCVAdapter(LassoAdapter):
-    """LassoCV, LassoLarsCV and LassoLarsIC, which search for their penalty.
+    """LassoCV, which searches for its penalty."""
 
-    LassoLarsIC ends where its path turns, with a feature at zero that is about to enter. What
-    removals do to first order, or by a step, is told with the features that are in; retraining
-    lets others enter.
-    """
+    #: Takes the penalty that was found.
+    kind: type = Lasso
 
     def strength(self, model):
         return model.alpha_, 1.0
 
     def removal_changes_objective(self, model):
         return True
+
+    def chosen(self, model):
+        return {"alpha": float(model.alpha_)}
+
+    def held(self, model):
+        return given(self.kind, model, **self.chosen(model))
+
+
+class LassoPathAdapter(LassoCVAdapter):
+    """LassoLarsCV and LassoLarsIC.
+
+    LassoLarsIC ends where its path turns, with a feature at zero that is about to enter. What
+    removals do to first order, or by a step, is told with the features that are in; retraining
+    lets others enter.
+    """
+
+    kind = LassoLars
 
 
 class MultiTaskAdapter(ElasticNetAdapter):
@@ -110,13 +140,35 @@ class MultiTaskLassoAdapter(MultiTaskAdapter):
 
 
 class MultiTaskCVAdapter(MultiTaskAdapter):
-    """MultiTaskElasticNetCV and MultiTaskLassoCV, which search for their penalty."""
+    """MultiTaskElasticNetCV, which searches for its penalty."""
 
     def strength(self, model):
-        return model.alpha_, getattr(model, "l1_ratio_", 1.0)
+        return model.alpha_, model.l1_ratio_
 
     def removal_changes_objective(self, model):
         return True
+
+    def chosen(self, model):
+        return {"alpha": float(model.alpha_), "l1_ratio": float(model.l1_ratio_)}
+
+    def held(self, model):
+        return given(MultiTaskElasticNet, model, **self.chosen(model))
+
+
+class MultiTaskLassoCVAdapter(MultiTaskAdapter):
+    """MultiTaskLassoCV, which searches for its penalty."""
+
+    def strength(self, model):
+        return model.alpha_, 1.0
+
+    def removal_changes_objective(self, model):
+        return True
+
+    def chosen(self, model):
+        return {"alpha": float(model.alpha_)}
+
+    def held(self, model):
+        return given(MultiTaskLasso, model, **self.chosen(model))
 
 
 class SupportAdapter(LinearRegressionAdapter):
@@ -133,6 +185,16 @@ class SupportAdapter(LinearRegressionAdapter):
 
     def removal_changes_objective(self, model):
         return True
+
+
+class SupportCVAdapter(SupportAdapter):
+    """OrthogonalMatchingPursuitCV, which searches for the number of features."""
+
+    def chosen(self, model):
+        return {"n_nonzero_coefs": int(model.n_nonzero_coefs_)}
+
+    def held(self, model):
+        return given(OrthogonalMatchingPursuit, model, **self.chosen(model))
 
 
 class LarsAdapter(SupportAdapter):
@@ -157,17 +219,14 @@ class LarsAdapter(SupportAdapter):
 register("sklearn.linear_model.ElasticNet", ElasticNetAdapter())
 register("sklearn.linear_model.ElasticNetCV", ElasticNetCVAdapter())
 register(["sklearn.linear_model.Lasso", "sklearn.linear_model.LassoLars"], LassoAdapter())
+register("sklearn.linear_model.LassoCV", LassoCVAdapter())
 register(
-    [f"sklearn.linear_model.{name}" for name in ("LassoCV", "LassoLarsCV", "LassoLarsIC")],
-    LassoCVAdapter(),
+    ["sklearn.linear_model.LassoLarsCV", "sklearn.linear_model.LassoLarsIC"], LassoPathAdapter()
 )
 register("sklearn.linear_model.MultiTaskElasticNet", MultiTaskAdapter())
 register("sklearn.linear_model.MultiTaskLasso", MultiTaskLassoAdapter())
-register(
-    [f"sklearn.linear_model.MultiTask{name}CV" for name in ("ElasticNet", "Lasso")],
-    MultiTaskCVAdapter(),
-)
+register("sklearn.linear_model.MultiTaskElasticNetCV", MultiTaskCVAdapter())
+register("sklearn.linear_model.MultiTaskLassoCV", MultiTaskLassoCVAdapter())
 register("sklearn.linear_model.Lars", LarsAdapter())  # And LarsCV, which is derived from it.
-register(
-    [f"sklearn.linear_model.OrthogonalMatchingPursuit{end}" for end in ("", "CV")], SupportAdapter()
-)
+register("sklearn.linear_model.OrthogonalMatchingPursuit", SupportAdapter())
+register("sklearn.linear_model.OrthogonalMatchingPursuitCV", SupportCVAdapter())

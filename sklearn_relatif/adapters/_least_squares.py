@@ -15,9 +15,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from sklearn.linear_model import Ridge, RidgeClassifier
 
 from ..losses import SquaredError, SquaredMargin, binary_codebook, one_vs_rest_codebook
 from ..objectives import build_objective
+from ._chosen import given, one_value
 from ._class_weight import class_weight_of_rows
 from ._linear import LinearAdapter, Parameters
 from ._registry import register
@@ -108,9 +110,15 @@ class SearchedAdapter(LeastSquaresAdapter):
     def removal_changes_objective(self, model):
         return True
 
+    def chosen(self, model):
+        return {"alpha": one_value(model.alpha_)}
+
 
 class RidgeCVAdapter(SearchedAdapter):
     """RidgeCV, whose ``alpha_`` is that of all targets or of each."""
+
+    def held(self, model):
+        return given(Ridge, model, alpha=model.alpha_)
 
 
 class RidgeClassifierAdapter(RidgeAdapter):
@@ -132,6 +140,9 @@ class RidgeClassifierAdapter(RidgeAdapter):
 class RidgeClassifierCVAdapter(SearchedAdapter, RidgeClassifierAdapter):
     """RidgeClassifierCV."""
 
+    def held(self, model):
+        return given(RidgeClassifier, model, alpha=model.alpha_)
+
 
 class BayesianRidgeAdapter(LeastSquaresAdapter):
     """BayesianRidge at the precisions of its fit: Lambda is ``lambda_ / alpha_``."""
@@ -144,6 +155,15 @@ class BayesianRidgeAdapter(LeastSquaresAdapter):
     def removal_changes_objective(self, model):
         """Other rows are of other precisions, which removal holds."""
         return True
+
+    def chosen(self, model):
+        return {"precisions": one_value(self.l2(model))}
+
+    def held(self, model):
+        raise ValueError(
+            f"{type(model).__name__} finds its precisions anew in each fit, and there is no "
+            "estimator that is given them: what they do cannot be told apart."
+        )
 
 
 class ARDRegressionAdapter(BayesianRidgeAdapter):

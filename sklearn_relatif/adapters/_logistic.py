@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from ..losses import LogLoss, Loss, MultinomialLogLoss, binary_codebook, one_vs_rest_codebook
 from ..objectives import build_objective
+from ._chosen import given, one_value
 from ._class_weight import class_weight_of_rows
 from ._linear import LinearAdapter, Parameters
 from ._registry import register
@@ -95,6 +97,20 @@ class LogisticCVAdapter(LogisticAdapter):
 
     def removal_changes_objective(self, model):
         return True
+
+    def chosen(self, model):
+        ratio = one_value(model.l1_ratio_)
+        strength = {"C": one_value(model.C_)}
+        return strength if ratio is None else {**strength, "l1_ratio": ratio}
+
+    def held(self, model):
+        parameters = self.chosen(model)
+        if np.ndim(parameters["C"]):
+            raise ValueError(
+                "LogisticRegressionCV has chosen another C for each class, and no estimator takes "
+                "several: what the choice does cannot be told apart."
+            )
+        return given(LogisticRegression, model, intercept_scaling=1.0, **parameters)
 
     def _class_weight_in_problem(self, model, k, y, sample_weight):
         return self.class_weight(model, y, sample_weight)

@@ -179,7 +179,7 @@ def warn_if_transform_differs(estimator) -> None:
             "that reach the model; or pass them, if you have them: "
             "RelatIFExplainer.from_fitted(pipeline[-1], X_seen, y_seen).",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -33,6 +33,8 @@ class Targets:
         Whether rows have any.
     are_columns : bool, default=False
         Whether even one of them is a column, to models that take y in two dimensions only.
+    cut : float or None, default=None
+        The least score that the positive class has, where a threshold gives the labels.
     """
 
     has_classes: bool
@@ -41,6 +43,7 @@ class Targets:
     are_numbers = False
     are_known = True
     are_columns = False
+    cut: Any = None
 
     def handed_on(self, labels: np.ndarray) -> np.ndarray:
         """Labels of the user as they reach the model."""

@@ -157,7 +157,7 @@ def mean_influence(study, X_test, y_test):
     objective = study.objective
     if objective.has_first_order:
         query = study.query(X_test, y_test)
-        mean_loss = metric_of("log_loss", objective.loss, query.y)
+        mean_loss = metric_of("mean_loss", study, query, y_test)
         return removal_effect_on(study, mean_loss, query, None, "first")
     total, n_queries = np.zeros(objective.n_rows), len(y_test)
     X_test, y_test = sliceable(X_test), np.asarray(y_test)

@@ -4,13 +4,56 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..removal import find_flip_set
-from ..results import FlipSet
+from ..fragility import find_flip_set, find_fragile_set
+from ..results import FlipSet, FragileSet
 from ._studied import study_of
 
 
 class FragilityMixin:
     """Sets of rows that hold a conclusion, for :class:`RelatIFExplainer`."""
+
+    def fragility(
+        self, statistic: Any, *, threshold: float = 0.0, max_rows: int | None = None
+    ) -> FragileSet:
+        """Find training rows without which a number would be on the other side of a threshold.
+
+        Parameters
+        ----------
+        statistic : str, callable or object of :mod:`sklearn_relatif.statistics`
+            ``"coef:NAME"``: a coefficient, by the name of its column after preprocessing, or by
+            ``x0``, ``x1``, ...; ``"coef:intercept"``. Of models with several classes or targets,
+            ``"coef:NAME:CLASS"``. ``"tstat:NAME"``: its t-statistic, with the classical standard
+            error or, by ``"tstat:NAME:HC1"``, a sandwich one. ``"coef:A - coef:B"``: a difference.
+            A function of the parameters. Metrics of test rows, gaps between groups of people and
+            the comparison of two models are objects:
+            :class:`~sklearn_relatif.statistics.MetricOn`,
+            :class:`~sklearn_relatif.statistics.GroupGap`, :class:`~sklearn_relatif.Comparison`.
+        threshold : float, default=0.0
+        max_rows : int, default=None
+            Largest set to look for. None: half of the rows.
+
+        Returns
+        -------
+        FragileSet
+
+        Raises
+        ------
+        TypeError
+            If the model is of a kind that has no first-order effects of rows on its parameters.
+        ValueError
+            If there is no such number, or it is at the threshold.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
+        >>> print(explainer.fragility("coef:age"))
+        Without 1 training row (102; 0.23 % of 442) coef:age rises from -10.0099 to 7.6718, past 0.
+        """
+        return find_fragile_set(study_of(self), statistic, threshold, max_rows)
 
     def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
         """Find training rows without which the model would predict another label for a row.

@@ -33,6 +33,7 @@ from ..audit import AuditReport, DataSource, audit
 from ..criteria import CRITERIA, named_criteria
 from ..curvature import CURVATURES, SOLVERS
 from ..diagnostics import diagnostics
+from ..procedure import Procedure
 from ..results import Explanation, SolverChoice, TrainingRows
 from ..search import SIGNS
 from ..utils._arrays import beside
@@ -241,6 +242,8 @@ class RelatIFExplainer(
     distance_to_optimum_: float
     training_rows_: TrainingRows
     _study: Study
+    #: Explainers are saved without, and rows that were given to ``fit`` are not copied.
+    _procedure: Procedure | None = None
 
     def __init__(
         self,
@@ -483,6 +486,8 @@ class RelatIFExplainer(
         passed, weight = handed_on(self, prefix, sample_weight, fit_params, X)
         if weight is not None and is_dispatched(X):
             passed = {key: beside(X, own) if own is weight else own for key, own in passed.items()}
+        to_fit = given if is_dispatched(given) else y
+        procedure = Procedure.of(self.estimator, X, to_fit, passed, weight)
         estimator, seen = clone(self.estimator), Recordings()
         with fit_task(self, 2, X, y) as step:
             with (
@@ -490,7 +495,7 @@ class RelatIFExplainer(
                 recording(estimator, seen),
                 refused_by_fit(estimator, X),
             ):
-                estimator = estimator.fit(X, given if is_dispatched(given) else y, **passed)
+                estimator = estimator.fit(X, to_fit, **passed)
             with step("factor curvature"), jobs(self.n_jobs):
                 study = prepare_study(
                     estimator,
@@ -507,7 +512,8 @@ class RelatIFExplainer(
                 )
                 study.factors(self.criterion)
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
-        self._study, self.estimator_, self.solver_ = study, study.estimator, study.solver
+        self._study, self._procedure = study, procedure
+        self.estimator_, self.solver_ = study.estimator, study.solver
         self.distance_to_optimum_ = study.distance_to_optimum
         self.training_rows_ = study.training_rows
         return self
@@ -933,6 +939,11 @@ class RelatIFExplainer(
                 "with a hinge loss and an unpenalised intercept, whose solution can be followed."
             )
         return intervals
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_procedure", None)
+        return state
 
     def _check_params(self) -> None:
         check_choice("criterion", self.criterion, CRITERIA)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import procedure as whole
+from ..procedure import PROCEDURES, Asked, Procedure
 from ..removal import (
     CORRELATIONS,
     ORDERS,
@@ -34,18 +36,29 @@ class RemovalMixin:
         criterion: str
         n_retrainings: int
         random_state: Any
+        _procedure: Procedure | None
 
     def removal_effect(
-        self, X: Any, y: Any = None, groups: Any = None, *, order: str = "newton"
+        self,
+        X: Any,
+        y: Any = None,
+        groups: Any = None,
+        *,
+        order: str = "newton",
+        procedure: str = "model",
+        return_parts: bool = False,
     ) -> Any:
         """Change of each query's loss when training rows are removed and the model refitted.
 
-        The weights of the rows that stay, the parameters of the penalty and the kernel are held:
-        balanced class weights, a penalty that was searched for (LogisticRegressionCV), and
-        ``gamma="scale"`` are not computed anew. A penalty that counts rows, as ``alpha`` times
-        their number, counts those that are left (but for SGD with a hinge loss). The change is that
-        between two models at their optimum: with "newton" and "retrain", the model of all rows
-        is first trained to it, from where its fit has stopped.
+        With ``procedure="model"``, the weights of the rows that stay, the parameters of the penalty
+        and the kernel are held: balanced class weights, a penalty that was searched for
+        (LogisticRegressionCV), and ``gamma="scale"`` are not computed anew, nor is anything in
+        front of the model in a pipeline. A penalty that counts rows, as ``alpha`` times their
+        number, counts those that are left (but for SGD with a hinge loss). With
+        ``procedure="all"`` all of this is done again, as ``fit`` does it.
+
+        The change is that between two models at their optimum: with "newton" and "retrain", the
+        model of all rows is first trained to it, from where its fit has stopped.
 
         Parameters
         ----------
@@ -73,26 +86,40 @@ class RemovalMixin:
             near the parameters as they are that keeps all predictions but gives up the rows, with
             the ``damping`` of the explainer. Its derivative in the weight of the rows is "first"
             by ``curvature="gauss_newton"``.
+        procedure : {"model", "all"}, default="model"
+            What is done again without the rows. "model": only the model at the end is trained.
+            "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
+            folds, class weights and thresholds included. By order="retrain" it is done by the
+            estimator itself, in as many jobs as ``n_jobs`` says, and each model is then brought to
+            its optimum. Rows are those that were given to ``fit``. The loss is the one that the
+            refitted model minimises, through the refitted preprocessing.
+        return_parts : bool, default=False
+            Whether to return which part of the effect comes from where, too. Needs
+            ``procedure="all"``.
 
         Returns
         -------
-        ndarray or data frame of shape (n_queries, n_rows) or (n_queries, n_groups)
+        effect : ndarray or data frame of shape (n_queries, n_rows) or (n_queries, n_groups)
             Positive: the rows helped. Of queries in a data frame, one of the same library: its
             columns are called by the index labels of the training rows or by the labels of the
             groups, and its rows as the queries are. (Where frames have no index, the first column,
             ``query``, has the positions of the queries.) Otherwise an array, with groups in the
             sorted order of their labels.
+        parts : ProcedureParts
+            Only with ``return_parts=True``. Its arrays add up to the effect.
 
         Raises
         ------
         ValueError
             If an argument is invalid, or a removal leaves no row of a class (but for "first"):
-            then there is no model of all classes without the rows.
+            then there is no model of all classes without the rows. With ``procedure="all"`` also
+            for networks, and where a search chooses a model of another loss.
 
         Warns
         -----
         UserWarning
-            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``.
+            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``; or if
+            doing everything again for all rows does not lead to the model that is explained.
         ConvergenceWarning
             If a model to retrain has no optimum, because classes are told apart by a direction
             that bears no penalty; if double precision leaves few digits of what an SVM becomes;
@@ -110,11 +137,34 @@ class RemovalMixin:
         >>> vendors = ["A", "B", None] * 50
         >>> explainer.removal_effect(X[:3], y[:3], groups=vendors).shape
         (3, 2)
+
+        What the choice of the penalty adds, on removing the first ten rows together:
+
+        >>> from sklearn.linear_model import RidgeCV
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> explainer = RelatIFExplainer(RidgeCV(alphas=[0.01, 0.1, 1.0])).fit(X, y)
+        >>> first_ten = [0] * 10 + [None] * 432
+        >>> effect, parts = explainer.removal_effect(
+        ...     X[:50], y[:50], first_ten, order="retrain", procedure="all", return_parts=True
+        ... )
+        >>> bool(abs(parts.model + parts.preprocessing + parts.penalty - effect).max() < 1e-9)
+        True
         """
         check_choice("order", order, ORDERS)
+        check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
-        effect = removal_effect(study, study.query(X, y), groups, order)
-        return labelled(effect, X, *_removed(study, groups), "removal_effect")
+        query = study.query(X, y)
+        if procedure == "model":
+            _refuse_parts(return_parts)
+            effect = removal_effect(study, query, groups, order)
+            return labelled(effect, X, *_removed(study, groups), "removal_effect")
+        asked = Asked(study, self._procedure_of_fit(), X, query)
+        effect, parts = whole.removal_effect(asked, groups, order, return_parts)
+        name = "row" if groups is None else "group"
+        removed = whole.removed_labels(asked, groups)
+        effect = labelled(effect, X, removed, name, "removal_effect")
+        return (effect, parts) if return_parts else effect
 
     def removal_effect_on(
         self,
@@ -125,6 +175,8 @@ class RemovalMixin:
         *,
         order: str = "newton",
         sensitive: Any = None,
+        procedure: str = "model",
+        return_parts: bool = False,
     ) -> Any:
         """Change of any number that depends on predictions, on removing training rows.
 
@@ -151,14 +203,21 @@ class RemovalMixin:
             number itself.
         sensitive : array-like of shape (n_queries,), default=None
             The group of people that each row belongs to, for gaps between groups.
+        procedure : {"model", "all"}, default="model"
+            What is done again without the rows, as in :meth:`removal_effect`.
+        return_parts : bool, default=False
+            Whether to return which part of the effect comes from where, too. Needs
+            ``procedure="all"``.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_groups,), or data frame
+        effect : ndarray of shape (n_rows,) or (n_groups,), or data frame
             Change of the number, the groups in the sorted order of their labels. Of queries in a
             data frame, one of the same library with the column ``change``, by the index labels of
             the training rows or the labels of the groups: they are its index, or where frames have
             none, the column ``row`` or ``group``.
+        parts : ProcedureParts
+            Only with ``return_parts=True``. Its arrays add up to the effect.
 
         Raises
         ------
@@ -180,19 +239,29 @@ class RemovalMixin:
         (569,)
         """
         check_choice("order", order, ORDERS)
+        check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         query = study.query(X, y)
-        of_rows = metric_of(metric, study.objective.loss, query.y, sensitive)
-        effect = removal_effect_on(study, of_rows, query, groups, order)
+        of_rows = metric_of(metric, study, query, y, sensitive)
+        if procedure == "model":
+            _refuse_parts(return_parts)
+            effect = removal_effect_on(study, of_rows, query, groups, order)
+            removed, name = _removed(study, groups)
+        else:
+            asked = Asked(study, self._procedure_of_fit(), X, query)
+            effect, parts = whole.removal_effect_on(of_rows, asked, groups, order, return_parts)
+            removed = whole.removed_labels(asked, groups)
+            name = "row" if groups is None else "group"
         library = library_of(X)
-        if library is None:
-            return effect
-        return frame_of({"change": effect}, library, "removal_effect_on", *_removed(study, groups))
+        if library is not None:
+            effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
+        return (effect, parts) if return_parts else effect
 
-    def retrain_without(self, rows: Sequence[Any]) -> list[Any]:
+    def retrain_without(self, rows: Sequence[Any], *, procedure: str = "model") -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
 
-        Preprocessing is held fixed; only the model at the end is trained again. As in
+        With ``procedure="model"`` preprocessing is held fixed; only the model at the end is trained
+        again. As in
         :meth:`removal_effect`, the weights of the rows that stay, the penalty and the kernel are
         what they were for all rows. Linear models are trained to the level of rounding; without
         any rows to do without, that is the model of all rows at its optimum. Kernel SVMs are
@@ -204,13 +273,17 @@ class RemovalMixin:
         rows : sequence
             Each item is a row position, not a label of an index, or an array of row positions, to
             train without.
+        procedure : {"model", "all"}, default="model"
+            What is done again without the rows. "all": everything that ``fit`` does, by the
+            estimator itself.
 
         Returns
         -------
         list of estimators, one an item
-            Copies of ``estimator_`` (without FrozenEstimator or search around it) with other
-            coefficients. A kernel SVM holds the values that its kernel and its weights had
-            for all rows: a number as ``gamma``, and no ``class_weight``.
+            With ``procedure="all"`` they are whole, with their search, as their own ``fit`` has
+            left them. With "model", copies of ``estimator_`` (without FrozenEstimator or search
+            around it) with other coefficients. A kernel SVM holds the values that its kernel and
+            its weights had for all rows: a number as ``gamma``, and no ``class_weight``.
 
         Examples
         --------
@@ -223,7 +296,27 @@ class RemovalMixin:
         >>> without_two.predict(X[[70]])
         array([2])
         """
-        return retrain_without(study_of(self), rows)
+        check_choice("procedure", procedure, PROCEDURES)
+        study = study_of(self)
+        if procedure == "all":
+            return whole.retrain_without(study, self._procedure_of_fit(), rows)
+        return retrain_without(study, rows)
+
+    def _procedure_of_fit(self) -> Procedure:
+        """What this explainer was fitted by.
+
+        Raises
+        ------
+        ValueError
+            If it is not known any more.
+        """
+        if self._procedure is None:
+            raise ValueError(
+                "procedure='all' does again what fit did, and this explainer does not have what it "
+                "was given any more: explainers are saved without. Fit it again, or rebuild it by "
+                "RelatIFExplainer.from_fitted."
+            )
+        return self._procedure
 
     def removal_statistics(
         self, rows: Sequence[Any], X: Any, y: Any = None, *, truth: str = "retrain"
@@ -403,6 +496,15 @@ class RemovalMixin:
         (150, 3)
         """
         return loo_probabilities(study_of(self))
+
+
+def _refuse_parts(return_parts: bool) -> None:
+    if return_parts:
+        raise ValueError(
+            "return_parts=True tells apart what training, preprocessing and the choice of "
+            "parameters do, which needs procedure='all'; with procedure='model' all but the "
+            "training is held."
+        )
 
 
 def _removed(study: Any, groups: Any) -> tuple[np.ndarray, str]:

@@ -10,15 +10,10 @@ from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKerne
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
 from ._layered import LayeredJacobian, Layers
 from ._linear import LinearJacobian
-from ._module import (
-    ModuleFunction,
-    ModuleJacobian,
-    ModuleLayer,
-    last_linear,
-    log_of_probabilities,
-    module_rows,
-    parameter_names,
-)
+from ._module import ModuleJacobian, log_of_probabilities
+from ._module_function import ModuleFunction
+from ._module_layer import ModuleLayer, last_linear, parameter_names
+from ._module_rows import module_rows
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 

@@ -13,6 +13,7 @@ from ._composed import (
     VoteLoss,
     side_by_side,
 )
+from ._expected import ExpectedCurvature
 from ._glm import (
     BinomialDeviance,
     Domain,
@@ -64,6 +65,7 @@ __all__ = [
     "CoupledSquaredError",
     "Domain",
     "EpsilonInsensitive",
+    "ExpectedCurvature",
     "GivenLink",
     "Hinge",
     "Hinges",

@@ -47,6 +47,14 @@ class Loss(ABC):
         Whether that likelihood is known up to a dispersion, which the residuals tell.
     has_probabilities : bool, default=False
         Whether there are ``probabilities`` of classes.
+    has_leads : bool, default=True
+        Of losses of classes, whether these are ahead of one another by what is linear in the
+        predictor, their ``lead``.
+    has_class_scores : bool, default=False
+        Whether ``scores`` are one for each of several classes, the higher the more it is this one.
+    is_averaged : bool, default=False
+        Whether the model ranks rows by what it averages over predictors that might be, and not by
+        this one.
     is_of_errors : bool, default=False
         Whether residuals are those of differences between predictor and target, so that of small
         ones rounding leaves few digits.
@@ -63,6 +71,9 @@ class Loss(ABC):
     has_fisher: bool = False
     has_dispersion: bool = False
     has_probabilities: bool = False
+    has_leads: bool = True
+    has_class_scores: bool = False
+    is_averaged: bool = False
     is_of_errors: bool = False
 
     @abstractmethod

@@ -23,6 +23,7 @@ class CalibratedLoss(Loss):
     """
 
     has_probabilities = True
+    has_leads = False
 
     def __init__(self, member: Loss, slopes: np.ndarray, offsets: np.ndarray) -> None:
         self.member = member

@@ -29,6 +29,8 @@ class ComposedLoss(Loss):
         The outputs of each member.
     """
 
+    has_leads = False
+
     def __init__(self, members: Sequence[Loss]) -> None:
         self.members = tuple(members)
         ends = np.cumsum([loss.n_outputs for loss in self.members]).tolist()
@@ -186,6 +188,8 @@ class ProblemsLoss(SummedLosses):
         self.confidence = confidence
         self.is_vote = is_vote
         self.has_probabilities = has_probabilities
+        self.has_leads = confidence == "score" and self.n_outputs == len(self.members)
+        self.has_class_scores = self.has_leads and not is_vote and len(codebook) > 2
 
     def targets(self, y: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         # Any side does where a class takes no part and counts nothing.
@@ -232,9 +236,39 @@ class ProblemsLoss(SummedLosses):
         total = positive.sum(axis=1, keepdims=True)
         return positive / np.where(total > 0, total, 1)
 
+    def _log_positive(self, eta: np.ndarray) -> np.ndarray:
+        """``log p`` of the side 1 of each problem, shape (n, n_members)."""
+        side = np.ones(len(eta), np.intp)
+        both = zip(self.members, self.predictors(eta), strict=True)
+        return np.column_stack([loss.log_probability(side, own) for loss, own in both])
+
+    def log_probability(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """That of one of two classes, or of a class' own problem, normalised, shape (n,)."""
+        if len(self.codebook) == 2:
+            return self.members[0].log_probability(y, eta)
+        log_shares = log_softmax(self._log_positive(eta), axis=1)
+        own: np.ndarray = log_shares[np.arange(len(y)), y]
+        return own
+
+    def log_probability_direction(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if len(self.codebook) == 2:
+            return self.members[0].log_probability_direction(y, eta)
+        shares = np.exp(log_softmax(self._log_positive(eta), axis=1))
+        own, side = (np.arange(len(y)), y), np.ones(len(y), np.intp)
+        shares[own] = 0
+        shares[own] = -shares.sum(axis=1)
+        # What raises the probability of another class lowers that of a row's own.
+        directions = []
+        for loss, share, column in zip(self.members, shares.T, self.columns, strict=True):
+            norm, unit = loss.log_probability_direction(side, eta[:, column])
+            directions.append((np.abs(share) * norm, -np.sign(share)[:, None] * unit))
+        return side_by_side(directions)
+
     def lead(self, label: int, rival: int) -> np.ndarray:
         """As of one model with an output a problem, where that is what members are."""
-        if self.confidence != "score" or self.n_outputs > len(self.members):
+        if not self.has_leads:
             return super().lead(label, rival)
         own, other = self.codebook[[label, rival]]
         lead: np.ndarray = np.where((own >= 0) & (other >= 0), own - other, 0).astype(np.float64)

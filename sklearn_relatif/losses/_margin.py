@@ -49,7 +49,10 @@ class MarginLoss(Loss):
 
     def __init__(self, codebook: np.ndarray) -> None:
         self.codebook = codebook
-        self.n_outputs = codebook.shape[1]
+        n_classes, self.n_outputs = codebook.shape
+        self.has_class_scores = n_classes > 2 and np.array_equal(
+            codebook, one_vs_rest_codebook(n_classes)
+        )
 
     def _signs(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         return self.codebook.astype(eta.dtype)[y]
@@ -286,4 +289,5 @@ class LatentLogLoss(LogLoss):
     """
 
     has_probabilities = False
+    is_averaged = True
     probabilities = Loss.probabilities

@@ -27,6 +27,7 @@ class MultinomialLogLoss(Loss):
     couples_outputs = True
     has_fisher = True
     has_probabilities = True
+    has_class_scores = True
 
     def __init__(self, n_classes: int, use_contrasts: bool = True) -> None:
         contrasts = helmert_contrasts(n_classes) if use_contrasts else np.eye(n_classes)

@@ -20,6 +20,7 @@ class NearestMargin(Loss):
 
     has_curvature = False
     has_gauge = True
+    has_class_scores = True
 
     def __init__(self, n_classes: int) -> None:
         self.n_outputs = n_classes

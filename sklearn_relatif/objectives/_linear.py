@@ -421,6 +421,23 @@ class LinearObjective(Objective):
             full[:, -1] = table[:, -1]
         return full
 
+    def parameter_gradient(self, table) -> np.ndarray:
+        """Gradient in the parameters of the objective, by that in :meth:`score_weights`.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_scores, n_features) or (n_scores, n_features + 1)
+
+        Returns
+        -------
+        ndarray of shape (n_params,)
+        """
+        if self.columns is not None:
+            last = [table[:, -1:]] if self.jacobian.fit_intercept else []
+            table = np.hstack([table[:, self.columns], *last])
+        by_output = self.loss.from_scores(self.jacobian.project(table).T)
+        return np.ravel(by_output.T)
+
     # --- curvature -----------------------------------------------------------------------
 
     def sizes(self) -> Sizes:

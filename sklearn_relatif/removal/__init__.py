@@ -3,20 +3,21 @@
 from ._base import ModelsWithout, Remover
 from ._changes import loss_changes, parameter_changes, training_effects
 from ._descent import predictors
-from ._downdate import Downdate
+from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
     TRUTHS,
     loo_predictions,
     loo_probabilities,
     predictors_without,
+    refuse_lost_classes,
     removal_effect,
     removal_effect_on,
     removal_statistics,
+    removals_of,
     retrain_without,
 )
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
-from ._flip import find_flip_set
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
@@ -32,7 +33,6 @@ __all__ = [
     "Remover",
     "correlated",
     "estimate_and_truth",
-    "find_flip_set",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
@@ -43,13 +43,16 @@ __all__ = [
     "polish",
     "predictors",
     "predictors_without",
+    "refuse_lost_classes",
     "removal_effect",
     "removal_effect_on",
     "removal_statistics",
+    "removals_of",
     "remover_from",
     "remover_of",
     "retrain",
     "retrain_without",
     "retraining_curvature",
     "training_effects",
+    "without",
 ]

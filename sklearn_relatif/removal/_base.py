@@ -57,6 +57,16 @@ class ModelsWithout:
         """
         raise TypeError(f"{type(self).__name__} have no parameters that can be written down.")
 
+    def objectives(self, removals: Sequence[np.ndarray]) -> Iterator[Any]:
+        """The objective of the rows that are left to each model, at its parameters.
+
+        Parameters
+        ----------
+        removals : sequence of ndarray of int
+            All that were asked for.
+        """
+        raise TypeError(f"{type(self).__name__} have no parameters that can be written down.")
+
 
 class Remover:
     """What is the model without some of its rows?
@@ -90,6 +100,11 @@ class Remover:
     def at_optimum(self, query: Any) -> Any:
         """A query whose Jacobian has the columns of the objective at its optimum."""
         return query
+
+    def predictor(self, query: Any) -> np.ndarray:
+        """Predictor of queries by the model of all rows at its optimum, (n_queries, n_outputs)."""
+        (models,) = self.models_without([np.empty(0, np.intp)], "retrain")
+        return models.predictor_before(query)
 
     def models_without(self, removals: Sequence[np.ndarray], order: str) -> Iterator[ModelsWithout]:
         """Models without each group of rows, in batches.

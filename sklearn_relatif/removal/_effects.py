@@ -49,7 +49,8 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
     if order == "first":
         residual = loss.residual(query.y, study.objective.predictor(query.jacobian))
         return _first_order(study, query.jacobian, residual, groups)
-    removals, query = _removals(study, groups), study.remover.at_optimum(query)
+    removals = removals_of(groups, study.objective.n_rows)
+    query = study.remover.at_optimum(query)
     effect = np.zeros((query.n_rows, len(removals)))
     for models in _models_without(study, removals, order):
         before = loss.value(query.y, models.predictor_before(query))
@@ -76,7 +77,8 @@ def removal_effect_on(
     if order == "first":
         gradient = metric.gradient(study.objective.predictor(query.jacobian))
         return _first_order(study, query.jacobian, gradient, groups, total=True)
-    removals, query = _removals(study, groups), study.remover.at_optimum(query)
+    removals = removals_of(groups, study.objective.n_rows)
+    query = study.remover.at_optimum(query)
     effect = np.zeros(len(removals))
     for models in _models_without(study, removals, order):
         before = metric.values(models.predictor_before(query)[:, None])
@@ -191,9 +193,8 @@ def loo_predictions(study: Any) -> np.ndarray:
     return study.targets.shown(predicted, lambda: predicted)
 
 
-def _removals(study: Any, groups: Any) -> list[np.ndarray]:
-    """The rows of each group, in the order of the groups' labels."""
-    n_rows = study.objective.n_rows
+def removals_of(groups: Any, n_rows: int) -> list[np.ndarray]:
+    """The rows of each group, in the order of the groups' labels; without groups, each row."""
     if groups is None:
         return list(np.arange(n_rows)[:, None])
     _, member = group_labels(groups, n_rows)
@@ -207,7 +208,30 @@ def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
     check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
         return
-    y, counts, classes = study.objective.y, study.objective.sample_weight > 0, study.model.classes_
+    weight, classes = study.objective.sample_weight, study.model.classes_
+    refuse_lost_classes(study.objective.y, weight, classes, removals)
+
+
+def refuse_lost_classes(
+    y: np.ndarray, sample_weight: np.ndarray, classes: np.ndarray, removals: Sequence[np.ndarray]
+) -> None:
+    """Refuse removals that leave no row of a class.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_rows,)
+        The position of each row's class.
+    sample_weight : ndarray of shape (n_rows,)
+        Rows of weight 0 are none of a class.
+    classes : ndarray of shape (n_classes,)
+    removals : sequence of ndarray of int
+
+    Raises
+    ------
+    ValueError
+        That names the rows and the classes.
+    """
+    counts = sample_weight > 0
     n_rows = np.bincount(y[counts], minlength=len(classes))
     for rows in removals:
         lost = n_rows == np.bincount(y[rows[counts[rows]]], minlength=len(classes))

@@ -59,6 +59,10 @@ class SteppedModels(ModelsWithout):
     def tables(self):
         return [self.before.score_weights(weights) for weights in self.weights]
 
+    def objectives(self, removals):
+        for position, weights in zip(self.positions, self.weights, strict=True):
+            yield replace(without(self.before, removals[position]), weights=weights)
+
 
 class SettledModels(SteppedModels):
     """Models with other active parameters than that of all rows: in the columns of the user."""
@@ -66,6 +70,22 @@ class SettledModels(SteppedModels):
     def _predictors(self, query, weights):
         jacobian = self.before.query_jacobian(query.features)
         return super()._predictors(query._replace(jacobian=jacobian), weights)
+
+
+@dataclass(frozen=True)
+class SettledModel(SettledModels):
+    """One of these, whose active set is known.
+
+    Attributes
+    ----------
+    settled : LinearObjective
+        Of the rows that are left, on the active set of its optimum.
+    """
+
+    settled: LinearObjective
+
+    def objectives(self, removals):
+        yield self.settled
 
 
 class SmoothRemover(Remover):
@@ -96,6 +116,10 @@ class SmoothRemover(Remover):
     def at_optimum(self, query):
         # Models without rows are found in this machine's memory.
         return query._replace(jacobian=self.objective.query_jacobian(on_host(query.features)))
+
+    def predictor(self, query):
+        self._say_doubt()
+        return self.objective.predictor(query.jacobian)
 
     def models_without(self, removals, order):
         self._say_doubt()
@@ -205,7 +229,8 @@ def _settled(result, index, rows, position):
         start = weights[0] if result.converged[index] else objective.weights
         settled, is_optimal = settle(replace(without(objective, rows), weights=start))
         table = settled.score_weights()
-        models = SettledModels(np.array([position]), objective.unrestricted(), table[None])
+        at = np.array([position]), objective.unrestricted(), table[None]
+        models = SettledModel(*at, settled=settled)
     if not is_optimal:
         doubt = not_found(f"all rows but {reprlib.repr(rows.tolist())}")
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)

@@ -4,6 +4,8 @@ from ._captions import NEUTRAL_COLOR, OPPOSING_COLOR, SUPPORTING_COLOR
 from ._display import InfluenceDisplay
 from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanation
 from ._flip_set import FlipSet
+from ._fragile_set import FragileSet
+from ._procedure_parts import ProcedureParts
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
 from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
@@ -18,8 +20,10 @@ __all__ = [
     "SUPPORTING_COLOR",
     "Explanation",
     "FlipSet",
+    "FragileSet",
     "InfluenceDisplay",
     "NoResamples",
+    "ProcedureParts",
     "RemovalStatistics",
     "Resampler",
     "SolverChoice",

@@ -41,6 +41,13 @@ class Statistic:
         """
         raise NotImplementedError
 
+    def slope(self, objective: Any) -> np.ndarray | None:
+        """Its gradient in the parameters of an objective, (n_params,), if it is linear in them.
+
+        None where it is not, or depends on the rows beside.
+        """
+        return None
+
 
 class Metric:
     """A number of what a model predicts for some rows with known targets.
@@ -72,25 +79,30 @@ class Metric:
 
 
 class MetricOnRows(Statistic):
-    """A metric of the rows of a Jacobian, as a statistic.
+    """A metric of the predictions for some rows, as a statistic.
 
     Parameters
     ----------
     metric : Metric
-    jacobian : Jacobian
-        Of the rows that the metric is of, in the columns of the objective at its optimum.
+    features : array-like or CSR matrix of shape (n_queries, n_features)
+        Of the rows that the metric is of, as they reach the model.
+    name : str, optional
+        None: that of the metric.
     """
 
-    def __init__(self, metric: Metric, jacobian: Any):
-        self.metric, self.jacobian = metric, jacobian
-        self.name = metric.name
+    def __init__(self, metric: Metric, features: Any, name: str | None = None):
+        self.metric, self.features = metric, features
+        self.name = name or metric.name
 
     def value(self, objective):
-        return float(self.metric.values(objective.predictor(self.jacobian)[:, None])[0])
+        predictor = objective.predictor(objective.query_jacobian(self.features))
+        return float(self.metric.values(predictor[:, None])[0])
 
     def row_effects(self, objective, curvature):
-        gradient = self.metric.gradient(objective.predictor(self.jacobian))
-        pull = self.jacobian.adjoint(gradient[:, None]).astype(objective.dtype)
+        # Without some rows, an L1 penalty may leave other columns.
+        jacobian = objective.query_jacobian(self.features)
+        gradient = self.metric.gradient(objective.predictor(jacobian))
+        pull = jacobian.adjoint(gradient[:, None]).astype(objective.dtype)
         return effects_of(pull, objective, curvature)
 
 

@@ -1,36 +1,118 @@
-"""Statistics of the parameters themselves."""
+"""Statistics of the parameters of a fitted model."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ._base import Statistic, effects_of
 
 
-class Coefficient(Statistic):
-    """One coefficient of a model, as its estimator exposes it.
+class OfTable(Statistic):
+    """What a function makes of the table of parameters, as the estimator exposes them.
+
+    Parameters
+    ----------
+    name : str
+    function : callable
+        From the table, a row a class score and the intercept last, to the number and its gradient
+        in the form of the table.
+    is_linear : bool, default=False
+        Whether the gradient is the same everywhere.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        is_linear: bool = False,
+    ):
+        self.name, self.function, self.is_linear = name, function, is_linear
+
+    def value(self, objective):
+        return float(self.function(objective.score_weights())[0])
+
+    def row_effects(self, objective, curvature):
+        gradient = self._gradient(objective)[None].astype(objective.dtype)
+        return effects_of(gradient, objective, curvature)
+
+    def slope(self, objective):
+        return self._gradient(objective) if self.is_linear else None
+
+    def _gradient(self, objective):
+        table = objective.score_weights()
+        gradient = np.asarray(self.function(table)[1], dtype=np.float64)
+        if gradient.shape != table.shape:
+            raise ValueError(
+                f"The gradient of {self.name} must have the shape {table.shape} of the parameters; "
+                f"got {gradient.shape}."
+            )
+        return objective.parameter_gradient(gradient)
+
+
+def coefficient(name: str, place: tuple[int, int], shape: tuple[int, int]) -> OfTable:
+    """One of the parameters.
 
     Parameters
     ----------
     name : str
     place : tuple of int
-        Row and column in the table of parameters, whose last column is the intercept.
+        Row and column in the table.
+    shape : tuple of int
+        Of the table.
+    """
+    unit = np.zeros(shape)
+    unit[place] = 1
+    return OfTable(name, lambda table: (table[place], unit), is_linear=True)
+
+
+class Gap(Statistic):
+    """How much larger a statistic is than another one of the same model.
+
+    Parameters
+    ----------
+    name : str
+    first, second : Statistic
     """
 
-    def __init__(self, name: str, place: tuple[int, int]):
-        self.name, self.place = name, place
+    def __init__(self, name: str, first: Statistic, second: Statistic):
+        self.name, self.first, self.second = name, first, second
 
     def value(self, objective):
-        return float(objective.score_weights()[self.place])
+        return self.first.value(objective) - self.second.value(objective)
 
     def row_effects(self, objective, curvature):
-        return effects_of(self.gradient(objective)[None], objective, curvature)
+        first = self.first.row_effects(objective, curvature)
+        effects: np.ndarray = first - self.second.row_effects(objective, curvature)
+        return effects
 
-    def gradient(self, objective) -> np.ndarray:
-        """Gradient in the parameters of the objective, shape (n_params,)."""
-        output, column = self.place
-        gradient = np.zeros(objective.shape)
-        unit = np.zeros(len(objective.score_weights()))
-        unit[output] = 1
-        gradient[:, column] = objective.loss.from_scores(unit[None])[0]
-        return gradient.ravel()
+    def slope(self, objective):
+        first, second = self.first.slope(objective), self.second.slope(objective)
+        return None if first is None or second is None else first - second
+
+
+class Ratio(Statistic):
+    """A linear statistic over its standard error: its t-statistic.
+
+    Parameters
+    ----------
+    name : str
+    statistic : Statistic
+        It has a slope.
+    errors : Errors
+    """
+
+    def __init__(self, name: str, statistic: Statistic, errors: Any):
+        self.name, self.statistic, self.errors = name, statistic, errors
+
+    def value(self, objective):
+        variance = self.errors.variance(self.statistic.slope(objective), objective)
+        return self.statistic.value(objective) / float(np.sqrt(variance))
+
+    def row_effects(self, objective, curvature):
+        gradient, value = self.statistic.slope(objective), self.statistic.value(objective)
+        variance, changes = self.errors.with_effects(gradient, objective, curvature)
+        effects = self.statistic.row_effects(objective, curvature)
+        return (effects - value * changes / (2 * variance)) / np.sqrt(variance)

@@ -265,24 +265,24 @@ def _row_positions(item, n_rows):
     return positions
 
 
-def group_labels(groups, n_rows):
+def group_labels(groups, n_rows, name="groups", rows="training rows"):
     """Sorted labels of the groups, and the position of each row's label; -1 for no label."""
     groups = unmasked(groups)
     # In an array of strings, NaN would turn into the label "nan".
     groups = np.asarray(groups, dtype=None if hasattr(groups, "dtype") else object)
     if groups.shape != (n_rows,):
         raise ValueError(
-            f"groups must have one label for each of the {n_rows} training rows; got an array of "
+            f"{name} must have one label for each of the {n_rows} {rows}; got an array of "
             f"shape {groups.shape}."
         )
     assigned = np.array([not is_missing(label) for label in groups.tolist()])
     if not assigned.any():
-        raise ValueError("groups assigns no row to a group; give at least one row a label.")
+        raise ValueError(f"{name} assigns no row to a group; give at least one row a label.")
     try:
         labels, member = np.unique(groups[assigned], return_inverse=True)
     except TypeError as error:
         raise TypeError(
-            "groups holds labels that cannot be sorted; let all be strings, or all numbers."
+            f"{name} holds labels that cannot be sorted; let all be strings, or all numbers."
         ) from error
     members = np.full(n_rows, -1)
     members[assigned] = member

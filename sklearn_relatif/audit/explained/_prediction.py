@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from ...removal import find_flip_set
+from ...fragility import find_flip_set
 from ...results import Explanation, FlipSet
 from ...utils._cells import Cells
 from ...utils._index import row_index

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
 
-from ...diagnostics import feature_names
+from ...statistics import feature_names
 from ...utils._blocks import block_budget, row_blocks
 from ...utils._cells import Cells
 from ...utils._text import is_missing

@@ -21,11 +21,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..jacobians import Gradients
+from ..removal import newton_step, retrain_without
 from ..results import FlipSet
 from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
-from ._effects import retrain_without
-from ._newton import newton_step
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32

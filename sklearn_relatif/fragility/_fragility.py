@@ -1,0 +1,52 @@
+"""The smallest set of rows found whose removal moves a number across a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..results import FragileSet
+from ..statistics import statistic_of
+from ..utils._validation import check_positive_int
+from ._question import Question
+from ._search import Search
+
+
+def find_fragile_set(
+    study: Any, statistic: Any, threshold: float = 0.0, max_rows: int | None = None
+) -> FragileSet:
+    """See :meth:`RelatIFExplainer.fragility`."""
+    if study.objective.removal_kind != "smooth":
+        raise TypeError(
+            f"{type(study.model).__name__} has no first-order effects of rows on its parameters to "
+            "look for sets of rows by. Ask flip_set for one prediction, or removal_effect_on for "
+            "a metric of the predictions."
+        )
+    question = Question(study, statistic_of(study, statistic), float(threshold))
+    n_rows = int(np.count_nonzero(question.counts))
+    if max_rows is None:
+        max_rows = n_rows // 2
+    check_positive_int("max_rows", max_rows)
+    if question.value == threshold:
+        raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
+    best = Search(question, max_rows).run()
+    found = FragileSet(
+        statistic=question.statistic.name,
+        threshold=question.threshold,
+        positions=np.empty(0, np.intp),
+        max_rows=max_rows,
+        n_rows=n_rows,
+        value_before=question.value,
+        training_rows=study.training_rows,
+    )
+    if best is None:
+        return found
+    moved = question.effects(question.whole)[best.rows].sum()
+    return replace(
+        found,
+        positions=best.rows,
+        value_predicted=question.value_of(question.whole.lead - moved),
+        value_after=question.value_of(best.lead),
+    )

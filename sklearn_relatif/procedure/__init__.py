@@ -1,0 +1,16 @@
+"""The procedure: what is the model without some rows, if all that ``fit`` does is done again?"""
+
+from ._effects import PROCEDURES, removal_effect, removal_effect_on, removed_labels
+from ._procedure import Procedure
+from ._refits import Asked, WholeModels, retrain_without
+
+__all__ = [
+    "PROCEDURES",
+    "Asked",
+    "Procedure",
+    "WholeModels",
+    "removal_effect",
+    "removal_effect_on",
+    "removed_labels",
+    "retrain_without",
+]

@@ -1,0 +1,189 @@
+"""Rows without which a number is on the other side of a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils._boxes import box, code_line, folded, line, paragraph, table
+from ..utils._frames import check_names, columns_at, frame_of, library_of
+from ..utils._text import clip, short_text, text_of
+from ._training_rows import TrainingRows
+
+#: Rows that a sentence names, and that a notebook lists.
+MAX_NAMED, MAX_LISTED = 10, 100
+
+
+@dataclass(frozen=True, eq=False)
+class FragileSet:
+    """Training rows whose removal moves a number across a threshold, or that none were found.
+
+    Attributes
+    ----------
+    statistic : str
+        The name of the number, such as ``"coef:age"``.
+    threshold : float
+    positions : ndarray of int, shape (size,)
+        Positions of the rows in the training data, as :meth:`RelatIFExplainer.retrain_without`
+        takes them; empty if no set was found. The row that does most comes first.
+    max_rows : int
+        Largest size that was looked for.
+    n_rows : int
+        Number of training rows (those of weight 0 do not count).
+    value_before : float
+        The number of the model of all rows, at its optimum.
+    value_predicted : float or None
+        What the first order says that it is without the rows: the sum of the influences of each.
+        None: no set was found.
+    value_after : float or None
+        The number of the model trained without the rows, exactly. None: no set was found.
+    lower_bound : int or None
+        No set of fewer rows moves the number across the threshold, which is proved. None: nothing
+        is known.
+    method : str
+        What the set was found by.
+    training_rows : TrainingRows
+        What is known of the training rows; kept by reference.
+    """
+
+    statistic: str
+    threshold: float
+    positions: NDArray[np.integer]
+    max_rows: int
+    n_rows: int
+    value_before: float
+    value_predicted: float | None = None
+    value_after: float | None = None
+    lower_bound: int | None = None
+    method: str = ""
+    training_rows: Any = None
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The user's index labels of the rows, shape (size,)."""
+        rows: NDArray[Any] = self.training_rows.index[self.positions]
+        return rows
+
+    @property
+    def size(self) -> int:
+        """Number of rows; 0 if no set was found."""
+        return len(self.positions)
+
+    @property
+    def found(self) -> bool:
+        """Whether a set was found."""
+        return self.size > 0
+
+    @property
+    def share(self) -> float:
+        """What part of the training rows these are, from 0 to 1."""
+        return self.size / self.n_rows
+
+    @property
+    def is_minimal(self) -> bool:
+        """Whether it is proved that no set of fewer rows would do."""
+        return self.found and self.size == self.lower_bound
+
+    def frame(self, X_train: Any = None) -> Any:
+        """One line a row, the one that does most first.
+
+        Parameters
+        ----------
+        X_train : data frame, series, array, sparse matrix or list, default=None
+            The training rows in the order of ``fit``, to put their features there. They may have
+            other columns than the model was given.
+
+        Returns
+        -------
+        data frame
+            Of the library of the training rows; pandas if they were arrays. With the columns `row`
+            (the user's index label), `position`, `label`, `prediction` and `probability` (the
+            model's, of the row's own label), each only where it is known. Features follow, as
+            ``row_<feature>``.
+
+        Raises
+        ------
+        ImportError
+            If the library of the frame, such as pandas, is not installed.
+        ValueError
+            If `X_train` has other rows, by their number or by their index labels; or if it is
+            sparse, and over 100 columns are not 0.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn.linear_model import LinearRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
+        >>> explainer.fragility("coef:age").frame(X)[["row", "label"]].to_numpy().tolist()
+        [[102.0, 302.0]]
+        """
+        known: TrainingRows = self.training_rows
+        columns: dict[str, Any] = {"row": self.rows, "position": self.positions}
+        for name, values in [
+            ("label", known.labels),
+            ("prediction", known.predictions),
+            ("probability", known.probabilities),
+        ]:
+            if values is None:
+                continue
+            own = values[self.positions]
+            several = {f"{name}_{k}": part for k, part in enumerate(own.T)} if own.ndim > 1 else {}
+            columns |= several or {name: own}
+        library = known.library or library_of(X_train)
+        if X_train is not None:
+            features = columns_at(X_train, self.positions, "row_", library, len(known.index))
+            check_names(X_train, self.rows, self.positions, known.library, "X_train")
+            columns |= features
+        return frame_of(columns, library, "FragileSet.frame")
+
+    def _repr_html_(self) -> str:
+        """A box for notebooks: the sentence, and the rows by their names and positions."""
+        content = paragraph(str(self))
+        if self.found:
+            places = zip(self.rows[:MAX_LISTED], self.positions, strict=False)
+            lines = [line([clip(text_of(row)), str(place)], words=[0]) for row, place in places]
+            rows = table(["row", "position in the training data"], lines, [0])
+            title = (
+                f"The rows ({self.size})"
+                if self.size <= MAX_LISTED
+                else (f"The first {MAX_LISTED} of {self.size} rows")
+            )
+            content += folded(title, rows)
+            content += code_line("fragile_set.frame(X_train)", "has them with their features.")
+            content += code_line(
+                "explainer.retrain_without([fragile_set.positions])", "is the model without them."
+            )
+        return box("FragileSet", f"of {clip(text_of(self.statistic))}", content)
+
+    def __str__(self) -> str:
+        name = text_of(self.statistic)
+        before, threshold = short_text(self.value_before), short_text(self.threshold)
+        if not self.found:
+            return (
+                f"No set of at most {_rows(self.max_rows)} was found without which "
+                f"{name}, {before}, would be on the other side of {threshold}.{self._bound()}"
+            )
+        named = ", ".join(map(text_of, self.rows[:MAX_NAMED]))
+        named += ", ..." if self.size > MAX_NAMED else ""
+        direction = "falls" if self.value_before > self.threshold else "rises"
+        share = f"{100 * self.share:.2g} % of {self.n_rows:,}"
+        return (
+            f"Without {_rows(self.size)} ({named}; {share}) {name} {direction} from {before} to "
+            f"{short_text(self.value_after)}, past {threshold}.{self._bound()}"
+        )
+
+    def _bound(self) -> str:
+        if self.is_minimal:
+            return " No smaller set does that." if self.size > 1 else ""
+        if self.lower_bound is None or self.lower_bound <= 1:
+            return ""
+        return f" It takes at least {_rows(self.lower_bound)}."
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} training {'row' if number == 1 else 'rows'}"

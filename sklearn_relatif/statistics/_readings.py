@@ -1,0 +1,368 @@
+"""What metrics read of the predictors of a model: a number a row, or one a class or target.
+
+A metric is a summary of what is read (``_ranking.py`` and its neighbours), so that what it is does
+not depend on the kind of model, nor how a model is read on the metric.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..losses import of_models
+from ._smoothing import half_width, ramp_slope
+
+#: Relative step of the differences by which the transformer of a target is differentiated.
+STEP = np.finfo(np.float64).eps ** (1 / 3)
+
+
+class Reading:
+    """Numbers of rows, by the predictors of models for them.
+
+    Attributes
+    ----------
+    is_smoothed : bool, default=False
+        Whether they are steps, in whose place there is the slope of ramps.
+    """
+
+    is_smoothed = False
+
+    def values(self, predictors: np.ndarray) -> np.ndarray:
+        """The numbers, shape (n_rows, n_models, n_columns).
+
+        Parameters
+        ----------
+        predictors : ndarray of shape (n_rows, n_models, n_outputs)
+        """
+        n_rows, n_models, n_outputs = predictors.shape
+        read = self.of_each(predictors.reshape(-1, n_outputs))
+        return read.reshape(n_rows, n_models, -1)
+
+    def of_each(self, predictors: np.ndarray) -> np.ndarray:
+        """The numbers of one predictor each, shape (n, n_columns), where rows do not matter."""
+        raise NotImplementedError
+
+    def pull(self, predictor: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient in the predictor, (n_rows, n_outputs), of what has one in these numbers.
+
+        Parameters
+        ----------
+        predictor : ndarray of shape (n_rows, n_outputs)
+        gradient : ndarray of shape (n_rows, n_columns)
+        """
+        raise NotImplementedError
+
+
+class Lead(Reading):
+    """The lead of the second of two classes, which is the score of the model.
+
+    Parameters
+    ----------
+    loss : Loss
+        That ``has_leads``.
+    """
+
+    def __init__(self, loss: Any):
+        self.direction = loss.lead(1, 0)
+
+    def of_each(self, predictors):
+        return predictors.astype(np.float64) @ self.direction[:, None]
+
+    def pull(self, predictor, gradient):
+        return gradient * self.direction
+
+
+class Scores(Reading):
+    """Scores of the classes, in the form of ``decision_function``.
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+
+    def __init__(self, loss: Any):
+        self.loss = loss
+
+    def of_each(self, predictors):
+        return self.loss.scores(predictors).astype(np.float64).reshape(len(predictors), -1)
+
+    def pull(self, predictor, gradient):
+        return self.loss.from_scores(gradient)
+
+
+class Probabilities(Reading):
+    """Probabilities of some classes.
+
+    Parameters
+    ----------
+    loss : Loss
+        That ``has_probabilities``.
+    classes : list of int
+    """
+
+    def __init__(self, loss: Any, classes: list[int]):
+        self.loss, self.classes = loss, classes
+
+    def of_each(self, predictors):
+        return self.loss.probabilities(predictors).astype(np.float64)[:, self.classes]
+
+    def pull(self, predictor, gradient):
+        # p' = p (log p)', which keeps its digits where p has few.
+        slopes, pulled = gradient * self.of_each(predictor), np.zeros(predictor.shape)
+        for slope, label in zip(slopes.T, self.classes, strict=True):
+            own = np.full(len(predictor), label)
+            norm, unit = self.loss.log_probability_direction(own, predictor)
+            pulled -= (slope * norm)[:, None] * unit
+        return pulled
+
+
+class Predictions(Reading):
+    """Predicted numbers, in the units of the user.
+
+    Parameters
+    ----------
+    loss : Loss
+    targets : Targets
+        Of numbers.
+    """
+
+    def __init__(self, loss: Any, targets: Any):
+        self.loss, self.targets = loss, targets
+
+    def of_each(self, predictors):
+        return self._in_units(self.loss.predict(predictors).astype(np.float64))
+
+    def _in_units(self, predicted):
+        return self.targets.shown(predicted, lambda: predicted).reshape(len(predicted), -1)
+
+    def pull(self, predictor, gradient):
+        predicted = self.loss.predict(predictor).astype(np.float64)
+        of_targets = self._through_units(predicted, gradient)
+        pulled = np.zeros(predictor.shape)
+        for target, slope in enumerate(of_targets.T):
+            # Targets that are predicted have no residual, and one that is not known the slope.
+            asked = predicted.reshape(len(predicted), -1).copy()
+            asked[:, target] = np.nan
+            asked = asked.reshape(predicted.shape)
+            pulled -= slope[:, None] * self.loss.residual(asked, predictor)
+        return pulled
+
+    def _through_units(self, predicted, gradient):
+        """Gradient in the targets of the loss, by central differences of their transformer."""
+        columns = predicted.reshape(len(predicted), -1)
+        of_targets = np.empty(columns.shape)
+        for target in range(columns.shape[1]):
+            step = STEP * np.maximum(np.abs(columns[:, target]), columns[:, target].std() or 1.0)
+            ends = []
+            for sign in (1, -1):
+                moved = columns.copy()
+                moved[:, target] += sign * step
+                ends.append((moved[:, target], self._in_units(moved.reshape(predicted.shape))))
+            (high, above), (low, below) = ends
+            of_targets[:, target] = (gradient * (above - below)).sum(axis=1) / (high - low)
+        return of_targets
+
+
+class LogLosses(Reading):
+    """Minus the logarithm of the probability of each row's class.
+
+    Parameters
+    ----------
+    loss : Loss
+        That ``has_probabilities``.
+    y : ndarray of int, shape (n_rows,)
+    """
+
+    def __init__(self, loss: Any, y: np.ndarray):
+        self.loss, self.y = loss, y
+
+    def values(self, predictors):
+        return -of_models(self.loss.log_probability, self.y, predictors)[:, :, None]
+
+    def pull(self, predictor, gradient):
+        norm, unit = self.loss.log_probability_direction(self.y, predictor)
+        return gradient * norm[:, None] * unit
+
+
+class OwnLosses(Reading):
+    """The loss of each row by the model's own loss.
+
+    Parameters
+    ----------
+    loss : Loss
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+    """
+
+    def __init__(self, loss: Any, y: np.ndarray):
+        self.loss, self.y = loss, y
+
+    def values(self, predictors):
+        return of_models(self.loss.value, self.y, predictors)[:, :, None]
+
+    def pull(self, predictor, gradient):
+        return gradient * self.loss.residual(self.y, predictor)
+
+
+class SquaredErrors(Reading):
+    """The squared error of each row's prediction, the mean over its targets.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    y : ndarray of shape (n_rows, n_targets)
+        In the units of the user.
+    """
+
+    def __init__(self, predictions: Predictions, y: np.ndarray):
+        self.predictions, self.y = predictions, y
+
+    def values(self, predictors):
+        errors = self.predictions.values(predictors) - self.y[:, None]
+        return (errors**2).mean(axis=2, keepdims=True)
+
+    def pull(self, predictor, gradient):
+        errors = self.predictions.of_each(predictor) - self.y
+        return self.predictions.pull(predictor, 2 * gradient * errors / errors.shape[1])
+
+
+# --- labels ------------------------------------------------------------------------------------
+
+
+class Margin(Reading):
+    """By how much a class is ahead of the others: it is predicted where that is above 0.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_rows,)
+        The class of each row.
+    """
+
+    def __init__(self, y: np.ndarray):
+        self.y = y
+
+
+class LeadMargin(Margin):
+    """The smallest lead over another class.
+
+    Parameters
+    ----------
+    loss : Loss
+        That ``has_leads``.
+    y : ndarray of int, shape (n_rows,)
+    n_classes : int
+    """
+
+    def __init__(self, loss: Any, y: np.ndarray, n_classes: int):
+        super().__init__(y)
+        classes = range(n_classes)
+        rivals = [[rival for rival in classes if rival != own] for own in classes]
+        leads = [[loss.lead(own, rival) for rival in rivals[own]] for own in classes]
+        self.leads = np.asarray(leads, dtype=np.float64)
+
+    def of_each(self, predictors):
+        return self._all(predictors).min(axis=1, keepdims=True)
+
+    def _all(self, predictor):
+        """The lead over each other class, shape (n_rows, n_classes - 1)."""
+        leads = np.empty((len(predictor), self.leads.shape[1]))
+        for own, directions in enumerate(self.leads):
+            is_own = self.y == own
+            leads[is_own] = predictor[is_own] @ directions.T
+        return leads
+
+    def pull(self, predictor, gradient):
+        return gradient * self.leads[self.y, self._all(predictor).argmin(axis=1)]
+
+
+class ProbabilityMargin(Margin):
+    """The lead of the probability over the largest other one.
+
+    Parameters
+    ----------
+    loss : Loss
+        That ``has_probabilities``.
+    y : ndarray of int, shape (n_rows,)
+    n_classes : int
+    """
+
+    def __init__(self, loss: Any, y: np.ndarray, n_classes: int):
+        super().__init__(y)
+        self.probabilities = Probabilities(loss, list(range(n_classes)))
+
+    def of_each(self, predictors):
+        own, rival, p = self._both(predictors)
+        return (p[own] - p[rival])[:, None]
+
+    def _both(self, predictor):
+        p, rows = self.probabilities.of_each(predictor), np.arange(len(predictor))
+        others = p.copy()
+        others[rows, self.y] = -np.inf
+        return (rows, self.y), (rows, others.argmax(axis=1)), p
+
+    def pull(self, predictor, gradient):
+        own, rival, p = self._both(predictor)
+        slopes = np.zeros(p.shape)
+        slopes[own], slopes[rival] = gradient[:, 0], -gradient[:, 0]
+        return self.probabilities.pull(predictor, slopes)
+
+
+class CutMargin(Margin):
+    """How far a score is on the right side of the threshold that gives the labels.
+
+    Parameters
+    ----------
+    loss : Loss
+    y : ndarray of int, shape (n_rows,)
+    targets : ThresholdTargets
+    """
+
+    def __init__(self, loss: Any, y: np.ndarray, targets: Any):
+        super().__init__(y)
+        positive, self.cut = targets.positive, targets.cut
+        self.signs = np.where(y == positive, 1.0, -1.0)[:, None]
+        self.turn = 1.0 if targets.of_probability or positive else -1.0
+        of_probability = targets.of_probability
+        self.score = Probabilities(loss, [positive]) if of_probability else Scores(loss)
+
+    def of_each(self, predictors):
+        return self.signs * (self.turn * self.score.of_each(predictors) - self.cut)
+
+    def pull(self, predictor, gradient):
+        return self.score.pull(predictor, self.turn * self.signs * gradient)
+
+
+class IsPredicted(Reading):
+    """Whether a class is what the model predicts: 1 or 0, with the slope of a ramp of its margin.
+
+    Parameters
+    ----------
+    loss : Loss
+    targets : Targets
+        Of classes.
+    margin : Margin or None
+        None where labels come together by votes, which no margin tells.
+    y : ndarray of int, shape (n_rows,)
+        The class of each row.
+    """
+
+    is_smoothed = True
+
+    def __init__(self, loss: Any, targets: Any, margin: Margin | None, y: np.ndarray):
+        self.loss, self.targets, self.margin, self.y = loss, targets, margin, y
+
+    def values(self, predictors):
+        n_rows, n_models, n_outputs = predictors.shape
+        labels = self.targets.predicted(self.loss, predictors.reshape(-1, n_outputs))
+        is_own = labels.reshape(n_rows, n_models) == self.y[:, None]
+        return is_own.astype(np.float64)[:, :, None]
+
+    def pull(self, predictor, gradient):
+        if self.margin is None:
+            raise ValueError(
+                "order='first' needs a margin that labels change with, and the votes of several "
+                "models have none; use order='newton' or order='retrain', which count labels."
+            )
+        margin = self.margin.of_each(predictor)
+        slope = ramp_slope(margin, half_width(margin[:, 0]))
+        return self.margin.pull(predictor, gradient * slope)
