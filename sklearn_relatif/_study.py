@@ -315,11 +315,11 @@ class Study(Attribution):
 
     def objective_of_resample(self, draws: np.ndarray) -> Any:
         """What the model minimises when it is fitted again, with each row drawn so often."""
-        data = self.training_data
+        data, y = self.training_data, self.training_data.labels
         weight = draws * check_sample_weight(data.sample_weight, len(draws))
         self.adapter.check_weights(self.model, weight)
-        model = clone(self.model).fit(data.features, data.labels, sample_weight=weight)
-        targets = self.targets.of_training(data.labels, weight)
+        model = clone(self.model).fit(data.features, y, sample_weight=weight)
+        targets = None if y is None else self.targets.of_training(y, weight)
         return self.adapter.reduce(model, data.features, targets, weight)
 
     # --- one number a training row ---------------------------------------------------------

@@ -41,7 +41,7 @@ def balanced_draws(counts: np.ndarray, n_draws: int, random: np.random.RandomSta
     ------
     ndarray of shape (n_rows,), float64
     """
-    rows = np.flatnonzero(counts)
+    rows = np.flatnonzero(counts).astype(np.int32)
     drawn = random.permutation(np.tile(rows, n_draws)).reshape(n_draws, len(rows))
     for own in drawn:
         yield np.bincount(own, minlength=len(counts)).astype(np.float64)

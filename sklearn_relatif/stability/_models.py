@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from ..curvature import Curvature, build_curvature, hessian_inverse, prepare_curvature
+from ..curvature import (
+    Curvature,
+    build_curvature,
+    hessian_inverse,
+    own_kind,
+    prepare_curvature,
+)
 from ..objectives import LinearObjective
 from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
 from ..removal import OwnHessian, polish
@@ -14,6 +21,24 @@ from ..results import SolverChoice
 
 #: Predictor from which on a model may have no optimum, and only have been stopped.
 FAR = 15
+
+
+class Stepped(NamedTuple):
+    """The model of a resample, two Newton steps from that of all rows.
+
+    Attributes
+    ----------
+    objective : LinearObjective
+        At its parameters.
+    curvature : Curvature
+        Its inverse, where the first of the steps has led.
+    ratio : float
+        Length of the second step to that of the first, each in the curvature where it starts.
+    """
+
+    objective: LinearObjective
+    curvature: Curvature
+    ratio: float
 
 
 def reweighted(objective: LinearObjective, draws: np.ndarray) -> LinearObjective:
@@ -35,16 +60,45 @@ def reweighted(objective: LinearObjective, draws: np.ndarray) -> LinearObjective
     return replace(objective, sample_weight=weight, penalty_share=share)
 
 
-def one_step(objective: LinearObjective) -> LinearObjective:
-    """An objective one Newton step on, by its own Hessian."""
+def stepped(objective: LinearObjective, solver: SolverChoice, kind: str, damping: float) -> Stepped:
+    """The model of a resample by two Newton steps from that of all rows.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Of the resample, at the parameters of all rows.
+    solver, kind, damping
+        As of :func:`inverse_of`.
+    """
+    there, first = _step(objective, *_hessian_inverse(objective))
+    own, curvature = inverse_of(there, solver, kind, damping)
+    # The Hessian that explains is the one to step by.
+    if solver.name == "cholesky" and own_kind(there, kind) == "hessian" and not damping:
+        ended, second = _step(there, there, curvature)
+    else:
+        ended, second = _step(there, *_hessian_inverse(there))
+    weights = own.jacobian.project(ended.weights) if own.shape != ended.shape else ended.weights
+    ratio = np.sqrt(second / max(first, np.finfo(float).tiny))
+    return Stepped(replace(own, weights=weights), curvature, float(ratio))
+
+
+def _hessian_inverse(objective: LinearObjective) -> tuple[LinearObjective, Curvature]:
+    """An objective at parameters to step from, and the inverse of its Hessian there."""
     try:
-        curvature: Curvature = hessian_inverse(objective)
+        return objective, hessian_inverse(objective)
     except ValueError:  # Rows that were not drawn have left a direction without curvature.
         curvature = OwnHessian(objective)
-        objective = replace(objective, weights=curvature.settle(objective.weights))
-    gradient = objective.gradient().reshape(1, -1).astype(curvature.dtype)
-    step = curvature.solve(gradient).reshape(objective.shape)
-    return replace(objective, weights=objective.weights - step)
+        return replace(objective, weights=curvature.settle(objective.weights)), curvature
+
+
+def _step(
+    objective: LinearObjective, start: LinearObjective, curvature: Curvature
+) -> tuple[LinearObjective, float]:
+    """Where a Newton step of an objective leads, and its squared length in the curvature."""
+    gradient = start.gradient().reshape(1, -1).astype(curvature.dtype)
+    step = curvature.solve(gradient.copy())
+    there = replace(objective, weights=start.weights - step.reshape(start.shape))
+    return there, max(0.0, float(np.vdot(step, gradient)))
 
 
 def at_optimum(objective: LinearObjective) -> LinearObjective:

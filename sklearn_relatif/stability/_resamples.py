@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing, check_random_state
 
 from ..criteria import row_factors
+from ..curvature import Curvature, own_kind
 from ..jacobians import Gradients
 from ..objectives import LinearObjective
 from ..results import NoResamples, Resampler, SolverChoice
@@ -19,10 +21,13 @@ from ..search import score_matrices
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._validation import check_positive_int
 from ._draws import balanced_draws, multinomial_draws
-from ._models import at_optimum, inverse_of, one_step, reweighted
+from ._few import FewParameters, is_of_few
+from ._models import Stepped, at_optimum, inverse_of, reweighted, stepped
 
 #: Resamples that do without refits: the standard error of a share is 3.5 points at most.
 N_STEPS = 200
+#: Length of a second step, to that of the first, up to which two are enough.
+MOST_AHEAD = 0.5
 #: Of objectives, those that can be weighed anew.
 KINDS = ("smooth", "dual")
 WAY_OUT = (
@@ -90,18 +95,44 @@ class ResampledModels(Resampler):
         """Shares by models one Newton step from that of all rows."""
         if self.objective.has_l1:
             raise ValueError(BY_REFITS)
-        stays = np.zeros(indices.shape)
-        for draws in balanced_draws(self._is_there, N_STEPS, random):
-            stays += self._stay(one_step(reweighted(self.objective, draws)), indices, sign)
+        stays, ratios = np.zeros(indices.shape), []
+        for model in self._steps(random):
+            stays += self.stays(model.objective, model.curvature, indices, sign)
+            ratios.append(model.ratio)
+        if not np.median(ratios) <= MOST_AHEAD:
+            warnings.warn(
+                "The models of resamples are too far from that of all rows for two Newton steps: "
+                f"the second is {np.median(ratios):.1f} times as long as the first, and shares may "
+                "be off by 10 points. Pass n_resamples (200, for example) to fit them, or fit the "
+                "model with a stronger penalty.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         return stays / N_STEPS
+
+    def _steps(self, random) -> Iterator[Stepped]:
+        """Models two steps from that of all rows."""
+        draws = balanced_draws(self.objective.counts, N_STEPS, random)
+        options = self.solver, self.kind, self.damping
+        is_hessian = self.solver.is_exact and own_kind(self.objective, self.kind) == "hessian"
+        if not (is_hessian and is_of_few(self.objective)):
+            for own in draws:
+                yield stepped(reweighted(self.objective, own), *options)
+            return
+        many = FewParameters(self.objective, self.damping)
+        while some := list(islice(draws, many.n_at_once)):
+            try:
+                yield from many.steps(np.stack(some))
+            except np.linalg.LinAlgError:
+                for own in some:
+                    yield stepped(reweighted(self.objective, own), *options)
 
     def _after_fits(self, indices, sign, n_resamples, random):
         """Shares by models that are fitted again."""
         stays, n_fitted = np.zeros(indices.shape), 0
-        for draws in multinomial_draws(self._is_there, n_resamples, random):
+        for draws in multinomial_draws(self.objective.counts, n_resamples, random):
             try:
-                model = self._fitted(draws)
-                stays += self._stay(model, indices, sign)
+                stays += self.stays(*self.refitted(draws), indices, sign)
                 n_fitted += 1
             except ValueError as error:
                 refusal = error
@@ -116,19 +147,21 @@ class ResampledModels(Resampler):
             )
         return stays / n_fitted
 
-    def _fitted(self, draws) -> LinearObjective:
-        if self.objective.has_l1:
-            return self.refit(draws)
-        return at_optimum(reweighted(self.objective, draws))
+    def refitted(self, draws: np.ndarray) -> tuple[LinearObjective, Curvature]:
+        """The model of a resample at its optimum, and the curvature that explains there."""
+        model = reweighted(self.objective, draws)
+        model = self.refit(draws) if self.objective.has_l1 else at_optimum(model)
+        return inverse_of(model, self.solver, self.kind, self.damping)
 
     @property
     def _is_there(self):
         """Which rows count at all."""
         return self.objective.sample_weight > 0
 
-    def _stay(self, model: LinearObjective, indices: np.ndarray, sign: str) -> np.ndarray:
-        """Whether rows are among the best of the model, (n_queries, n_examples)."""
-        model, curvature = inverse_of(model, self.solver, self.kind, self.damping)
+    def stays(
+        self, model: LinearObjective, curvature: Curvature, indices: np.ndarray, sign: str
+    ) -> np.ndarray:
+        """Whether rows are among the best of a model, (n_queries, n_examples)."""
         rows = self._rows(model)
         scales: dict[str, np.ndarray] = {}
         if self.criterion != "influence":
