@@ -8,7 +8,7 @@ ask for. What costs a pass over the rows is found when first needed, and kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +32,7 @@ from .adapters import (
 )
 from .criteria import leverages, row_factors
 from .curvature import Prepared, own_kind, prepare_curvature
+from .objectives import Objective
 from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
@@ -315,11 +316,12 @@ class Study(Attribution):
 
     def objective_of_resample(self, draws: np.ndarray) -> Any:
         """What the model minimises when it is fitted again, with each row drawn so often."""
-        data, y = self.training_data, self.training_data.labels
+        data = self.training_data
+        y: Any = data.labels
         weight = draws * check_sample_weight(data.sample_weight, len(draws))
         self.adapter.check_weights(self.model, weight)
         model = clone(self.model).fit(data.features, y, sample_weight=weight)
-        targets = None if y is None else self.targets.of_training(y, weight)
+        targets = self.targets.of_training(y, weight)
         return self.adapter.reduce(model, data.features, targets, weight)
 
     # --- one number a training row ---------------------------------------------------------
@@ -438,7 +440,42 @@ def prepare_study(
     ConvergenceWarning
         If the model is not at the optimum of these rows.
     """
-    reduced = reduce_fitted(estimator, X, y, sample_weight, seen)
+    return study_of_reduced(
+        estimator,
+        reduce_fitted(estimator, X, y, sample_weight, seen),
+        library_of(X),
+        kind=kind,
+        damping=damping,
+        solver=solver,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        verbose=verbose,
+    )
+
+
+def study_of_reduced(
+    estimator: Any,
+    reduced: Reduced,
+    library: str | None,
+    *,
+    kind: str,
+    damping: float,
+    solver: str,
+    n_jobs: int | None,
+    random_state: Any,
+    verbose: bool,
+) -> Study:
+    """Factor the curvature of the objective that a fitted estimator is reduced to.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    reduced : Reduced
+    library : str or None
+        The data frame library of its training data.
+    kind, damping, solver, n_jobs, random_state, verbose
+        As of :func:`prepare_study`, which says what is raised.
+    """
     model, transformers, fitted = reduced.model, reduced.transformers, reduced.objective
     features = reduced.data.features
     kind = own_kind(fitted, kind)
@@ -464,7 +501,7 @@ def prepare_study(
         objective=prepared.objective,
         curvature=prepared.curvature,
         solver=prepared.solver,
-        training_rows=_described(prepared.objective, reduced, library_of(X)),
+        training_rows=_described(prepared.objective, reduced, library),
         n_jobs=n_jobs,
         estimator=estimator,
         kind=kind,
@@ -509,7 +546,36 @@ def reduce_fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, seen: Reco
     weight = check_sample_weight(sample_weight, features.shape[0])
     adapter.check_weights(model, weight)
     data = TrainingSet(features, labels, None if sample_weight is None else weight)
-    objective = adapter.reduce(model, features, targets.of_training(labels, weight), weight)
+    return reduce_to_rows(estimator, data, index, shown)
+
+
+def reduce_to_rows(
+    estimator: Any,
+    data: TrainingSet,
+    index: np.ndarray,
+    shown: np.ndarray | None,
+    held: Callable[[Objective], Objective] = lambda objective: objective,
+) -> Reduced:
+    """The same of rows as they have reached the model.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    data : TrainingSet
+    index : ndarray of shape (n_rows,)
+    shown : ndarray of shape (n_rows,) or (n_rows, n_targets), or None
+        The labels or targets of the user.
+    held : callable, optional
+        Takes the objective that the model is reduced to by these rows alone, and returns the one
+        that it minimised, where it holds what it was for others.
+    """
+    transformers, model = split_pipeline(estimator)
+    model = estimator_on_host(model)
+    adapter, (features, labels, sample_weight) = adapter_of(model), data
+    targets = targets_of(estimator, adapter.targets(model))
+    weight = check_sample_weight(sample_weight, features.shape[0])
+    given: Any = labels  # Models without targets take None.
+    objective = held(adapter.reduce(model, features, targets.of_training(given, weight), weight))
     targets = thresholded(estimator, model, targets, objective, features)
     return Reduced(model, transformers, targets, objective, data, index, shown)
 

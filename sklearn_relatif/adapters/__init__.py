@@ -53,7 +53,9 @@ from ._targets import (
     Targets,
 )
 from ._wrappers import (
+    fitted_around,
     innermost_path,
+    is_frozen,
     is_sampler,
     is_searched,
     model_rows,
@@ -82,8 +84,10 @@ __all__ = [
     "adapter_of",
     "chosen",
     "find_adapter",
+    "fitted_around",
     "held",
     "innermost_path",
+    "is_frozen",
     "is_sampler",
     "is_searched",
     "kept_data",

@@ -70,6 +70,8 @@ class Adapter:
     has_several_targets : bool, default=False
         Whether models that were fitted to several targets at once can be reduced. Otherwise y must
         be one column.
+    keeps_rows : bool, default=False
+        Whether a fitted model keeps all rows of its fit, also after a :meth:`refit` without some.
     takes_arrays : bool, default=False
         Whether rows may be an array of another library than NumPy, perhaps on a device.
     how_to_fit_closer : str
@@ -79,6 +81,7 @@ class Adapter:
     has_embedding = True
     has_several_classes = True
     takes_arrays = False
+    keeps_rows = False
     has_several_targets = False
     how_to_fit_closer = (
         "a smaller tol, a larger max_iter, standardised features, or a stronger penalty"
@@ -184,6 +187,14 @@ class Adapter:
         """
         return bool(model.get_params().get("class_weight") == "balanced")
 
+    def draws_rows(self, model: Any) -> bool:
+        """Whether the model drew rows, or folds of them, by how many they were.
+
+        Of fewer rows it would draw others. Removals hold what was drawn, which the estimator
+        itself does not tell once rows have left.
+        """
+        return False
+
     def refit(
         self,
         model: Any,
@@ -235,6 +246,24 @@ class Adapter:
     def trained_before(self, model: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         """The model, fitted where that trains nothing and has not been done yet."""
         return model
+
+    def keeping(self, model: Any, rows: np.ndarray) -> Any:
+        """A model without some of its rows that keeps none but those that are left.
+
+        Only asked for where a model :attr:`keeps_rows`.
+
+        Parameters
+        ----------
+        model : fitted estimator
+            From :meth:`refit`.
+        rows : ndarray of int
+            Those that are left, among the rows of the fit before.
+
+        Returns
+        -------
+        fitted estimator
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which rows a model keeps.")
 
     # --- of the fit ------------------------------------------------------------------------
 

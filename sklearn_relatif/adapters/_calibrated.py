@@ -40,12 +40,15 @@ class CalibratedAdapter(ComposedAdapter):
             own = np.arange(len(y)) if rows is None else rows
             yield Part(estimator, estimator.classes_[y[own]], weight[own], rows)
 
+    def draws_rows(self, model):
+        """Whether there is a model for each of the folds."""
+        if model.ensemble == "auto":
+            return not isinstance(model.estimator, FrozenEstimator)
+        return bool(model.ensemble)
+
     def _rows(self, model, X, y):
         """Which rows each of the models was fitted on; None: all."""
-        is_ensemble = model.ensemble
-        if is_ensemble == "auto":
-            is_ensemble = not isinstance(model.estimator, FrozenEstimator)
-        if not is_ensemble:
+        if not self.draws_rows(model):
             return [None]
         labels = model.classes_[y]
         folds = check_cv(model.cv, labels, classifier=True)

@@ -185,6 +185,11 @@ class ComposedAdapter(Adapter):
             adapter_of(core).removal_changes_objective(core) for core in cores
         )
 
+    def draws_rows(self, model):
+        """Whether one of its models does."""
+        cores = (split_pipeline(estimator)[1] for estimator in self.estimators(model))
+        return any(adapter_of(core).draws_rows(core) for core in cores)
+
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Copies with refits of its models, as their own adapters refit them."""
         weight = check_sample_weight(sample_weight, len(y))

@@ -133,6 +133,9 @@ class BaggingAdapter(ComposedAdapter):
         """Fewer rows would be drawn anew, and removals hold what was drawn."""
         return True
 
+    def draws_rows(self, model):
+        return True
+
 
 def mean_probability(model, members, weights):
     """The loss of averaged probabilities, if those of all members are known."""

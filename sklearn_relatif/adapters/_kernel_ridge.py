@@ -37,6 +37,7 @@ class KernelRidgeAdapter(Adapter):
     """KernelRidge with any kernel, weights, and any number of targets and of their penalties."""
 
     has_several_targets = True
+    keeps_rows = True
     how_to_fit_closer = "standardise the features, or raise alpha: the kernels are ill-conditioned"
 
     def reduce(self, model, X, y, sample_weight):
@@ -86,6 +87,12 @@ class KernelRidgeAdapter(Adapter):
             delayed(_fit_rows)(model, X, y, weighted, np.setdiff1d(counted, rows))
             for rows in removals
         )
+
+    def keeping(self, model, rows):
+        """Those left without a coefficient have no part in it any more."""
+        changed = copy(model)
+        changed.X_fit_, changed.dual_coef_ = model.X_fit_[rows], model.dual_coef_[rows]
+        return changed
 
     def holds_other_rows(self, model, X, sample_weight):
         """Whether the rows that it keeps are others than these."""

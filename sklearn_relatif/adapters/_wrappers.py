@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..jacobians import StoredRows, is_stored
@@ -121,6 +122,32 @@ def targets_of(estimator, targets: Targets) -> Targets:
     return targets
 
 
+def fitted_around(estimator) -> list[str]:
+    """Names of what was fitted around the model at the core of a fitted estimator.
+
+    That is what training rows have left traces in besides the model: transformers of features and
+    of the target, samplers, thresholds that were tuned and parameters that were searched for.
+    """
+    steps = [*_steps(estimator)[:-1]]
+    steps += [outer.transformer_ for outer in _wrapped(estimator) if _transforms_target(outer)]
+    names = [type(step).__name__ for step in steps if _is_fitted_to_rows(step)]
+    chose = [outer for outer in _wrapped(estimator) if _has_chosen(outer)]
+    return [*names, *(f"the choice of {type(outer).__name__}" for outer in chose)]
+
+
+def _transforms_target(outer):
+    return isinstance(outer, TransformedTargetRegressor)
+
+
+def _has_chosen(outer):
+    return isinstance(outer, TunedThresholdClassifierCV) or wrapper_of(outer) is SEARCH
+
+
+def _is_fitted_to_rows(step):
+    """Whether a step of a pipeline has learned anything; those of others may not say."""
+    return not hasattr(step, "__sklearn_tags__") or get_tags(step).requires_fit
+
+
 def thresholded(estimator, model, targets, objective, features):
     """Targets with the labels that a threshold around the model gives, if there is one.
 
@@ -165,6 +192,16 @@ def _wrapped(estimator) -> list:
 
 def is_placeholder(step):
     return step is None or isinstance(step, str)
+
+
+def is_frozen(estimator) -> bool:
+    """Whether an estimator as it was given holds a model that is fitted, and stays so."""
+    if isinstance(estimator, FrozenEstimator):
+        return True
+    if isinstance(estimator, Pipeline):
+        return is_frozen(estimator.steps[-1][1])
+    wrapper = wrapper_of(estimator)
+    return wrapper is not None and is_frozen(getattr(estimator, wrapper.template))
 
 
 def innermost_path(estimator) -> tuple[str, object]:

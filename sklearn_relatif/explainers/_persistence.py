@@ -31,6 +31,7 @@ MODULES_OF_STATE = (
     "removal._smooth",
     "removal.active_set",
     "results._explanation",
+    "results._removed_rows",
     "results._solver_choice",
     "results._training_rows",
 )

@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
 
-from .._study import Study, prepare_study
+from .._study import prepare_study
 from ..adapters import (
     Recordings,
     adapter_of,
@@ -34,7 +34,7 @@ from ..criteria import CRITERIA, named_criteria
 from ..curvature import CURVATURES, SOLVERS
 from ..diagnostics import diagnostics
 from ..procedure import Procedure
-from ..results import Explanation, SolverChoice, TrainingRows
+from ..results import Explanation, RemovedRows, SolverChoice, TrainingRows
 from ..search import SIGNS
 from ..utils._arrays import beside
 from ..utils._distribution import jobs
@@ -57,6 +57,7 @@ from ._metadata import handed_on
 from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
+from ._unlearning import UnlearningMixin
 from ._wrapped import WrappedEstimatorMixin
 
 
@@ -98,6 +99,7 @@ def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
 class RelatIFExplainer(
     FragilityMixin,
     RemovalMixin,
+    UnlearningMixin,
     VersionedMixin,
     CallbackSupportMixin,
     WrappedEstimatorMixin,
@@ -205,6 +207,8 @@ class RelatIFExplainer(
         Denominator of ``criterion`` for each training row (ones for "influence").
     self_influence_ : ndarray of shape (n_rows,)
         ``g_i^T H^-1 g_i``. Large for rows that pull the model towards themselves.
+    removed_ : RemovedRows
+        The record of the rows that :meth:`without` has removed since ``fit``.
     leverage_ : ndarray of shape (n_rows,)
         Share of each row's own fit that the row itself determines; sums to the effective
         number of parameters.
@@ -238,10 +242,6 @@ class RelatIFExplainer(
     """
 
     estimator_: BaseEstimator
-    solver_: SolverChoice
-    distance_to_optimum_: float
-    training_rows_: TrainingRows
-    _study: Study
     #: Explainers are saved without, and rows that were given to ``fit`` are not copied.
     _procedure: Procedure | None = None
 
@@ -512,10 +512,9 @@ class RelatIFExplainer(
                 )
                 study.factors(self.criterion)
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
-        self._study, self._procedure = study, procedure
-        self.estimator_, self.solver_ = study.estimator, study.solver
-        self.distance_to_optimum_ = study.distance_to_optimum
-        self.training_rows_ = study.training_rows
+        self._study, self._rows_left, self._procedure = study, None, procedure
+        self.estimator_, rows = study.estimator, study.training_rows
+        self.removed_ = RemovedRows.none_of(len(rows.index), rows.library)
         return self
 
     # --- explaining ----------------------------------------------------------------------
@@ -911,7 +910,19 @@ class RelatIFExplainer(
         """
         return CompactExplainer(compacted(study_of(self)), self.criterion)
 
-    # --- fitted attributes that cost a pass over the rows -----------------------------------
+    # --- fitted attributes, of which some cost a pass over the rows --------------------------
+
+    @property
+    def solver_(self) -> SolverChoice:
+        return study_of(self).solver
+
+    @property
+    def distance_to_optimum_(self) -> float:
+        return study_of(self).distance_to_optimum
+
+    @property
+    def training_rows_(self) -> TrainingRows:
+        return study_of(self).training_rows
 
     @property
     def scale_(self) -> np.ndarray:

@@ -17,15 +17,14 @@ from ..removal import (
     estimate_and_truth,
     loo_predictions,
     loo_probabilities,
-    removal_effect,
-    removal_effect_on,
     removal_statistics,
     retrain_without,
+    told_effects,
 )
 from ..results import RemovalStatistics
 from ..statistics import metric_of
 from ..utils._frames import frame_of, labelled, library_of
-from ..utils._validation import check_choice, check_positive_int, group_labels
+from ..utils._validation import check_choice, check_non_negative, check_positive_int, group_labels
 from ._studied import study_of
 
 
@@ -45,6 +44,8 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
         procedure: str = "model",
         return_parts: bool = False,
     ) -> Any:
@@ -155,16 +156,20 @@ class RemovalMixin:
         check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         query = study.query(X, y)
-        if procedure == "model":
-            _refuse_parts(return_parts)
-            effect = removal_effect(study, query, groups, order)
-            return labelled(effect, X, *_removed(study, groups), "removal_effect")
-        asked = Asked(study, self._procedure_of_fit(), X, query)
-        effect, parts = whole.removal_effect(asked, groups, order, return_parts)
-        name = "row" if groups is None else "group"
-        removed = whole.removed_labels(asked, groups)
-        effect = labelled(effect, X, removed, name, "removal_effect")
-        return (effect, parts) if return_parts else effect
+        if procedure == "all":
+            _refuse_bounds(order, return_bounds)
+            asked = Asked(study, self._procedure_of_fit(), X, query)
+            effect, parts = whole.removal_effect(asked, groups, order, return_parts)
+            name = "row" if groups is None else "group"
+            removed = whole.removed_labels(asked, groups)
+            effect = labelled(effect, X, removed, name, "removal_effect")
+            return (effect, parts) if return_parts else effect
+        _refuse_parts(return_parts)
+        removed, name = _removed(study, groups)
+        check_non_negative("tol", tol)
+        found = told_effects(study, query, groups, order, tol, return_bounds)
+        effect, *bounds = (labelled(part, X, removed, name, "removal_effect") for part in found)
+        return (effect, *bounds) if return_bounds else effect
 
     def removal_effect_on(
         self,
@@ -174,14 +179,51 @@ class RemovalMixin:
         groups: Any = None,
         *,
         order: str = "newton",
+        tol: float = 1e-3,
+        return_bounds: bool = False,
         sensitive: Any = None,
         procedure: str = "model",
         return_parts: bool = False,
     ) -> Any:
-        """Change of any number that depends on predictions, on removing training rows.
+        """Change of a metric, or of any number of predictions, on removing training rows.
 
-        For instance the mean loss of a test set, or the gap between the mean scores of two
-        groups of people.
+        By name, there are these; [y = c] is 1 where that is so, and 0 elsewhere:
+
+        ============================ ======================================================
+        "accuracy"                   share of right labels
+        "average_precision"          ``1/P sum_p`` (share of positives among rows down to p)
+        "brier"                      mean of ``sum_c (p_c - [y = c])^2``, half of it for two
+                                     classes
+        "calibration_error"          ``sum_b |sum_{i in b} (y_i - p_i)| / n`` over ten bins b
+                                     of equal width
+        "log_loss"                   mean of ``-log p_y``
+        "mean_loss"                  mean of the model's own loss
+        "mean_prediction"            mean of predictions, or probabilities or scores of the
+                                     second of two classes
+        "mean_squared_error"         mean of ``(f - y)^2``, in the units of the user
+        "precision@k", "recall@k"    positives among the k rows of the highest scores, of k
+                                     or of all positives: "recall@100", or "recall@5%" for
+                                     a share of the rows
+        "r2"                         ``1 - sum (f - y)^2 / sum (y - mean(y))^2``
+        "roc_auc"                    share of pairs in which a positive row has the higher
+                                     score, ties by half; of several classes the mean of
+                                     each against the rest
+        "demographic_parity"         largest less smallest share of positive predictions of
+                                     the groups in ``sensitive``
+        "equal_opportunity"          the same among rows that are positive
+        "predictive_equality"        the same among rows that are not
+        "soft_demographic_parity",   these three of the mean prediction of each group
+        "soft_equal_opportunity",
+        "soft_predictive_equality"
+        "cohens_d"                   gap of the mean predictions of two groups, in their
+                                     pooled standard deviations
+        "worst_group"                largest mean loss of a group: log loss, squared error,
+                                     or own loss where there are no probabilities
+        "worst_group_accuracy"       smallest accuracy of a group
+        ============================ ======================================================
+
+        Positive are the rows of the second of two classes. Values are those of
+        scikit-learn's functions, ties included.
 
         Parameters
         ----------
@@ -195,14 +237,18 @@ class RemovalMixin:
             a generalised linear model the predictor that its link makes means of.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
-            The targets of the rows, which a metric by name asks for.
+            The targets of the rows, for a metric by name that compares with them.
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
         order : {"first", "newton", "pbrf", "retrain"}, default="newton"
-            As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
-            number itself.
+            As in :meth:`removal_effect`. "first" uses the gradient of the number, the others the
+            number itself. Where a metric counts, its gradient is that of ramps in the place of
+            steps: from 0 at -h to 1 at h, with ``h = 0.39 min(sd, IQR / 1.349) n^(-1/5)`` of the
+            scores, or of the margins by which labels are predicted, of the n rows. Calibration
+            shares rows out between the middles of neighbouring bins.
         sensitive : array-like of shape (n_queries,), default=None
-            The group of people that each row belongs to, for gaps between groups.
+            The group of people that each row belongs to, for metrics of groups. None or NaN: of no
+            group.
         procedure : {"model", "all"}, default="model"
             What is done again without the rows, as in :meth:`removal_effect`.
         return_parts : bool, default=False
@@ -222,7 +268,8 @@ class RemovalMixin:
         Raises
         ------
         ValueError
-            As :meth:`removal_effect`.
+            As :meth:`removal_effect`; or if a metric asks for what the model, ``y`` or
+            ``sensitive`` does not have.
 
         Examples
         --------
@@ -232,30 +279,39 @@ class RemovalMixin:
         >>> from sklearn_relatif import RelatIFExplainer
         >>> X, y = load_breast_cancer(return_X_y=True)
         >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
-        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X[::2], y[::2])
+        >>> explainer.removal_effect_on("roc_auc", X[1::2], y[1::2]).shape
+        (285,)
         >>> def mean_score(scores):
         ...     return scores.mean(), np.full_like(scores, 1 / len(scores))
-        >>> explainer.removal_effect_on(mean_score, X[:50]).shape
-        (569,)
+        >>> explainer.removal_effect_on(mean_score, X[1::2]).shape
+        (285,)
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study, query, y, sensitive)
-        if procedure == "model":
-            _refuse_parts(return_parts)
-            effect = removal_effect_on(study, of_rows, query, groups, order)
-            removed, name = _removed(study, groups)
-        else:
+        library = library_of(X)
+        if procedure == "all":
+            _refuse_bounds(order, return_bounds)
             asked = Asked(study, self._procedure_of_fit(), X, query)
             effect, parts = whole.removal_effect_on(of_rows, asked, groups, order, return_parts)
             removed = whole.removed_labels(asked, groups)
             name = "row" if groups is None else "group"
-        library = library_of(X)
+            if library is not None:
+                effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
+            return (effect, parts) if return_parts else effect
+        _refuse_parts(return_parts)
+        removed, name = _removed(study, groups)
+        check_non_negative("tol", tol)
+        found = told_effects(study, query, groups, order, tol, return_bounds, of_rows)
         if library is not None:
-            effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
-        return (effect, parts) if return_parts else effect
+            found = [
+                frame_of({"change": part}, library, "removal_effect_on", removed, name)
+                for part in found
+            ]
+        return tuple(found) if return_bounds else found[0]
 
     def retrain_without(self, rows: Sequence[Any], *, procedure: str = "model") -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
@@ -313,8 +369,8 @@ class RemovalMixin:
         if self._procedure is None:
             raise ValueError(
                 "procedure='all' does again what fit did, and this explainer does not have what it "
-                "was given any more: explainers are saved without. Fit it again, or rebuild it by "
-                "RelatIFExplainer.from_fitted."
+                "was given any more: explainers are saved, and rid of rows, without. Fit it again, "
+                "or rebuild it by RelatIFExplainer.from_fitted."
             )
         return self._procedure
 
@@ -496,6 +552,14 @@ class RemovalMixin:
         (150, 3)
         """
         return loo_probabilities(study_of(self))
+
+
+def _refuse_bounds(order: str, return_bounds: bool) -> None:
+    if return_bounds or order == "auto":
+        raise ValueError(
+            "There are no bounds on the errors of effects through everything that fit does: "
+            "return_bounds=True and order='auto' need procedure='model'."
+        )
 
 
 def _refuse_parts(return_parts: bool) -> None:

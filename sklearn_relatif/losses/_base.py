@@ -30,6 +30,8 @@ class Loss(ABC):
     is_convex : bool, default=True
         False where the second derivative of a row may be negative. It is a diagonal then, and
         only the sum over the rows is positive definite, at an optimum.
+    is_quadratic : bool, default=False
+        Whether the second derivative is 1 in each output, whatever the predictor.
     shares_curvature : bool, default=False
         Whether second derivatives and Fisher weights that are not coupled are the same in all
         outputs.
@@ -58,12 +60,22 @@ class Loss(ABC):
     is_of_errors : bool, default=False
         Whether residuals are those of differences between predictor and target, so that of small
         ones rounding leaves few digits.
+    concordance : float, default=inf
+        ``M``, by which bounds hold: on a step of the predictor of the size t, as :meth:`moved`
+        measures it, second derivatives grow by a factor of at most ``exp(M t)``, and shrink by no
+        more (generalised self-concordance: Bach 2010; Sun & Tran-Dinh 2019). 0 where they are
+        constant but for jumps at the :meth:`kinks`; infinite where nothing is known.
+    steepest : float, default=0.0
+        The largest second derivative of an output, of losses with kinks.
+    residual_rounding : float, default=0.0
+        Units of rounding by which a residual may be off, beyond what it is of itself.
     """
 
     n_outputs: int
     has_curvature: bool = True
     couples_outputs: bool = False
     is_convex: bool = True
+    is_quadratic: bool = False
     shares_curvature: bool = False
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False
@@ -75,6 +87,9 @@ class Loss(ABC):
     has_class_scores: bool = False
     is_averaged: bool = False
     is_of_errors: bool = False
+    concordance: float = np.inf
+    steepest: float = 0.0
+    residual_rounding: float = 0.0
 
     @abstractmethod
     def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
@@ -141,6 +156,51 @@ class Loss(ABC):
         """The loss of one target on its own, of those that sum it over the targets of a row."""
         return self
 
+    def moved(self, steps: np.ndarray) -> np.ndarray:
+        """Sizes of steps of the predictor (..., n_outputs): the most that an output changes."""
+        sizes: np.ndarray = np.abs(steps)
+        return sizes[..., 0] if self.n_outputs == 1 else sizes.max(axis=-1)
+
+    def reach(self, forms: np.ndarray) -> np.ndarray:
+        """The largest size, as :meth:`moved` has it, of steps ``F^1/2 z`` with ``|z| <= 1``.
+
+        Parameters
+        ----------
+        forms : ndarray of shape (n, n_outputs, n_outputs) or (n, n_outputs)
+            ``F`` of each row; diagonals where outputs are not coupled.
+        """
+        diagonal = forms if forms.ndim == 2 else np.einsum("nkk->nk", forms)
+        return np.sqrt(np.maximum(diagonal, 0).max(axis=1))
+
+    def remainder(self, y: np.ndarray, eta: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """The most that a loss can differ from its tangent after steps of some sizes, shape (n,).
+
+        With second derivatives A, which grow by at most ``exp(M t)``, it is ``t^2 / 2 exp(M t)``
+        times the sum of ``|A|`` over the outputs.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n,) or (n, n_targets)
+        eta : ndarray of shape (n, n_outputs)
+        moved : ndarray of shape (n,)
+            Sizes of the steps from ``eta``.
+        """
+        bend = np.abs(self.second_derivative(y, eta)).reshape(len(y), -1).sum(axis=1)
+        if self.steepest:
+            is_met = (np.abs(self.kinks(y) - eta) <= moved[:, None]).any(axis=(0, 2))
+            bend = np.where(is_met, self.n_outputs * self.steepest, bend)
+        return up_to(bend, self.concordance, moved)
+
+    def value_terms(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Size of the terms that a loss is summed of, of which rounding takes a share, (n,)."""
+        slopes = np.abs(self.residual(y, eta)) * (1 + np.abs(eta))
+        terms: np.ndarray = np.abs(self.value(y, eta)) + slopes.sum(axis=1)
+        return terms
+
+    def kinks(self, y: np.ndarray) -> np.ndarray:
+        """Predictors at which second derivatives jump, shape (n_kinks, n, n_outputs)."""
+        return np.empty((0, len(y), self.n_outputs))
+
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Margins of the classes that the loss falls with for ever, never reaching an optimum.
 
@@ -155,6 +215,13 @@ class Loss(ABC):
     def margin_classes(self, y: np.ndarray) -> np.ndarray:
         """Positions of targets in the classes of :meth:`endless_margins`, shape (n,)."""
         return y
+
+
+def up_to(bend: Any, concordance: float, moved: np.ndarray) -> np.ndarray:
+    """``t^2 / 2 A exp(M t)``, where 0 times infinity is infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        most = bend * moved**2 / 2 * np.exp(concordance * moved)
+    return np.where(np.isnan(most), np.inf, most)
 
 
 def of_models(

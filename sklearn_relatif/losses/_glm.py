@@ -123,6 +123,12 @@ class UnitDeviance(Loss):
         residual: np.ndarray = np.where(np.isnan(y), -1.0, (mean - y) / variance) * slope
         return residual
 
+    def value_terms(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Those, and the target times the logarithm of itself over the mean, (n,)."""
+        own = (1 + np.nan_to_num(np.abs(y))) * (4 + np.abs(np.log(np.abs(y) + (y == 0))))
+        terms: np.ndarray = super().value_terms(y, eta) + np.nan_to_num(own)
+        return terms + (1 + np.nan_to_num(np.abs(y))) * np.abs(eta[:, 0])
+
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, 1) of the residual, also where float32 has no such norm."""
         norm, unit = polar(self._residual(y, eta))
@@ -183,6 +189,11 @@ class TweedieDeviance(UnitDeviance):
         self.targets = REAL if power <= 0 else NOT_NEGATIVE if power < 2 else POSITIVE
         is_convex = {LogLink: 1 <= power <= 2, IdentityLink: power in (0, 1)}
         self.is_convex = is_convex.get(type(link), False)
+        if isinstance(link, LogLink) and self.is_convex:
+            # (p-1) y exp((1-p) eta) + (2-p) exp((2-p) eta), whose terms are not negative.
+            self.concordance = max(power - 1, 2 - power)
+        elif isinstance(link, IdentityLink) and power == 0:
+            self.concordance = 0.0
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Targets of 0 pull towards a mean of 0, which a log link never reaches; others stay."""
@@ -192,6 +203,11 @@ class TweedieDeviance(UnitDeviance):
     def margin_classes(self, y: np.ndarray) -> np.ndarray:
         """0 for targets of 0, and 1 for others."""
         return (y > 0).astype(np.intp)
+
+    def value_terms(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Those, over what a power divides them by, (n,)."""
+        divisor = abs((1 - self.power) * (2 - self.power))
+        return super().value_terms(y, eta) / (divisor if 0 < divisor < 1 else 1)
 
     def variance(self, mean: np.ndarray) -> np.ndarray:
         variance: np.ndarray = mean**self.power
@@ -239,6 +255,8 @@ class BinomialDeviance(UnitDeviance):
     def __init__(self, link: Link) -> None:
         super().__init__(link)
         self.is_convex = isinstance(link, (LogitLink, ComplementaryLogLogLink))
+        if isinstance(link, LogitLink):
+            self.concordance = 1.0
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Targets of 0 and 1 pull towards means that these links never reach; others stay."""
@@ -284,6 +302,8 @@ class NegativeBinomialDeviance(UnitDeviance):
         super().__init__(link)
         self.alpha = alpha
         self.is_convex = isinstance(link, LogLink)
+        if self.is_convex:  # The bend of a logarithm of odds, times y + 1 / alpha.
+            self.concordance = 1.0
 
     def endless_margins(self) -> list[tuple[list[int], np.ndarray]]:
         """Those of counts, in a log link."""

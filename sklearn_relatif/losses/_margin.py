@@ -160,6 +160,13 @@ class OneVsOneHinge(Hinge):
 class SquaredHinge(MarginLoss):
     """``max(0, 1 - m)^2``, with the generalised second derivative 2 on the support vectors."""
 
+    concordance = 0.0
+    steepest = 2.0
+
+    def kinks(self, y: np.ndarray) -> np.ndarray:
+        """Where the margin is 1."""
+        return self.codebook[y][None]
+
     def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.maximum(1 - margin, 0) ** 2
 
@@ -180,11 +187,14 @@ class SquaredMargin(MarginLoss):
         As of :class:`SquaredError`.
     """
 
+    is_quadratic = True
     shares_curvature = True
+    concordance = 0.0
 
     def __init__(self, codebook: np.ndarray, terms: Any = 0.0) -> None:
         super().__init__(codebook)
         self.terms = terms
+        self.residual_rounding = float(np.max(terms))
 
     def phi(self, margin: np.ndarray) -> np.ndarray:
         return (1 - margin) ** 2 / 2
@@ -203,6 +213,13 @@ class SquaredMargin(MarginLoss):
 class ModifiedHuber(MarginLoss):
     """``max(0, 1 - m)^2`` for m >= -1, and ``-4 m`` below."""
 
+    concordance = 0.0
+    steepest = 2.0
+
+    def kinks(self, y: np.ndarray) -> np.ndarray:
+        """Where the margin is 1 or -1."""
+        return np.stack([self.codebook[y], -self.codebook[y]])
+
     def phi(self, margin: np.ndarray) -> np.ndarray:
         return np.where(margin >= -1, np.maximum(1 - margin, 0) ** 2, -4 * margin)
 
@@ -219,6 +236,7 @@ class LogLoss(MarginLoss):
     has_linear_queries = False
     has_fisher = True
     has_probabilities = True
+    concordance = 1.0
     query_direction = Loss.query_direction
     query_value = Loss.query_value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from ._base import Loss
+from ._base import Loss, up_to
 
 
 class MultinomialLogLoss(Loss):
@@ -27,6 +27,7 @@ class MultinomialLogLoss(Loss):
     couples_outputs = True
     has_fisher = True
     has_probabilities = True
+    concordance = 1.0
     has_class_scores = True
 
     def __init__(self, n_classes: int, use_contrasts: bool = True) -> None:
@@ -92,6 +93,37 @@ class MultinomialLogLoss(Loss):
         contrasts = self.softmax_contrasts.astype(eta.dtype)
         centred = contrasts[None] - (p @ contrasts)[:, None]
         return np.matmul((p[:, :, None] * centred).swapaxes(1, 2), centred)
+
+    def moved(self, steps: np.ndarray) -> np.ndarray:
+        """Sizes of steps of the predictor (..., n_outputs): the range of the scores' changes.
+
+        The third derivative along u, u, v is ``E[(u - E u)^2 (v - E v)]`` of the probabilities, at
+        most the range of v times the second derivative along u.
+        """
+        size: np.ndarray = np.ptp(steps @ self.softmax_contrasts.T, axis=-1)
+        return size
+
+    def reach(self, forms: np.ndarray) -> np.ndarray:
+        """The largest size of steps ``F^1/2 z``: that of the difference of two scores."""
+        contrasts = self.softmax_contrasts
+        scores = contrasts @ forms @ contrasts.T
+        own = np.einsum("nkk->nk", scores)
+        squares = own[:, :, None] + own[:, None] - 2 * scores
+        return np.sqrt(np.maximum(squares, 0).max(axis=(1, 2)))
+
+    def remainder(self, y: np.ndarray, eta: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """The most that a loss can differ from its tangent after steps of some sizes, shape (n,).
+
+        The variance of a step over the classes is at most a quarter of its squared range, and at
+        most that square times the probability of all classes but the row's own.
+        """
+        others = np.exp(self._log_probabilities(eta))
+        others[np.arange(len(y)), y] = 0
+        return np.minimum(moved**2 / 8, up_to(others.sum(axis=1), 1.0, moved))
+
+    def value_terms(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Those, and the 1 of a sum of exponentials whose largest is the row's own, (n,)."""
+        return super().value_terms(y, eta) + 1
 
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, shape (n,)."""

@@ -71,11 +71,14 @@ class SquaredError(RegressionLoss):
 
     has_fisher = True
     has_dispersion = True
+    is_quadratic = True
     shares_curvature = True
+    concordance = 0.0
 
     def __init__(self, n_targets: int = 1, terms: Any = 0.0) -> None:
         self.n_outputs = n_targets
         self.terms = terms
+        self.residual_rounding = float(np.max(terms))
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         return error**2 / 2
@@ -120,8 +123,15 @@ class Huber(RegressionLoss):
     epsilon : float
     """
 
+    concordance = 0.0
+    steepest = 1.0
+
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
+
+    def kinks(self, y: np.ndarray) -> np.ndarray:
+        """Where the error is ``epsilon`` on either side."""
+        return either_side(y, self.epsilon)
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         size = np.minimum(np.abs(error), self.epsilon)
@@ -142,8 +152,15 @@ class SquaredEpsilonInsensitive(RegressionLoss):
     epsilon : float
     """
 
+    concordance = 0.0
+    steepest = 2.0
+
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
+
+    def kinks(self, y: np.ndarray) -> np.ndarray:
+        """Where the error is ``epsilon`` on either side."""
+        return either_side(y, self.epsilon)
 
     def phi(self, error: np.ndarray) -> np.ndarray:
         return np.maximum(np.abs(error) - self.epsilon, 0) ** 2
@@ -153,6 +170,12 @@ class SquaredEpsilonInsensitive(RegressionLoss):
 
     def bend(self, error: np.ndarray) -> np.ndarray:
         return 2 * (np.abs(error) > self.epsilon).astype(error.dtype)
+
+
+def either_side(y: np.ndarray, distance: float) -> np.ndarray:
+    """Predictors at a distance from the targets, shape (2, n, n_outputs)."""
+    y = y.reshape(len(y), -1)
+    return np.stack([y - distance, y + distance])
 
 
 class RealHinge(RegressionLoss):

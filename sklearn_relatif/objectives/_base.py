@@ -149,6 +149,26 @@ class Objective:
         """Precision of products with the rows."""
         raise NotImplementedError
 
+    def holding(self, other: Any, rows: np.ndarray) -> Objective:
+        """The same objective with the weights, and the penalties, that its rows have in another.
+
+        Parameters
+        ----------
+        other : Objective
+            Of the same model, of these rows and more.
+        rows : ndarray of int, shape (n_rows,)
+            Their positions in it.
+        """
+        weight, own = other.sample_weight[rows], self
+        if np.array_equal(weight, self.sample_weight):
+            return self
+        held: Objective = replace(own, sample_weight=weight)  # type: ignore[type-var]
+        return held
+
+    def relative_gradient(self) -> float:
+        """Norm of the gradient, relative to those of the rows; NaN where there is none."""
+        return np.nan
+
     @cached_property
     def total_weight(self) -> float:
         return float(np.sum(self.sample_weight, dtype=np.float64))

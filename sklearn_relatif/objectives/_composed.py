@@ -181,6 +181,19 @@ class ComposedObjective(Objective):
         both = zip(self.members, objectives, strict=True)
         return replace(self, members=tuple(replace(m, objective=own) for m, own in both))
 
+    def holding(self, other: Any, rows: np.ndarray) -> ComposedObjective:
+        """The same with what the rows of each member hold in those of another one."""
+        held = []
+        for member, before in zip(self.members, other.members, strict=True):
+            order = np.argsort(before.rows, kind="stable")
+            places = order[np.searchsorted(before.rows, rows[member.rows], sorter=order)]
+            held.append(member.objective.holding(before.objective, places))
+        return self.with_objectives(held)
+
+    def relative_gradient(self) -> float:
+        """The largest of the members."""
+        return float(np.max([member.objective.relative_gradient() for member in self.members]))
+
     # --- rows ------------------------------------------------------------------------------
 
     def _composed(self, jacobians):

@@ -52,6 +52,10 @@ class HingeObjective(LinearObjective):
         diagonal = diagonal * (self.penalty / self.total_weight).ravel()
         return diagonal.astype(self.dtype, copy=False)
 
+    def relative_gradient(self):
+        """At its kinks there is no gradient."""
+        return np.nan
+
     def squared_distance(self):
         """Twice the duality gap in effective rows, and the number of rows on the margin."""
         return self._best_dual[1]

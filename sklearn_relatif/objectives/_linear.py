@@ -343,6 +343,15 @@ class LinearObjective(Objective):
         norm = np.linalg.norm(self.gradient())
         return float(norm / np.sqrt(square / self.total_weight)) if square > 0 else 0.0
 
+    def holding(self, other, rows) -> LinearObjective:
+        """The same with the weights by output, and with penalties that do not count rows."""
+        held: Any = super().holding(other, rows)
+        if self.output_weight is not None:
+            held = replace(held, output_weight=other.output_weight[rows])
+        if other.penalty_share is None and not self.has_l1 and other.shape == self.shape:
+            held = replace(held, penalty=other.penalty)
+        return held
+
     def effective_rows(self) -> np.ndarray:
         """Effective number of rows of each output, ``(sum s)^2 / sum s^2``, shape (n_outputs,).
 

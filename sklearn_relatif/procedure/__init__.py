@@ -3,11 +3,13 @@
 from ._effects import PROCEDURES, removal_effect, removal_effect_on, removed_labels
 from ._procedure import Procedure
 from ._refits import Asked, WholeModels, retrain_without
+from ._shortcut import Shortcut
 
 __all__ = [
     "PROCEDURES",
     "Asked",
     "Procedure",
+    "Shortcut",
     "WholeModels",
     "removal_effect",
     "removal_effect_on",

@@ -13,6 +13,7 @@ from ..losses import of_models
 from ..results import ProcedureParts
 from ..statistics import Metric
 from ..utils._validation import group_labels
+from ._fast import first, stepped
 from ._refits import Asked, WholeModels, refits
 
 #: What is done again without the rows: the training of the model at the end, or everything.
@@ -20,6 +21,8 @@ PROCEDURES = ("model", "all")
 #: What leads to the models without rows, by the order. Each takes what is asked, the removals, and
 #: whether also to hold what was chosen.
 ENGINES: dict[str, Callable[[Asked, Sequence[np.ndarray], bool], WholeModels]] = {
+    "first": first,
+    "newton": stepped,
     "retrain": refits,
 }
 

@@ -122,7 +122,7 @@ def refits(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Who
         [_comparable(asked, part, rows) for part in own.parts]
         for own, rows in zip((again, *found), (np.empty(0, np.intp), *removals), strict=True)
     ]
-    _warn_if_other(before, predictors[0][0], chosen_before, again.chosen)
+    warn_if_other(before, predictors[0][0], chosen_before, again.chosen)
     after = np.stack([own[0] for own in predictors[1:]], axis=1)
     held_after = np.stack([own[-1] for own in predictors[1:]], axis=1) if with_held else None
     return WholeModels(before, after, held_after, chosen_before, [own.chosen for own in found])
@@ -260,7 +260,7 @@ def _in_units_of(asked: Asked, found: Predicted) -> np.ndarray:
     return np.reshape(targets.handed_on(shown), found.predictor.shape)
 
 
-def _warn_if_other(before, again, chosen_before, chosen_again) -> None:
+def warn_if_other(before, again, chosen_before, chosen_again) -> None:
     """Say that doing it all again for all rows does not lead to the model that is explained."""
     if not same_choice(chosen_before, chosen_again):
         what = f"chooses {chosen_again} in place of {chosen_before}"

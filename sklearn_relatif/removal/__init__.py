@@ -1,12 +1,15 @@
 """The removal: what is the model without some of its rows?"""
 
 from ._base import ModelsWithout, Remover
+from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import predictors
+from ._descent import TOLERANCE, minimise, predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
     TRUTHS,
+    check_rows_are_left,
+    estimator_of,
     loo_predictions,
     loo_probabilities,
     predictors_without,
@@ -22,21 +25,27 @@ from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
 from ._retraining import polish, retrain, retraining_curvature
+from ._unlearning import Unlearning
 
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
+    "TOLERANCE",
     "TRUTHS",
     "Downdate",
     "ModelsWithout",
     "OwnHessian",
     "Remover",
+    "Unlearning",
+    "check_rows_are_left",
     "correlated",
     "estimate_and_truth",
+    "estimator_of",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
     "loss_changes",
+    "minimise",
     "newton_step",
     "newton_steps",
     "parameter_changes",
@@ -53,6 +62,7 @@ __all__ = [
     "retrain",
     "retrain_without",
     "retraining_curvature",
+    "told_effects",
     "training_effects",
     "without",
 ]

@@ -124,6 +124,26 @@ class Remover:
         """
         raise NotImplementedError
 
+    @property
+    def lacks_bounds(self) -> str | None:
+        """Why the errors of effects have no bounds; None if they have."""
+        return "models of this kind are not the optimum of a smooth loss that is known to bend"
+
+    def enclosed_models(
+        self, removals: Sequence[np.ndarray], order: str
+    ) -> Iterator[tuple[Any, Any]]:
+        """:meth:`models_without`, each batch with the balls that the optima lie in.
+
+        Asked for only where nothing :attr:`lacks_bounds`.
+        """
+        raise NotImplementedError
+
+    def enclosed_steps(
+        self, removals: Sequence[np.ndarray], n_steps: int
+    ) -> Iterator[tuple[Any, Any]]:
+        """The same by one or two steps with the factor of all rows, where that tells anything."""
+        raise NotImplementedError
+
     def loo_predictor(self) -> np.ndarray:
         """Predictor of each training row by one step of the model without it.
 

@@ -9,6 +9,7 @@ were met on the way correct it (L-BFGS).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -79,7 +80,18 @@ class Models:
     def __init__(self, objective, groups):
         self.objective = objective
         self.weight = objective.sample_weight.astype(np.float64)
-        self.n_models = len(groups)
+        self.squared_lengths = self._squared_lengths()
+        self.least_square = self._least_square()
+        self._lose(groups)
+
+    def losing(self, groups) -> Models:
+        """The same objective without other groups of rows, at no pass over its rows."""
+        other = copy(self)
+        other._lose(groups)
+        return other
+
+    def _lose(self, groups):
+        objective, self.n_models = self.objective, len(groups)
         removed = np.concatenate([*groups, np.empty(0, np.intp)])
         model = np.repeat(np.arange(len(groups)), [len(rows) for rows in groups])
         lost = np.bincount(model, self.weight[removed], self.n_models)
@@ -90,15 +102,17 @@ class Models:
             self.penalty_left -= np.bincount(model, share, self.n_models)
         order = np.argsort(removed, kind="stable")
         self.removed, self.model = removed[order], model[order]
-        self.squared_lengths = self._squared_lengths()
-        self.least_square = self._least_square()
 
-    def at(self, weights, members) -> Points:
-        """The models ``members`` at some parameters (n_members, n_outputs, n_columns)."""
+    def at(self, weights, members, watch=None) -> Points:
+        """The models ``members`` at some parameters (n_members, n_outputs, n_columns).
+
+        ``watch`` is called with each block of rows, their predictors (n, n_members, n_outputs),
+        and the positions among both of what is removed.
+        """
         objective, total = self.objective, self.total[members]
         gradient = np.zeros(weights.shape)
         square = np.full(len(members), self.least_square)
-        for rows, residual in self._residuals(weights, members):
+        for rows, residual in self._residuals(weights, members, watch):
             objective.jacobian.loaded(rows, np.float64).add_adjoint(gradient, residual)
             square += self.squared_lengths[rows] @ np.einsum("nbk,nbk->nb", residual, residual)
         left = self.penalty_left[members, None, None]
@@ -110,6 +124,11 @@ class Models:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(norm == 0, 0, norm / np.sqrt(square))
         return Points(weights, gradient, relative)
+
+    def watch(self, weights, members, watch):
+        """The predictors alone, shown to ``watch`` as of :meth:`at`."""
+        for rows, eta in predictors(self.objective.jacobian, weights):
+            watch(rows, eta, self._gone(rows, members))
 
     def start(self, weights, gradient, members) -> Points:
         """The models ``members`` at the optimum of all rows, where their gradient is known."""
@@ -151,12 +170,13 @@ class Models:
         steepness = self.objective.steepness(gradient)
         return steepness - bound - TOLERANCE * (bound + largest), gradient
 
-    def _residuals(self, weights, members):
+    def _residuals(self, weights, members, watch=None):
         """Weighted residuals (n, n_members, n_outputs) in blocks, 0 for the removed rows."""
         objective = self.objective
-        position = np.full(self.n_models, -1)
-        position[members] = np.arange(len(members))
         for rows, eta in predictors(objective.jacobian, weights):
+            gone = self._gone(rows, members)
+            if watch is not None:
+                watch(rows, eta, gone)
             for part in row_blocks(len(eta), eta[0].nbytes, LOSS_BLOCK_BYTES):
                 target = np.repeat(objective.y[rows][part], len(members), axis=0)
                 residual = objective.loss.residual(target, _merge_models(eta[part]))
@@ -164,11 +184,17 @@ class Models:
             if objective.output_weight is not None:
                 eta *= objective.output_weight[rows, None]
             eta *= self.weight[rows, None, None]
-            first, last = np.searchsorted(self.removed, [rows.start, rows.stop])
-            member = position[self.model[first:last]]
-            row = self.removed[first:last] - rows.start
-            eta[row[member >= 0], member[member >= 0]] = 0
+            eta[gone] = 0
             yield rows, eta
+
+    def _gone(self, rows, members):
+        """Positions among a slice of rows and some models of what is removed."""
+        position = np.full(self.n_models, -1)
+        position[members] = np.arange(len(members))
+        first, last = np.searchsorted(self.removed, [rows.start, rows.stop])
+        member = position[self.model[first:last]]
+        takes_part = member >= 0
+        return self.removed[first:last][takes_part] - rows.start, member[takes_part]
 
     def _least_square(self):
         """The sum of squares that the gradients of rows have by rounding alone."""

@@ -154,6 +154,10 @@ class Downdate:
         solution = np.where(is_descent[:, None, None], corrected, solution)
         return solution * self.share_left[models, None, None]
 
+    def least_left(self):
+        """Least share of the curvature along a direction that is left, of each model."""
+        return 1 - _largest_share(self.inner, self.forms).max(axis=1).clip(min=0)
+
     def _downdated(self, vectors, models):
         """``(H - E A E^T)^-1`` of each model, applied to a vector of each."""
         return self._corrected(solve_with(self.curvature, vectors), models)
@@ -284,7 +288,7 @@ def curvature_without(objective, hessian, rows):
 
     It comes from a difference. None if too little is left of the Hessian along a direction.
     """
-    part = _part_of(objective, rows)
+    part = part_of(objective, rows)
     total, lost = objective.total_weight, part.total_weight
     if lost == 0:  # Of rows of no weight there is no mean.
         return None
@@ -343,14 +347,14 @@ def newton_step_without(objective, curvature, rows):
 
     ``curvature`` is that model's own Hessian.
     """
-    part = _part_of(objective, rows)
+    part = part_of(objective, rows)
     models = Models(part, [np.empty(0, np.intp)])
     lost = models.at(objective.weights[None].astype(np.float64), np.zeros(1, np.intp)).gradient
     share = part.total_weight / (objective.total_weight - part.total_weight)
     return solve_with(curvature, share * lost)[0]
 
 
-def _part_of(objective, rows):
+def part_of(objective, rows):
     """The objective of some rows alone, with the penalties that leave with them."""
     weight, share = objective.output_weight, objective.penalty_share
     lost = 0.0 if share is None else share[rows].sum()

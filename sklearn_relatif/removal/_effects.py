@@ -25,7 +25,7 @@ from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
 
-ORDERS = ("first", "newton", "pbrf", "retrain")
+ORDERS = ("first", "newton", "auto", "pbrf", "retrain")
 #: Those that are models of their own, by which estimates are judged.
 TRUTHS = ("retrain", "pbrf")
 
@@ -101,7 +101,7 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
     """
     objective, model = study.objective, study.model
     removals = check_removals(rows, objective.n_rows)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     if objective.has_tables:
         models = [None] * len(removals)
         for batch in _models(study, removals, "retrain"):
@@ -111,14 +111,56 @@ def retrain_without(study: Any, rows: Sequence[Any]) -> list[Any]:
         X, y, sample_weight = study.training_data
         fitted, n_jobs = objective.fitted, study.n_jobs
         models = study.adapter.refit(model, fitted, X, y, sample_weight, removals, n_jobs)
+    return [estimator_of(study, model) for model in models]
+
+
+def estimator_of(study: Any, model: Any) -> Any:
+    """The estimator of a study with another fitted model at its core.
+
+    Parameters
+    ----------
+    study : Study
+    model : fitted estimator
+        Of the kind of its own, from this machine's memory.
+    """
     names = vars(study.model).get("feature_names_in_")
-    if names is not None:  # The models were fitted to an array.
-        for model in models:
-            vars(model).setdefault("feature_names_in_", names)
-    if objective.place is not None:
-        _, fitted = split_pipeline(study.estimator)
-        models = [estimator_like(model, fitted) for model in models]
-    return [rebuild(study.estimator, model) for model in models]
+    if names is not None:  # The model was fitted to an array.
+        vars(model).setdefault("feature_names_in_", names)
+    if study.objective.place is not None:
+        model = estimator_like(model, split_pipeline(study.estimator)[1])
+    return rebuild(study.estimator, model)
+
+
+def check_rows_are_left(study: Any, left: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse to remove rows if none is left, or none of a class.
+
+    Parameters
+    ----------
+    study : Study
+    left : ndarray of int
+        Positions of the rows that are left, among those of the study.
+    rows : ndarray of int
+        Those that are removed, as they were asked for.
+    """
+    n_rows, weight = study.objective.n_rows, study.objective.sample_weight[left]
+    if not (weight > 0).any():
+        raise ValueError(
+            f"Without the rows {reprlib.repr(rows.tolist())} no training row is left that counts."
+        )
+    check_classes_stay(study.objective, [np.delete(np.arange(n_rows), left)])
+    if not study.targets.has_classes:
+        return
+    classes, y = study.model.classes_, study.objective.y[left]
+    lost = np.bincount(y[weight > 0], minlength=len(classes)) == 0
+    if lost.any():
+        _refuse_lost(classes[lost], rows, ", or fit a model of the other classes.")
+
+
+def _refuse_lost(classes: np.ndarray, rows: np.ndarray, way_out: str) -> None:
+    raise ValueError(
+        f"Without the rows {reprlib.repr(rows.tolist())} there is no row of the "
+        f"classes {classes.tolist()} to train with. Leave some of them in{way_out}"
+    )
 
 
 def predictors_without(
@@ -140,7 +182,7 @@ def predictors_without(
     after : list of ndarray of shape (n_queries, n_outputs), one an item
     """
     removals, query = check_removals(rows, study.objective.n_rows), study.remover.at_optimum(query)
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     after: list[Any] = [None] * len(removals)
     for models in _models(study, removals, order):
         before = models.predictor_before(query)
@@ -203,7 +245,7 @@ def removals_of(groups: Any, n_rows: int) -> list[np.ndarray]:
     return np.split(order, np.cumsum(np.bincount(member[order]))[:-1])
 
 
-def _check_classes_stay(study: Any, removals: Sequence[np.ndarray]) -> None:
+def check_every_class_stays(study: Any, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals after which the model has no row of a class (of a weight above 0)."""
     check_classes_stay(study.objective, removals)
     if not study.targets.has_classes:
@@ -236,11 +278,8 @@ def refuse_lost_classes(
     for rows in removals:
         lost = n_rows == np.bincount(y[rows[counts[rows]]], minlength=len(classes))
         if lost.any():
-            raise ValueError(
-                f"Without the rows {reprlib.repr(rows.tolist())} there is no row of the "
-                f"classes {classes[lost].tolist()} to train with. Leave some of them "
-                "in; in groups, None stands for rows that are never removed."
-            )
+            way_out = "; in groups, None stands for rows that are never removed."
+            _refuse_lost(classes[lost], rows, way_out)
 
 
 def _first_order(
@@ -298,7 +337,7 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
 
     Rows of weight 0 change nothing by being removed, unless a penalty counts them.
     """
-    _check_classes_stay(study, removals)
+    check_every_class_stays(study, removals)
     counts = study.objective.counts
     some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
     for batch in _models(study, [removals[index] for index in some], order):

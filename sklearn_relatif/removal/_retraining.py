@@ -258,7 +258,7 @@ def retrain(
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
     endless = np.zeros(len(groups), bool)
-    for model in np.flatnonzero(~arrived | _are_far(objective, weights)).tolist():
+    for model in np.flatnonzero(~arrived | are_far(objective, weights)).tolist():
         reduced = replace(without(objective, groups[model]), weights=weights[model])
         endless[model] = has_no_end or lacks_optimum(reduced)
         if not (endless[model] or arrived[model]):
@@ -278,7 +278,7 @@ def is_endless(objective, point) -> bool:
     return is_suspect and lacks_optimum(objective)
 
 
-def _are_far(objective, weights):
+def are_far(objective, weights):
     """Which models may only have stopped, at predictors so large that no slope is left of a loss.
 
     Without the rows that held it, a model leaves that of all rows far behind.

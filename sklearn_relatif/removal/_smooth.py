@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from ..optimality import lacks_optimum, no_optimum
 from ..utils._arrays import on_host
 from ._active_parameters import settle
 from ._base import ModelsWithout, Remover
+from ._bounds import enclosures, obstacle, stepped_enclosures
 from ._changes import parameter_changes, training_effects
 from ._descent import PRECISION, TOLERANCE, largest_change, minimise, predictors
 from ._downdate import without
 from ._newton import loo_predictor, newton_steps
 from ._retraining import is_endless, retrain, retraining_curvature
+from ._surroundings import Surroundings
 
 #: Models that are retrained, and held, at a time.
 MODELS_AT_A_TIME = 256
@@ -49,6 +52,14 @@ class SteppedModels(ModelsWithout):
 
     def _predictors(self, query, weights):
         return np.concatenate([eta for _, eta in predictors(query.jacobian, weights)])
+
+    def take(self, models):
+        """Some of them."""
+        return replace(self, positions=self.positions[models], weights=self.weights[models])
+
+    def at(self, weights):
+        """The same models at other parameters."""
+        return replace(self, weights=weights)
 
     def parameter_change(self):
         return parameter_changes(self.before, self.weights)
@@ -126,6 +137,24 @@ class SmoothRemover(Remover):
         if order == "newton":
             return newton_models(self.objective, self.curvature, removals)
         return retrained_models(self.objective, removals)
+
+    @property
+    def lacks_bounds(self):
+        return obstacle(self.objective, self.curvature)
+
+    @cached_property
+    def surroundings(self):
+        return Surroundings(self.objective, self.curvature)
+
+    def enclosed_steps(self, removals, n_steps):
+        for ball in stepped_enclosures(self.surroundings, removals, n_steps):
+            yield SteppedModels(ball.models, self.objective, ball.centres), ball
+
+    def enclosed_models(self, removals, order):
+        for models in self.models_without(removals, order):
+            groups = [removals[position] for position in models.positions]
+            for ball in enclosures(self.surroundings, groups, models.weights):
+                yield models.take(ball.models), ball
 
     def loo_predictor(self):
         self._say_doubt()

@@ -7,6 +7,7 @@ from ._flip_set import FlipSet
 from ._fragile_set import FragileSet
 from ._procedure_parts import ProcedureParts
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
+from ._removed_rows import RemovedRows
 from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
@@ -25,6 +26,7 @@ __all__ = [
     "NoResamples",
     "ProcedureParts",
     "RemovalStatistics",
+    "RemovedRows",
     "Resampler",
     "SolverChoice",
     "TrainingRows",

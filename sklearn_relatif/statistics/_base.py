@@ -59,10 +59,13 @@ class Metric:
     name : str
     is_smoothed : bool, default=False
         Whether the gradient is that of a smooth function near the metric, which has none itself.
+    has_bounds : bool, default=False
+        Whether :meth:`bounds` tells how far the metric may be off, where predictors may.
     """
 
     name: str
     is_smoothed = False
+    has_bounds = False
 
     def values(self, predictors: np.ndarray) -> np.ndarray:
         """The metric of several models, exactly, shape (n_models,).
@@ -70,6 +73,21 @@ class Metric:
         Parameters
         ----------
         predictors : ndarray of shape (n_rows, n_models, n_outputs)
+        """
+        raise NotImplementedError
+
+    def bounds(self, predictors: np.ndarray, reach: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """The most that the metric of each model can differ near some predictors, (n_models,).
+
+        Asked for only where it :attr:`has_bounds`.
+
+        Parameters
+        ----------
+        predictors : ndarray of shape (n_rows, n_models, n_outputs)
+        reach : ndarray of the same shape
+            By how much each of them may be off.
+        moved : ndarray of shape (n_rows, n_models)
+            By how much those of a row may be off together, as the loss measures it.
         """
         raise NotImplementedError
 

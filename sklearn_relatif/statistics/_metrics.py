@@ -65,9 +65,14 @@ class NamedMetric(Metric):
     def __init__(self, name: str, reading: Reading, summary: Summary):
         self.name, self.reading, self.summary = name, reading, summary
         self.is_smoothed = reading.is_smoothed or summary.is_smoothed
+        self.has_bounds = reading.has_reach and summary.has_bounds
 
     def values(self, predictors):
         return self.summary.values(self.reading.values(predictors))
+
+    def bounds(self, predictors, reach, moved):
+        read = self.reading.values(predictors)
+        return self.summary.bounds(read, self.reading.reach(predictors, reach, moved))
 
     def gradient(self, predictor):
         read = self.reading.values(predictor[:, None])[:, 0]

@@ -20,6 +20,7 @@ class Ranking(Summary):
     """
 
     is_smoothed = True
+    has_bounds = True
 
     def __init__(self, is_positive: np.ndarray):
         self.is_positive = is_positive
@@ -30,6 +31,13 @@ class Ranking(Summary):
         values = np.mean(found, axis=0)
         values[np.isnan(read).any(axis=(0, 2))] = np.nan
         return values
+
+    def bounds(self, read, reach):
+        # It rises with the scores of positive rows, and falls with those of others.
+        sides = np.where(self.is_positive[:, None], reach, -reach)
+        value = self.values(read)
+        best, worst = self.values(read + sides), self.values(read - sides)
+        return np.maximum(best - value, value - worst) + 10 * np.finfo(np.float64).eps
 
     def gradient(self, read):
         columns = zip(read.T, self.is_positive.T, strict=True)

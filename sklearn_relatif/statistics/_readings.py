@@ -15,6 +15,8 @@ from ._smoothing import half_width, ramp_slope
 
 #: Relative step of the differences by which the transformer of a target is differentiated.
 STEP = np.finfo(np.float64).eps ** (1 / 3)
+#: Of what is read, as such.
+ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 class Reading:
@@ -24,9 +26,12 @@ class Reading:
     ----------
     is_smoothed : bool, default=False
         Whether they are steps, in whose place there is the slope of ramps.
+    has_reach : bool, default=False
+        Whether it is known how far they may be off, where predictors are.
     """
 
     is_smoothed = False
+    has_reach = False
 
     def values(self, predictors: np.ndarray) -> np.ndarray:
         """The numbers, shape (n_rows, n_models, n_columns).
@@ -41,6 +46,21 @@ class Reading:
 
     def of_each(self, predictors: np.ndarray) -> np.ndarray:
         """The numbers of one predictor each, shape (n, n_columns), where rows do not matter."""
+        raise NotImplementedError
+
+    def reach(self, predictors: np.ndarray, reach: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """The most that the numbers may be off, in the shape of :meth:`values`.
+
+        Asked for only of those with :attr:`has_reach`.
+
+        Parameters
+        ----------
+        predictors : ndarray of shape (n_rows, n_models, n_outputs)
+        reach : ndarray of the same shape
+            By how much each of them may be off.
+        moved : ndarray of shape (n_rows, n_models)
+            By how much those of a row may be off together, as the loss measures it.
+        """
         raise NotImplementedError
 
     def pull(self, predictor: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -66,8 +86,13 @@ class Lead(Reading):
     def __init__(self, loss: Any):
         self.direction = loss.lead(1, 0)
 
+    has_reach = True
+
     def of_each(self, predictors):
         return predictors.astype(np.float64) @ self.direction[:, None]
+
+    def reach(self, predictors, reach, moved):
+        return reach @ np.abs(self.direction)[:, None]
 
     def pull(self, predictor, gradient):
         return gradient * self.direction
@@ -104,8 +129,18 @@ class Probabilities(Reading):
     def __init__(self, loss: Any, classes: list[int]):
         self.loss, self.classes = loss, classes
 
+    has_reach = True
+
     def of_each(self, predictors):
         return self.loss.probabilities(predictors).astype(np.float64)[:, self.classes]
+
+    def reach(self, predictors, reach, moved):
+        p, steps = self.values(predictors), moved[:, :, None]
+        if not self.loss.couples_outputs:  # Each in the sum of them moves as well.
+            steps = steps * min(self.loss.n_outputs, 2)
+        with np.errstate(over="ignore"):
+            most = p * (1 - p) * np.expm1(steps) + ROUNDING
+        return np.minimum(most, 1)
 
     def pull(self, predictor, gradient):
         # p' = p (log p)', which keeps its digits where p has few.
@@ -174,11 +209,19 @@ class LogLosses(Reading):
     y : ndarray of int, shape (n_rows,)
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any, y: np.ndarray):
         self.loss, self.y = loss, y
 
     def values(self, predictors):
         return -of_models(self.loss.log_probability, self.y, predictors)[:, :, None]
+
+    def reach(self, predictors, reach, moved):
+        if self.loss.n_outputs == 1 or self.loss.couples_outputs:
+            return OwnLosses(self.loss, self.y).reach(predictors, reach, moved)
+        terms = ROUNDING * (1 + np.abs(self.values(predictors)))
+        return 2 * moved[:, :, None] + terms
 
     def pull(self, predictor, gradient):
         norm, unit = self.loss.log_probability_direction(self.y, predictor)
@@ -196,9 +239,20 @@ class OwnLosses(Reading):
 
     def __init__(self, loss: Any, y: np.ndarray):
         self.loss, self.y = loss, y
+        self.has_reach = bool(np.isfinite(loss.concordance))
 
     def values(self, predictors):
         return of_models(self.loss.value, self.y, predictors)[:, :, None]
+
+    def reach(self, predictors, reach, moved):
+        steps = reach.reshape(-1, reach.shape[2]), moved.ravel()
+
+        def most(y, eta):
+            slopes = np.abs(self.loss.residual(y, eta)) * steps[0]
+            rounding = ROUNDING * self.loss.value_terms(y, eta)
+            return slopes.sum(axis=1) + self.loss.remainder(y, eta, steps[1]) + rounding
+
+        return of_models(most, self.y, predictors)[:, :, None]
 
     def pull(self, predictor, gradient):
         return gradient * self.loss.residual(self.y, predictor)
@@ -260,8 +314,14 @@ class LeadMargin(Margin):
         leads = [[loss.lead(own, rival) for rival in rivals[own]] for own in classes]
         self.leads = np.asarray(leads, dtype=np.float64)
 
+    has_reach = True
+
     def of_each(self, predictors):
         return self._all(predictors).min(axis=1, keepdims=True)
+
+    def reach(self, predictors, reach, moved):
+        each = np.abs(self.leads)[self.y]
+        return np.einsum("nmk,nrk->nmr", reach, each).max(axis=2, keepdims=True)
 
     def _all(self, predictor):
         """The lead over each other class, shape (n_rows, n_classes - 1)."""
@@ -350,12 +410,19 @@ class IsPredicted(Reading):
 
     def __init__(self, loss: Any, targets: Any, margin: Margin | None, y: np.ndarray):
         self.loss, self.targets, self.margin, self.y = loss, targets, margin, y
+        self.has_reach = margin is not None and margin.has_reach
 
     def values(self, predictors):
         n_rows, n_models, n_outputs = predictors.shape
         labels = self.targets.predicted(self.loss, predictors.reshape(-1, n_outputs))
         is_own = labels.reshape(n_rows, n_models) == self.y[:, None]
         return is_own.astype(np.float64)[:, :, None]
+
+    def reach(self, predictors, reach, moved):
+        margin: Any = self.margin
+        each = [margin.of_each(predictors[:, model]) for model in range(predictors.shape[1])]
+        is_sure = np.abs(np.stack(each, axis=1)) > margin.reach(predictors, reach, moved)
+        return (~is_sure).astype(np.float64)
 
     def pull(self, predictor, gradient):
         if self.margin is None:

@@ -16,9 +16,12 @@ class Summary:
     ----------
     is_smoothed : bool, default=False
         Whether the gradient is that of a smooth function near it.
+    has_bounds : bool, default=False
+        Whether it is known how far it may be off, where what is read may.
     """
 
     is_smoothed = False
+    has_bounds = False
 
     def values(self, read: np.ndarray) -> np.ndarray:
         """The number of each model, exactly, shape (n_models,).
@@ -29,16 +32,64 @@ class Summary:
         """
         raise NotImplementedError
 
+    def bounds(self, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """The most that the number of each model may be off, shape (n_models,).
+
+        Asked for only of those with :attr:`has_bounds`.
+
+        Parameters
+        ----------
+        read, reach : ndarray of shape (n_rows, n_models, n_columns)
+            What is read, and by how much it may be off.
+        """
+        raise NotImplementedError
+
     def gradient(self, read: np.ndarray) -> np.ndarray:
         """Gradient in what is read of one model, (n_rows, n_columns) as that is."""
         raise NotImplementedError
 
 
+class GroupMeans:
+    """The means of groups of rows.
+
+    Parameters
+    ----------
+    groups : ndarray of bool, shape (n_groups, n_rows)
+
+    Attributes
+    ----------
+    slopes : ndarray of shape (n_groups, n_rows)
+        Of each mean by each row.
+    """
+
+    def __init__(self, groups: np.ndarray):
+        self.members = groups.astype(np.float64)
+        self.sizes = groups.sum(axis=1)
+        self.slopes = self.members / self.sizes[:, None]
+
+    def means(self, read: np.ndarray) -> np.ndarray:
+        """Those of each model, shape (n_groups, n_models), by its column of numbers of rows."""
+        # Divided at the end, so that equal counts are equal means, whatever the order of a sum.
+        means: np.ndarray = (self.members @ read) / self.sizes[:, None]
+        return means
+
+    def bound(self, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """The most that any of them may be off, of each model, (n_models,)."""
+        most = self.slopes @ (reach[:, :, 0] + _rounding(read) * np.abs(read[:, :, 0]))
+        return np.asarray(most.max(axis=0))
+
+
 class Mean(Summary):
     """The mean over the rows."""
 
+    has_bounds = True
+
     def values(self, read):
         return read[:, :, 0].mean(axis=0)
+
+    def bounds(self, read, reach):
+        size = np.abs(read[:, :, 0]).mean(axis=0)
+        return reach[:, :, 0].mean(axis=0) + _rounding(read) * size
 
     def gradient(self, read):
         return np.full(read.shape, 1 / len(read))
@@ -53,16 +104,21 @@ class LargestGap(Summary):
         The rows of each group that count.
     """
 
+    has_bounds = True
+
     def __init__(self, groups: np.ndarray):
-        self.means = _means(groups)
+        self.groups = GroupMeans(groups)
 
     def values(self, read):
-        means = self.means @ read[:, :, 0]
+        means = self.groups.means(read[:, :, 0])
         return means.max(axis=0) - means.min(axis=0)
 
+    def bounds(self, read, reach):
+        return 2 * self.groups.bound(read, reach)
+
     def gradient(self, read):
-        means = self.means @ read[:, 0]
-        return (self.means[means.argmax()] - self.means[means.argmin()])[:, None]
+        means, slopes = self.groups.means(read)[:, 0], self.groups.slopes
+        return (slopes[means.argmax()] - slopes[means.argmin()])[:, None]
 
 
 class WorstGroup(Summary):
@@ -74,14 +130,20 @@ class WorstGroup(Summary):
     is_largest : bool
     """
 
+    has_bounds = True
+
     def __init__(self, groups: np.ndarray, is_largest: bool):
-        self.means, self.sign = _means(groups), 1.0 if is_largest else -1.0
+        self.groups, self.sign = GroupMeans(groups), 1.0 if is_largest else -1.0
 
     def values(self, read):
-        return self.sign * (self.sign * (self.means @ read[:, :, 0])).max(axis=0)
+        return self.sign * (self.sign * self.groups.means(read[:, :, 0])).max(axis=0)
+
+    def bounds(self, read, reach):
+        return self.groups.bound(read, reach)
 
     def gradient(self, read):
-        return self.means[(self.sign * (self.means @ read[:, 0])).argmax()][:, None]
+        worst = (self.sign * self.groups.means(read)[:, 0]).argmax()
+        return self.groups.slopes[worst][:, None]
 
 
 class CohensD(Summary):
@@ -93,7 +155,7 @@ class CohensD(Summary):
     """
 
     def __init__(self, groups: np.ndarray):
-        self.groups, self.means = groups, _means(groups)
+        self.groups = GroupMeans(groups)
         self.of_variance = groups.sum(axis=0) / (groups.sum() - 2)
 
     def values(self, read):
@@ -102,14 +164,14 @@ class CohensD(Summary):
 
     def gradient(self, read):
         gap, deviation, errors = self._parts(read)
-        of_gap = np.sign(gap) * (self.means[0] - self.means[1])[:, None]
+        of_gap = np.sign(gap) * (self.groups.slopes[0] - self.groups.slopes[1])[:, None]
         of_deviation = self.of_variance[:, None] * errors / deviation
         return (of_gap - np.abs(gap) / deviation * of_deviation) / deviation
 
     def _parts(self, read):
         """Gap, pooled deviation and distance of each row from the mean of its group."""
-        means = self.means @ read
-        errors = read - self.groups.T.astype(np.float64) @ means
+        means = self.groups.means(read)
+        errors = read - self.groups.members.T @ means
         deviation = np.sqrt(np.einsum("n,nm->m", self.of_variance, errors**2))
         return means[0] - means[1], deviation, errors
 
@@ -124,12 +186,18 @@ class Brier(Summary):
         Of two, which have the same distance, that of one is taken.
     """
 
+    has_bounds = True
+
     def __init__(self, y: np.ndarray, n_classes: int):
         self.is_own = np.eye(n_classes)[y]
         self.share = 0.5 if n_classes == 2 else 1.0
 
     def values(self, read):
         return self.share * ((read - self.is_own[:, None]) ** 2).sum(axis=2).mean(axis=0)
+
+    def bounds(self, read, reach):
+        most = (2 * np.abs(read - self.is_own[:, None]) + reach) * reach
+        return self.share * most.sum(axis=2).mean(axis=0) + _rounding(read) * self.values(read)
 
     def gradient(self, read):
         return 2 * self.share * (read - self.is_own) / len(read)
@@ -194,6 +262,8 @@ class RSquared(Summary):
     y : ndarray of shape (n_rows, n_targets)
     """
 
+    has_bounds = True
+
     def __init__(self, y: np.ndarray):
         self.y = y
         self.total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
@@ -201,11 +271,15 @@ class RSquared(Summary):
     def values(self, read):
         return 1 - (((read - self.y[:, None]) ** 2).sum(axis=0) / self.total).mean(axis=1)
 
+    def bounds(self, read, reach):
+        most = (2 * np.abs(read - self.y[:, None]) + reach) * reach
+        unexplained = np.abs(1 - self.values(read)) + 1
+        return (most.sum(axis=0) / self.total).mean(axis=1) + _rounding(read) * unexplained
+
     def gradient(self, read):
         return -2 * (read - self.y) / self.total / self.y.shape[1]
 
 
-def _means(groups: np.ndarray) -> np.ndarray:
-    """What makes means of groups of rows, shape (n_groups, n_rows)."""
-    means: np.ndarray = groups / groups.sum(axis=1, keepdims=True)
-    return means
+def _rounding(read: np.ndarray) -> float:
+    """Share of a sum over rows that its rounding may be."""
+    return float((len(read) + 10) * np.finfo(np.float64).eps)
