@@ -109,7 +109,7 @@ def test_the_first_order_is_the_derivative_in_the_weight_of_a_row():
     rows, y, queries = X[:120, :6], Y[:120], X[300:310, :6]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, **TIGHT)).fit(rows, y)
     order = Shortcut(model, rows, y).first_order()
-    changes = order.changes(order.lifted(queries))
+    changes = order.changes(order.lifted(queries), np.arange(120))
     for row in (0, 19, 77):
         ends, step = [], 1e-4
         for sign in (1, -1):
@@ -138,7 +138,7 @@ def test_the_first_order_is_the_limit_of_many_copies(transformer, data, y, model
     rows, y, queries, k = data[:90, :6], y[:90], data[200:210, :6], 300
     explained = make_pipeline(transformer, model).fit(rows, y)
     order = Shortcut(explained, rows, y).first_order()
-    changes = order.changes(order.lifted(queries))
+    changes = order.changes(order.lifted(queries), np.arange(90))
     copies, of_copies = np.tile(rows, (k, 1)), np.tile(y, k)
     name = "C" if isinstance(model, LogisticRegression) else "alpha"
     strength = getattr(model, name)
@@ -161,7 +161,10 @@ def test_the_extremes_of_columns_move_by_what_they_lose():
         model = make_pipeline(scaler, LogisticRegression(**TIGHT)).fit(rows, y)
         shortcut = Shortcut(model, rows, y)
         order = shortcut.first_order()
-        changes, at = order.changes(order.lifted(queries)), shortcut.prepared(queries)
+        changes, at = (
+            order.changes(order.lifted(queries), np.arange(100)),
+            shortcut.prepared(queries),
+        )
         before = shortcut.of_all().predictor(at)
         found = [shortcut.without(np.array([row])).predictor(at) - before for row in range(100)]
         exact = np.stack(found, axis=1)

@@ -138,7 +138,7 @@ class Shortcut:
         rows, penalty = self._rows(features, everyone.rows)
         self.loss = rows.loss
         self.final = minimise(rows, penalty)
-        self.folds: list[Optima] = []
+        self.folds: list[tuple[np.ndarray, Optima]] = []
         if self.search is not None and not self.search.has_folds and weight is not None:
             raise NotCoveredError("weights count in the scores of RidgeCV")
         if self.search is not None and self.search.has_folds:
@@ -293,7 +293,7 @@ class Shortcut:
             difference = (found - predictors(own, optima.tables)).reshape(len(own), -1)
             table = np.linalg.lstsq(own, difference)[0].T
             missed.append(table.reshape(optima.tables.shape))
-            self.folds.append(optima)
+            self.folds.append((train, optima))
         return missed
 
     def _predictor_by(self, estimator: Any, X: Any) -> np.ndarray:
@@ -307,10 +307,18 @@ class Shortcut:
         train, test = fold
         if len(np.unique(self.targets[left.rows[train]])) < self.n_classes:
             raise NotCoveredError("a fold has no row of a class to train with")
-        optima, transform = self._fit(left, train, self.folds[number], GOAL_IN_FOLDS)
+        optima, transform = self._fit(
+            left, train, self._start_of(left.rows[train], number), GOAL_IN_FOLDS
+        )
         own, targets = transform(take(left.base, test)), self.targets[left.rows[test]]
         eta, missed = predictors(own, optima.tables), predictors(own, self.missed[number])
         return self.score.bounded(self.loss, targets, eta, missed)
+
+    def _start_of(self, train: np.ndarray, number: int) -> Optima:
+        """The optima of the same fold, or of all rows if they have more rows in common with it."""
+        before, optima = self.folds[number]
+        is_moved = len(np.setxor1d(train, before)) > len(self.y) - len(train)
+        return self.final if is_moved else optima
 
     def _choice(self, left: Left, splits: Any, scored: list[Scored]) -> tuple[int, int]:
         """The candidate that the folds choose, and the fits of scikit-learn that this took."""
