@@ -26,7 +26,8 @@ from sklearn.preprocessing import (
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.procedure import Shortcut
-from sklearn_relatif.procedure._steps import chain_of, take
+from sklearn_relatif.procedure._nodes import take
+from sklearn_relatif.procedure._steps import chain_of
 
 X, Y = load_breast_cancer(return_X_y=True)
 X_REAL, Y_REAL = load_diabetes(return_X_y=True)
@@ -195,26 +196,37 @@ def test_newton_effects_are_those_of_refits_through_scaling_and_a_search():
 
 def searches():
     scaled = make_pipeline(StandardScaler(), LogisticRegression())
-    grid = {"logisticregression__C": C13}
+    grid, coarse = {"logisticregression__C": C13}, {"logisticregression__C": C13[::3]}
     shuffled = StratifiedKFold(4, shuffle=True, random_state=0)
-    alphas = np.logspace(-2, 3, 11)
+    alphas = np.logspace(-2, 3, 6)
     squares = make_pipeline(StandardScaler(), Ridge())
     # Parameters of LogisticRegressionCV have other defaults in every release.
-    path = LogisticRegressionCV(Cs=C13, cv=3, scoring="accuracy")
+    path = LogisticRegressionCV(Cs=C13[::3], cv=3, scoring="accuracy")
     return {
         "accuracy": (GridSearchCV(scaled, grid, cv=3), X[:160, :8], Y[:160]),
         "log loss": (
-            GridSearchCV(scaled, grid, cv=3, scoring="neg_log_loss"),
+            GridSearchCV(scaled, coarse, cv=3, scoring="neg_log_loss"),
             X[:160, :8],
             Y[:160],
         ),
+        "area": (GridSearchCV(scaled, grid, cv=3, scoring="roc_auc"), X[:160, :8], Y[:160]),
+        "balanced": (
+            GridSearchCV(scaled, coarse, cv=3, scoring="balanced_accuracy"),
+            X[:160, :8],
+            Y[:160],
+        ),
+        "absolute": (
+            GridSearchCV(squares, {"ridge__alpha": alphas}, scoring="neg_mean_absolute_error"),
+            X_REAL,
+            Y_REAL,
+        ),
         "shuffled": (
-            GridSearchCV(scaled, {"logisticregression__C": C13[::2]}, cv=shuffled),
+            GridSearchCV(scaled, coarse, cv=shuffled),
             X[:160, :8],
             Y[:160],
         ),
         "path": (make_pipeline(StandardScaler(), path), X[:160, :8], Y[:160]),
-        "three classes": (GridSearchCV(scaled, {"logisticregression__C": C13[::2]}, cv=3), *WINE),
+        "three classes": (GridSearchCV(scaled, coarse, cv=3), *WINE),
         "r2": (GridSearchCV(squares, {"ridge__alpha": alphas}), X_REAL, Y_REAL),
         "ridge": (make_pipeline(StandardScaler(), RidgeCV(alphas, cv=4)), X_REAL, Y_REAL),
         "left out": (make_pipeline(StandardScaler(), RidgeCV(alphas)), X_REAL, Y_REAL),

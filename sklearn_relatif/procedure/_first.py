@@ -8,7 +8,7 @@ import numpy as np
 
 from ..utils._blocks import row_blocks
 from ._candidates import Optima, Rows
-from ._steps import Chain
+from ._nodes import Chain
 from ._tangents import Affine
 
 #: Bytes of the moves that are at hand at once.

@@ -18,15 +18,14 @@ from sklearn.utils import _safe_indexing
 from ..adapters import adapter_of
 from ._candidates import GOAL, GOAL_IN_FOLDS, Optima, Rows, minimise, predictors
 from ._first import FirstOrder
-from ._scores import Scored, score_of
+from ._nodes import numbers, take
+from ._scores import ROUNDING, Scored, score_of
 from ._search import Parts, parts_of
-from ._steps import chain_of, numbers, take
+from ._steps import chain_of
 from ._tangents import NotCoveredError
 
 #: Bytes of the inverses that are kept, one a fold and candidate.
 MOST_BYTES = 2**30
-#: By which means of the same scores may differ.
-ROUNDING = 1e-12
 
 
 class Found(NamedTuple):
@@ -332,7 +331,10 @@ class Shortcut:
                 value[~contends] = -np.inf
                 return self.search.chosen(value), n_refits
             candidate = int(np.argmax(np.where(is_open, highest, -np.inf)))
-            for fold in np.flatnonzero(high[candidate] > low[candidate]).tolist():
+            width = high[candidate] - low[candidate]
+            # Where nothing else is open, rounding is.
+            is_wide = width > 10 * ROUNDING
+            for fold in np.flatnonzero(is_wide if is_wide.any() else width > 0).tolist():
                 score = self._score_by_refit(left, splits[fold], candidate)
                 for bound in (value, low, high):
                     bound[candidate, fold] = score
