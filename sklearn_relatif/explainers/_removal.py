@@ -90,10 +90,10 @@ class RemovalMixin:
         procedure : {"model", "all"}, default="model"
             What is done again without the rows. "model": only the model at the end is trained.
             "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
-            folds, class weights and thresholds included. By order="retrain" it is done by the
-            estimator itself, in as many jobs as ``n_jobs`` says, and each model is then brought to
-            its optimum. Rows are those that were given to ``fit``. The loss is the one that the
-            refitted model minimises, through the refitted preprocessing.
+            folds, and class weights included. By order="retrain" it is done by the estimator
+            itself, in as many jobs as ``n_jobs`` says, and each model is then brought to its
+            optimum. Rows are those that were given to ``fit``. The loss of a query is that of the
+            model, which knows no thresholds, through the refitted preprocessing.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.
@@ -250,7 +250,8 @@ class RemovalMixin:
             The group of people that each row belongs to, for metrics of groups. None or NaN: of no
             group.
         procedure : {"model", "all"}, default="model"
-            What is done again without the rows, as in :meth:`removal_effect`.
+            What is done again without the rows, as in :meth:`removal_effect`. Metrics of labels
+            keep a threshold that was tuned for all rows.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.

@@ -8,6 +8,7 @@ from ._fragile_set import FragileSet
 from ._procedure_parts import ProcedureParts
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
 from ._removed_rows import RemovedRows
+from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
@@ -22,9 +23,11 @@ __all__ = [
     "FlipSet",
     "FragileSet",
     "InfluenceDisplay",
+    "NoResamples",
     "ProcedureParts",
     "RemovalStatistics",
     "RemovedRows",
+    "Resampler",
     "SolverChoice",
     "TrainingRows",
     "ratio_or_zero",
