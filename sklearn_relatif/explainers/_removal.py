@@ -101,10 +101,10 @@ class RemovalMixin:
         procedure : {"model", "all"}, default="model"
             What is done again without the rows. "model": only the model at the end is trained.
             "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
-            folds, class weights and thresholds included. By order="retrain" it is done by the
-            estimator itself, in as many jobs as ``n_jobs`` says, and each model is then brought to
-            its optimum. Rows are those that were given to ``fit``. The loss is the one that the
-            refitted model minimises, through the refitted preprocessing.
+            folds, and class weights included. By order="retrain" it is done by the estimator
+            itself, in as many jobs as ``n_jobs`` says, and each model is then brought to its
+            optimum. Rows are those that were given to ``fit``. The loss of a query is that of the
+            model, which knows no thresholds, through the refitted preprocessing.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.
@@ -210,10 +210,45 @@ class RemovalMixin:
         procedure: str = "model",
         return_parts: bool = False,
     ) -> Any:
-        """Change of any number that depends on predictions, on removing training rows.
+        """Change of a metric, or of any number of predictions, on removing training rows.
 
-        For instance the mean loss of a test set, or the gap between the mean scores of two
-        groups of people.
+        By name, there are these; [y = c] is 1 where that is so, and 0 elsewhere:
+
+        ============================ ======================================================
+        "accuracy"                   share of right labels
+        "average_precision"          ``1/P sum_p`` (share of positives among rows down to p)
+        "brier"                      mean of ``sum_c (p_c - [y = c])^2``, half of it for two
+                                     classes
+        "calibration_error"          ``sum_b |sum_{i in b} (y_i - p_i)| / n`` over ten bins b
+                                     of equal width
+        "log_loss"                   mean of ``-log p_y``
+        "mean_loss"                  mean of the model's own loss
+        "mean_prediction"            mean of predictions, or probabilities or scores of the
+                                     second of two classes
+        "mean_squared_error"         mean of ``(f - y)^2``, in the units of the user
+        "precision@k", "recall@k"    positives among the k rows of the highest scores, of k
+                                     or of all positives: "recall@100", or "recall@5%" for
+                                     a share of the rows
+        "r2"                         ``1 - sum (f - y)^2 / sum (y - mean(y))^2``
+        "roc_auc"                    share of pairs in which a positive row has the higher
+                                     score, ties by half; of several classes the mean of
+                                     each against the rest
+        "demographic_parity"         largest less smallest share of positive predictions of
+                                     the groups in ``sensitive``
+        "equal_opportunity"          the same among rows that are positive
+        "predictive_equality"        the same among rows that are not
+        "soft_demographic_parity",   these three of the mean prediction of each group
+        "soft_equal_opportunity",
+        "soft_predictive_equality"
+        "cohens_d"                   gap of the mean predictions of two groups, in their
+                                     pooled standard deviations
+        "worst_group"                largest mean loss of a group: log loss, squared error,
+                                     or own loss where there are no probabilities
+        "worst_group_accuracy"       smallest accuracy of a group
+        ============================ ======================================================
+
+        Positive are the rows of the second of two classes. Values are those of
+        scikit-learn's functions, ties included.
 
         Parameters
         ----------
@@ -227,12 +262,15 @@ class RemovalMixin:
             a generalised linear model the predictor that its link makes means of.
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
-            The targets of the rows, which a metric by name asks for.
+            The targets of the rows, for a metric by name that compares with them.
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
         order : {"first", "newton", "auto", "pbrf", "retrain"}, default="newton"
-            As in :meth:`removal_effect`; "first" uses the gradient of the number, the others the
-            number itself.
+            As in :meth:`removal_effect`. "first" uses the gradient of the number, the others the
+            number itself. Where a metric counts, its gradient is that of ramps in the place of
+            steps: from 0 at -h to 1 at h, with ``h = 0.39 min(sd, IQR / 1.349) n^(-1/5)`` of the
+            scores, or of the margins by which labels are predicted, of the n rows. Calibration
+            shares rows out between the middles of neighbouring bins.
         tol : float, default=1e-3
             By order="auto", what the error may be at most, as a share of the largest absolute
             effect of the call.
@@ -241,9 +279,11 @@ class RemovalMixin:
             "calibration_error", "cohens_d", predictions in the units of the user and labels that
             are told by votes or a threshold; functions have none.
         sensitive : array-like of shape (n_queries,), default=None
-            The group of people that each row belongs to, for gaps between groups.
+            The group of people that each row belongs to, for metrics of groups. None or NaN: of no
+            group.
         procedure : {"model", "all"}, default="model"
-            What is done again without the rows, as in :meth:`removal_effect`.
+            What is done again without the rows, as in :meth:`removal_effect`. Metrics of labels
+            keep a threshold that was tuned for all rows.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.
@@ -263,7 +303,8 @@ class RemovalMixin:
         Raises
         ------
         ValueError
-            As :meth:`removal_effect`.
+            As :meth:`removal_effect`; or if a metric asks for what the model, ``y`` or
+            ``sensitive`` does not have.
 
         Examples
         --------
@@ -273,11 +314,13 @@ class RemovalMixin:
         >>> from sklearn_relatif import RelatIFExplainer
         >>> X, y = load_breast_cancer(return_X_y=True)
         >>> X = (X - X.mean(axis=0)) / X.std(axis=0)
-        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+        >>> explainer = RelatIFExplainer(LogisticRegression()).fit(X[::2], y[::2])
+        >>> explainer.removal_effect_on("roc_auc", X[1::2], y[1::2]).shape
+        (285,)
         >>> def mean_score(scores):
         ...     return scores.mean(), np.full_like(scores, 1 / len(scores))
-        >>> explainer.removal_effect_on(mean_score, X[:50]).shape
-        (569,)
+        >>> explainer.removal_effect_on(mean_score, X[1::2]).shape
+        (285,)
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)

@@ -75,7 +75,7 @@ class RowsLeft:
     def _trained(self, left: np.ndarray) -> Any:
         """The estimator of rows that are left, from that of all rows of the study."""
         study, adapter, model = self.study, self.study.adapter, self.study.model
-        gone = np.setdiff1d(np.arange(study.objective.n_rows), left)
+        gone = np.delete(np.arange(study.objective.n_rows), left)
         if not adapter.keeps_rows:
             return retrain_without(study, [gone])[0]
         X, y, weight = study.training_data

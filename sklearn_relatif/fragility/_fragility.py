@@ -10,6 +10,8 @@ import numpy as np
 from ..results import FragileSet
 from ..statistics import statistic_of
 from ..utils._validation import check_positive_int
+from ._chance import with_normal_errors
+from ._enumeration import lower_bound
 from ._question import Question
 from ._search import Search
 
@@ -25,13 +27,17 @@ def find_fragile_set(
             "a metric of the predictions."
         )
     question = Question(study, statistic_of(study, statistic), float(threshold))
-    n_rows = int(np.count_nonzero(question.counts))
+    n_rows = question.n_rows
     if max_rows is None:
         max_rows = n_rows // 2
     check_positive_int("max_rows", max_rows)
     if question.value == threshold:
         raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
-    best = Search(question, max_rows).run()
+    search = Search(question, max_rows)
+    search.run()
+    searched = search.best
+    bound = lower_bound(search)
+    best = search.best
     found = FragileSet(
         statistic=question.statistic.name,
         threshold=question.threshold,
@@ -39,6 +45,8 @@ def find_fragile_set(
         max_rows=max_rows,
         n_rows=n_rows,
         value_before=question.value,
+        lower_bound=bound,
+        normal_errors=with_normal_errors(question),
         training_rows=study.training_rows,
     )
     if best is None:
@@ -47,6 +55,7 @@ def find_fragile_set(
     return replace(
         found,
         positions=best.rows,
+        method="search" if best is searched else "enumeration",
         value_predicted=question.value_of(question.whole.lead - moved),
         value_after=question.value_of(best.lead),
     )

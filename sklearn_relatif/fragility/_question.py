@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..criteria import leverages
 from ..curvature import hessian_inverse
+from ..optimality import may_lack_optimum
+from ..removal import TOLERANCE, minimise, without
 
 #: Leverage that rows are taken to have at most, of which an effect is computed.
 MOST_LEVERAGE = 0.999
@@ -65,6 +67,8 @@ class Question:
         The model of all rows.
     counts : ndarray of bool, shape (n_rows,)
         Which rows have a weight.
+    n_rows : int
+        How many have.
     """
 
     def __init__(self, study: Any, statistic: Any, threshold: float):
@@ -72,9 +76,10 @@ class Question:
         self.remover = study.remover
         objective = self.remover.objective
         self.value = statistic.value(objective)
-        self.side = 1.0 if self.value > threshold else -1.0
+        self.side = -1.0 if self.value < threshold else 1.0
         self.whole = Without(np.empty(0, np.intp), objective, self._lead(objective))
         self.counts = objective.sample_weight > 0
+        self.n_rows = int(np.count_nonzero(self.counts))
         # Without classes, all rows are of one.
         is_classifier = study.targets.has_classes
         self.classes = objective.y if is_classifier else np.zeros(objective.n_rows, np.intp)
@@ -102,6 +107,20 @@ class Question:
             for place, model in zip(part, self._retrained([groups[p] for p in part]), strict=True):
                 found[place] = model
         return found
+
+    def beside(self, model: Without, rows: np.ndarray) -> Without:
+        """The model retrained exactly without some rows, from that without other ones."""
+        objective = self.whole.objective
+        if objective.has_l1 or may_lack_optimum(objective) or not self._leaves_classes(rows):
+            return self.without([rows])[0]
+        start = replace(without(objective, rows), weights=model.objective.weights)
+        # Without a penalty, rows that are left may not see some direction that others saw.
+        is_penalised = objective.penalty[:, : objective.jacobian.n_features].all()
+        point = minimise(start, model.curvature if is_penalised else None)
+        if point.relative[0] > TOLERANCE:
+            return self.without([rows])[0]
+        found = replace(start, weights=point.weights[0])
+        return Without(rows, found, self._lead(found))
 
     def _retrained(self, groups):
         with warnings.catch_warnings(record=True) as told:

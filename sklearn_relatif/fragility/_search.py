@@ -24,14 +24,17 @@ from ._question import Question, Without
 ROUNDS = 10
 #: What the lead shall be moved by at the start, beside itself.
 OVERSHOOTS = (1.5, 3.0)
-#: Multiplications that a search of groups which hide one another, or of exchanges, may take.
-BUDGET = 2e10
-#: Of one model: passes over the rows, and products for its Hessian.
-PASSES = 20
+#: Multiplications that some more models may take to be worth their while.
+BUDGET = 5e9
+#: Of one model: passes over the rows beside its Hessian, and what takes as long as all else.
+PASSES, OVERHEAD = 20, 1e7
 #: Seeds of groups, and sets of them from which the search goes on.
 SEEDS, STARTS = 24, 6
 #: Rows that go one by one, at most, and groups of a direction, at most.
 MOST_ONE_BY_ONE, MOST_DIRECTIONS = 40, 16
+#: By how much a row may seem to exceed what is to spare to be put back still, and how many are
+#: tried where that is much work.
+CLOSE, MOST_PUT_BACK = 4, 8
 #: Rows that are tried in the place of others.
 LEAVING, ENTERING = 8, 16
 
@@ -55,19 +58,20 @@ class Search:
         self.best: Without | None = None
         self._tried: dict[bytes, Without] = {}
 
-    def run(self) -> Without | None:
-        """The model without the smallest set that was found."""
+    def run(self) -> None:
+        """Look for a set from each start, and for smaller ones from there."""
         whole = self.question.whole
         self.settle(whole)
-        for factor in OVERSHOOTS:
-            self.settle_at(self.leading(whole, factor))
-        if self.affords(MOST_ONE_BY_ONE):
+        if self.affords(ROUNDS * len(OVERSHOOTS)):
+            for factor in OVERSHOOTS:
+                self.settle(self.model(self.leading(whole, factor), whole))
+        is_small = self.best is None or len(self.best.rows) <= MOST_ONE_BY_ONE
+        if is_small and self.affords(MOST_ONE_BY_ONE):
             self.go_one_by_one()
         for start in self.best_groups():
             self.settle(start)
         self.exchange()
         self.shrink()
-        return self.best
 
     @property
     def limit(self) -> int:
@@ -78,19 +82,28 @@ class Search:
         """Whether so many models are little work."""
         objective = self.question.whole.objective
         n_columns = objective.shape[1]
-        each = objective.n_rows * objective.weights.size * (PASSES + n_columns)
+        each = objective.n_rows * objective.weights.size * (PASSES + n_columns) + OVERHEAD
         return n_models * each < BUDGET
+
+    def model(self, rows: np.ndarray, near: Without) -> Without:
+        """The model without some rows, from one that is not far; kept if it is news."""
+        key = np.sort(rows).tobytes()
+        if key not in self._tried:
+            self._tried[key] = self._noted(self.question.beside(near, rows))
+        return self._tried[key]
 
     def models(self, groups: Sequence[np.ndarray]) -> list[Without]:
         """Models without groups of rows, of which the smallest that crosses is kept."""
         keys = [np.sort(rows).tobytes() for rows in groups]
         new = {key: rows for key, rows in zip(keys, groups, strict=True) if key not in self._tried}
-        self._tried |= dict(zip(new, self.question.without(list(new.values())), strict=True))
-        models = [self._tried[key] for key in keys]
-        for model in models:
-            if model.crosses and len(model.rows) <= self.max_rows and self._is_news(model):
-                self.best = model
-        return models
+        found = map(self._noted, self.question.without(list(new.values())))
+        self._tried |= dict(zip(new, found, strict=True))
+        return [self._tried[key] for key in keys]
+
+    def _noted(self, model):
+        if model.crosses and len(model.rows) <= self.max_rows and self._is_news(model):
+            self.best = model
+        return model
 
     def _is_news(self, model):
         if self.best is None:
@@ -110,19 +123,15 @@ class Search:
                 return
             if np.sort(order[:size]).tobytes() in self._tried:
                 break
-            (model,) = self.models([order[:size]])
-        self.trim(gains, order, size)
+            model = self.model(order[:size], model)
+        self.trim(model, gains, order, size)
 
-    def settle_at(self, rows: np.ndarray) -> None:
-        if len(rows):
-            self.settle(self.models([rows])[0])
-
-    def trim(self, gains: np.ndarray, order: np.ndarray, size: int) -> None:
+    def trim(self, model: Without, gains: np.ndarray, order: np.ndarray, size: int) -> None:
         """The fewest of the rows in an order without which the number crosses."""
         least, most = 0, min(len(order), self.limit) + 1
         while most - least > 1:
             size = min(max(size, least + 1), most - 1)
-            (model,) = self.models([order[:size]])
+            model = self.model(order[:size], model)
             if model.crosses:
                 most = size
                 spare = np.cumsum(gains[order[:size]][::-1]) < -model.lead
@@ -146,7 +155,7 @@ class Search:
             order = order[~np.isin(order, model.rows)]
             if not len(order):
                 return
-            (model,) = self.models([np.append(model.rows, order[0])])
+            model = self.model(np.append(model.rows, order[0]), model)
             if model.crosses:
                 return self.settle(model)
 
@@ -183,6 +192,8 @@ class Search:
             likeness[:, some] = block
         for alike in likeness:
             yield self.question.kept(np.argsort(-alike))
+            # Where the fit passes through the middle of a group, its rows pull to both sides.
+            yield self.question.kept(np.argsort(-np.abs(alike)))
 
     def seeds(self) -> np.ndarray:
         """Rows around which groups are looked for: of large effects, and of large leverage."""
@@ -201,7 +212,7 @@ class Search:
                 return
             gains = self.question.gains(before)
             fewer = before.rows[np.argsort(-gains[before.rows], kind="stable")][:-1]
-            (model,) = self.models([fewer])
+            model = self.model(fewer, before)
             while not model.crosses:
                 better = min(self.exchanged(model), key=lambda other: other.lead, default=model)
                 if better.lead >= model.lead:
@@ -222,16 +233,16 @@ class Search:
     def shrink(self) -> None:
         """Leave rows in, one by one, as long as the number still crosses."""
         while self.best is not None and len(self.best.rows) > 1:
-            rows, size = self.best.rows, len(self.best.rows)
-            gains = self.question.gains(self.best)[rows]
-            # Of those that are far too strong to be left in, the estimate is enough.
-            weakest = np.argsort(gains, kind="stable")
-            if not self.affords(size):
-                weakest = weakest[gains[weakest] < -2 * self.best.lead]
-            for row in rows[weakest]:
-                if self.models([rows[rows != row]])[0].crosses:
+            best = self.best
+            gains = self.question.gains(best)[best.rows]
+            weakest = best.rows[np.argsort(gains, kind="stable")]
+            weakest = weakest[: np.count_nonzero(gains < -CLOSE * best.lead)]
+            if not self.affords(len(weakest)):
+                weakest = weakest[:MOST_PUT_BACK]
+            for row in weakest:
+                if self.model(best.rows[best.rows != row], best).crosses:
                     break
-            if len(self.best.rows) == size:
+            if len(self.best.rows) == len(best.rows):
                 return
 
 

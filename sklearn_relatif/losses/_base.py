@@ -30,6 +30,8 @@ class Loss(ABC):
     is_convex : bool, default=True
         False where the second derivative of a row may be negative. It is a diagonal then, and
         only the sum over the rows is positive definite, at an optimum.
+    is_quadratic : bool, default=False
+        Whether the second derivative is 1 in each output, whatever the predictor.
     shares_curvature : bool, default=False
         Whether second derivatives and Fisher weights that are not coupled are the same in all
         outputs.
@@ -75,6 +77,7 @@ class Loss(ABC):
     has_curvature: bool = True
     couples_outputs: bool = False
     is_convex: bool = True
+    is_quadratic: bool = False
     shares_curvature: bool = False
     softmax_contrasts: np.ndarray | None = None
     has_gauge: bool = False

@@ -187,6 +187,7 @@ class SquaredMargin(MarginLoss):
         As of :class:`SquaredError`.
     """
 
+    is_quadratic = True
     shares_curvature = True
     concordance = 0.0
 

@@ -71,6 +71,7 @@ class SquaredError(RegressionLoss):
 
     has_fisher = True
     has_dispersion = True
+    is_quadratic = True
     shares_curvature = True
     concordance = 0.0
 

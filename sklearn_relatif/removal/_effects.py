@@ -147,7 +147,7 @@ def check_rows_are_left(study: Any, left: np.ndarray, rows: np.ndarray) -> None:
         raise ValueError(
             f"Without the rows {reprlib.repr(rows.tolist())} no training row is left that counts."
         )
-    check_classes_stay(study.objective, [np.setdiff1d(np.arange(n_rows), left)])
+    check_classes_stay(study.objective, [np.delete(np.arange(n_rows), left)])
     if not study.targets.has_classes:
         return
     classes, y = study.model.classes_, study.objective.y[left]

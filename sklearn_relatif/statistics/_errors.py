@@ -89,9 +89,10 @@ class Along:
         return int(np.count_nonzero(self.objective.sample_weight))
 
     @property
-    def n_spare(self) -> int:
-        """Rows beyond those that the parameters take."""
-        return self.n_left - int(self.curvature.n_free)
+    def n_spare(self) -> float:
+        """Rows beyond those that the parameters take; NaN if there are none."""
+        spare = self.n_left - int(self.curvature.n_free)
+        return spare if spare > 0 else np.nan
 
     def solve(self, vector: np.ndarray) -> np.ndarray:
         objective = self.objective
@@ -182,6 +183,8 @@ class ClassicalErrors(Errors):
         of_size -= effects_of(along.pulled(bends)[None], objective, curvature)
         if not loss.has_dispersion:
             return size, of_size
+        if np.isnan(dispersion):
+            return np.nan, np.full(objective.n_rows, np.nan)
         squares = self._squares(along, eta)
         slope = slopes(lambda eta: self._squares(along, eta), eta)
         of_squares = effects_of(along.pulled(slope)[None], objective, curvature) - squares
@@ -203,7 +206,7 @@ class ClassicalErrors(Errors):
         eta = objective.training_predictor
         squares = float(self._squares(along, eta).sum())
         size = float((along.weight * self._fisher(along) * eta**2).sum())
-        is_known = along.n_spare > 0 and squares > ROUNDING**2 * size
+        is_known = squares > ROUNDING**2 * size
         return squares / along.n_spare if is_known else np.nan
 
     def _squares(self, along, eta):
@@ -262,7 +265,7 @@ class SandwichErrors(Errors):
         bends = along.objective.loss.second_derivative(
             along.objective.y, along.objective.training_predictor
         )
-        if np.isnan(along.size(bends)) or not along.n_spare > 0:
+        if np.isnan(along.size(bends) / along.n_spare):
             return np.nan
         correction = along.n_left / along.n_spare if self.is_corrected else 1.0
         return float(factors @ scores**2) * correction

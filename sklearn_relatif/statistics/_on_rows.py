@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 
 from ._base import MetricOnRows, Statistic
 from ._metrics import metric_of
+from ._names import FEW
 from ._parameters import Gap
 from ._requests import Request
 
@@ -23,7 +24,7 @@ class MetricOn(Request):
         from scores, in the form of ``decision_function``, to a number and its gradient.
     X : array-like or sparse matrix of shape (n_queries, n_features)
     y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
-        Their targets. None: what the model predicts.
+        Their targets. None: a metric by name that asks for none, or a function.
     sensitive : array-like of shape (n_queries,), default=None
         The group of people that each row belongs to, for metrics that compare groups.
     name : str, default=None
@@ -52,7 +53,7 @@ class MetricOn(Request):
 
     def of(self, study: Any) -> Statistic:
         query = study.query(self.X, self.y)
-        metric = metric_of(self.metric, study.objective.loss, query.y, self.sensitive)
+        metric = metric_of(self.metric, study, query, self.y, self.sensitive)
         return MetricOnRows(metric, query.features, self.name)
 
 
@@ -64,7 +65,8 @@ class GroupGap(Request):
     metric : str or callable
         As of :class:`MetricOn`, of the rows of one group.
     X : array-like or sparse matrix of shape (n_queries, n_features)
-    y : array-like of shape (n_queries,) or (n_queries, n_targets)
+    y : array-like of shape (n_queries,) or (n_queries, n_targets), or None
+        Their targets; None for functions of the scores, and "mean_prediction".
     groups : array-like of shape (n_queries,)
         The group that each row belongs to.
     between : pair of labels
@@ -94,18 +96,16 @@ class GroupGap(Request):
         return Gap(f"{first.name} - {second.name}", first, second)
 
     def _of_group(self, study, label):
-        query, groups = study.query(self.X, self.y), np.asarray(self.groups)
-        if groups.shape != (query.n_rows,):
-            raise ValueError(
-                f"groups must have a label for each of the {query.n_rows} rows; got an array of "
-                f"shape {groups.shape}."
-            )
+        groups = column_or_1d(self.groups)
+        check_consistent_length(self.X, self.y, groups)
         rows = np.flatnonzero(groups == label)
         if not len(rows):
             raise ValueError(
                 f"No row is in the group {label!r} of between; groups has "
-                f"{', '.join(map(repr, np.unique(groups).tolist()[:10]))}."
+                f"{', '.join(map(repr, np.unique(groups).tolist()[:FEW]))}."
             )
-        metric = metric_of(self.metric, study.objective.loss, query.y[rows])
-        features = _safe_indexing(query.features, rows)
-        return MetricOnRows(metric, features, f"{metric.name} of {label}")
+        X = _safe_indexing(self.X, rows)
+        y = None if self.y is None else _safe_indexing(self.y, rows)
+        found = MetricOn(self.metric, X, y).of(study)
+        found.name = f"{found.name} of {label}"
+        return found

@@ -116,7 +116,8 @@ class MetricRows:
             self.refuse("compares groups of rows: pass sensitive, the group of each")
         labels, member = group_labels(self.sensitive, self.query.n_rows, "sensitive", "rows")
         if len(labels) < least:
-            self.refuse(f"compares groups, and all rows of sensitive are of one, {labels[0]!r}")
+            only = labels.tolist()[0]
+            self.refuse(f"compares groups, and all rows of sensitive are of one, {only!r}")
         return member == np.arange(len(labels))[:, None]
 
     def two_groups(self) -> np.ndarray:
@@ -135,9 +136,10 @@ class MetricRows:
         y = self.class_positions()
         groups = self.groups(least=2) & (y == label)
         if not groups.any(axis=1).all():
+            name = self.targets.classes.tolist()[label]
             self.refuse(
-                f"is of the rows of class {self.targets.classes[label]!r}, of which a group of "
-                "sensitive has none. Leave it out: None stands for rows of no group"
+                f"is of the rows of class {name!r}, of which a group of sensitive has none. Leave "
+                "it out: None stands for rows of no group"
             )
         return groups
 

@@ -49,6 +49,36 @@ class Summary:
         raise NotImplementedError
 
 
+class GroupMeans:
+    """The means of groups of rows.
+
+    Parameters
+    ----------
+    groups : ndarray of bool, shape (n_groups, n_rows)
+
+    Attributes
+    ----------
+    slopes : ndarray of shape (n_groups, n_rows)
+        Of each mean by each row.
+    """
+
+    def __init__(self, groups: np.ndarray):
+        self.members = groups.astype(np.float64)
+        self.sizes = groups.sum(axis=1)
+        self.slopes = self.members / self.sizes[:, None]
+
+    def means(self, read: np.ndarray) -> np.ndarray:
+        """Those of each model, shape (n_groups, n_models), by its column of numbers of rows."""
+        # Divided at the end, so that equal counts are equal means, whatever the order of a sum.
+        means: np.ndarray = (self.members @ read) / self.sizes[:, None]
+        return means
+
+    def bound(self, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
+        """The most that any of them may be off, of each model, (n_models,)."""
+        most = self.slopes @ (reach[:, :, 0] + _rounding(read) * np.abs(read[:, :, 0]))
+        return np.asarray(most.max(axis=0))
+
+
 class Mean(Summary):
     """The mean over the rows."""
 
@@ -77,18 +107,18 @@ class LargestGap(Summary):
     has_bounds = True
 
     def __init__(self, groups: np.ndarray):
-        self.means = _means(groups)
+        self.groups = GroupMeans(groups)
 
     def values(self, read):
-        means = self.means @ read[:, :, 0]
+        means = self.groups.means(read[:, :, 0])
         return means.max(axis=0) - means.min(axis=0)
 
     def bounds(self, read, reach):
-        return 2 * _bound_of_means(self.means, read, reach)
+        return 2 * self.groups.bound(read, reach)
 
     def gradient(self, read):
-        means = self.means @ read[:, 0]
-        return (self.means[means.argmax()] - self.means[means.argmin()])[:, None]
+        means, slopes = self.groups.means(read)[:, 0], self.groups.slopes
+        return (slopes[means.argmax()] - slopes[means.argmin()])[:, None]
 
 
 class WorstGroup(Summary):
@@ -103,16 +133,17 @@ class WorstGroup(Summary):
     has_bounds = True
 
     def __init__(self, groups: np.ndarray, is_largest: bool):
-        self.means, self.sign = _means(groups), 1.0 if is_largest else -1.0
+        self.groups, self.sign = GroupMeans(groups), 1.0 if is_largest else -1.0
 
     def values(self, read):
-        return self.sign * (self.sign * (self.means @ read[:, :, 0])).max(axis=0)
+        return self.sign * (self.sign * self.groups.means(read[:, :, 0])).max(axis=0)
 
     def bounds(self, read, reach):
-        return _bound_of_means(self.means, read, reach)
+        return self.groups.bound(read, reach)
 
     def gradient(self, read):
-        return self.means[(self.sign * (self.means @ read[:, 0])).argmax()][:, None]
+        worst = (self.sign * self.groups.means(read)[:, 0]).argmax()
+        return self.groups.slopes[worst][:, None]
 
 
 class CohensD(Summary):
@@ -124,7 +155,7 @@ class CohensD(Summary):
     """
 
     def __init__(self, groups: np.ndarray):
-        self.groups, self.means = groups, _means(groups)
+        self.groups = GroupMeans(groups)
         self.of_variance = groups.sum(axis=0) / (groups.sum() - 2)
 
     def values(self, read):
@@ -133,14 +164,14 @@ class CohensD(Summary):
 
     def gradient(self, read):
         gap, deviation, errors = self._parts(read)
-        of_gap = np.sign(gap) * (self.means[0] - self.means[1])[:, None]
+        of_gap = np.sign(gap) * (self.groups.slopes[0] - self.groups.slopes[1])[:, None]
         of_deviation = self.of_variance[:, None] * errors / deviation
         return (of_gap - np.abs(gap) / deviation * of_deviation) / deviation
 
     def _parts(self, read):
         """Gap, pooled deviation and distance of each row from the mean of its group."""
-        means = self.means @ read
-        errors = read - self.groups.T.astype(np.float64) @ means
+        means = self.groups.means(read)
+        errors = read - self.groups.members.T @ means
         deviation = np.sqrt(np.einsum("n,nm->m", self.of_variance, errors**2))
         return means[0] - means[1], deviation, errors
 
@@ -247,18 +278,6 @@ class RSquared(Summary):
 
     def gradient(self, read):
         return -2 * (read - self.y) / self.total / self.y.shape[1]
-
-
-def _means(groups: np.ndarray) -> np.ndarray:
-    """What makes means of groups of rows, shape (n_groups, n_rows)."""
-    means: np.ndarray = groups / groups.sum(axis=1, keepdims=True)
-    return means
-
-
-def _bound_of_means(means: np.ndarray, read: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """The most that the mean of any group may be off, of each model."""
-    most = means @ (reach[:, :, 0] + _rounding(read) * np.abs(read[:, :, 0]))
-    return np.asarray(most.max(axis=0))
 
 
 def _rounding(read: np.ndarray) -> float:
