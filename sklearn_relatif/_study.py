@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length
 
@@ -35,8 +36,9 @@ from .objectives import Objective
 from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
-from .results import Explanation, SolverChoice, TrainingRows
+from .results import Explanation, NoResamples, Resampler, SolverChoice, TrainingRows
 from .search import best_rows, score_matrices
+from .stability import resampler_of
 from .utils._arrays import beside, estimator_on_host
 from .utils._blocks import value_blocks
 from .utils._distribution import jobs
@@ -224,9 +226,17 @@ class Attribution:
                 query_positions=positions,
                 library=library,
                 solver=self.solver,
+                resampler=self.resampler(query, name),
             )
             for name, (indices, scores) in best.items()
         }
+
+    def resampler(self, query: Query, criterion: str) -> Resampler:
+        """What tells how stable the best rows of queries are in a criterion."""
+        return NoResamples(
+            "stability takes the training rows, which a compact explainer has let go of. Ask the "
+            "explanation of the explainer that it was made from."
+        )
 
     def scores(self, X: Any, y: Any, criteria: Sequence[str]) -> dict[str, np.ndarray]:
         """Scores of all rows for each query in several criteria, (n_queries, n_rows) each."""
@@ -289,6 +299,30 @@ class Study(Attribution):
             vars(model).pop("feature_names_in_", None)
         vars(other).update(transformers=[], model=model)
         return other
+
+    def resampler(self, query: Query, criterion: str) -> Resampler:
+        """What tells how stable the best rows of queries are, by models of resamples."""
+        return resampler_of(
+            self.objective,
+            type(self.model).__name__,
+            kind=self.kind,
+            damping=self.damping,
+            solver=self.solver,
+            criterion=criterion,
+            features=query.features,
+            y=query.y,
+            refit=self.objective_of_resample,
+        )
+
+    def objective_of_resample(self, draws: np.ndarray) -> Any:
+        """What the model minimises when it is fitted again, with each row drawn so often."""
+        data = self.training_data
+        y: Any = data.labels
+        weight = draws * check_sample_weight(data.sample_weight, len(draws))
+        self.adapter.check_weights(self.model, weight)
+        model = clone(self.model).fit(data.features, y, sample_weight=weight)
+        targets = self.targets.of_training(y, weight)
+        return self.adapter.reduce(model, data.features, targets, weight)
 
     # --- one number a training row ---------------------------------------------------------
 

@@ -146,6 +146,7 @@ class ExplanationIndex:
         study = self._study
         objective, curvature = study.coordinates
         query = study.query(X, y)
+        resampler = study.resampler(query, self.criterion)
         targets, query = study.shown(query), study.in_coordinates(query)
         queries = objective.query_rows(query.jacobian, query.y)
         wanted = {"positive": (1,), "negative": (-1,), "absolute": (1, -1)}[sign]
@@ -171,6 +172,7 @@ class ExplanationIndex:
             query_index=row_index(X),
             library=library_of(X) or study.training_rows.library,
             solver=study.solver,
+            resampler=resampler,
         )
 
     def _nearest(self, unit: np.ndarray, n_examples: int) -> _Found:

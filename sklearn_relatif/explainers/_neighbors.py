@@ -15,10 +15,16 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..results import Explanation, TrainingRows
+from ..results import Explanation, NoResamples, TrainingRows
 from ..utils._frames import library_of
 from ..utils._index import row_index
 from ..utils._validation import label_array, refuse_dispatched, refuse_lazy
+
+#: What the stability of an explanation would be of.
+NO_MODEL = (
+    "stability is of rows that a model names. The nearest ones are nearest in any sample that has "
+    "them: no model is fitted."
+)
 
 
 class NearestNeighborsExplainer(BaseEstimator):
@@ -158,6 +164,7 @@ class NearestNeighborsExplainer(BaseEstimator):
             training_rows=self.training_rows_,
             query_index=query_index,
             library=library,
+            resampler=NoResamples(NO_MODEL),
         )
 
 

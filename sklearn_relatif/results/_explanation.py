@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..utils._index import rows_at
 from ..utils._text import clip_apart, short_text, text_of
 from ._captions import NO_ROWS, query_title, score_meaning, score_text
 from ._display import InfluenceDisplay
+from ._resampler import NoResamples, Resampler
 from ._solver_choice import SolverChoice
 from ._training_rows import TrainingRows
 
@@ -31,6 +33,7 @@ _HEADINGS = {
     "label": "label",
     "prediction": "prediction",
     "probability": "probability",
+    "stability": "stability",
 }
 #: Headings of what is text.
 _WORDS = ("row", "label", "prediction")
@@ -39,9 +42,10 @@ _WORDS = ("row", "label", "prediction")
 class Explanation:
     """The training rows that explain each query, best first.
 
-    Data only: it holds no model and no features, it pickles, and it can be sliced by query. The
-    explainers create it. A query that is explained for several labels has an entry for each of
-    them, as if it were several queries: entries are told apart by `query_index` and `targets`.
+    Data only: it holds no features and no model, but for what :meth:`stability` asks as long as the
+    explanation is in memory. It pickles, and it can be sliced by query. The explainers create it. A
+    query that is explained for several labels has an entry for each of them, as if it were several
+    queries: entries are told apart by `query_index` and `targets`.
 
     Parameters
     ----------
@@ -74,11 +78,15 @@ class Explanation:
     solver : SolverChoice, optional
         What inverted the curvature, and why; if the scores are approximate, the reason says where
         their denominators come from.
+    shares : array-like of shape (n_queries, n_examples), optional
+        The stability of each row; see :meth:`with_stability`.
+    resampler : Resampler, optional
+        What :meth:`stability` asks. Files and copies do without, as it holds the training data.
 
     Attributes
     ----------
     indices, scores, targets, criterion, sign, training_rows, query_index, query_positions, \
-            library, solver
+            library, solver, shares
         The parameters; array-likes as ndarrays.
 
     Raises
@@ -128,6 +136,8 @@ class Explanation:
         query_positions: ArrayLike | None = None,
         library: str | None = None,
         solver: SolverChoice | None = None,
+        shares: ArrayLike | None = None,
+        resampler: Resampler | None = None,
     ) -> None:
         self.indices = np.asarray(indices)
         self.scores = np.asarray(scores)
@@ -140,6 +150,8 @@ class Explanation:
         self.query_positions = np.asarray(places)
         self.library = library
         self.solver = solver
+        self.shares = None if shares is None else np.asarray(shares)
+        self._resampler = NoResamples() if resampler is None else resampler
         self._check_shapes()
 
     def _check_shapes(self) -> None:
@@ -147,6 +159,11 @@ class Explanation:
             raise ValueError(
                 "indices and scores must have one shape (n_queries, n_examples), got "
                 f"{self.indices.shape} and {self.scores.shape}."
+            )
+        if self.shares is not None and self.shares.shape != self.scores.shape:
+            raise ValueError(
+                f"shares must have the shape of the scores, {self.scores.shape}, got "
+                f"{self.shares.shape}."
             )
         for name in ("targets", "query_index", "query_positions"):
             values = getattr(self, name)
@@ -193,7 +210,13 @@ class Explanation:
             query_positions=self.query_positions[queries],
             library=self.library,
             solver=self.solver,
+            shares=None if self.shares is None else self.shares[queries],
+            resampler=self._resampler.of_queries(queries),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What resamples rows has them all.
+        return {**self.__dict__, "_resampler": NoResamples()}
 
     @property
     def rows(self) -> np.ma.MaskedArray:
@@ -238,9 +261,10 @@ class Explanation:
             index label), `target` (the explained label),
             `rank` (from 1), `row` (the user's index label of the training row), `position` (the
             row's position in the training data), `score`, `label`, `prediction` and `probability`
-            (the model's, of the row's own label). Where a row has several targets, `target`,
-            `label` and `prediction` are columns each, `target_0` and so on. Columns of which
-            nothing is known are left out, and so are the places for which there was no row.
+            (the model's, of the row's own label), and `stability` (see :meth:`with_stability`).
+            Where a row has several targets, `target`, `label` and `prediction` are columns each,
+            `target_0` and so on. Columns of which nothing is known are left out, and so are the
+            places for which there was no row.
             Features follow: ``row_<feature>`` of the training row, ``query_<feature>`` of the
             query. Of sparse rows these are the columns that are not 0 in all of them.
 
@@ -282,6 +306,122 @@ class Explanation:
             check_names(X_test, self.query_index[query], position, self.library, "X_test")
             columns |= columns_at(X_test, position, "query_", library, None)
         return frame_of(columns, library, "Explanation.frame")
+
+    def stability(
+        self, n_resamples: int | None = None, random_state: Any = None
+    ) -> NDArray[np.floating]:
+        """Share of resamples of the training data in which each row would be named too.
+
+        Would the same rows be named, had other data of the same kind been collected? Rows are
+        drawn with replacement, as many as there are; the model is fitted to what was drawn; and
+        its own gradients and its own curvature rank all training rows for the same query and
+        label. Counted is how often a row that is shown is among as many best rows as are shown.
+
+        All rows are ranked, whether they were drawn or not: a model has a gradient for every row,
+        and one that was not drawn is one that it has not seen. Preprocessing, the strength of the
+        penalty and the weights of the rows are held as they are. Where the penalty counts rows,
+        it is that of the rows drawn.
+
+        Parameters
+        ----------
+        n_resamples : int, default=None
+            How many times to fit the model again, at its optimum; models with an L1 penalty are
+            fitted by scikit-learn itself. None: in 200 resamples, no model is fitted. Each is taken
+            two Newton steps from the model of all rows, and ranks by the curvature after the first
+            of these (for squared error, that is exact).
+        random_state : int, RandomState instance or None, default=None
+            Draws the resamples.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_examples)
+            Between 0 and 1, with a standard error of at most ``0.5 / sqrt(n_resamples)``, and less
+            for None: there, all rows are drawn equally often in all of the resamples together [1]_.
+            NaN where there is no row.
+
+        Raises
+        ------
+        ValueError
+            If the model is not linear in its parameters, has no smooth loss, or is no longer there:
+            files and copies of explanations leave it out. If `n_resamples` is None and an L1
+            penalty chooses coefficients.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If two Newton steps fall short, as they may with next to no penalty, or if some
+            resamples determine no model.
+
+        See Also
+        --------
+        Explanation.with_stability : Shows the shares beside the rows.
+
+        Notes
+        -----
+        With ``w_i`` the number of times that row i was drawn, the parameters of a resample minimise
+        ``sum_i w_i s_i loss_i + penalty``; a Newton step from the fitted ones is ``-(sum_i w_i s_i
+        H_i + Lambda)^-1 sum_i w_i s_i g_i`` but for the gradient of the penalty. (The infinitesimal
+        jackknife has the Hessian of all rows in its place, with which shares come
+        out 3 to 10 points worse where rows are few.)
+
+        References
+        ----------
+        .. [1] A. C. Davison, D. V. Hinkley, E. Schechtman, "Efficient bootstrap simulation",
+           Biometrika 73 (1986).
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explanation = explainer.explain(X[[77]], n_examples=3)
+        >>> explanation.stability(random_state=0).round(1)
+        array([[1. , 0.9, 0.8]])
+        """
+        return self._resampler.shares(self.indices, str(self.sign), n_resamples, random_state)
+
+    def with_stability(
+        self, n_resamples: int | None = None, random_state: Any = None
+    ) -> Explanation:
+        """The same explanation, with the stability of each row as a column.
+
+        Parameters
+        ----------
+        n_resamples : int, default=None
+            As of :meth:`stability`.
+        random_state : int, RandomState instance or None, default=None
+            Draws the resamples.
+
+        Returns
+        -------
+        Explanation
+            Its `shares` are what :meth:`stability` returns. They are the column "stability" of
+            :meth:`frame`, of the text, and of the table in notebooks.
+
+        Raises
+        ------
+        ValueError
+            As of :meth:`stability`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn_relatif import RelatIFExplainer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+        >>> explanation = explainer.explain(X[[77]], n_examples=3)
+        >>> explanation.with_stability(random_state=0).frame()[["row", "stability"]].round(1)
+           row  stability
+        0  139        1.0
+        1  147        0.9
+        2  112        0.8
+        """
+        other = copy(self)
+        vars(other).update(vars(self), shares=self.stability(n_resamples, random_state))
+        return other
 
     def plot(
         self, query: int = 0, ax: Axes | None = None, *, X_train: Any = None
@@ -325,6 +465,7 @@ class Explanation:
             "label": None if rows.labels is None else rows.labels[position],
             "prediction": None if rows.predictions is None else rows.predictions[position],
             "probability": None if rows.probabilities is None else rows.probabilities[position],
+            "stability": None if self.shares is None else self.shares[query, place],
         }
         return {name: values for name, values in columns.items() if values is not None}
 
@@ -387,6 +528,7 @@ def _lines(query: Explanation) -> list[list[str]]:
         "score": lambda score: score_text(score, query.sign),
         "prediction": short_text,
         "probability": "{:.3f}".format,
+        "stability": "{:.2f}".format,
     }
     cells = [
         map(formats.get(name, text_of), columns[name][:MAX_ROWS])

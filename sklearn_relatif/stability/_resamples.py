@@ -1,0 +1,229 @@
+"""Which rows the models of resamples would name for the same predictions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing, check_random_state
+
+from ..criteria import row_factors
+from ..curvature import Curvature, own_kind
+from ..jacobians import Gradients
+from ..objectives import LinearObjective
+from ..results import NoResamples, Resampler, SolverChoice
+from ..search import score_matrices
+from ..utils._blocks import block_budget, row_blocks
+from ..utils._validation import check_positive_int
+from ._draws import balanced_draws, multinomial_draws
+from ._few import FewParameters, is_of_few
+from ._models import Stepped, at_optimum, inverse_of, reweighted, stepped
+
+#: Resamples that do without refits: the standard error of a share is 3.5 points at most.
+N_STEPS = 200
+#: Length of a second step, to that of the first, up to which two are enough.
+MOST_AHEAD = 0.5
+#: Of objectives, those that can be weighed anew.
+KINDS = ("smooth", "dual")
+WAY_OUT = (
+    "Fit the explainer again to resamples of the rows, X[rows] and y[rows] with rows = "
+    "rng.integers(len(X), size=len(X)), and compare what it explains by."
+)
+BY_REFITS = (
+    "An L1 penalty, or a bound, chooses other coefficients in other data, which no step from the "
+    "fitted model tells. Pass n_resamples (200, for example) to fit the model again so often."
+)
+#: Arrays of the size of the scores of a block of queries that are held at once.
+ARRAYS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResampledModels(Resampler):
+    """The models of resamples of the rows that a model was fitted to, and what they explain by.
+
+    With ``w_i`` the number of times that row i was drawn, the model of a resample minimises the sum
+    of ``w_i s_i loss_i`` and the same penalties. Scores of its own gradients and its own curvature
+    rank all rows, drawn or not: a row that was not is one that the model has not seen, and its
+    gradient and its score are defined as those of any other.
+
+    Attributes
+    ----------
+    objective : LinearObjective
+        Of all rows, at the fitted parameters.
+    kind : str
+        Of curvature.
+    damping : float
+    solver : SolverChoice
+    criterion : {"influence", "theta_relative", "loss_relative"}
+    features : array-like or CSR matrix of shape (n_queries, n_features)
+        Of the queries, as the model takes them.
+    y : ndarray of shape (n_queries,) or (n_queries, n_targets)
+        What they ask for.
+    refit : callable
+        From the draws of a resample (n_rows,) to the objective of a fit by scikit-learn itself,
+        for models that the engine for retraining does not lead to.
+    """
+
+    objective: LinearObjective
+    kind: str
+    damping: float
+    solver: SolverChoice
+    criterion: str
+    features: Any
+    y: np.ndarray
+    refit: Callable[[np.ndarray], LinearObjective]
+
+    def of_queries(self, queries):
+        features = _safe_indexing(self.features, queries)
+        return replace(self, features=features, y=self.y[queries])
+
+    def shares(self, indices, sign, n_resamples, random_state):
+        random = check_random_state(random_state)
+        if n_resamples is None:
+            counts = self._after_steps(indices, sign, random)
+        else:
+            check_positive_int("n_resamples", n_resamples)
+            counts = self._after_fits(indices, sign, n_resamples, random)
+        return np.where(indices >= 0, counts, np.nan)
+
+    def _after_steps(self, indices, sign, random):
+        """Shares by models one Newton step from that of all rows."""
+        if self.objective.has_l1:
+            raise ValueError(BY_REFITS)
+        stays, ratios = np.zeros(indices.shape), []
+        for model in self._steps(random):
+            stays += self.stays(model.objective, model.curvature, indices, sign)
+            ratios.append(model.ratio)
+        if not np.median(ratios) <= MOST_AHEAD:
+            warnings.warn(
+                "The models of resamples are too far from that of all rows for two Newton steps: "
+                f"the second is {np.median(ratios):.1f} times as long as the first, and shares may "
+                "be off by 10 points. Pass n_resamples (200, for example) to fit them, or fit the "
+                "model with a stronger penalty.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return stays / N_STEPS
+
+    def _steps(self, random) -> Iterator[Stepped]:
+        """Models two steps from that of all rows."""
+        draws = balanced_draws(self.objective.counts, N_STEPS, random)
+        options = self.solver, self.kind, self.damping
+        is_hessian = self.solver.is_exact and own_kind(self.objective, self.kind) == "hessian"
+        if not (is_hessian and is_of_few(self.objective)):
+            for own in draws:
+                yield stepped(reweighted(self.objective, own), *options)
+            return
+        many = FewParameters(self.objective, self.damping)
+        while some := list(islice(draws, many.n_at_once)):
+            try:
+                yield from many.steps(np.stack(some))
+            except np.linalg.LinAlgError:
+                for own in some:
+                    yield stepped(reweighted(self.objective, own), *options)
+
+    def _after_fits(self, indices, sign, n_resamples, random):
+        """Shares by models that are fitted again."""
+        stays, n_fitted = np.zeros(indices.shape), 0
+        for draws in multinomial_draws(self.objective.counts, n_resamples, random):
+            try:
+                stays += self.stays(*self.refitted(draws), indices, sign)
+                n_fitted += 1
+            except ValueError as error:
+                refusal = error
+        if not n_fitted:
+            raise refusal
+        if n_fitted < n_resamples:
+            warnings.warn(
+                f"{n_resamples - n_fitted} of {n_resamples} resamples determine no model, and are "
+                f"left out: {refusal}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return stays / n_fitted
+
+    def refitted(self, draws: np.ndarray) -> tuple[LinearObjective, Curvature]:
+        """The model of a resample at its optimum, and the curvature that explains there."""
+        model = reweighted(self.objective, draws)
+        model = self.refit(draws) if self.objective.has_l1 else at_optimum(model)
+        return inverse_of(model, self.solver, self.kind, self.damping)
+
+    @property
+    def _is_there(self):
+        """Which rows count at all."""
+        return self.objective.sample_weight > 0
+
+    def stays(
+        self, model: LinearObjective, curvature: Curvature, indices: np.ndarray, sign: str
+    ) -> np.ndarray:
+        """Whether rows are among the best of a model, (n_queries, n_examples)."""
+        rows = self._rows(model)
+        scales: dict[str, np.ndarray] = {}
+        if self.criterion != "influence":
+            scales = curvature.lengths(rows, self.criterion)
+        factors = {self.criterion: row_factors(self.criterion, rows, scales)}
+        queries = model.query_rows(model.query_jacobian(self.features), self.y)
+        stays = np.empty(indices.shape, bool)
+        bytes_per_query = ARRAYS_AT_ONCE * rows.n_rows * rows.dtype.itemsize
+        for some in row_blocks(queries.n_rows, bytes_per_query, block_budget()):
+            scores = score_matrices(queries.part(some), rows, curvature, factors)[self.criterion]
+            stays[some] = among_best(scores, indices[some], sign)
+        return stays
+
+    def _rows(self, model: LinearObjective) -> Gradients:
+        """Unit gradients of all rows under a model, but for those that never counted."""
+        rows = model.loss_rows(model.jacobian, model.y)
+        counts = self._is_there
+        if counts.all():
+            return rows
+        return Gradients(rows.jacobian, rows.unit * counts[:, None], rows.norm * counts)
+
+
+def among_best(scores: np.ndarray, indices: np.ndarray, sign: str) -> np.ndarray:
+    """Which rows would be among the best of each query, as many as are given of it.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_queries, n_rows)
+    indices : ndarray of int, shape (n_queries, n_examples)
+    sign : {"positive", "negative", "absolute"}
+
+    Returns
+    -------
+    ndarray of bool, shape (n_queries, n_examples)
+        False where an index is -1.
+    """
+    strength = {"positive": scores, "negative": -scores, "absolute": np.abs(scores)}[sign]
+    n_best = min(indices.shape[1], strength.shape[1])
+    own = np.take_along_axis(strength, np.maximum(indices, 0), axis=1)
+    least = np.partition(strength, -n_best, axis=1)[:, -n_best]
+    return (own >= least[:, None]) & (own > 0) & (indices >= 0)
+
+
+def resampler_of(objective: Any, name: str, **options: Any) -> Resampler:
+    """What tells how stable the best rows of queries are, as far as that can be known.
+
+    Parameters
+    ----------
+    objective : Objective
+    name : str
+        Of the model, for messages.
+    **options
+        The other attributes of :class:`ResampledModels`.
+    """
+    if objective.removal_kind not in KINDS:
+        return NoResamples(
+            "stability is of models with a smooth loss that are linear in their parameters, of "
+            f"which {name} is none. {WAY_OUT}"
+        )
+    if objective.place is not None:
+        return NoResamples(
+            f"stability is computed with NumPy, and the model is on {objective.place}. Fit the "
+            "explainer to NumPy's arrays."
+        )
+    return ResampledModels(objective=objective, **options)
