@@ -28,10 +28,13 @@ class Reading:
         Whether they are steps, in whose place there is the slope of ramps.
     has_reach : bool, default=False
         Whether it is known how far they may be off, where predictors are.
+    is_of_tuned_labels : bool, default=False
+        Whether they are of labels by a threshold that the model's ``fit`` tunes.
     """
 
     is_smoothed = False
     has_reach = False
+    is_of_tuned_labels = False
 
     def values(self, predictors: np.ndarray) -> np.ndarray:
         """The numbers, shape (n_rows, n_models, n_columns).
@@ -435,6 +438,7 @@ class IsPredicted(Reading):
     def __init__(self, loss: Any, targets: Any, margin: Margin | None, y: np.ndarray):
         self.loss, self.targets, self.margin, self.y = loss, targets, margin, y
         self.has_reach = margin is not None and margin.has_reach
+        self.is_of_tuned_labels = targets.is_cut_tuned
 
     def values(self, predictors):
         n_rows, n_models, n_outputs = predictors.shape
