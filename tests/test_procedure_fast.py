@@ -214,6 +214,7 @@ def searches():
         "three classes": (GridSearchCV(scaled, {"logisticregression__C": C13[::2]}, cv=3), *WINE),
         "r2": (GridSearchCV(squares, {"ridge__alpha": alphas}), X_REAL, Y_REAL),
         "ridge": (make_pipeline(StandardScaler(), RidgeCV(alphas, cv=4)), X_REAL, Y_REAL),
+        "left out": (make_pipeline(StandardScaler(), RidgeCV(alphas)), X_REAL, Y_REAL),
     }
 
 
@@ -275,3 +276,13 @@ def test_weights_of_rows_and_of_classes_are_those_of_a_refit():
     signs = 2 * Y[300:320] - 1
     loss = [-np.log(expit(signs * one)) for one in scores]
     np.testing.assert_allclose(effect, np.array(loss[1:]).T - loss[0][:, None], atol=1e-7)
+
+
+def test_first_order_without_a_derivative_is_that_of_newton_with_a_word():
+    pipeline = make_pipeline(RobustScaler(), LogisticRegression(**TIGHT))
+    explainer = RelatIFExplainer(pipeline).fit(X[:100, :5], Y[:100])
+    given = X[200:210, :5], Y[200:210], one_by_one([3, 60], 100)
+    with pytest.warns(UserWarning, match="no derivative here, because RobustScaler"):
+        models = explainer.removal_effect_on("log_loss", *given, order="first", procedure="all")
+    steps = explainer.removal_effect_on("log_loss", *given, procedure="all")
+    np.testing.assert_allclose(models, steps, rtol=0.1)

@@ -20,6 +20,7 @@ from ..losses import ComposedLoss
 from ..objectives import ComposedObjective, Member
 from ..utils._validation import check_sample_weight
 from ._base import Adapter
+from ._chosen import chosen
 from ._recording import warn_if_transform_differs
 from ._registry import adapter_of
 from ._wrappers import (
@@ -116,6 +117,24 @@ class ComposedAdapter(Adapter):
         changed = copy(model)
         changed.estimators_ = list(estimators)
         return changed
+
+    # --- what a fit chooses ----------------------------------------------------------------
+
+    def chosen(self, model):
+        """What each of the models has chosen, by its position."""
+        return {
+            f"{position}__{name}": value
+            for position, estimator in enumerate(self.estimators(model))
+            for name, value in chosen(estimator).items()
+        }
+
+    def held(self, model):
+        if self.chosen(model):
+            raise ValueError(
+                f"The models that {type(model).__name__} is made of choose parameters, each its "
+                "own, and what the choice does cannot be told apart."
+            )
+        return super().held(model)
 
     # --- from an estimator to its objective and back ---------------------------------------
 

@@ -68,7 +68,7 @@ class ElasticNetCVAdapter(ElasticNetAdapter):
         return {"alpha": float(model.alpha_), "l1_ratio": float(model.l1_ratio_)}
 
     def held(self, model):
-        return given(ElasticNet, model, **self.chosen(model))
+        return given(ElasticNet, model, precompute=False, **self.chosen(model))
 
 
 class LassoAdapter(ElasticNetAdapter):
@@ -81,9 +81,6 @@ class LassoAdapter(ElasticNetAdapter):
 class LassoCVAdapter(LassoAdapter):
     """LassoCV, which searches for its penalty."""
 
-    #: Takes the penalty that was found.
-    kind: type = Lasso
-
     def strength(self, model):
         return model.alpha_, 1.0
 
@@ -94,7 +91,7 @@ class LassoCVAdapter(LassoAdapter):
         return {"alpha": float(model.alpha_)}
 
     def held(self, model):
-        return given(self.kind, model, **self.chosen(model))
+        return given(Lasso, model, precompute=False, **self.chosen(model))
 
 
 class LassoPathAdapter(LassoCVAdapter):
@@ -105,7 +102,8 @@ class LassoPathAdapter(LassoCVAdapter):
     lets others enter.
     """
 
-    kind = LassoLars
+    def held(self, model):
+        return given(LassoLars, model, **self.chosen(model))
 
 
 class MultiTaskAdapter(ElasticNetAdapter):

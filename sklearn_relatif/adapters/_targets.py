@@ -33,6 +33,8 @@ class Targets:
         Whether rows have any.
     are_columns : bool, default=False
         Whether even one of them is a column, to models that take y in two dimensions only.
+    are_transformed : bool, default=False
+        Whether a loss takes them in other units than the user's.
     cut : float or None, default=None
         The least score that the positive class has, where a threshold gives the labels.
     """
@@ -43,6 +45,7 @@ class Targets:
     are_numbers = False
     are_known = True
     are_columns = False
+    are_transformed = False
     cut: Any = None
 
     def handed_on(self, labels: np.ndarray) -> np.ndarray:
@@ -284,6 +287,8 @@ class TransformedTargets(RealTargets):
     targets : RealTargets
         Of the model.
     """
+
+    are_transformed = True
 
     def __init__(self, transformer, targets):
         super().__init__(targets.n_columns)

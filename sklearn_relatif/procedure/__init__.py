@@ -1,8 +1,9 @@
 """The procedure: what is the model without some rows, if all that ``fit`` does is done again?"""
 
 from ._effects import PROCEDURES, removal_effect, removal_effect_on, removed_labels
+from ._models import Asked, WholeModels
 from ._procedure import Procedure
-from ._refits import Asked, WholeModels, retrain_without
+from ._refits import retrain_without
 from ._shortcut import Shortcut
 
 __all__ = [

@@ -14,7 +14,8 @@ from ..results import ProcedureParts
 from ..statistics import Metric
 from ..utils._validation import group_labels
 from ._fast import first, stepped
-from ._refits import Asked, WholeModels, refits
+from ._models import Asked, WholeModels
+from ._refits import refits
 
 #: What is done again without the rows: the training of the model at the end, or everything.
 PROCEDURES = ("model", "all")
@@ -97,6 +98,9 @@ def _effect(
 ) -> tuple[np.ndarray, ProcedureParts | None]:
     """What a function makes of predictors before and after, and its parts if asked for."""
     removals = removal.removals_of(groups, asked.procedure.n_rows)
+    if order not in ENGINES:
+        orders = " or ".join(map(repr, ENGINES))
+        raise ValueError(f"order={order!r} does not exist with procedure='all'; use {orders}.")
     models = ENGINES[order](asked, removals, with_parts)
     effect = change(models.before, models.after)
     if models.held is None:

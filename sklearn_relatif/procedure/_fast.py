@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +14,9 @@ from sklearn import get_config
 from ..adapters import chosen
 from ..utils._progress import show_progress
 from ..utils._validation import is_dispatched
-from ._refits import Asked, WholeModels, check_can_refit, fitted_of, refits, warn_if_other
+from ._doubts import check_classes_stay, refuse_networks, warn_if_drawn, warn_if_other
+from ._models import Asked, WholeModels
+from ._refits import NO_ROWS, refits
 from ._shortcut import Shortcut
 from ._tangents import NotCoveredError
 
@@ -36,16 +39,17 @@ def stepped(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Wh
     UserWarning
         If some of the removals, or all, have to be done by scikit-learn's own fits.
     """
-    study, procedure = asked.study, asked.procedure
-    check_can_refit(study, procedure, removals)
+    study = asked.study
+    refuse_networks(study)
+    check_classes_stay(study, asked.procedure, removals)
     try:
-        shortcut = shortcut_of(asked)
+        shortcut = shortcut_of(asked, asked.fitted)
     except NotCoveredError as error:
         _say_refits(len(removals), len(removals), {str(error): len(removals)})
         return refits(asked, removals, with_held)
     queries = shortcut.prepared(asked.X)
     before = study.remover.predictor(study.remover.at_optimum(asked.query))
-    found_before = chosen(fitted_of(study))
+    found_before = chosen(asked.fitted)
     warn_if_other(before, shortcut.of_all().predictor(queries), found_before, found_before)
     after = np.empty((len(before), len(removals), before.shape[1]))
     held, found = np.empty_like(after), [found_before] * len(removals)
@@ -68,6 +72,10 @@ def stepped(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Wh
             held[:, left_open] = others.held
         for index, own in zip(left_open, others.chosen_after, strict=True):
             found[index] = own
+    redrawn = asked.procedure.redrawn()
+    if redrawn is not None:
+        other = shortcut_of(asked, redrawn.without(NO_ROWS).estimator, with_search=False)
+        warn_if_drawn(before, other.of_all().predictor(queries), after)
     return WholeModels(before, after, held if with_held else None, found_before, found)
 
 
@@ -80,18 +88,29 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
     Parameters
     ----------
     asked, removals, with_held
-        As of :func:`stepped`, which says what is warned of.
+        As of :func:`stepped`.
+
+    Warns
+    -----
+    UserWarning
+        If there is no derivative: then it is :func:`stepped` that tells.
     """
-    study, procedure = asked.study, asked.procedure
-    check_can_refit(study, procedure, removals)
+    study = asked.study
+    refuse_networks(study)
+    check_classes_stay(study, asked.procedure, removals)
     try:
-        shortcut = shortcut_of(asked, with_search=False)
+        shortcut = shortcut_of(asked, asked.fitted, with_search=False)
         order = shortcut.first_order()
     except NotCoveredError as error:
-        _say_refits(len(removals), len(removals), {str(error): len(removals)})
-        return refits(asked, removals, with_held)
+        warnings.warn(
+            f"order='first' has no derivative here, because {error}; what is told is that of "
+            "order='newton'.",
+            UserWarning,
+            stacklevel=5,
+        )
+        return stepped(asked, removals, with_held)
     before = study.remover.predictor(study.remover.at_optimum(asked.query))
-    found = chosen(fitted_of(study))
+    found = chosen(asked.fitted)
     warn_if_other(before, shortcut.of_all().predictor(shortcut.prepared(asked.X)), found, found)
     changes = order.changes(order.lifted(asked.X))
     moved = np.stack([changes[:, rows].sum(axis=1) for rows in removals], axis=1)
@@ -99,8 +118,16 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
     return WholeModels(before, after, after if with_held else None, found, [found] * len(removals))
 
 
-def shortcut_of(asked: Asked, with_search: bool = True) -> Shortcut:
+def shortcut_of(asked: Asked, fitted: Any, with_search: bool = True) -> Shortcut:
     """The way from the fit of all rows to that of fewer.
+
+    Parameters
+    ----------
+    asked : Asked
+    fitted : estimator
+        Fitted by the procedure.
+    with_search : bool, default=True
+        Whether parameters are chosen again.
 
     Raises
     ------
@@ -120,7 +147,7 @@ def shortcut_of(asked: Asked, with_search: bool = True) -> Shortcut:
         weight = None
     groups = procedure.fit_params.get("groups")
     y = study.targets.shaped(procedure.y)
-    return Shortcut(fitted_of(study), procedure.X, y, weight, groups, with_search)
+    return Shortcut(fitted, procedure.X, y, weight, groups, with_search)
 
 
 def _say_refits(n_refits: int, n_removals: int, reasons: dict[str, int]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +81,18 @@ class Procedure:
         }
         return replace(self, estimator=estimator, fit_params=passed)
 
+    def redrawn(self) -> Procedure | None:
+        """The same by other draws; None where none is by a number that was given."""
+        estimator, seeds = clone(self.estimator), {}
+        for name, value in estimator.get_params().items():
+            last = name.rpartition("__")[2]
+            if last == "random_state" and value is not None:
+                seeds[name] = _other_seed(value)
+            elif last == "cv" and getattr(value, "random_state", None) is not None:
+                seeds[name] = splitter = copy(value)
+                splitter.random_state = _other_seed(value.random_state)
+        return replace(self, estimator=estimator.set_params(**seeds)) if seeds else None
+
     def without(self, rows: np.ndarray) -> Refit:
         """Everything that fit does, on the rows that are left.
 
@@ -119,6 +133,12 @@ class Refit(NamedTuple):
     def reduced(self) -> Reduced:
         """What the model in it minimised."""
         return reduce_fitted(*self)
+
+
+def _other_seed(seed: Any) -> Any:
+    if isinstance(seed, Integral):
+        return (int(seed) + 1) % 2**32
+    return np.random.RandomState(seed.randint(2**31))
 
 
 def _among(estimator: Any, left: np.ndarray, n_rows: int) -> Any:

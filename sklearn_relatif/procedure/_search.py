@@ -58,10 +58,16 @@ class Search:
     best : int
         The candidate that all rows have chosen.
     scoring : str, callable or None
+    inner : list of fitted transformers
+        Those that each fold fits.
     model : fitted estimator
         Of the kind that is fitted in the folds, without a search of its own.
+    has_folds : bool
+        Whether it scores in folds. Otherwise it scores each row by the model without it.
     """
 
+    inner: list[Any] = []
+    has_folds = True
     strengths: list[float]
     name: str
     best: int
@@ -122,7 +128,8 @@ class GridSearch(Search):
     def __init__(self, fitted: Any):
         super().__init__(fitted)
         best = fitted.best_estimator_
-        prefix, self.model = innermost_path(best)
+        prefix = innermost_path(best)[0]
+        self.inner, self.model = _steps(best)
         self.params = fitted.cv_results_["params"]
         names = {name for params in self.params for name in params}
         self.name = next(iter(names)).removeprefix(prefix)
@@ -133,8 +140,8 @@ class GridSearch(Search):
         ):
             raise NotCoveredError("the candidates are drawn anew in every fit")
         is_list = isinstance(fitted.scoring, (list, tuple, set, dict))
-        if innermost_path(best)[1].__class__ in SEARCHES:
-            raise NotCoveredError("there is a search in the search")
+        if type(self.model) in SEARCHES or split_pipeline(best)[1] is not self.model:
+            raise NotCoveredError("the search is not of a model by itself")
         if callable(fitted.refit) or (is_list and not isinstance(fitted.refit, str)):
             raise NotCoveredError("the choice is by a function")
         self.weight_name = f"{prefix}sample_weight"
@@ -200,12 +207,12 @@ class RidgeSearch(Search):
     name = "alpha"
 
     def __init__(self, fitted: Any):
-        if fitted.cv is None:
-            raise NotCoveredError("it scores each row without it")
         super().__init__(fitted)
         self.strengths = [float(alpha) for alpha in np.atleast_1d(fitted.alphas)]
         self.best = int(np.argmin(np.abs(np.array(self.strengths) - fitted.alpha_)))
         self.scoring = fitted.scoring
+        if fitted.cv is None and (is_classifier(fitted) or fitted.alpha_per_target):
+            raise NotCoveredError("it scores rows in a way of its own")
         kind = RidgeClassifier if is_classifier(fitted) else Ridge
         own = kind(alpha=float(fitted.alpha_), fit_intercept=fitted.fit_intercept)
         self.model = _like(own, fitted)
@@ -213,6 +220,34 @@ class RidgeSearch(Search):
     def fitted_in(self, X, y, candidate, weight):
         model = clone(self.model).set_params(alpha=self.strengths[candidate])
         return model.fit(X, y, sample_weight=weight)
+
+
+class LeftOutSearch(RidgeSearch):
+    """RidgeCV without folds, which predicts each row by the model without it, in closed form."""
+
+    has_folds = False
+
+    def __init__(self, fitted: Any):
+        super().__init__(fitted)
+        if fitted.scoring is not None or np.ndim(fitted.alpha_) or fitted.coef_.ndim > 1:
+            raise NotCoveredError("it scores rows, or several targets, in a way of its own")
+
+    def chosen_for(self, features: np.ndarray, y: np.ndarray) -> int:
+        """The candidate of the least squared errors ``e_i / (1 - h_i)`` (Allen 1974)."""
+        y, leverage = np.asarray(y, dtype=np.float64), 0.0
+        if self.fitted.fit_intercept:
+            features, y, leverage = features - features.mean(axis=0), y - y.mean(), 1 / len(y)
+        variances, axes = np.linalg.eigh(features.T @ features)
+        along = features @ axes
+        shrunk = 1 / (variances[:, None] + self.strengths)
+        errors = y[:, None] - along @ ((along.T @ y)[:, None] * shrunk)
+        errors /= 1 - leverage - along**2 @ shrunk
+        return int(np.argmin(np.mean(errors**2, axis=0)))
+
+
+def _ridge(fitted: Any) -> Search:
+    """RidgeCV, by folds or without."""
+    return LeftOutSearch(fitted) if fitted.cv is None else RidgeSearch(fitted)
 
 
 def _like(model: Any, fitted: Any) -> Any:
@@ -227,7 +262,7 @@ SEARCHES: dict[type, Any] = {
     GridSearchCV: GridSearch,
     RandomizedSearchCV: GridSearch,
     LogisticRegressionCV: PathSearch,
-    RidgeCV: RidgeSearch,
+    RidgeCV: _ridge,
     RidgeClassifierCV: RidgeSearch,
 }
 
@@ -248,20 +283,14 @@ def parts_of(fitted: Any, with_search: bool = True) -> Parts:
     """
     outer, last = _steps(fitted)
     if type(last) in SEARCHES and with_search:
-        return _searched(outer, SEARCHES[type(last)](last))
+        search = SEARCHES[type(last)](last)
+        return Parts(outer, search, search.inner, search.model)
     if type(last) in (GridSearchCV, RandomizedSearchCV):
         inner, last = _steps(last.best_estimator_)
         outer = [*outer, *inner]
     if split_pipeline(last)[1] is not last:
         raise NotCoveredError(f"there is no fast way through {type(last).__name__}")
     return Parts([], None, outer, last)
-
-
-def _searched(outer: list[Any], search: Search) -> Parts:
-    if not isinstance(search, GridSearch):
-        return Parts(outer, search, [], search.model)
-    inner, model = _steps(search.fitted.best_estimator_)
-    return Parts(outer, search, inner, model)
 
 
 def _steps(estimator: Any) -> tuple[list[Any], Any]:

@@ -139,8 +139,12 @@ class Shortcut:
         self.loss = rows.loss
         self.final = minimise(rows, penalty)
         self.folds: list[Optima] = []
-        if self.search is not None:
+        if self.search is not None and not self.search.has_folds and weight is not None:
+            raise NotCoveredError("weights count in the scores of RidgeCV")
+        if self.search is not None and self.search.has_folds:
             self.score: Any = score_of(self.search.scoring, self.parts.model, self.loss)
+            if not (self.n_classes or self.loss.is_of_errors):
+                raise NotCoveredError("its predictions are not the predictor of its loss")
             if self.score is None:
                 raise NotCoveredError(
                     f"scoring={self.search.scoring!r} is none of those that are known"
@@ -171,6 +175,9 @@ class Shortcut:
         left = self._left(np.delete(np.arange(len(self.y)), removed))
         if self.search is None:
             return self._found(left, 0, 0)
+        if not self.search.has_folds:
+            candidate = self.search.chosen_for(numbers(left.base), self.y[left.rows])
+            return self._found(left, candidate, 0)
         splits = self._splits(left)
         if len(splits) != len(self.folds):
             raise NotCoveredError("there are other folds without the rows")
@@ -327,6 +334,10 @@ class Shortcut:
         weight = None if self.weight is None else self.weight[left.rows]
         return self.search.score_in(fold, left.features(), self.y[left.rows], candidate, weight)
 
+    def _n_folds(self) -> int:
+        has_folds = self.search is not None and self.search.has_folds
+        return self.search.n_folds(self.y) if has_folds else 0
+
     def _check(self, features: np.ndarray) -> None:
         """Refuse what the optima of a smooth objective do not stand for."""
         objective = self._objective(features, np.arange(len(self.y)))
@@ -343,7 +354,7 @@ class Shortcut:
         )
         if not is_smooth:
             raise NotCoveredError("the model is not at the optimum of a smooth sum over rows")
-        n_factors = 1 + (0 if self.search is None else self.search.n_folds(self.y))
+        n_factors = 1 + self._n_folds()
         if 8 * n_factors * len(self.factors) * objective.weights.size**2 > MOST_BYTES:
             raise NotCoveredError("the Hessians of all folds and candidates take too much memory")
 

@@ -78,9 +78,12 @@ class Node:
     ----------
     is_fixed : bool, default=False
         Whether what it makes of a row is its base, whatever the other rows are.
+    name : str
+        Of the transformer.
     """
 
     is_fixed = False
+    name = ""
 
     def base(self, X: Any) -> Any:
         """What it makes of rows, as far as it needs no other row for that."""
@@ -96,7 +99,7 @@ class Node:
 
     def after(self, given: Affine) -> Affine:
         """The same of features that move themselves."""
-        raise NotCoveredError(f"{type(self).__name__} has no derivative in the weights of rows")
+        raise NotCoveredError(f"{self.name} has no derivative in the weights of rows")
 
 
 class Stateless(Node):
@@ -381,7 +384,9 @@ def node_of(transformer: Any) -> Node:
     """The node of a fitted transformer."""
     make = NODES.get(type(transformer))
     node = None if make is None else make(transformer)
-    return Refitted(transformer) if node is None else node
+    node = Refitted(transformer) if node is None else node
+    node.name = type(transformer).__name__
+    return node
 
 
 def _pipeline(pipeline: Pipeline) -> Node:

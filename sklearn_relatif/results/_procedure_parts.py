@@ -14,6 +14,8 @@ from ..utils._text import text_of
 
 #: Removals that a notebook shows.
 MAX_REMOVALS = 20
+#: Changes of a parameter that are written out.
+MAX_MOVES = 4
 
 
 @dataclass(frozen=True)
@@ -111,21 +113,22 @@ class ProcedureParts:
         if not self.chosen:
             return "The fit has no parameters to choose."
         moves = Counter(
-            (name, text_of(self.chosen.get(name)), text_of(found.get(name)))
+            (name, _text(self.chosen.get(name)), _text(found.get(name)))
             for found in self.chosen_without
             for name in self._differences(found)
         )
         names = sorted({name for name, *_ in moves})
         if not moves:
-            held = ", ".join(f"{_short(n)}={text_of(v)}" for n, v in self.chosen.items())
+            held = ", ".join(f"{_short(n)}={_text(v)}" for n, v in self.chosen.items())
             return f"None of {self.n_removals} removals changed what is chosen ({held})."
-        details = ", ".join(
+        details = [
             f"{_short(name)} from {old} to {new}: {count}"
-            for (name, old, new), count in moves.most_common()
-        )
+            for (name, old, new), count in moves.most_common(MAX_MOVES)
+        ]
+        details += ["..."] if len(moves) > MAX_MOVES else []
         return (
             f"{int(self.changed.sum())} of {self.n_removals} removals changed "
-            f"{' and '.join(map(_short, names))} ({details})."
+            f"{' and '.join(map(_short, names))} ({', '.join(details)})."
         )
 
     def _repr_html_(self) -> str:
@@ -134,7 +137,7 @@ class ProcedureParts:
         lines = []
         for place in range(min(self.n_removals, MAX_REMOVALS)):
             found = self.chosen_without[place]
-            choice = [text_of(found.get(name)) for name in self.chosen]
+            choice = [_text(found.get(name)) for name in self.chosen]
             numbers = [f"{size[place]:.3g}" for size in sizes]
             lines.append(line([text_of(self.removed[place]), *numbers, *choice], words=[0]))
         headings = ["removed", *self._parts(), *map(_short, self.chosen)]
@@ -146,6 +149,11 @@ def _size(part: np.ndarray) -> np.ndarray:
     """Root mean square over the queries, shape (n_removals,)."""
     size: np.ndarray = np.sqrt(np.mean(np.atleast_2d(part) ** 2, axis=0))
     return size
+
+
+def _text(value: Any) -> str:
+    """A parameter, of a number as many digits as tell it from others of a grid."""
+    return f"{value:.4g}" if isinstance(value, float) else text_of(value)
 
 
 def _short(name: str) -> str:

@@ -275,7 +275,10 @@ def group_labels(groups, n_rows, name="groups", rows="training rows"):
             f"{name} must have one label for each of the {n_rows} {rows}; got an array of "
             f"shape {groups.shape}."
         )
-    assigned = np.array([not is_missing(label) for label in groups.tolist()])
+    if groups.dtype.kind in "biuUS":  # None of which can be missing.
+        assigned = np.ones(n_rows, dtype=bool)
+    else:
+        assigned = np.array([not is_missing(label) for label in groups.tolist()])
     if not assigned.any():
         raise ValueError(f"{name} assigns no row to a group; give at least one row a label.")
     try:
