@@ -10,6 +10,7 @@ import numpy as np
 from ..results import FragileSet
 from ..statistics import statistic_of
 from ..utils._validation import check_positive_int
+from ._chance import with_normal_errors
 from ._enumeration import lower_bound
 from ._question import Question
 from ._search import Search
@@ -34,6 +35,7 @@ def find_fragile_set(
         raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
     search = Search(question, max_rows)
     search.run()
+    searched = search.best
     bound = lower_bound(search)
     best = search.best
     found = FragileSet(
@@ -44,6 +46,7 @@ def find_fragile_set(
         n_rows=n_rows,
         value_before=question.value,
         lower_bound=bound,
+        normal_errors=with_normal_errors(question),
         training_rows=study.training_rows,
     )
     if best is None:
@@ -52,6 +55,7 @@ def find_fragile_set(
     return replace(
         found,
         positions=best.rows,
+        method="search" if best is searched else "enumeration",
         value_predicted=question.value_of(question.whole.lead - moved),
         value_after=question.value_of(best.lead),
     )

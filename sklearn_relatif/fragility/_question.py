@@ -76,7 +76,7 @@ class Question:
         self.remover = study.remover
         objective = self.remover.objective
         self.value = statistic.value(objective)
-        self.side = 1.0 if self.value > threshold else -1.0
+        self.side = -1.0 if self.value < threshold else 1.0
         self.whole = Without(np.empty(0, np.intp), objective, self._lead(objective))
         self.counts = objective.sample_weight > 0
         self.n_rows = int(np.count_nonzero(self.counts))
