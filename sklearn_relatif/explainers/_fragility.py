@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fragility import find_flip_set, find_fragile_set
+from ..fragility import find_flip_set, find_fragile_set, find_relabel_set
 from ..results import FlipSet, FragileSet
+from ..utils._validation import check_choice
 from ._studied import study_of
+
+#: What finds the rows whose prediction flips, by what is done to them.
+EDITS = {"remove": find_flip_set, "relabel": find_relabel_set}
 
 
 class FragilityMixin:
@@ -55,8 +59,10 @@ class FragilityMixin:
         """
         return find_fragile_set(study_of(self), statistic, threshold, max_rows)
 
-    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
+    def flip_set(self, X: Any, *, max_size: int = 50, edit: str = "remove") -> FlipSet:
         """Find training rows without which the model would predict another label for a row.
+
+        Or, with ``edit="relabel"``, those that would have to bear another label.
 
         Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
         (machines with a hinge loss: by removal along the path of their solution, exact up to
@@ -66,24 +72,35 @@ class FragilityMixin:
         The set is as small as was found: no row of it can stay, but a smaller set of other rows
         may exist.
 
+        With ``edit="relabel"`` the rows stay, and get the label of a rival of the predicted one. As
+        many as should lead half of the way are taken by the effect of the other label, to first
+        order, then again from the model that is trained to its optimum with these labels, until the
+        prediction flips; then rows that need not change get their own labels back. A row with
+        another label counts what its new class does: class weights, also those that balance the
+        classes, are held.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (1, n_features)
             The row whose prediction is to flip.
         max_size : int, default=50
             Largest set to look for.
+        edit : {"remove", "relabel"}, default="remove"
+            Whether rows are removed, or bear another label.
 
         Returns
         -------
         FlipSet
             ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
-            the probability of the label before and after, predicted and verified. Without any rows
+            the probability of the label before and after, predicted and verified; with
+            ``edit="relabel"``, ``labels_before`` and ``labels_after`` of the rows. Without any rows
             if none were found; printed, it says which.
 
         Raises
         ------
         TypeError
-            If the model is no classifier, or a network.
+            If the model is no classifier, or a network; for ``edit="relabel"`` also if it is a
+            machine with a hinge loss, a closed form such as naive Bayes, or made of several models.
         ValueError
             If there is not exactly one row, or the model is a NuSVC.
 
@@ -97,5 +114,9 @@ class FragilityMixin:
         >>> print(explainer.flip_set(X[[77]]))
         Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
         falls from 0.518 to 0.489.
+        >>> print(explainer.flip_set(X[[77]], edit="relabel"))
+        With other labels of 1 training row (131: 2 to 1) the model predicts 1 in place of 2, whose
+        probability falls from 0.518 to 0.428.
         """
-        return find_flip_set(study_of(self), X, max_size)
+        check_choice("edit", edit, tuple(EDITS))
+        return EDITS[edit](study_of(self), X, max_size)

@@ -25,6 +25,7 @@ from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
 from ._retraining import polish, retrain, retraining_curvature
+from ._smooth import optimum_near
 from ._unlearning import Unlearning
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "minimise",
     "newton_step",
     "newton_steps",
+    "optimum_near",
     "parameter_changes",
     "polish",
     "predictors",
