@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.stats import kstest, mannwhitneyu
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import (
     Lasso,
@@ -12,10 +13,16 @@ from sklearn.linear_model import (
     PoissonRegressor,
     Ridge,
 )
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.explainers import study_of
+from sklearn_relatif.fragility import Question, with_normal_errors
+from sklearn_relatif.statistics import statistic_of
 
 
 def refit(model, X, y, rows, weight=None):
@@ -61,9 +68,10 @@ def test_other_losses_weights_and_thresholds():
     check_crosses(explainer.fragility("coef:x1:1"), model, X, y, (1, 1))
     X, y = (part[:150] for part in load_diabetes(return_X_y=True))
     poisson = PoissonRegressor(alpha=1e-3, solver="newton-cholesky", tol=1e-12)
-    for model in (poisson, Lasso(0.1, tol=1e-12)):
-        found = RelatIFExplainer(model).fit(X, y).fragility("coef:x6")
-        check_crosses(found, model, X, y, (0, 6))
+    for model, threshold in ((poisson, -0.02), (Lasso(0.1, tol=1e-12), -150.0)):
+        explainer = RelatIFExplainer(model).fit(X, y)
+        found = explainer.fragility("coef:x6", threshold=threshold, max_rows=20)
+        check_crosses(found, model, X, y, (0, 6), threshold)
 
 
 def ridge_coefficient(X, y, weight, alpha, rows):
@@ -190,5 +198,55 @@ def test_what_cannot_be_asked():
     ]:
         with pytest.raises(ValueError, match=match):
             explainer.fragility(arguments[0], **dict(*arguments[1:]))
-    with pytest.raises(TypeError, match="flip_set"):
-        RelatIFExplainer(SVC(tol=1e-6)).fit(X, y).fragility("coef:x0")
+    with pytest.raises(ValueError, match="finite"):
+        explainer.fragility("coef:x0", threshold=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("model", "way_out"),
+    [
+        (SVC(tol=1e-6), "flip_set"),
+        (MLPClassifier((4,), max_iter=5), "LastLayer"),
+        (OneVsOneClassifier(LogisticRegression()), "made of"),
+        (GaussianNB(), "removal_effect_on"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_models_are_refused_with_a_way_out(model, way_out):
+    X, y = load_iris(return_X_y=True)
+    settings = {"curvature": "gauss_newton", "damping": 1.0} if way_out == "LastLayer" else {}
+    explainer = RelatIFExplainer(model, **settings).fit(X, y)
+    with pytest.raises(TypeError, match=way_out):
+        explainer.fragility("coef:x0")
+
+
+def p_value(model, X, y):
+    study = study_of(RelatIFExplainer(model).fit(X, y))
+    question = Question(study, statistic_of(study, "coef:x0"), 0.0)
+    return with_normal_errors(question).p_value
+
+
+def test_normal_errors_give_uniform_p_values_and_outliers_small_ones():
+    rng = np.random.default_rng(0)
+    normal, with_outliers = [], []
+    for trial in range(100):
+        X = rng.normal(size=(40, 3))
+        X[:2, 0] = 2
+        y = X @ [0.6, 0.2, 0] + rng.normal(size=40)
+        model = Ridge(5.0) if trial % 2 else LinearRegression()
+        normal.append(p_value(model, X, y))
+        if trial % 5 == 0:
+            y[:2] += 5  # What the effect rests on.
+            with_outliers.append(p_value(model, X, y))
+    assert kstest(normal, "uniform").pvalue > 0.01
+    assert mannwhitneyu(with_outliers, normal, alternative="less").pvalue < 0.01
+
+
+def test_normal_errors_are_told_of_least_squares_only():
+    X, y = load_diabetes(return_X_y=True)
+    of_all = RelatIFExplainer(LinearRegression()).fit(X, y).fragility("coef:x8", max_rows=1)
+    assert "with normal errors it would take" in str(of_all.normal_errors)
+    X, y = load_breast_cancer(return_X_y=True)
+    logistic = LogisticRegression(tol=1e-8).fit(scale(X), y)
+    explainer = RelatIFExplainer.from_fitted(logistic, scale(X), y)
+    assert explainer.fragility("coef:x0", max_rows=1).normal_errors is None

@@ -1,14 +1,16 @@
 """Which training rows must go for a prediction to be another?
 
-Rows are added one by one. Candidates come from the first-order effect on the lead of the predicted
-label over another one, at the parameters of the model without the rows chosen so far; each of the
-best candidates is tried, together with these rows, by the Newton step of the model without the
-whole group (effects of single rows do not add up). Support vector machines have no such effect:
-their rows are removed along the path of the solution, exactly or, where there are many, by one step
-on the active set (a NuSVC is fitted again), and their candidates are the rows that do most when
-removed alone. Whether a set flips the label is always decided by exact retraining. A set that does
-is cut down until every row of it is needed. The label is that of the model of all rows at its
-optimum, because that of a model which has stopped before it may flip without any row removed.
+It is a question of fragility: the number is the lead of the predicted label over another one, the
+threshold 0, and the rows are looked for as for any number of a model (see ``_search.py``). Labels
+that a threshold of probabilities gives, and support vector machines, which have no first-order
+effects, have a search of their own, in which rows are added one by one. Each of the best
+candidates is tried, together with the rows chosen so far, by the model without the whole group
+(effects of single rows do not add up): by its Newton step, or along the path of the solution of a
+machine, exactly or, where there are many rows, by one step on the active set (a NuSVC is fitted
+again). Candidates of machines are the rows that do most when removed alone. Whether a set flips the
+label is always decided by exact retraining. A set that does is cut down until every row of it is
+needed. The label is that of the model of all rows at its optimum, because that of a model which has
+stopped before it may flip without any row removed.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from sklearn.exceptions import ConvergenceWarning
 from ..jacobians import Gradients
 from ..removal import newton_step, retrain_without
 from ..results import FlipSet
+from ..statistics import Statistic, effects_of
 from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
+from ._question import Question
+from ._search import Search
 
 #: Rows that are tried at each step, together with those chosen already.
 CANDIDATES = 32
@@ -55,6 +60,35 @@ def find_flip_set(study, X, max_size: int) -> FlipSet:
         if limit == 0:
             break
     return search.result(rows, max_size)
+
+
+class Lead(Statistic):
+    """How far one label of a query leads another.
+
+    Parameters
+    ----------
+    features : array-like or CSR matrix of shape (1, n_features)
+        Of the query, as the model takes them.
+    direction : ndarray of shape (n_outputs,)
+        Gradient of the lead in the predictor.
+    """
+
+    name = "lead"
+
+    def __init__(self, features, direction):
+        self.features, self.direction = features, direction
+
+    def value(self, objective):
+        eta = objective.predictor(objective.query_jacobian(self.features))
+        return float(eta[0] @ self.direction)
+
+    def row_effects(self, objective, curvature):
+        slope = self.slope(objective)[None].astype(objective.dtype)
+        return effects_of(slope, objective, curvature)
+
+    def slope(self, objective):
+        jacobian = objective.query_jacobian(self.features).astype(np.float64)
+        return jacobian.adjoint(self.direction[None, None])[0]
 
 
 class _FlipSearch:
@@ -104,6 +138,19 @@ class _FlipSearch:
 
     def rows_for(self, rival, limit):
         """At most ``limit`` rows without which the label is not predicted, as few as possible."""
+        if self.is_smooth and self.study.targets.cut is None:
+            return self.rows_of_lead(rival, limit)
+        return self.rows_one_by_one(rival, limit)
+
+    def rows_of_lead(self, rival, limit):
+        """The same by the search for any number."""
+        lead = Lead(on_host(self.query.features), self.loss.lead(self.label, rival))
+        search = Search(Question(self.study, lead, 0.0), limit)
+        search.run()
+        return np.empty(0, np.intp) if search.best is None else search.best.rows
+
+    def rows_one_by_one(self, rival, limit):
+        """The same from the rows that do most beside those chosen so far."""
         chosen = known = np.empty(0, np.intp)
         shifts = None if self.is_smooth else self.shifts_without_one
         while len(chosen) < limit + SPARE:

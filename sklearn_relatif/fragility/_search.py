@@ -24,7 +24,6 @@ from ._question import Question, Without
 ROUNDS = 10
 #: What the lead shall be moved by at the start, beside itself.
 OVERSHOOTS = (1.5, 3.0)
-#: Multiplications that a search of groups which hide one another, or of exchanges, may take.
 #: Multiplications that some more models may take to be worth their while.
 BUDGET = 5e9
 #: Of one model: passes over the rows beside its Hessian, and what takes as long as all else.
@@ -33,8 +32,8 @@ PASSES, OVERHEAD = 20, 1e7
 SEEDS, STARTS = 24, 6
 #: Rows that go one by one, at most, and groups of a direction, at most.
 MOST_ONE_BY_ONE, MOST_DIRECTIONS = 40, 16
-#: By how much a row may seem to exceed what is to spare to be put back still, and how many are tried
-#: where that is much work.
+#: By how much a row may seem to exceed what is to spare to be put back still, and how many are
+#: tried where that is much work.
 CLOSE, MOST_PUT_BACK = 4, 8
 #: Rows that are tried in the place of others.
 LEAVING, ENTERING = 8, 16
@@ -66,8 +65,8 @@ class Search:
         if self.affords(ROUNDS * len(OVERSHOOTS)):
             for factor in OVERSHOOTS:
                 self.settle(self.model(self.leading(whole, factor), whole))
-        is_small = self.best is None or len(self.best.rows) <= MOST_ONE_BY_ONE
-        if is_small and self.affords(MOST_ONE_BY_ONE):
+        # Also where the best set is large: one that goes step by step may be far smaller.
+        if self.affords(MOST_ONE_BY_ONE):
             self.go_one_by_one()
         for start in self.best_groups():
             self.settle(start)

@@ -140,11 +140,11 @@ class SmoothRemover(Remover):
 
     @property
     def lacks_bounds(self):
-        return obstacle(self.objective, self.curvature)
+        return obstacle(self.objective)
 
     @cached_property
     def surroundings(self):
-        return Surroundings(self.objective, self.curvature)
+        return Surroundings(self.objective)
 
     def enclosed_steps(self, removals, n_steps):
         for ball in stepped_enclosures(self.surroundings, removals, n_steps):
@@ -202,6 +202,29 @@ def trained(objective, curvature=None):
     if objective.has_l1 or largest_change(objective, optimum.weights) > PRECISION:
         curvature = hessian_inverse(given)
     return optimum, curvature, doubt
+
+
+def optimum_near(objective, curvature):
+    """An objective at its optimum, from parameters that are near it.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In this machine's memory.
+    curvature : curvature object or None
+        About its Hessian. None: it is computed.
+
+    Returns
+    -------
+    objective : LinearObjective
+    is_found : bool
+        Whether there is an optimum, and it was reached.
+    """
+    if objective.has_l1:
+        return settle(objective)
+    point = minimise(objective, curvature, goal=0.0)
+    found = replace(objective, weights=point.weights[0])
+    return found, bool(point.relative[0] <= TOLERANCE) and not is_endless(found, point)
 
 
 def _inverse_of(objective):

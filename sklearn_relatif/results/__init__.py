@@ -4,7 +4,7 @@ from ._captions import NEUTRAL_COLOR, OPPOSING_COLOR, SUPPORTING_COLOR
 from ._display import InfluenceDisplay
 from ._explanation import MAX_QUERIES_HTML, MAX_QUERIES_TEXT, MAX_ROWS, Explanation
 from ._flip_set import FlipSet
-from ._fragile_set import FragileSet
+from ._fragile_set import FragileSet, NormalErrors
 from ._procedure_parts import ProcedureParts
 from ._removal_statistics import RemovalStatistics, ratio_or_zero
 from ._removed_rows import RemovedRows
@@ -24,6 +24,7 @@ __all__ = [
     "FragileSet",
     "InfluenceDisplay",
     "NoResamples",
+    "NormalErrors",
     "ProcedureParts",
     "RemovalStatistics",
     "RemovedRows",

@@ -17,6 +17,41 @@ from ._training_rows import TrainingRows
 MAX_NAMED, MAX_LISTED = 10, 100
 
 
+@dataclass(frozen=True)
+class NormalErrors:
+    """How many rows it would take to move a number if the errors of least squares were normal.
+
+    With the same columns, estimates and size of the errors as the data; sizes are estimates, by the
+    sum of the effects of single rows.
+
+    Attributes
+    ----------
+    estimated_size : float
+        How many rows the same estimate says that it takes with the data as they are; infinite if
+        all of them do not do.
+    typical_size : float
+        The median of that over draws of normal errors.
+    range : tuple of float
+        Between which 90 % of the draws are.
+    p_value : float
+        The share of draws that take as few rows as the data do. If it is small, a few rows are not
+        like the others; if it is not, the number is as fragile as its noise makes any.
+    """
+
+    estimated_size: float
+    typical_size: float
+    range: tuple[float, float]
+    p_value: float
+
+    def __str__(self) -> str:
+        sizes = self.estimated_size, self.typical_size, *self.range
+        estimated, typical, low, high = map(_number, sizes)
+        return (
+            f"By the sum of single rows it takes {estimated}, and with normal errors it would take "
+            f"{typical} ({low} to {high} in 9 of 10 draws, p = {self.p_value:.2g})."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class FragileSet:
     """Training rows whose removal moves a number across a threshold, or that none were found.
@@ -43,8 +78,11 @@ class FragileSet:
     lower_bound : int or None
         No set of fewer rows moves the number across the threshold, which is proved. None: nothing
         is known.
-    method : str
-        What the set was found by.
+    method : {"search", "enumeration"}
+        Whether the set was found by searching, or by trying all sets of so many rows.
+    normal_errors : NormalErrors or None
+        How many rows it would take if errors were normal. None: not least squares of one target,
+        not a number that is linear in the parameters.
     training_rows : TrainingRows
         What is known of the training rows; kept by reference.
     """
@@ -58,7 +96,8 @@ class FragileSet:
     value_predicted: float | None = None
     value_after: float | None = None
     lower_bound: int | None = None
-    method: str = ""
+    method: str = "search"
+    normal_errors: NormalErrors | None = None
     training_rows: Any = None
 
     @property
@@ -144,6 +183,8 @@ class FragileSet:
     def _repr_html_(self) -> str:
         """A box for notebooks: the sentence, and the rows by their names and positions."""
         content = paragraph(str(self))
+        if self.normal_errors is not None:
+            content += paragraph(str(self.normal_errors))
         if self.found:
             places = zip(self.rows[:MAX_LISTED], self.positions, strict=False)
             lines = [line([clip(text_of(row)), str(place)], words=[0]) for row, place in places]
@@ -183,6 +224,10 @@ class FragileSet:
         if self.lower_bound is None or self.lower_bound <= 1:
             return ""
         return f" It takes at least {_rows(self.lower_bound)}."
+
+
+def _number(size: float) -> str:
+    return f"{size:,.0f}" if np.isfinite(size) else "more than there are"
 
 
 def _rows(number: int) -> str:
