@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fragility import find_flip_set, find_fragile_set
+from ..fragility import find_flip_set, find_fragile_set, find_relabel_set
 from ..results import FlipSet, FragileSet
+from ..utils._validation import check_choice
 from ._studied import study_of
+
+#: What finds the rows whose prediction flips, by what is done to them.
+EDITS = {"remove": find_flip_set, "relabel": find_relabel_set}
 
 
 class FragilityMixin:
@@ -16,6 +20,17 @@ class FragilityMixin:
         self, statistic: Any, *, threshold: float = 0.0, max_rows: int | None = None
     ) -> FragileSet:
         """Find training rows without which a number would be on the other side of a threshold.
+
+        The effects of all rows are added up, the largest first, until they reach the threshold (to
+        first order: Broderick, Giordano & Meager 2020). The model is trained without these rows,
+        and the sum is taken again there, of which some come back and others go, until the set stays
+        the same: so rows are found that hide one another. Where models cost little, the search
+        starts from several sets, exchanges rows, and puts back every row of which there is no
+        need. The numbers of the answer are those of models at their optimum, trained to the level
+        of rounding; weights, penalty and preprocessing are held. The set is the smallest that was
+        found. ``lower_bound`` of the answer says how many rows it takes at least, and where that is
+        its size, no smaller set exists: least squares are searched through by a closed form with a
+        bound, others by retraining without all sets of one, two, ... rows while these are few.
 
         Parameters
         ----------
@@ -35,13 +50,26 @@ class FragilityMixin:
         Returns
         -------
         FragileSet
+            ``rows`` by their index labels, ``positions``, ``size``, ``share`` of the data, and the
+            number before and after. Without any rows if none were found; printed, it says which.
 
         Raises
         ------
         TypeError
-            If the model is of a kind that has no first-order effects of rows on its parameters.
+            If the model is not one linear model with a smooth loss, or has no such number.
         ValueError
             If there is no such number, or it is at the threshold.
+
+        See Also
+        --------
+        flip_set : The same of the label that one row is given.
+
+        References
+        ----------
+        .. [1] T. Broderick, R. Giordano, R. Meager (2020), "An Automatic Finite-Sample Robustness
+           Metric: When Can Dropping a Little Data Make a Big Difference?", arXiv:2011.14999.
+        .. [2] D. Peña, V. J. Yohai (1995), "The Detection of Influential Subsets in Linear
+           Regression by Using an Influence Matrix", JRSS B 57(1).
 
         Examples
         --------
@@ -55,16 +83,26 @@ class FragilityMixin:
         """
         return find_fragile_set(study_of(self), statistic, threshold, max_rows)
 
-    def flip_set(self, X: Any, *, max_size: int = 50) -> FlipSet:
+    def flip_set(self, X: Any, *, max_size: int = 50, edit: str = "remove") -> FlipSet:
         """Find training rows without which the model would predict another label for a row.
 
-        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
-        (machines with a hinge loss: by removal along the path of their solution, exact up to
-        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
-        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
-        need are put back.
+        Or, with ``edit="relabel"``, those that would have to bear another label.
+
+        Rows are looked for as those of :meth:`fragility`, with the lead of the label over another
+        one as the number. Machines with a hinge loss, and labels that a threshold gives, lose rows
+        one by one, by the model without all rows chosen so far (machines: by removal along the path
+        of their solution, exact up to 1,000 training rows, one step on the active set above; a
+        NuSVC is fitted again). That the set flips the label is verified by :meth:`retrain_without`,
+        and rows of which it has no need are put back.
         The set is as small as was found: no row of it can stay, but a smaller set of other rows
         may exist.
+
+        With ``edit="relabel"`` the rows stay, and get the label of a rival of the predicted one. As
+        many as should lead half of the way are taken by the effect of the other label, to first
+        order, then again from the model that is trained to its optimum with these labels, until the
+        prediction flips; then rows that need not change get their own labels back. A row with
+        another label counts what its new class does: class weights, also those that balance the
+        classes, are held.
 
         Parameters
         ----------
@@ -72,18 +110,22 @@ class FragilityMixin:
             The row whose prediction is to flip.
         max_size : int, default=50
             Largest set to look for.
+        edit : {"remove", "relabel"}, default="remove"
+            Whether rows are removed, or bear another label.
 
         Returns
         -------
         FlipSet
             ``rows`` by their index labels, ``positions``, ``size``, ``label``, ``new_label`` and
-            the probability of the label before and after, predicted and verified. Without any rows
+            the probability of the label before and after, predicted and verified; with
+            ``edit="relabel"``, ``labels_before`` and ``labels_after`` of the rows. Without any rows
             if none were found; printed, it says which.
 
         Raises
         ------
         TypeError
-            If the model is no classifier, or a network.
+            If the model is no classifier, or a network; for ``edit="relabel"`` also if it is a
+            machine with a hinge loss, a closed form such as naive Bayes, or made of several models.
         ValueError
             If there is not exactly one row, or the model is a NuSVC.
 
@@ -97,5 +139,9 @@ class FragilityMixin:
         >>> print(explainer.flip_set(X[[77]]))
         Without 2 training rows (133, 126) the model predicts 1 in place of 2, whose probability
         falls from 0.518 to 0.489.
+        >>> print(explainer.flip_set(X[[77]], edit="relabel"))
+        With other labels of 1 training row (131: 2 to 1) the model predicts 1 in place of 2, whose
+        probability falls from 0.518 to 0.428.
         """
-        return find_flip_set(study_of(self), X, max_size)
+        check_choice("edit", edit, tuple(EDITS))
+        return EDITS[edit](study_of(self), X, max_size)

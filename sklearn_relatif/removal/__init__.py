@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import TOLERANCE, minimise, predictors
+from ._descent import predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -25,12 +25,12 @@ from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of
 from ._retraining import polish, retrain, retraining_curvature
+from ._smooth import optimum_near
 from ._unlearning import Unlearning
 
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
-    "TOLERANCE",
     "TRUTHS",
     "Downdate",
     "ModelsWithout",
@@ -45,9 +45,9 @@ __all__ = [
     "loo_predictor",
     "loo_probabilities",
     "loss_changes",
-    "minimise",
     "newton_step",
     "newton_steps",
+    "optimum_near",
     "parameter_changes",
     "polish",
     "predictors",

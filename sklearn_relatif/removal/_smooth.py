@@ -204,6 +204,29 @@ def trained(objective, curvature=None):
     return optimum, curvature, doubt
 
 
+def optimum_near(objective, curvature):
+    """An objective at its optimum, from parameters that are near it.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        In this machine's memory.
+    curvature : curvature object or None
+        About its Hessian. None: it is computed.
+
+    Returns
+    -------
+    objective : LinearObjective
+    is_found : bool
+        Whether there is an optimum, and it was reached.
+    """
+    if objective.has_l1:
+        return settle(objective)
+    point = minimise(objective, curvature, goal=0.0)
+    found = replace(objective, weights=point.weights[0])
+    return found, bool(point.relative[0] <= TOLERANCE) and not is_endless(found, point)
+
+
 def _inverse_of(objective):
     """Its Hessian; of a model without an optimum, where that vanishes, the error says so."""
     try:

@@ -13,7 +13,7 @@ from ..utils._text import clip, text_of
 
 @dataclass(frozen=True)
 class FlipSet:
-    """Training rows whose removal changes a predicted label, or that none were found.
+    """Training rows whose removal, or other labels, change a predicted label, if any were found.
 
     Attributes
     ----------
@@ -31,8 +31,12 @@ class FlipSet:
         What it predicts when trained without the rows. None: no set was found.
     probability_before, probability_predicted, probability_after : float or None
         Probability of ``label`` under the model at its optimum, under the Newton step from there
-        without the rows, and under the model retrained without them. None for models without
-        probabilities, and the last two if no set was found.
+        without the rows, and under the model retrained without them (or with their other labels).
+        None for models without probabilities, and the last two if no set was found.
+    edit : {"remove", "relabel"}
+        Whether the rows are removed, or bear other labels.
+    labels_before, labels_after : ndarray of shape (size,) or None
+        Their labels, and those that they would have to bear. None: they are removed.
     """
 
     rows: np.ndarray
@@ -43,6 +47,9 @@ class FlipSet:
     probability_before: float | None = None
     probability_predicted: float | None = None
     probability_after: float | None = None
+    edit: str = "remove"
+    labels_before: np.ndarray | None = None
+    labels_after: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -58,26 +65,41 @@ class FlipSet:
         """A box for notebooks: the sentence, and the rows by their names and positions."""
         content = paragraph(str(self))
         if self.found:
-            places = zip(self.rows, self.positions, strict=True)
-            lines = [line([clip(text_of(row)), str(place)], words=[0]) for row, place in places]
-            rows = table(["row", "position in the training data"], lines, [0])
-            content += folded(f"The rows ({self.size})", rows)
+            content += folded(f"The rows ({self.size})", self._listed())
+        if self.found and self.edit == "remove":
             content += code_line(
                 "explainer.retrain_without([flip_set.positions])", "is the model without them."
             )
         return box("FlipSet", f"of a prediction of {clip(text_of(self.label))}", content)
 
+    def _listed(self) -> str:
+        """A table of the rows, with their labels where these would be others."""
+        headings = ["row", "position in the training data"]
+        columns: list[Any] = [self.rows, self.positions]
+        if self.edit == "relabel":
+            headings += ["label", "would have to be"]
+            columns += [self.labels_before, self.labels_after]
+        cells = [[clip(text_of(cell)) for cell in row] for row in zip(*columns, strict=True)]
+        words = [place for place in range(len(headings)) if place != 1]
+        return table(headings, [line(row, words=words) for row in cells], words)
+
     def __str__(self) -> str:
+        change = "removal" if self.edit == "remove" else "change of label"
         if not self.found:
             return (
                 f"No set of at most {self.max_size} training "
-                f"{'row' if self.max_size == 1 else 'rows'} was found whose removal would "
+                f"{'row' if self.max_size == 1 else 'rows'} was found whose {change} would "
                 f"change the predicted label {text_of(self.label)}"
                 f"{_probability(self.probability_before)}."
             )
-        rows = ", ".join(map(text_of, self.rows[:10])) + (", ..." if self.size > 10 else "")
+        names = [text_of(row) for row in self.rows[:10]]
+        if self.labels_before is not None and self.labels_after is not None:
+            labels = zip(names, self.labels_before, self.labels_after, strict=False)
+            names = [f"{name}: {text_of(old)} to {text_of(new)}" for name, old, new in labels]
+        rows = ", ".join(names) + (", ..." if self.size > 10 else "")
+        which = "Without" if self.edit == "remove" else "With other labels of"
         changed = (
-            f"Without {self.size} training {'row' if self.size == 1 else 'rows'} ({rows}) the "
+            f"{which} {self.size} training {'row' if self.size == 1 else 'rows'} ({rows}) the "
             f"model predicts {text_of(self.new_label)} in place of {text_of(self.label)}"
         )
         if self.probability_before is None:

@@ -188,6 +188,10 @@ def _check_classes(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) 
             lead, lag = loss.lead(label, rival), loss.lead(rival, label)
             promise(lead.shape == (loss.n_outputs,), "lead has shape (n_outputs,)")
             same(lead, -lag, tolerance, "the lead of one class is minus that of the other")
+    if loss.has_class_scores:
+        scores = loss.scores(eta)
+        promise(scores.shape == (len(y), n_classes), "has_class_scores: scores of each class")
+        promise((scores.argmax(axis=1) == predicted).all(), "the highest class score is predicted")
     if loss.has_probabilities:
         p = loss.probabilities(eta)
         promise(p.shape == (len(y), n_classes), "probabilities have a column a class")
