@@ -139,20 +139,6 @@ def test_audit_counts_first_cases_right(run, capsys):
     assert hub[0] == "2" and hub[-2:] == ["3", "1"]
 
 
-def test_census_gap_and_its_gradient(run):
-    names, _ = run("census_income.py")
-    gap = names["Gap"](names["read_people"](CENSUS).head(400))
-    scores = np.random.default_rng(0).normal(size=len(gap.people))
-    value, gradient = gap(scores)
-    is_man = (gap.people["sex"] == "Male").to_numpy()
-    p = 1 / (1 + np.exp(-scores))
-    assert value == pytest.approx(p[is_man].mean() - p[~is_man].mean())
-    for row in range(0, len(scores), 7):
-        step = 1e-5 * (np.arange(len(scores)) == row)
-        slope = (gap(scores + step)[0] - gap(scores - step)[0]) / 2e-5
-        assert gradient[row] == pytest.approx(slope, abs=1e-9)
-
-
 def test_census_check_is_that_of_refits_on_other_people(run):
     names, printed = run("census_income.py")
     people = names["read_people"](CENSUS)
@@ -162,7 +148,7 @@ def test_census_check_is_that_of_refits_on_other_people(run):
     )
     _, check = names["train_test_split"](rest, test_size=0.5, stratify=strata(rest), random_state=0)
     model = names["income_model"]().fit(train.drop(columns="income"), train["income"])
-    gap = names["Gap"](check).of(model)
+    gap = names["gap"](model, check)
     table = printed[printed.index("Retrained without") :].splitlines()
     before, after = (line.split() for line in (table[3], table[9]))
     assert before[0] == "0.0%" and float(before[2]) == pytest.approx(gap, abs=6e-4)

@@ -528,6 +528,42 @@ def test_what_changes_no_count_has_an_effect_of_exactly_zero(name):
     assert not ((effect != 0) & (np.abs(effect) < 1e-4)).any()
 
 
+BOUNDED = ["accuracy", "log_loss", "brier", "roc_auc", "average_precision", "recall@7",
+           "calibration_error", "mean_loss", "demographic_parity", "worst_group"]  # fmt: skip
+
+
+@pytest.mark.parametrize("n_classes, kind", [(2, "tuned"), (2, "fixed score"), (3, "pipeline")])
+def test_no_exact_effect_is_farther_off_than_the_bound(n_classes, kind):
+    X, y, X_new, y_new = classes(n_classes)
+    explainer = fitted(clone((BINARY if n_classes == 2 else MANY)[kind]), X, y)
+    told = 0
+    for name in BOUNDED:
+        groups = GROUPS if name in ("demographic_parity", "worst_group") else None
+        try:
+            judged(explainer, name, X_new, y_new, groups)
+        except ValueError:  # Of two classes, or of probabilities.
+            continue
+        check_bounds(explainer, name, X_new, y_new, groups)
+        told += 1
+    assert told >= 6
+
+
+@pytest.mark.parametrize("kind", ["ridge", "poisson", "several"])
+def test_no_exact_effect_on_numbers_is_farther_off_than_the_bound(kind):
+    model, n_targets = REGRESSORS[kind]
+    X, y, X_new, y_new = numbers(n_targets)
+    explainer = fitted(clone(model), X, y)
+    for name in ("mean_squared_error", "r2", "mean_loss"):
+        check_bounds(explainer, name, X_new, y_new)
+
+
+def check_bounds(explainer, name, X, y, sensitive=None):
+    effect, bound = explainer.removal_effect_on(name, X, y, sensitive=sensitive, return_bounds=True)
+    exact = explainer.removal_effect_on(name, X, y, sensitive=sensitive, order="retrain")
+    assert not np.isnan(bound).any() and np.isfinite(bound).mean() > 0.8
+    assert (np.abs(effect - exact) <= bound + 1e-13).all()
+
+
 def test_groups_of_rows_and_frames_of_queries():
     pd = pytest.importorskip("pandas")
     X, y, X_new, y_new = classes(2)
@@ -632,6 +668,24 @@ def test_numbers_several_labels_and_no_targets_have_metrics_of_their_own():
     assert np.isfinite(value(explainer, "mean_loss", X, both))
     explainer = RelatIFExplainer(OneClassSVM(gamma=0.1)).fit(X)
     refused(explainer, "mean_prediction", X_new, None, "one label a row")
+
+
+def test_what_the_whole_procedure_would_do_to_thresholds_and_calibrations_is_not_told():
+    X, y, X_new, y_new = classes(2)
+    asked = {"groups": np.arange(len(y)) % 3, "order": "retrain", "procedure": "all"}
+    explainer = RelatIFExplainer(clone(BINARY["tuned"])).fit(X, y)
+    with pytest.raises(ValueError, match="'accuracy' is of labels, whose threshold is tuned"):
+        explainer.removal_effect_on("accuracy", X_new, y_new, **asked)
+    tuned = explainer.removal_effect_on("brier", X_new, y_new, **asked)
+    explainer = RelatIFExplainer(clone(BINARY["fixed"])).fit(X, y)
+    assert_allclose(explainer.removal_effect_on("brier", X_new, y_new, **asked), tuned)
+    found = explainer.removal_effect_on("accuracy", X_new, y_new, **asked)
+    rest = [np.flatnonzero(asked["groups"] != group) for group in range(3)]
+    scores = [clone(BINARY["fixed"]).fit(X[rows], y[rows]).score(X_new, y_new) for rows in rest]
+    assert_allclose(found, np.array(scores) - explainer.estimator_.score(X_new, y_new), atol=1e-12)
+    explainer = RelatIFExplainer(clone(BINARY["calibrated"])).fit(X, y)
+    with pytest.raises(ValueError, match="calibrated anew"):
+        explainer.removal_effect_on("brier", X_new, y_new, **asked)
 
 
 def test_all_names_are_told():

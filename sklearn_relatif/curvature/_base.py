@@ -124,10 +124,6 @@ class Curvature:
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
         raise NoFactor(f"{type(self).__name__} has no factor that counts parameters.")
 
-    def inverse_diagonal(self) -> np.ndarray:
-        """Diagonal of ``M^-1``, shape (n_params,), in double precision."""
-        raise NoFactor(f"{type(self).__name__} has no factor to read its inverse from.")
-
     def has_coordinates(self, objective: Any) -> bool:
         """Whether :meth:`coordinates` answers."""
         return True

@@ -69,11 +69,14 @@ class RemovalMixin:
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: rows of one label are removed together. Rows
             without one (None or NaN) are never removed. None: each row on its own.
-        order : {"first", "newton", "pbrf", "retrain"}, default="newton"
+        order : {"first", "newton", "auto", "pbrf", "retrain"}, default="newton"
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
-            rows. "retrain": the loss of the model retrained without them. Neither depends on
-            ``curvature`` and ``damping``, which are of the criterion only. "newton" solves for
+            rows. "retrain": the loss of the model retrained without them. "auto": that of the
+            Newton step, and of further steps for those removals whose error it cannot be sure of,
+            until the bound of each is at most ``tol``; where there are no bounds, "retrain" of all.
+            None of these depends on ``curvature`` and ``damping``, which are of the criterion
+            only. "newton" solves for
             each removed row by conjugate gradients where a factor of the Hessian is not
             affordable, and "retrain" is refused where memory does not hold one. For SVMs with a
             hinge loss "newton" is one step on the active set (free support vectors stay on
@@ -87,6 +90,14 @@ class RemovalMixin:
             near the parameters as they are that keeps all predictions but gives up the rows, with
             the ``damping`` of the explainer. Its derivative in the weight of the rows is "first"
             by ``curvature="gauss_newton"``.
+        tol : float, default=1e-3
+            By order="auto", what the error of an effect may be at most, as a share of the largest
+            absolute effect that any of the removals has on the query, whatever is not rounding.
+        return_bounds : bool, default=False
+            Whether to return bounds on the errors of the effects, too. They hold for smooth
+            losses (log loss, softmax, squared error and hinge, Huber's loss, deviances in a log
+            link), count rounding, and are NaN where there are none: for L1 penalties, machines
+            with a hinge, models in closed form, ensembles, and networks.
         procedure : {"model", "all"}, default="model"
             What is done again without the rows. "model": only the model at the end is trained.
             "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
@@ -106,6 +117,10 @@ class RemovalMixin:
             groups, and its rows as the queries are. (Where frames have no index, the first column,
             ``query``, has the positions of the queries.) Otherwise an array, with groups in the
             sorted order of their labels.
+        bounds : ndarray or data frame of the same shape
+            Only with ``return_bounds=True``: no effect is further than this from that of
+            retraining exactly, in the unit of the effects. Infinite where nothing is known, as of
+            a model that has no optimum without the rows.
         parts : ProcedureParts
             Only with ``return_parts=True``. Its arrays add up to the effect.
 
@@ -120,9 +135,11 @@ class RemovalMixin:
         -----
         UserWarning
             If the rows do not determine the intercept of an SVM, see ``intercept_interval_``; or if
-            doing everything again for all rows does not lead to the model that is explained.
+            doing everything again for all rows does not lead to the model that is explained; or if
+            bounds are asked for, or order="auto", where there are none.
         ConvergenceWarning
-            If a model to retrain has no optimum, because classes are told apart by a direction
+            If bounds exceed ``tol`` by order="auto", after retraining too; if a model to retrain
+            has no optimum, because classes are told apart by a direction
             that bears no penalty; if double precision leaves few digits of what an SVM becomes;
             or if networks do not arrive at a minimum.
 
@@ -138,6 +155,14 @@ class RemovalMixin:
         >>> vendors = ["A", "B", None] * 50
         >>> explainer.removal_effect(X[:3], y[:3], groups=vendors).shape
         (3, 2)
+
+        No effect is off by more than a hundredth of the largest one of its query, for sure:
+
+        >>> effect, bounds = explainer.removal_effect(
+        ...     X[:3], y[:3], order="auto", tol=0.01, return_bounds=True
+        ... )
+        >>> bool((bounds <= 0.01 * abs(effect).max(axis=1, keepdims=True)).all())
+        True
 
         What the choice of the penalty adds, on removing the first ten rows together:
 
@@ -240,12 +265,19 @@ class RemovalMixin:
             The targets of the rows, for a metric by name that compares with them.
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
-        order : {"first", "newton", "pbrf", "retrain"}, default="newton"
+        order : {"first", "newton", "auto", "pbrf", "retrain"}, default="newton"
             As in :meth:`removal_effect`. "first" uses the gradient of the number, the others the
             number itself. Where a metric counts, its gradient is that of ramps in the place of
             steps: from 0 at -h to 1 at h, with ``h = 0.39 min(sd, IQR / 1.349) n^(-1/5)`` of the
             scores, or of the margins by which labels are predicted, of the n rows. Calibration
             shares rows out between the middles of neighbouring bins.
+        tol : float, default=1e-3
+            By order="auto", what the error may be at most, as a share of the largest absolute
+            effect of the call.
+        return_bounds : bool, default=False
+            Whether to return bounds on the errors, too. Metrics by name have them, but for
+            "calibration_error", "cohens_d", predictions in the units of the user and labels that
+            are told by votes or a threshold; functions have none.
         sensitive : array-like of shape (n_queries,), default=None
             The group of people that each row belongs to, for metrics of groups. None or NaN: of no
             group.
@@ -263,6 +295,8 @@ class RemovalMixin:
             data frame, one of the same library with the column ``change``, by the index labels of
             the training rows or the labels of the groups: they are its index, or where frames have
             none, the column ``row`` or ``group``.
+        bounds : of the same form
+            Only with ``return_bounds=True``, as in :meth:`removal_effect`.
         parts : ProcedureParts
             Only with ``return_parts=True``. Its arrays add up to the effect.
 

@@ -67,6 +67,8 @@ class Loss(ABC):
         constant but for jumps at the :meth:`kinks`; infinite where nothing is known.
     steepest : float, default=0.0
         The largest second derivative of an output, of losses with kinks.
+    furthest : float, default=inf
+        The size of predictors up to which the function is what it says, and not held.
     residual_rounding : float, default=0.0
         Units of rounding by which a residual may be off, beyond what it is of itself.
     """
@@ -89,6 +91,7 @@ class Loss(ABC):
     is_of_errors: bool = False
     concordance: float = np.inf
     steepest: float = 0.0
+    furthest: float = np.inf
     residual_rounding: float = 0.0
 
     @abstractmethod
@@ -189,7 +192,8 @@ class Loss(ABC):
         if self.steepest:
             is_met = (np.abs(self.kinks(y) - eta) <= moved[:, None]).any(axis=(0, 2))
             bend = np.where(is_met, self.n_outputs * self.steepest, bend)
-        return up_to(bend, self.concordance, moved)
+        is_itself = np.abs(eta).max(axis=1) + moved <= self.furthest
+        return np.where(is_itself, up_to(bend, self.concordance, moved), np.inf)
 
     def value_terms(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Size of the terms that a loss is summed of, of which rounding takes a share, (n,)."""

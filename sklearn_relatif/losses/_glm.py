@@ -87,6 +87,7 @@ class UnitDeviance(Loss):
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.furthest = link.furthest
 
     @abstractmethod
     def variance(self, mean: np.ndarray) -> np.ndarray:

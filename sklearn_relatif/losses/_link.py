@@ -13,7 +13,15 @@ MOST = 170.0
 
 
 class Link(ABC):
-    """The mean as a function of the predictor, elementwise."""
+    """The mean as a function of the predictor, elementwise.
+
+    Attributes
+    ----------
+    furthest : float, default=inf
+        The size of predictors from which on the mean is held.
+    """
+
+    furthest = np.inf
 
     @abstractmethod
     def inverse(self, eta: np.ndarray) -> np.ndarray:
@@ -43,6 +51,8 @@ class IdentityLink(Link):
 
 class LogLink(Link):
     """The predictor is the logarithm of the mean, within -170 and 170."""
+
+    furthest = MOST
 
     def inverse(self, eta: np.ndarray) -> np.ndarray:
         mean: np.ndarray = np.exp(np.clip(eta, -MOST, MOST))

@@ -49,11 +49,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..curvature import has_room_for_factor
 from ..utils._blocks import row_blocks
 from ._batches import batches, counted_rows
 from ._descent import LOSS_BLOCK_BYTES, Models, dot, solve_with
 from ._downdate import Downdate, closed_form, pad, without
-from ._own_hessian import OwnHessian
 from ._surroundings import Surroundings, U
 
 #: Share of a matrix that its rounding may be, for a bound to be told.
@@ -182,7 +182,14 @@ def _ball(around, near, tables, removed):
         radius = np.maximum(1 / low - 1, 1 - 1 / high) * decrement + error / low
         radius /= np.sqrt(left)
         radius += np.sqrt(tables[0].size) * U * around.scaled(tables)
-    is_known = np.isfinite(radius) & (low > 0) & (rounding < MOST_ROUNDING) & (left > 0)
+        widest = around.largest + near.moved + around.row_reach.max() * radius / np.sqrt(left)
+    is_known = (
+        (widest <= around.loss.furthest)
+        & np.isfinite(radius)
+        & (low > 0)
+        & (rounding < MOST_ROUNDING)
+        & (left > 0)
+    )
     centres = np.where(is_known[:, None, None], tables - step, tables)
     return centres, np.where(is_known, radius, np.inf)
 
@@ -248,13 +255,13 @@ def _mean_curvature(distance, reach, decrement):
     )
 
 
-def obstacle(objective, curvature) -> str | None:
+def obstacle(objective) -> str | None:
     """Why there are no bounds; None if there are."""
     if not np.isfinite(objective.loss.concordance):
         return f"{type(objective.loss).__name__} has no bounds on how its second derivative changes"
     if objective.has_l1 or objective.mask is not None:
         return "a penalty or a bound holds parameters at zero, and others may be held without rows"
-    if curvature.is_iterative:
+    if not has_room_for_factor(objective):
         return "the Hessian is too large for a factor"
     return None
 
@@ -282,7 +289,8 @@ def enclosures(around, groups, tables):
     for sound, removed in _downdates(around, groups):
         centres, radii = enclose(around, models, sound, tables[sound], removed)
         known = np.isfinite(radii)
-        yield Enclosures(sound[known], centres[known], radii[known], around)
+        if known.any():
+            yield Enclosures(sound[known], centres[known], radii[known], around)
         alone -= set(sound[known].tolist())
     for model in sorted(alone):
         yield own_enclosure(objective, groups[model], tables[model], model)
@@ -322,15 +330,12 @@ def _downdates(around, groups):
 def own_enclosure(objective, rows, table, model) -> Enclosures:
     """The same of one model, by its own Hessian where it is."""
     reduced = replace(without(objective, rows), weights=table)
-    position, unknown = np.array([model]), np.full(1, np.inf)
+    position = np.array([model])
     try:
-        own = OwnHessian(reduced)
+        around = Surroundings(reduced)
     except ValueError:
-        return Enclosures(position, table[None], unknown, None)
-    if own.is_lifted:
-        return Enclosures(position, table[None], unknown, None)
-    reduced = replace(reduced, weights=own.settle(table))
-    around = Surroundings(reduced, own)
+        return Enclosures(position, table[None], np.full(1, np.inf), None)
     models, alone = Models(reduced, [np.empty(0, np.intp)]), np.zeros(1, np.intp)
-    centres, radii = enclose(around, models, alone, reduced.weights[None], Whole(own))
+    removed = Whole(around.curvature)
+    centres, radii = enclose(around, models, alone, reduced.weights[None], removed)
     return Enclosures(position, centres, radii, around)

@@ -88,7 +88,7 @@ class QueryLosses:
         slopes = loss.residual(y, eta)
         rest = loss.remainder(y, eta, reach.moved.ravel()).reshape(shape[:2])
         rounding = OF_LOSS * U * loss.value_terms(y, eta).reshape(shape[:2])
-        found = reach.along(slopes.reshape(shape)) + rest + rounding
+        found = reach.along(slopes.reshape(shape)) + rest + rounding + np.finfo(float).tiny
         return np.where(np.isnan(found), np.inf, found)
 
 

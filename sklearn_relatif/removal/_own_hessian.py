@@ -111,12 +111,9 @@ class OwnHessian(Curvature):
     is_expected : bool
         Whether it is the Hessian that a model with a loss that is not convex expects, since its
         own is not positive definite: a direction to descend by, not the one of a Newton step.
-    is_lifted : bool
-        Whether it has next to no curvature somewhere, and was given some.
     """
 
     is_expected = False
-    is_lifted = False
 
     dtype = np.dtype(np.float64)
 
@@ -135,7 +132,6 @@ class OwnHessian(Curvature):
 
     def _lifted(self, objective, blocks):
         """The inverse of a Hessian that has next to no curvature somewhere, or less than none."""
-        self.is_lifted = True
         try:
             return factorise(objective, _lift(blocks))
         except ValueError:
@@ -147,12 +143,6 @@ class OwnHessian(Curvature):
     def settle(self, weights):
         """Parameters with the penalty at its optimum along what no row sees."""
         return self.unseen.settle(weights)
-
-    def quadratic_form(self, n_outputs):
-        return self._inverse.quadratic_form(n_outputs)
-
-    def inverse_diagonal(self):
-        return self._inverse.inverse_diagonal()
 
     def solve(self, gradients):
         """``H^-1 g`` for each row g, shape (n, n_params)."""

@@ -140,11 +140,11 @@ class SmoothRemover(Remover):
 
     @property
     def lacks_bounds(self):
-        return obstacle(self.objective, self.curvature)
+        return obstacle(self.objective)
 
     @cached_property
     def surroundings(self):
-        return Surroundings(self.objective, self.curvature)
+        return Surroundings(self.objective)
 
     def enclosed_steps(self, removals, n_steps):
         for ball in stepped_enclosures(self.surroundings, removals, n_steps):

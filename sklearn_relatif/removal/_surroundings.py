@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..curvature import hessian_inverse, null_space
 from ._descent import Models, dot, solve_with
 
 #: Unit of rounding.
@@ -17,6 +18,8 @@ U = np.finfo(np.float64).eps / 2
 OF_LOSS, OF_PREDICTOR = 20, 4
 #: How many times the rounding of a factor that of its inverse and of solutions may be.
 OF_FACTOR = 8
+#: Share of the terms of a product that a direction which no row sees may leave of it.
+BLIND = 1e-12
 
 
 class Surroundings:
@@ -26,14 +29,18 @@ class Surroundings:
     ----------
     objective : LinearObjective
         In double precision.
-    curvature : Curvature
-        Its Hessian.
+
+    Raises
+    ------
+    ValueError
+        If its Hessian is not positive definite.
     """
 
-    def __init__(self, objective, curvature):
-        self.objective, self.curvature = objective, curvature
+    def __init__(self, objective):
+        self.objective, self.curvature = objective, hessian_inverse(objective)
         self.loss = objective.loss
-        self.form = curvature.quadratic_form(objective.shape[0])
+        self.form = self.curvature.quadratic_form(objective.shape[0])
+        self.largest = np.abs(objective.training_predictor).max(initial=0)
         self.rows = np.flatnonzero(objective.sample_weight > 0)
         self._measure_columns()
         self._measure_rows()
@@ -103,6 +110,21 @@ class Surroundings:
         of_bends = self.loss.concordance * self.row_rounding(objective.weights[None]) / U
         each = n_rows + n_params + OF_LOSS + float(of_bends[0])
         self.factor_rounding = OF_FACTOR * U * n_params * self.omega * each
+        if not self._is_blind_to_null():
+            self.factor_rounding = np.inf
+
+    def _is_blind_to_null(self):
+        """Whether directions that were taken for ones that no row sees are none but by rounding."""
+        objective = self.objective
+        if self.curvature.n_free == objective.weights.size:
+            return True
+        directions = null_space(objective, self.curvature.n_blocks, unpenalised=False)
+        shape = -1, objective.shape[1]
+        columns = np.vstack([own.T.reshape(shape) for own in directions if own.size])
+        return all(
+            (np.abs(x @ columns.T) <= BLIND * (np.abs(x) @ np.abs(columns).T)).all()
+            for _, x, _ in self._blocks()
+        )
 
     def row_rounding(self, tables):
         """By what the predictor of any row may be off, (n_models,)."""

@@ -28,10 +28,13 @@ class Reading:
         Whether they are steps, in whose place there is the slope of ramps.
     has_reach : bool, default=False
         Whether it is known how far they may be off, where predictors are.
+    is_of_tuned_labels : bool, default=False
+        Whether they are of labels by a threshold that the model's ``fit`` tunes.
     """
 
     is_smoothed = False
     has_reach = False
+    is_of_tuned_labels = False
 
     def values(self, predictors: np.ndarray) -> np.ndarray:
         """The numbers, shape (n_rows, n_models, n_columns).
@@ -83,10 +86,10 @@ class Lead(Reading):
         That ``has_leads``.
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any):
         self.direction = loss.lead(1, 0)
-
-    has_reach = True
 
     def of_each(self, predictors):
         return predictors.astype(np.float64) @ self.direction[:, None]
@@ -106,11 +109,16 @@ class Scores(Reading):
     loss : Loss
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any):
         self.loss = loss
 
     def of_each(self, predictors):
         return self.loss.scores(predictors).astype(np.float64).reshape(len(predictors), -1)
+
+    def reach(self, predictors, reach, moved):
+        return reach @ np.abs(self.of_each(np.eye(self.loss.n_outputs)))
 
     def pull(self, predictor, gradient):
         return self.loss.from_scores(gradient)
@@ -126,10 +134,10 @@ class Probabilities(Reading):
     classes : list of int
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any, classes: list[int]):
         self.loss, self.classes = loss, classes
-
-    has_reach = True
 
     def of_each(self, predictors):
         return self.loss.probabilities(predictors).astype(np.float64)[:, self.classes]
@@ -164,6 +172,14 @@ class Predictions(Reading):
 
     def __init__(self, loss: Any, targets: Any):
         self.loss, self.targets = loss, targets
+        self.has_reach = not targets.are_transformed
+
+    def reach(self, predictors, reach, moved):
+        # Each rises, or falls, with its own predictor all the way.
+        here = self.values(predictors)
+        ends = [np.abs(self.values(predictors + sign * reach) - here) for sign in (1, -1)]
+        most = np.maximum(*ends) + ROUNDING * np.abs(here)
+        return np.where(np.isnan(most), np.inf, most)
 
     def of_each(self, predictors):
         return self._in_units(self.loss.predict(predictors).astype(np.float64))
@@ -270,6 +286,12 @@ class SquaredErrors(Reading):
 
     def __init__(self, predictions: Predictions, y: np.ndarray):
         self.predictions, self.y = predictions, y
+        self.has_reach = predictions.has_reach
+
+    def reach(self, predictors, reach, moved):
+        errors = np.abs(self.predictions.values(predictors) - self.y[:, None])
+        most = self.predictions.reach(predictors, reach, moved)
+        return ((2 * errors + most) * most).mean(axis=2, keepdims=True)
 
     def values(self, predictors):
         errors = self.predictions.values(predictors) - self.y[:, None]
@@ -307,14 +329,14 @@ class LeadMargin(Margin):
     n_classes : int
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any, y: np.ndarray, n_classes: int):
         super().__init__(y)
         classes = range(n_classes)
         rivals = [[rival for rival in classes if rival != own] for own in classes]
         leads = [[loss.lead(own, rival) for rival in rivals[own]] for own in classes]
         self.leads = np.asarray(leads, dtype=np.float64)
-
-    has_reach = True
 
     def of_each(self, predictors):
         return self._all(predictors).min(axis=1, keepdims=True)
@@ -377,6 +399,8 @@ class CutMargin(Margin):
     targets : ThresholdTargets
     """
 
+    has_reach = True
+
     def __init__(self, loss: Any, y: np.ndarray, targets: Any):
         super().__init__(y)
         positive, self.cut = targets.positive, targets.cut
@@ -387,6 +411,9 @@ class CutMargin(Margin):
 
     def of_each(self, predictors):
         return self.signs * (self.turn * self.score.of_each(predictors) - self.cut)
+
+    def reach(self, predictors, reach, moved):
+        return self.score.reach(predictors, reach, moved)
 
     def pull(self, predictor, gradient):
         return self.score.pull(predictor, self.turn * self.signs * gradient)
@@ -411,6 +438,7 @@ class IsPredicted(Reading):
     def __init__(self, loss: Any, targets: Any, margin: Margin | None, y: np.ndarray):
         self.loss, self.targets, self.margin, self.y = loss, targets, margin, y
         self.has_reach = margin is not None and margin.has_reach
+        self.is_of_tuned_labels = targets.is_cut_tuned
 
     def values(self, predictors):
         n_rows, n_models, n_outputs = predictors.shape

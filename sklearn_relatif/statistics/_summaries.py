@@ -216,6 +216,7 @@ class CalibrationError(Summary):
     """
 
     is_smoothed = True
+    has_bounds = True
 
     def __init__(self, y: np.ndarray):
         self.y = y
@@ -234,6 +235,16 @@ class CalibrationError(Summary):
         bins = np.searchsorted(EDGES, p) + n_bins * np.arange(n_models)
         errors = np.bincount(bins.ravel(), (is_so - p).ravel(), n_bins * n_models)
         return np.abs(errors).reshape(n_models, n_bins).sum(axis=1) / n_rows
+
+    def bounds(self, read, reach):
+        p, _ = self._confidence(read)
+        most = reach.max(axis=2)
+        is_sure = np.searchsorted(EDGES, p - most) == np.searchsorted(EDGES, p + most)
+        if read.shape[2] > 2:
+            second = np.partition(read, -2, axis=2)[:, :, -2]
+            is_sure &= p - second > 2 * most
+        # From one bin to another, a row changes the sums of both by no more than 1.
+        return np.where(is_sure, most, 2.0).mean(axis=0) + _rounding(read)
 
     def gradient(self, read):
         p, is_so = (values[:, 0] for values in self._confidence(read[:, None]))
