@@ -13,6 +13,9 @@ from sklearn.linear_model import (
     PoissonRegressor,
     Ridge,
 )
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
@@ -195,8 +198,26 @@ def test_what_cannot_be_asked():
     ]:
         with pytest.raises(ValueError, match=match):
             explainer.fragility(arguments[0], **dict(*arguments[1:]))
-    with pytest.raises(TypeError, match="flip_set"):
-        RelatIFExplainer(SVC(tol=1e-6)).fit(X, y).fragility("coef:x0")
+    with pytest.raises(ValueError, match="finite"):
+        explainer.fragility("coef:x0", threshold=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("model", "way_out"),
+    [
+        (SVC(tol=1e-6), "flip_set"),
+        (MLPClassifier((4,), max_iter=5), "LastLayer"),
+        (OneVsOneClassifier(LogisticRegression()), "made of"),
+        (GaussianNB(), "removal_effect_on"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_models_are_refused_with_a_way_out(model, way_out):
+    X, y = load_iris(return_X_y=True)
+    settings = {"curvature": "gauss_newton", "damping": 1.0} if way_out == "LastLayer" else {}
+    explainer = RelatIFExplainer(model, **settings).fit(X, y)
+    with pytest.raises(TypeError, match=way_out):
+        explainer.fragility("coef:x0")
 
 
 def p_value(model, X, y):

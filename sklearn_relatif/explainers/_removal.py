@@ -283,7 +283,7 @@ class RemovalMixin:
             group.
         procedure : {"model", "all"}, default="model"
             What is done again without the rows, as in :meth:`removal_effect`. Metrics of labels
-            keep a threshold that was tuned for all rows.
+            by a threshold that is tuned are refused.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.
