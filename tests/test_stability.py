@@ -1,5 +1,6 @@
 """The stability of explanations, against real refits to resamples by scikit-learn."""
 
+import json
 import pickle
 from copy import copy
 
@@ -415,3 +416,25 @@ def test_without_a_penalty():
     explanation = RelatIFExplainer(LinearRegression()).fit(X, y).explain(X[:10])
     steps = explanation.stability(random_state=0)
     assert np.abs(steps - explanation.stability(200, random_state=0)).mean() < 0.04
+
+
+# --- the report ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_test", [True, False])
+def test_a_report_shows_it_where_it_is_asked_for(cancer, tmp_path, with_test):
+    X, y = pd.DataFrame(cancer[0][:120]), cancer[1][:120]
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+    test = (X[::10], y[::10]) if with_test else ()
+    report = explainer.audit(*test, X_train=X, stability=True)
+    explained = report.explained[0]
+    assert "named again" in str(explained)
+    report.to_html(tmp_path / "page.html", X)
+    report.to_json(tmp_path / "numbers.json")
+    assert "named again" in (tmp_path / "page.html").read_text("utf-8")
+    kept = json.loads((tmp_path / "numbers.json").read_text("utf-8"))["explained"][0]
+    assert kept["supporting"]["stability"] == explained.supporting.shares[0].tolist()
+    plain = explainer.audit(*test, X_train=X)
+    assert plain.explained[0].supporting.shares is None
+    assert np.array_equal(plain.explained[0].supporting.indices, explained.supporting.indices)
+    assert "named again" not in str(plain.explained[0])

@@ -47,6 +47,7 @@ def audit(
     X_train: Any = None,
     source: DataSource | None = None,
     queries: Any = None,
+    stability: bool = False,
 ) -> AuditReport:
     """Number each training row of a study by what it does to the model.
 
@@ -55,7 +56,7 @@ def audit(
     study : Study
     criterion : {"influence", "theta_relative", "loss_relative"}
         Of the explanations of the test rows that are not by influence, if it is relative.
-    X_test, y_test, sample_names, groups, X_train, source, queries
+    X_test, y_test, sample_names, groups, X_train, source, queries, stability
         As of :meth:`RelatIFExplainer.audit`.
     """
     refuse_elsewhere("audit", study.training_data.features)
@@ -82,7 +83,16 @@ def audit(
     # By influence, the same outliers come first for all.
     relative = "loss_relative" if criterion == "influence" else criterion
     explained, more = explained_predictions(
-        study, relative, index, X_test, y_test, cells, test_cells, queries, shares
+        study,
+        relative,
+        index,
+        X_test,
+        y_test,
+        cells,
+        test_cells,
+        queries,
+        shares,
+        stability=stability,
     )
     notes += more
 

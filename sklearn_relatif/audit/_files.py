@@ -80,6 +80,6 @@ def _explained(one: ExplainedPrediction) -> dict[str, Any]:
 
 
 def _lines(explanation: Explanation) -> dict[str, Any]:
-    kept = ("rank", "row", "position", "score", "label", "prediction", "probability")
+    kept = ("rank", "row", "position", "score", "label", "prediction", "probability", "stability")
     columns = explanation.columns()
     return {name: columns[name] for name in kept if name in columns}

@@ -36,6 +36,11 @@ def add_audit(commands):
     )
     audit.add_argument("--groups", metavar="COLUMN", help="also remove each group of rows")
     audit.add_argument(
+        "--stability",
+        action="store_true",
+        help="also tell how often rows that explain a prediction would be named by other data",
+    )
+    audit.add_argument(
         "--output", default="audit.html", help="HTML report to write (default: audit.html)"
     )
     audit.add_argument("--top", type=whole_number, default=20, help="rows to list (default: 20)")
@@ -58,6 +63,7 @@ def _audit(options):
         groups=None if groups is None else groups[rows],
         X_train=table.X.iloc[rows],
         source=source_of(table, options, test),
+        stability=options.stability,
     )
     # Cells as they were read: columns that nothing is predicted from name rows, too.
     report.to_html(

@@ -714,6 +714,7 @@ class RelatIFExplainer(
         X_train: Any = None,
         source: DataSource | None = None,
         queries: Any = None,
+        stability: bool = False,
     ) -> AuditReport:
         """Number each training row by what it does to the model, and rank the suspicious ones.
 
@@ -738,6 +739,10 @@ class RelatIFExplainer(
             Names of the rows whose predictions are explained in full: of test rows or, without
             these, of training rows. None: those that tell most of the model, such as its most
             confident mistake and its least certain prediction.
+        stability : bool, default=False
+            Whether to tell of each row that explains one of these predictions in which share of
+            resamples of the training data it would be named again, as
+            :meth:`~sklearn_relatif.results.Explanation.stability` without refits does.
 
         Returns
         -------
@@ -750,7 +755,7 @@ class RelatIFExplainer(
         TypeError
             If a row has several labels, or neither labels nor targets.
         ValueError
-            If an argument is invalid.
+            If an argument is invalid, or `stability` is not known of such models.
 
         Examples
         --------
@@ -768,7 +773,16 @@ class RelatIFExplainer(
         """
         study = study_of(self)
         return audit(
-            study, self.criterion, X_test, y_test, sample_names, groups, X_train, source, queries
+            study,
+            self.criterion,
+            X_test,
+            y_test,
+            sample_names,
+            groups,
+            X_train,
+            source,
+            queries,
+            stability,
         )
 
     def diagnostics(self, *, dfbetas: bool = True) -> Any:

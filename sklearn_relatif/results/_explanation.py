@@ -327,8 +327,8 @@ class Explanation:
         n_resamples : int, default=None
             How many times to fit the model again, at its optimum; models with an L1 penalty are
             fitted by scikit-learn itself. None: in 200 resamples, no model is fitted. Each is taken
-            two Newton steps from the model of all rows, and ranks by the curvature after the first
-            of these (for squared error, that is exact).
+            two Newton steps from the model of all rows (for squared error, one is exact), and ranks
+            by the gradients and the curvature there.
         random_state : int, RandomState instance or None, default=None
             Draws the resamples.
 

@@ -13,7 +13,7 @@ from ..objectives import LinearObjective
 from ..utils._arrays import row_products
 from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._threads import CACHED_BYTES
-from ._models import Stepped
+from ._models import SHORT, Stepped
 
 #: Parameters up to which sums of the products of pairs of columns pay.
 MOST_PARAMETERS = 128
@@ -115,6 +115,10 @@ class FewParameters:
         weights, hessians, first = self._step(weights, weight, left)
         ended, hessians, second = self._step(weights, weight, left)
         ratios = np.sqrt(second / np.maximum(first, np.finfo(float).tiny))
+        is_long = ratios > SHORT
+        if is_long.any():
+            eta = self._predictors(ended[is_long])
+            hessians[is_long] = self._hessians(eta, weight[:, is_long], left[is_long])
         total = weight.sum(axis=0)
         np.einsum("bgii->bgi", hessians)[...] += (self.damping * total)[:, None, None]
         for own, inverse, ratio in zip(ended, inverses_of(hessians), ratios, strict=True):
@@ -122,14 +126,17 @@ class FewParameters:
 
     def _step(self, weights, weight, left):
         """Where a Newton step of each model leads, its Hessian, and the squared length in that."""
-        eta = (self.x @ weights.reshape(-1, self.x.shape[1]).T).reshape(
-            len(self.x), *weights.shape[:2]
-        )
+        eta = self._predictors(weights)
         hessians = self._hessians(eta, weight, left)
         gradients = self._gradients(weights, eta, weight, left)
         flat = gradients.reshape(*hessians.shape[:3], 1)
         steps = (inverses_of(hessians) @ flat).reshape(gradients.shape)
         return weights - steps, hessians, np.einsum("bkd,bkd->b", steps, gradients).clip(0)
+
+    def _predictors(self, weights):
+        """Of the rows by several models, shape (n_rows, n_models, n_outputs)."""
+        eta = self.x @ weights.reshape(-1, self.x.shape[1]).T
+        return eta.reshape(-1, *weights.shape[:2])
 
     def _gradients(self, weights, eta, weight, left):
         """Of the sum over the rows, with penalties, shape (n_models, n_outputs, n_columns)."""

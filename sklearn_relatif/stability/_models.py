@@ -19,6 +19,8 @@ from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
 from ..removal import OwnHessian, polish
 from ..results import SolverChoice
 
+#: Length of a second step, to that of the first, up to which it does not change the curvature.
+SHORT = 0.1
 #: Predictor from which on a model may have no optimum, and only have been stopped.
 FAR = 15
 
@@ -31,7 +33,7 @@ class Stepped(NamedTuple):
     objective : LinearObjective
         At its parameters.
     curvature : Curvature
-        Its inverse, where the first of the steps has led.
+        Its inverse there or, where the second step is short, where the first has led.
     ratio : float
         Length of the second step to that of the first, each in the curvature where it starts.
     """
@@ -77,9 +79,11 @@ def stepped(objective: LinearObjective, solver: SolverChoice, kind: str, damping
         ended, second = _step(there, there, curvature)
     else:
         ended, second = _step(there, *_hessian_inverse(there))
+    ratio = float(np.sqrt(second / max(first, np.finfo(float).tiny)))
+    if ratio > SHORT:
+        return Stepped(*inverse_of(ended, solver, kind, damping), ratio)
     weights = own.jacobian.project(ended.weights) if own.shape != ended.shape else ended.weights
-    ratio = np.sqrt(second / max(first, np.finfo(float).tiny))
-    return Stepped(replace(own, weights=weights), curvature, float(ratio))
+    return Stepped(replace(own, weights=weights), curvature, ratio)
 
 
 def _hessian_inverse(objective: LinearObjective) -> tuple[LinearObjective, Curvature]:

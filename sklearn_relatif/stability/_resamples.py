@@ -148,9 +148,13 @@ class ResampledModels(Resampler):
         return stays / n_fitted
 
     def refitted(self, draws: np.ndarray) -> tuple[LinearObjective, Curvature]:
-        """The model of a resample at its optimum, and the curvature that explains there."""
-        model = reweighted(self.objective, draws)
-        model = self.refit(draws) if self.objective.has_l1 else at_optimum(model)
+        """The model of a resample at its optimum, and the inverse of its curvature."""
+        if self.objective.has_l1:
+            return self.inverse(self.refit(draws))
+        return self.inverse(at_optimum(reweighted(self.objective, draws)))
+
+    def inverse(self, model: LinearObjective) -> tuple[LinearObjective, Curvature]:
+        """A model in the coordinates of the inverse of its curvature, and that."""
         return inverse_of(model, self.solver, self.kind, self.damping)
 
     @property

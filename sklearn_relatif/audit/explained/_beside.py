@@ -20,6 +20,7 @@ RANGE = 5, 95
 #: Columns and characters of a cell that are printed.
 N_PRINTED, WIDTH = 12, 16
 PROBABILITY = "probability of label"
+NAMED_AGAIN = "named again"
 #: What the criteria are called.
 NAMES = {"loss_relative": "relative influence", "theta_relative": "theta-relative influence"}
 HEADINGS = {
@@ -137,7 +138,9 @@ def sides(
 def _facts(one, explanation):
     """What is known of each row, by what it is called."""
     known = explanation.columns()
-    scores = [LACKING, *(f"{score:+.3g}" for score in known["score"])]
+    scores = {NAMES[explanation.criterion]: [LACKING, *(f"{s:+.3g}" for s in known["score"])]}
+    if "stability" in known:
+        scores[NAMED_AGAIN] = [LACKING, *map("{:.0%}".format, known["stability"])]
     if one.has_classes:
         own = LACKING if one.label is None else text_of(one.label)
         facts = {
@@ -148,7 +151,7 @@ def _facts(one, explanation):
             facts["predicted"][0] += f" ({percent(one.probability)})"
             own = LACKING if one.label is None else percent(one.label_probability)
             facts[PROBABILITY] = [own, *map(percent, known["probability"])]
-        return facts | {NAMES[explanation.criterion]: scores}
+        return facts | scores
     own = LACKING if one.label is None else short_text(one.label)
     residual = LACKING if one.label is None else _signed(one.label - one.prediction)
     residuals = known["label"] - known["prediction"]
@@ -156,8 +159,7 @@ def _facts(one, explanation):
         "target": [own, *map(short_text, known["label"])],
         "predicted": [short_text(one.prediction), *map(short_text, known["prediction"])],
         "residual": [residual, *map(_signed, residuals)],
-        NAMES[explanation.criterion]: scores,
-    }
+    } | scores
 
 
 def _signed(value):

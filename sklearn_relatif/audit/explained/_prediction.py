@@ -213,6 +213,7 @@ def explained_predictions(
     asked: Any = None,
     shares: ColumnShares | None = None,
     n_rows: int = N_ROWS,
+    stability: bool = False,
 ) -> tuple[tuple[ExplainedPrediction, ...], list[str]]:
     """Predictions for some rows, with the training rows that explain them, and notes.
 
@@ -233,6 +234,8 @@ def explained_predictions(
         What columns add to predictions, where the model tells them apart.
     n_rows : int, default=5
         Explaining rows on each side.
+    stability : bool, default=False
+        Whether the explanations tell how stable their rows are.
     """
     if X_test is None:
         queries = _training_queries(study, index, cells)
@@ -245,7 +248,8 @@ def explained_predictions(
         reasons, notes = _telling_classes(queries)
     else:
         reasons = _telling_numbers(queries)
-    found = _explained(queries, reasons, criterion, index, shares, cells, n_rows)
+    options = criterion, index, shares, cells, n_rows, stability
+    found = _explained(queries, reasons, *options)
     return tuple(found), notes
 
 
@@ -341,7 +345,7 @@ def _middle(values, places):
 
 
 def _explained(
-    queries, reasons, criterion, index, shares, cells, n_rows
+    queries, reasons, criterion, index, shares, cells, n_rows, stability
 ) -> Iterator[ExplainedPrediction]:
     """The rows chosen, each explained."""
     positions = np.array(list(reasons), np.intp)
@@ -349,7 +353,7 @@ def _explained(
         return
     study, X = queries.study, _safe_indexing(queries.X, positions)
     supporting, opposing = (
-        _own_names(study, X, criterion, sign, positions, queries, index, n_rows)
+        _own_names(study, X, criterion, sign, positions, queries, index, n_rows, stability)
         for sign in ("positive", "negative")
     )
     contributions = _contributions(study, X, shares)
@@ -378,18 +382,21 @@ def _explained(
         )
 
 
-def _own_names(study, X, criterion, sign, positions, queries, index, n_rows):
+def _own_names(study, X, criterion, sign, positions, queries, index, n_rows, stability):
     """An explanation in the names of the audit, in which no training row explains itself."""
-    found = study.explanations(X, None, [criterion], n_rows + 1, sign)[criterion]
-    indices, scores = found.indices, found.scores
-    if queries.is_test:
-        indices, scores = indices[:, :n_rows], scores[:, :n_rows]
-    else:
-        others = np.argsort(indices == positions[:, None], axis=1, kind="stable")[:, :n_rows]
-        indices, scores = (np.take_along_axis(of, others, axis=1) for of in (indices, scores))
+    n_found = n_rows if queries.is_test else n_rows + 1
+    found = study.explanations(X, None, [criterion], n_found, sign)[criterion]
+    if stability:
+        found = found.with_stability(random_state=0)
+    is_own = (found.indices == positions[:, None]) & (not queries.is_test)
+    others = np.argsort(is_own, axis=1, kind="stable")[:, :n_rows]
+
+    def of_others(values):
+        return None if values is None else np.take_along_axis(values, others, axis=1)
+
     return Explanation(
-        indices,
-        scores,
+        of_others(found.indices),
+        of_others(found.scores),
         found.targets,
         criterion=criterion,
         sign=sign,
@@ -398,6 +405,7 @@ def _own_names(study, X, criterion, sign, positions, queries, index, n_rows):
         query_positions=positions,
         library=found.library,
         solver=found.solver,
+        shares=of_others(found.shares),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ...utils._text import text_of
-from ..explained import PROBABILITY, Ranges, sides
+from ..explained import NAMED_AGAIN, PROBABILITY, Ranges, sides
 from ._pieces import N_CELLS, more_of
 
 #: Predictions that stand open.
@@ -59,6 +59,11 @@ def _introduction(report, cells, has_tables):
         said += (
             " The columns that add most to the prediction stand first; the bar below a name says "
             "how much, blue for the prediction and red against it."
+        )
+    if any(one.supporting.shares is not None for one in report.explained):
+        said += (
+            f" “{NAMED_AGAIN[:1].upper()}{NAMED_AGAIN[1:]}” is the share of resamples of the "
+            "training rows whose model would name the row too."
         )
     if cells is None:
         said += " The cells of the training rows were not given: to_html(path, X) shows them."
@@ -213,12 +218,13 @@ def _text_list(side, style, words):
 def _facts_of(side, place):
     """What is known of a row that explains, in a few words."""
     of = {name: texts[place + 1] for name, texts in side.facts.items()}
+    again = f", {NAMED_AGAIN} in {of[NAMED_AGAIN]}" if NAMED_AGAIN in of else ""
     if "target" in of:
-        return f"target {of['target']}, predicted {of['predicted']}"
+        return f"target {of['target']}, predicted {of['predicted']}{again}"
     told = f"label {of['label']}"
     if of["label"] != of["predicted"]:
         told += f", predicted {of['predicted']}"
-    return f"{told} ({of[PROBABILITY]})" if PROBABILITY in of else told
+    return (f"{told} ({of[PROBABILITY]})" if PROBABILITY in of else told) + again
 
 
 def _shown_text(text, words):
