@@ -290,7 +290,7 @@ class Shortcut:
                 axis=1,
             )
             difference = (found - predictors(own, optima.tables)).reshape(len(own), -1)
-            table = np.linalg.lstsq(own, difference)[0].T
+            table = np.linalg.lstsq(own, difference, rcond=None)[0].T
             missed.append(table.reshape(optima.tables.shape))
             self.folds.append((train, optima))
         return missed
