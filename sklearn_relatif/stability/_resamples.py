@@ -102,9 +102,9 @@ class ResampledModels(Resampler):
         if not np.median(ratios) <= MOST_AHEAD:
             warnings.warn(
                 "The models of resamples are too far from that of all rows for two Newton steps: "
-                f"the second is {np.median(ratios):.1f} times as long as the first, and shares may "
-                "be off by 10 points. Pass n_resamples (200, for example) to fit them, or fit the "
-                "model with a stronger penalty.",
+                f"the second is {np.median(ratios):.1f} times as long as the first. Shares may be "
+                "off by 10 points in the mean, and some by 40. Pass n_resamples (200, for example) "
+                "to fit the models, or fit this one with a stronger penalty.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
