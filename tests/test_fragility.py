@@ -13,6 +13,9 @@ from sklearn.linear_model import (
     PoissonRegressor,
     Ridge,
 )
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
@@ -195,8 +198,26 @@ def test_what_cannot_be_asked():
     ]:
         with pytest.raises(ValueError, match=match):
             explainer.fragility(arguments[0], **dict(*arguments[1:]))
-    with pytest.raises(TypeError, match="flip_set"):
-        RelatIFExplainer(SVC(tol=1e-6)).fit(X, y).fragility("coef:x0")
+    with pytest.raises(ValueError, match="finite"):
+        explainer.fragility("coef:x0", threshold=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("model", "way_out"),
+    [
+        (SVC(tol=1e-6), "flip_set"),
+        (MLPClassifier((4,), max_iter=5), "LastLayer"),
+        (OneVsOneClassifier(LogisticRegression()), "made of"),
+        (GaussianNB(), "removal_effect_on"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_models_are_refused_with_a_way_out(model, way_out):
+    X, y = load_iris(return_X_y=True)
+    settings = {"curvature": "gauss_newton", "damping": 1.0} if way_out == "LastLayer" else {}
+    explainer = RelatIFExplainer(model, **settings).fit(X, y)
+    with pytest.raises(TypeError, match=way_out):
+        explainer.fragility("coef:x0")
 
 
 def p_value(model, X, y):
@@ -229,3 +250,20 @@ def test_normal_errors_are_told_of_least_squares_only():
     logistic = LogisticRegression(tol=1e-8).fit(scale(X), y)
     explainer = RelatIFExplainer.from_fitted(logistic, scale(X), y)
     assert explainer.fragility("coef:x0", max_rows=1).normal_errors is None
+
+
+def test_rows_of_a_direction_of_their_own_are_found_together():
+    """The fit passes through them as long as one of them is there, so that none of them stands out.
+
+    Their errors are rounding, so that neither their influences nor their effects one by one tell.
+    """
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=120)
+    x = z + 0.1 * rng.normal(size=120)
+    y = 2 * z - x + 0.05 * rng.normal(size=120)
+    X = np.column_stack([x, 0.01 * z])
+    X[-6:, 0], X[-6:, 1], y[-6:] = 0.1 * rng.normal(size=6), 1.0, 0.0
+    found = RelatIFExplainer(LinearRegression()).fit(X, y).fragility("coef:x0")
+    assert found.value_before > 0.5
+    assert found.value_after < -0.5
+    assert sorted(found.positions) == list(range(114, 120))

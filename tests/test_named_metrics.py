@@ -670,6 +670,24 @@ def test_numbers_several_labels_and_no_targets_have_metrics_of_their_own():
     refused(explainer, "mean_prediction", X_new, None, "one label a row")
 
 
+def test_what_the_whole_procedure_would_do_to_thresholds_and_calibrations_is_not_told():
+    X, y, X_new, y_new = classes(2)
+    asked = {"groups": np.arange(len(y)) % 3, "order": "retrain", "procedure": "all"}
+    explainer = RelatIFExplainer(clone(BINARY["tuned"])).fit(X, y)
+    with pytest.raises(ValueError, match="'accuracy' is of labels, whose threshold is tuned"):
+        explainer.removal_effect_on("accuracy", X_new, y_new, **asked)
+    tuned = explainer.removal_effect_on("brier", X_new, y_new, **asked)
+    explainer = RelatIFExplainer(clone(BINARY["fixed"])).fit(X, y)
+    assert_allclose(explainer.removal_effect_on("brier", X_new, y_new, **asked), tuned)
+    found = explainer.removal_effect_on("accuracy", X_new, y_new, **asked)
+    rest = [np.flatnonzero(asked["groups"] != group) for group in range(3)]
+    scores = [clone(BINARY["fixed"]).fit(X[rows], y[rows]).score(X_new, y_new) for rows in rest]
+    assert_allclose(found, np.array(scores) - explainer.estimator_.score(X_new, y_new), atol=1e-12)
+    explainer = RelatIFExplainer(clone(BINARY["calibrated"])).fit(X, y)
+    with pytest.raises(ValueError, match="calibrated anew"):
+        explainer.removal_effect_on("brier", X_new, y_new, **asked)
+
+
 def test_all_names_are_told():
     assert "roc_auc" in METRICS and "recall@k" in METRICS
     assert len(set(METRICS)) == len(METRICS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Targets:
         Whether a loss takes them in other units than the user's.
     cut : float or None, default=None
         The least score that the positive class has, where a threshold gives the labels.
+    is_cut_tuned : bool, default=False
+        Whether that is what ``fit`` has chosen.
     """
 
     has_classes: bool
@@ -47,6 +50,7 @@ class Targets:
     are_columns = False
     are_transformed = False
     cut: Any = None
+    is_cut_tuned = False
 
     def handed_on(self, labels: np.ndarray) -> np.ndarray:
         """Labels of the user as they reach the model."""
@@ -195,11 +199,14 @@ class ThresholdTargets(ClassTargets):
         Whether it is one of probabilities, not of ``decision_function``.
     positive : {0, 1}, default=1
         Position of the positive class, whose score it is.
+    is_cut_tuned : bool, default=False
+        Whether ``fit`` has chosen the threshold.
     """
 
-    def __init__(self, classes, cut, of_probability, positive=1):
+    def __init__(self, classes, cut, of_probability, positive=1, is_cut_tuned=False):
         super().__init__(classes)
         self.cut, self.of_probability, self.positive = cut, of_probability, positive
+        self.is_cut_tuned = is_cut_tuned
 
     def predicted(self, loss, eta):
         """The positive class from the threshold on, and the other one below."""
@@ -227,7 +234,8 @@ class ThresholdTargets(ClassTargets):
         """
         if loss.has_probabilities or not self.of_probability:
             for positive in (1, 0):
-                found = ThresholdTargets(self.classes, self.cut, self.of_probability, positive)
+                found = copy(self)
+                found.positive = positive
                 is_clear = np.abs(found._score(loss, eta) - self.cut) > CLOSE * max(1, self.cut)
                 given = self.classes[found.predicted(loss, eta)]
                 if np.array_equal(given[is_clear], labels[is_clear]):

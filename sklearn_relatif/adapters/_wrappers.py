@@ -177,7 +177,7 @@ def thresholded(estimator, model, targets, objective, features):
     of_probability = "predict_proba" in methods and hasattr(model, "predict_proba")
     if cut == "auto":
         cut = 0.5 if of_probability else 0.0
-    found = ThresholdTargets(targets.classes, float(cut), of_probability)
+    found = ThresholdTargets(targets.classes, float(cut), of_probability, is_cut_tuned=is_tuned)
     eta = objective.training_predictor[rows]
     return found.agreeing(objective.loss, eta, outer.predict(features[rows]))
 

@@ -21,6 +21,17 @@ class FragilityMixin:
     ) -> FragileSet:
         """Find training rows without which a number would be on the other side of a threshold.
 
+        The effects of all rows are added up, the largest first, until they reach the threshold (to
+        first order: Broderick, Giordano & Meager 2020). The model is trained without these rows,
+        and the sum is taken again there, of which some come back and others go, until the set stays
+        the same: so rows are found that hide one another. Where models cost little, the search
+        starts from several sets, exchanges rows, and puts back every row of which there is no
+        need. The numbers of the answer are those of models at their optimum, trained to the level
+        of rounding; weights, penalty and preprocessing are held. The set is the smallest that was
+        found. ``lower_bound`` of the answer says how many rows it takes at least, and where that is
+        its size, no smaller set exists: least squares are searched through by a closed form with a
+        bound, others by retraining without all sets of one, two, ... rows while these are few.
+
         Parameters
         ----------
         statistic : str, callable or object of :mod:`sklearn_relatif.statistics`
@@ -39,13 +50,26 @@ class FragilityMixin:
         Returns
         -------
         FragileSet
+            ``rows`` by their index labels, ``positions``, ``size``, ``share`` of the data, and the
+            number before and after. Without any rows if none were found; printed, it says which.
 
         Raises
         ------
         TypeError
-            If the model is of a kind that has no first-order effects of rows on its parameters.
+            If the model is not one linear model with a smooth loss, or has no such number.
         ValueError
             If there is no such number, or it is at the threshold.
+
+        See Also
+        --------
+        flip_set : The same of the label that one row is given.
+
+        References
+        ----------
+        .. [1] T. Broderick, R. Giordano, R. Meager (2020), "An Automatic Finite-Sample Robustness
+           Metric: When Can Dropping a Little Data Make a Big Difference?", arXiv:2011.14999.
+        .. [2] D. Peña, V. J. Yohai (1995), "The Detection of Influential Subsets in Linear
+           Regression by Using an Influence Matrix", JRSS B 57(1).
 
         Examples
         --------
@@ -64,11 +88,12 @@ class FragilityMixin:
 
         Or, with ``edit="relabel"``, those that would have to bear another label.
 
-        Rows are chosen greedily, by the Newton step of the model without all rows chosen so far
-        (machines with a hinge loss: by removal along the path of their solution, exact up to
-        1,000 training rows, one step on the active set above; a NuSVC is fitted again). That the
-        set flips the label is verified by :meth:`retrain_without`, and rows of which it has no
-        need are put back.
+        Rows are looked for as those of :meth:`fragility`, with the lead of the label over another
+        one as the number. Machines with a hinge loss, and labels that a threshold gives, lose rows
+        one by one, by the model without all rows chosen so far (machines: by removal along the path
+        of their solution, exact up to 1,000 training rows, one step on the active set above; a
+        NuSVC is fitted again). That the set flips the label is verified by :meth:`retrain_without`,
+        and rows of which it has no need are put back.
         The set is as small as was found: no row of it can stay, but a smaller set of other rows
         may exist.
 

@@ -20,7 +20,7 @@ from ._enumeration import Squares
 from ._question import Question
 
 #: Draws, and how many at a time.
-N_DRAWS, AT_A_TIME = 400, 50
+N_DRAWS, AT_A_TIME = 200, 50
 #: Numbers of the columns that are held at once.
 MOST_VALUES = 5e7
 #: Share of the largest singular value below which a direction of the columns is rounding.

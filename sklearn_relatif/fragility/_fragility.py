@@ -15,22 +15,46 @@ from ._enumeration import lower_bound
 from ._question import Question
 from ._search import Search
 
+#: What else there is, by the ``removal_kind`` of an objective.
+_OF_MACHINES = (
+    "Ask flip_set for one prediction, or removal_effect_on for a metric of predictions; or take a "
+    "LinearSVC with the squared hinge."
+)
+WAYS_OUT = {
+    "hinge": _OF_MACHINES,
+    "active_set": _OF_MACHINES,
+    "network": (
+        "Explain the last layer, by sklearn_relatif.networks.LastLayer or parameters='last_layer'."
+    ),
+    "composed": "Explain one of the models that it is made of on its own.",
+}
+WAY_OUT = (
+    "removal_effect_on(metric, X, y, groups=...) tells what groups of rows of your choice do to a "
+    "metric of predictions."
+)
+
 
 def find_fragile_set(
     study: Any, statistic: Any, threshold: float = 0.0, max_rows: int | None = None
 ) -> FragileSet:
     """See :meth:`RelatIFExplainer.fragility`."""
-    if study.objective.removal_kind != "smooth":
+    kind = study.objective.removal_kind
+    if kind != "smooth":
         raise TypeError(
-            f"{type(study.model).__name__} has no first-order effects of rows on its parameters to "
-            "look for sets of rows by. Ask flip_set for one prediction, or removal_effect_on for "
-            "a metric of the predictions."
+            f"{type(study.model).__name__} has no fragile sets: they are looked for by the effects "
+            "of rows on the parameters of one linear model with a smooth loss. "
+            f"{WAYS_OUT.get(kind, WAY_OUT)}"
         )
     question = Question(study, statistic_of(study, statistic), float(threshold))
     n_rows = question.n_rows
     if max_rows is None:
         max_rows = n_rows // 2
     check_positive_int("max_rows", max_rows)
+    if not np.isfinite([question.value, threshold]).all():
+        raise ValueError(
+            f"{question.statistic.name} is {question.value!r}, and the threshold {threshold!r}: "
+            "only finite numbers can cross one another."
+        )
     if question.value == threshold:
         raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
     search = Search(question, max_rows)

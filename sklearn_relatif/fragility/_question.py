@@ -13,8 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..criteria import leverages
 from ..curvature import hessian_inverse
-from ..optimality import may_lack_optimum
-from ..removal import TOLERANCE, minimise, without
+from ..removal import optimum_near, without
 
 #: Leverage that rows are taken to have at most, of which an effect is computed.
 MOST_LEVERAGE = 0.999
@@ -111,16 +110,13 @@ class Question:
     def beside(self, model: Without, rows: np.ndarray) -> Without:
         """The model retrained exactly without some rows, from that without other ones."""
         objective = self.whole.objective
-        if objective.has_l1 or may_lack_optimum(objective) or not self._leaves_classes(rows):
+        if objective.has_l1 or not self._leaves_classes(rows):
             return self.without([rows])[0]
         start = replace(without(objective, rows), weights=model.objective.weights)
         # Without a penalty, rows that are left may not see some direction that others saw.
         is_penalised = objective.penalty[:, : objective.jacobian.n_features].all()
-        point = minimise(start, model.curvature if is_penalised else None)
-        if point.relative[0] > TOLERANCE:
-            return self.without([rows])[0]
-        found = replace(start, weights=point.weights[0])
-        return Without(rows, found, self._lead(found))
+        found, is_found = optimum_near(start, model.curvature if is_penalised else None)
+        return Without(rows, found, self._lead(found)) if is_found else self.without([rows])[0]
 
     def _retrained(self, groups):
         with warnings.catch_warnings(record=True) as told:

@@ -75,7 +75,19 @@ def removal_effect_on(
     -------
     effect : ndarray of shape (n_removals,)
     parts : ProcedureParts or None
+
+    Raises
+    ------
+    ValueError
+        If the metric is of labels by a threshold that is tuned again without rows.
     """
+    if metric.is_of_tuned_labels:
+        raise ValueError(
+            f"{metric.name!r} is of labels, whose threshold is tuned again without rows, and "
+            "effects are of the predictions that it cuts. Use retrain_without(rows, "
+            "procedure='all'), and compare what the models predict; procedure='model' holds the "
+            "threshold."
+        )
 
     def change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         if order == "first":

@@ -114,7 +114,19 @@ def comparable(asked: Asked, found: Predicted, rows: np.ndarray) -> np.ndarray:
             f"Without the rows {reprlib.repr(rows.tolist())} the model has the classes "
             f"{np.asarray(found.targets.classes).tolist()} in place of {targets.classes.tolist()}."
         )
+    if loss.has_probabilities and not _tell_the_same(loss, found):
+        raise ValueError(
+            f"Without the rows {reprlib.repr(rows.tolist())} scores are calibrated anew, so that "
+            "the same scores are other probabilities. Use retrain_without(rows, procedure='all'), "
+            "and compare what the models predict; procedure='model' holds the calibration."
+        )
     return _in_units_of(asked, found) if targets.are_numbers else found.predictor
+
+
+def _tell_the_same(loss: Any, found: Predicted) -> bool:
+    """Whether the loss of all rows makes of a predictor what its own makes of it."""
+    told, own = (each.probabilities(found.predictor) for each in (loss, found.loss))
+    return bool(np.allclose(told, own, rtol=1e-9, atol=1e-12))
 
 
 def _in_units_of(asked: Asked, found: Predicted) -> np.ndarray:

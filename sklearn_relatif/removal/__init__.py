@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import TOLERANCE, minimise, predictors
+from ._descent import predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -31,7 +31,6 @@ from ._unlearning import Unlearning
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
-    "TOLERANCE",
     "TRUTHS",
     "Downdate",
     "ModelsWithout",
@@ -46,7 +45,6 @@ __all__ = [
     "loo_predictor",
     "loo_probabilities",
     "loss_changes",
-    "minimise",
     "newton_step",
     "newton_steps",
     "optimum_near",

@@ -211,8 +211,8 @@ def optimum_near(objective, curvature):
     ----------
     objective : LinearObjective
         In this machine's memory.
-    curvature : curvature object
-        About its Hessian.
+    curvature : curvature object or None
+        About its Hessian. None: it is computed.
 
     Returns
     -------

@@ -76,8 +76,9 @@ class FragileSet:
     value_after : float or None
         The number of the model trained without the rows, exactly. None: no set was found.
     lower_bound : int or None
-        No set of fewer rows moves the number across the threshold, which is proved. None: nothing
-        is known.
+        No set of fewer rows moves the number across the threshold, which is proved. (Sets without
+        which there is no model, as without all rows of a class, do not count.) None: nothing is
+        known.
     method : {"search", "enumeration"}
         Whether the set was found by searching, or by trying all sets of so many rows.
     normal_errors : NormalErrors or None

@@ -61,11 +61,14 @@ class Metric:
         Whether the gradient is that of a smooth function near the metric, which has none itself.
     has_bounds : bool, default=False
         Whether :meth:`bounds` tells how far the metric may be off, where predictors may.
+    is_of_tuned_labels : bool, default=False
+        Whether it is of labels by a threshold that the model's ``fit`` tunes.
     """
 
     name: str
     is_smoothed = False
     has_bounds = False
+    is_of_tuned_labels = False
 
     def values(self, predictors: np.ndarray) -> np.ndarray:
         """The metric of several models, exactly, shape (n_models,).

@@ -66,6 +66,7 @@ class NamedMetric(Metric):
         self.name, self.reading, self.summary = name, reading, summary
         self.is_smoothed = reading.is_smoothed or summary.is_smoothed
         self.has_bounds = reading.has_reach and summary.has_bounds
+        self.is_of_tuned_labels = reading.is_of_tuned_labels
 
     def values(self, predictors):
         return self.summary.values(self.reading.values(predictors))

@@ -32,6 +32,9 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
     - ``from_scores`` undoes ``scores``; of classes, ``predict`` is a position, and the ``lead`` of
       one over another is minus that of the other. Of real targets, NaN asks for the prediction.
     - The loss falls along its ``endless_margins``.
+    - Between the predictors of any two rows, the second derivative changes by no more than the
+      ``concordance`` allows, unless a kink lies between, and the loss is no further from its
+      tangent than the ``remainder``.
     - Answers are in the precision of ``eta``.
 
     Parameters
@@ -71,6 +74,8 @@ def check_loss(loss: Any, y: np.ndarray, eta: np.ndarray, *, tolerance: float = 
     _check_directions(loss, y, eta, tolerance)
     _check_flags(loss, y, eta, tolerance)
     (_check_classes if y.dtype.kind in "iu" else _check_numbers)(loss, y, eta, tolerance)
+    if np.isfinite(loss.concordance):
+        _check_concordance(loss, y, eta)
     _check_precision(loss, y, eta)
 
 
@@ -102,6 +107,26 @@ def _check_derivatives(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: flo
     if loss.shares_curvature and not loss.couples_outputs:
         text = "with shares_curvature, second_derivative is the same in all outputs"
         promise((second == second[:, :1]).all(), text)
+
+
+def _check_concordance(loss: Any, y: np.ndarray, eta: np.ndarray) -> None:
+    there, slack = np.roll(eta, 1, axis=0), 1 + 1e-9
+    moved = loss.moved(there - eta)
+    low, high, kinks = np.minimum(eta, there), np.maximum(eta, there), loss.kinks(y)
+    is_smooth = ~((kinks >= low) & (kinks <= high)).any(axis=(0, 2))
+    most = np.exp(loss.concordance * moved) * slack
+    way = np.random.default_rng(0).normal(size=eta.shape)
+    before, after = (
+        np.einsum("nk,nkl,nl->n", way, as_matrices(loss.second_derivative(y, at)), way)
+        for at in (eta, there)
+    )
+    within = (after <= most * before) & (before <= most * after)
+    promise(within[is_smooth].all(), "second_derivative changes as concordance allows")
+    straight = loss.value(y, eta) + (loss.residual(y, eta) * (there - eta)).sum(axis=1)
+    rounding = 1e-13 * (loss.value_terms(y, eta) + loss.value_terms(y, there))
+    rest = np.abs(loss.value(y, there) - straight)
+    text = "the loss is no further from its tangent than the remainder"
+    promise((rest <= loss.remainder(y, eta, moved) + rounding).all(), text)
 
 
 def _check_form(loss: Any, matrices: np.ndarray, name: str, is_positive: bool = True) -> None:
@@ -163,6 +188,10 @@ def _check_classes(loss: Any, y: np.ndarray, eta: np.ndarray, tolerance: float) 
             lead, lag = loss.lead(label, rival), loss.lead(rival, label)
             promise(lead.shape == (loss.n_outputs,), "lead has shape (n_outputs,)")
             same(lead, -lag, tolerance, "the lead of one class is minus that of the other")
+    if loss.has_class_scores:
+        scores = loss.scores(eta)
+        promise(scores.shape == (len(y), n_classes), "has_class_scores: scores of each class")
+        promise((scores.argmax(axis=1) == predicted).all(), "the highest class score is predicted")
     if loss.has_probabilities:
         p = loss.probabilities(eta)
         promise(p.shape == (len(y), n_classes), "probabilities have a column a class")
