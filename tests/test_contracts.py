@@ -109,6 +109,7 @@ REGRESSIONS = {
     "negative binomial": NegativeBinomialDeviance(0.7, LogLink()),
     "negative binomial, identity": NegativeBinomialDeviance(0.7, IdentityLink()),
     "Huber with a scale": ScaledHuber(1.2),
+    "Poisson, expected": losses.ExpectedCurvature(PoissonDeviance(LogLink())),
 } | {
     f"Tweedie of power {power}, {type(link).__name__}": TweedieDeviance(power, link)
     for power in (-1, 0, 1, 1.5, 2, 3)

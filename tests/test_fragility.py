@@ -250,3 +250,20 @@ def test_normal_errors_are_told_of_least_squares_only():
     logistic = LogisticRegression(tol=1e-8).fit(scale(X), y)
     explainer = RelatIFExplainer.from_fitted(logistic, scale(X), y)
     assert explainer.fragility("coef:x0", max_rows=1).normal_errors is None
+
+
+def test_rows_of_a_direction_of_their_own_are_found_together():
+    """The fit passes through them as long as one of them is there, so that none of them stands out.
+
+    Their errors are rounding, so that neither their influences nor their effects one by one tell.
+    """
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=120)
+    x = z + 0.1 * rng.normal(size=120)
+    y = 2 * z - x + 0.05 * rng.normal(size=120)
+    X = np.column_stack([x, 0.01 * z])
+    X[-6:, 0], X[-6:, 1], y[-6:] = 0.1 * rng.normal(size=6), 1.0, 0.0
+    found = RelatIFExplainer(LinearRegression()).fit(X, y).fragility("coef:x0")
+    assert found.value_before > 0.5
+    assert found.value_after < -0.5
+    assert sorted(found.positions) == list(range(114, 120))

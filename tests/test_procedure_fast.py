@@ -26,7 +26,8 @@ from sklearn.preprocessing import (
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.procedure import Shortcut
-from sklearn_relatif.procedure._steps import chain_of, take
+from sklearn_relatif.procedure._nodes import take
+from sklearn_relatif.procedure._steps import chain_of
 
 X, Y = load_breast_cancer(return_X_y=True)
 X_REAL, Y_REAL = load_diabetes(return_X_y=True)
@@ -109,7 +110,7 @@ def test_the_first_order_is_the_derivative_in_the_weight_of_a_row():
     rows, y, queries = X[:120, :6], Y[:120], X[300:310, :6]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, **TIGHT)).fit(rows, y)
     order = Shortcut(model, rows, y).first_order()
-    changes = order.changes(order.lifted(queries))
+    changes = order.changes(order.lifted(queries), np.arange(120))
     for row in (0, 19, 77):
         ends, step = [], 1e-4
         for sign in (1, -1):
@@ -138,7 +139,7 @@ def test_the_first_order_is_the_limit_of_many_copies(transformer, data, y, model
     rows, y, queries, k = data[:90, :6], y[:90], data[200:210, :6], 300
     explained = make_pipeline(transformer, model).fit(rows, y)
     order = Shortcut(explained, rows, y).first_order()
-    changes = order.changes(order.lifted(queries))
+    changes = order.changes(order.lifted(queries), np.arange(90))
     copies, of_copies = np.tile(rows, (k, 1)), np.tile(y, k)
     name = "C" if isinstance(model, LogisticRegression) else "alpha"
     strength = getattr(model, name)
@@ -161,7 +162,10 @@ def test_the_extremes_of_columns_move_by_what_they_lose():
         model = make_pipeline(scaler, LogisticRegression(**TIGHT)).fit(rows, y)
         shortcut = Shortcut(model, rows, y)
         order = shortcut.first_order()
-        changes, at = order.changes(order.lifted(queries)), shortcut.prepared(queries)
+        changes, at = (
+            order.changes(order.lifted(queries), np.arange(100)),
+            shortcut.prepared(queries),
+        )
         before = shortcut.of_all().predictor(at)
         found = [shortcut.without(np.array([row])).predictor(at) - before for row in range(100)]
         exact = np.stack(found, axis=1)
@@ -192,26 +196,37 @@ def test_newton_effects_are_those_of_refits_through_scaling_and_a_search():
 
 def searches():
     scaled = make_pipeline(StandardScaler(), LogisticRegression())
-    grid = {"logisticregression__C": C13}
+    grid, coarse = {"logisticregression__C": C13}, {"logisticregression__C": C13[::3]}
     shuffled = StratifiedKFold(4, shuffle=True, random_state=0)
-    alphas = np.logspace(-2, 3, 11)
+    alphas = np.logspace(-2, 3, 6)
     squares = make_pipeline(StandardScaler(), Ridge())
     # Parameters of LogisticRegressionCV have other defaults in every release.
-    path = LogisticRegressionCV(Cs=C13, cv=3, scoring="accuracy")
+    path = LogisticRegressionCV(Cs=C13[::3], cv=3, scoring="accuracy")
     return {
         "accuracy": (GridSearchCV(scaled, grid, cv=3), X[:160, :8], Y[:160]),
         "log loss": (
-            GridSearchCV(scaled, grid, cv=3, scoring="neg_log_loss"),
+            GridSearchCV(scaled, coarse, cv=3, scoring="neg_log_loss"),
             X[:160, :8],
             Y[:160],
         ),
+        "area": (GridSearchCV(scaled, grid, cv=3, scoring="roc_auc"), X[:160, :8], Y[:160]),
+        "balanced": (
+            GridSearchCV(scaled, coarse, cv=3, scoring="balanced_accuracy"),
+            X[:160, :8],
+            Y[:160],
+        ),
+        "absolute": (
+            GridSearchCV(squares, {"ridge__alpha": alphas}, scoring="neg_mean_absolute_error"),
+            X_REAL,
+            Y_REAL,
+        ),
         "shuffled": (
-            GridSearchCV(scaled, {"logisticregression__C": C13[::2]}, cv=shuffled),
+            GridSearchCV(scaled, coarse, cv=shuffled),
             X[:160, :8],
             Y[:160],
         ),
         "path": (make_pipeline(StandardScaler(), path), X[:160, :8], Y[:160]),
-        "three classes": (GridSearchCV(scaled, {"logisticregression__C": C13[::2]}, cv=3), *WINE),
+        "three classes": (GridSearchCV(scaled, coarse, cv=3), *WINE),
         "r2": (GridSearchCV(squares, {"ridge__alpha": alphas}), X_REAL, Y_REAL),
         "ridge": (make_pipeline(StandardScaler(), RidgeCV(alphas, cv=4)), X_REAL, Y_REAL),
         "left out": (make_pipeline(StandardScaler(), RidgeCV(alphas)), X_REAL, Y_REAL),

@@ -285,6 +285,44 @@ def test_the_record_before_any_request(cancer):
         RelatIFExplainer(LogisticRegression()).without(0)
 
 
+def test_rows_of_no_weight_leave_the_model_as_it_is(cancer):
+    X, y = cancer
+    weight = np.ones(len(y))
+    weight[[3, 8]] = 0
+    model = clone(TIGHT).fit(X, y, weight)
+    without = RelatIFExplainer.from_fitted(model, X, y, weight).without(3).without(7)
+    assert_close(without.estimator_.coef_, model.coef_, 1e-9)
+    assert_array_equal(without.training_rows_.index, np.delete(np.arange(len(y)), [3, 8]))
+    assert without.distance_to_optimum_ < 1e-9
+
+
+def test_wide_rows_are_those_of_their_own_span():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 1500))
+    y = (X[:, 0] + rng.logistic(size=40) > 0).astype(int)
+    explainer = RelatIFExplainer(LogisticRegression()).fit(X, y)
+    assert explainer.solver_.name == "woodbury"
+    without = explainer.without([1, 5]).without(0)
+    left = np.delete(np.arange(40), [0, 1, 5])
+    refit = clone(TIGHT).set_params(solver="newton-cg").fit(X[left], y[left])
+    assert_close(without.estimator_.coef_, refit.coef_, 1e-6)
+    assert_same(without, RelatIFExplainer.from_fitted(without.estimator_, X[left], y[left]), X[:3])
+    assert without.distance_to_optimum_ < 1e-9
+
+
+def test_single_precision_stays(digits):
+    X, y = digits
+    X = X.astype(np.float32)
+    explainer = RelatIFExplainer(LogisticRegression(C=0.1, max_iter=1000)).fit(X, y)
+    without = explainer.without([1, 2])
+    assert without.estimator_.coef_.dtype == explainer.estimator_.coef_.dtype
+    assert without.pairwise_influence(X[:2]).dtype == np.float32
+    left = np.arange(3, len(y))
+    refit = clone(TIGHT).set_params(C=0.1).fit(X[np.r_[0, left]].astype(float), y[np.r_[0, left]])
+    assert_close(without.estimator_.coef_, refit.coef_, 1e-6)
+    assert without.distance_to_optimum_ < 1e-4
+
+
 def test_fitting_again_forgets_what_was_removed(cancer):
     X, y = cancer
     explainer = RelatIFExplainer(LogisticRegression()).fit(X, y).without(0)

@@ -103,8 +103,14 @@ class RemovalMixin:
             "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
             folds, and class weights included. By order="retrain" it is done by the estimator
             itself, in as many jobs as ``n_jobs`` says, and each model is then brought to its
-            optimum. Rows are those that were given to ``fit``. The loss of a query is that of the
-            model, which knows no thresholds, through the refitted preprocessing.
+            optimum. By "newton" transformers are fitted again exactly, all penalties of a search
+            go to their optima in each fold by Newton steps, and scikit-learn's own fits are asked
+            only where scores are too close for the tolerance of the solver. By "first" the
+            derivative goes through the transformers, and the penalty stays as it was chosen. Both
+            are for linear models with a smooth penalty on dense rows, and for searches over ``C``
+            or ``alpha``; where they do not reach, the fit is done again, with a warning. Rows are
+            those that were given to ``fit``. The loss of a query is that of the model, which knows
+            no thresholds, through the refitted preprocessing.
         return_parts : bool, default=False
             Whether to return which part of the effect comes from where, too. Needs
             ``procedure="all"``.
@@ -134,9 +140,10 @@ class RemovalMixin:
         Warns
         -----
         UserWarning
-            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``; or if
-            doing everything again for all rows does not lead to the model that is explained; or if
-            bounds are asked for, or order="auto", where there are none.
+            If the rows do not determine the intercept of an SVM, see ``intercept_interval_``; if
+            removals through all that ``fit`` does have to be fitted again; if doing everything
+            again for all rows does not lead to the model that is explained; or if bounds are asked
+            for, or order="auto", where there are none.
         ConvergenceWarning
             If bounds exceed ``tol`` by order="auto", after retraining too; if a model to retrain
             has no optimum, because classes are told apart by a direction

@@ -65,8 +65,8 @@ class Search:
         if self.affords(ROUNDS * len(OVERSHOOTS)):
             for factor in OVERSHOOTS:
                 self.settle(self.model(self.leading(whole, factor), whole))
-        is_small = self.best is None or len(self.best.rows) <= MOST_ONE_BY_ONE
-        if is_small and self.affords(MOST_ONE_BY_ONE):
+        # Also where the best set is large: one that goes step by step may be far smaller.
+        if self.affords(MOST_ONE_BY_ONE):
             self.go_one_by_one()
         for start in self.best_groups():
             self.settle(start)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..losses import of_models
-from ._steps import NotCoveredError
+from ._tangents import NotCoveredError
 
 #: Root of twice what the sum of losses may still lack of its minimum, at most. No predictor of a
 #: row of leverage h is further from the optimum than by that, times ``sqrt(h / A)``.

@@ -112,8 +112,10 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
     before = study.remover.predictor(study.remover.at_optimum(asked.query))
     found = chosen(asked.fitted)
     warn_if_other(before, shortcut.of_all().predictor(shortcut.prepared(asked.X)), found, found)
-    changes = order.changes(order.lifted(asked.X))
-    moved = np.stack([changes[:, rows].sum(axis=1) for rows in removals], axis=1)
+    removed, places = np.unique(np.concatenate(removals), return_inverse=True)
+    changes = order.changes(order.lifted(asked.X), removed)
+    ends = np.cumsum([len(rows) for rows in removals])[:-1]
+    moved = np.stack([changes[:, own].sum(axis=1) for own in np.split(places, ends)], axis=1)
     after = before[:, None] + moved
     return WholeModels(before, after, after if with_held else None, found, [found] * len(removals))
 

@@ -8,8 +8,11 @@ import numpy as np
 
 from ..utils._blocks import row_blocks
 from ._candidates import Optima, Rows
-from ._steps import Chain
+from ._nodes import Chain
 from ._tangents import Affine
+
+#: Bytes of the moves that are at hand at once.
+BLOCK_BYTES = 2**26
 
 
 class FirstOrder(NamedTuple):
@@ -48,26 +51,27 @@ class FirstOrder(NamedTuple):
         """The bases of queries, as the user gives them, shape (n_queries, n_base)."""
         return self.moved.lift(self.chain.base(X))
 
-    def changes(self, base: np.ndarray) -> np.ndarray:
-        """How predictors of queries move without each row.
+    def changes(self, base: np.ndarray, removed: np.ndarray) -> np.ndarray:
+        """How predictors of queries move without each of some rows.
 
         Parameters
         ----------
         base : ndarray of shape (n_queries, n_base)
+        removed : ndarray of int, shape (n_removed,)
 
         Returns
         -------
-        ndarray of shape (n_queries, n_rows, n_outputs)
+        ndarray of shape (n_queries, n_removed, n_outputs)
         """
-        n_rows, table = len(self.rows.features), self.optimum.tables[0]
+        table = self.optimum.tables[0]
         n_columns = self.moved.matrix.shape[1]
         queries = base @ self.moved.matrix + self.moved.shift
         if table.shape[1] > n_columns:
             queries = np.column_stack([queries, np.ones(len(queries))])
-        result = np.empty((len(base), n_rows, len(table)))
+        result = np.empty((len(base), len(removed), len(table)))
         parts, bytes_per_row = self._parts(), 8 * 4 * self.moved.matrix.size
-        for block in row_blocks(n_rows, bytes_per_row, 2**26):
-            at = np.arange(n_rows)[block]
+        for block in row_blocks(len(removed), bytes_per_row, BLOCK_BYTES):
+            at = removed[block]
             matrix, shift = self.moved.moves(at)
             seen = matrix @ table[:, :n_columns].T
             seen_shift = shift @ table[:, :n_columns].T

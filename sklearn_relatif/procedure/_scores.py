@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import ClassifierMixin, RegressorMixin
+
+from ._tangents import NotCoveredError
 
 #: By how many times what a solver missed the optimum by with all rows it may miss it by more, or
 #: less, without some of them.
 CAUTION = 1.0
+#: By how much the same score may differ, computed otherwise.
+ROUNDING = 1e-12
 
 
 class Scored(NamedTuple):
@@ -52,10 +57,12 @@ class Score:
             By how much such fits have missed them with all rows.
         """
         value = self.values(loss, y, eta + missed)
-        ends = [self.values(loss, y, eta + share * missed) for share in (-CAUTION, 1 + CAUTION)]
-        return Scored(
-            value, np.minimum(value, np.minimum(*ends)), np.maximum(value, np.maximum(*ends))
-        )
+        shares = (-CAUTION, 1 + CAUTION)
+        ends = [self.values(loss, y, eta + share * missed) for share in shares]
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        # Values that scikit-learn may round otherwise are no ties.
+        rounding = ROUNDING * (1 + np.abs(value))
+        return Scored(value, np.minimum(value, low) - rounding, np.maximum(value, high) + rounding)
 
 
 class Hits(Score):
@@ -64,11 +71,28 @@ class Hits(Score):
     Where a class leads at both ends of a line of predictors, it leads all along it.
     """
 
+    def __init__(self) -> None:
+        super().__init__(lambda loss, y, eta: self.mean(_predicted(loss, eta) == y[:, None], y))
+
+    def mean(self, hits: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The score of hits (n_rows, n_candidates) on rows of some classes."""
+        return _mean(hits)
+
     def bounded(self, loss, y, eta, missed):
-        y = np.asarray(y)[:, None]
-        hits = [_predicted(loss, eta + s * missed) == y for s in (-CAUTION, 1, 1 + CAUTION)]
-        value, low, high = _mean(hits[1]), _mean(np.all(hits, axis=0)), _mean(np.any(hits, axis=0))
-        return Scored(value, low, high)
+        ends = (-CAUTION, 1, 1 + CAUTION)
+        hits = [_predicted(loss, eta + share * missed) == y[:, None] for share in ends]
+        return Scored(
+            self.mean(hits[1], y),
+            self.mean(np.all(hits, axis=0), y),
+            self.mean(np.any(hits, axis=0), y),
+        )
+
+
+class BalancedHits(Hits):
+    """The mean over the classes of that share among the rows of each."""
+
+    def mean(self, hits, y):
+        return np.mean([_mean(hits[y == label]) for label in np.unique(y)], axis=0)
 
 
 def _mean(hits: np.ndarray) -> np.ndarray:
@@ -80,8 +104,30 @@ def _predicted(loss: Any, eta: np.ndarray) -> np.ndarray:
     return loss.predict(eta.reshape(-1, eta.shape[2])).reshape(eta.shape[:2])
 
 
-def _accuracy(loss, y, eta):
-    return _mean(_predicted(loss, eta) == np.asarray(y)[:, None])
+class Area(Score):
+    """The area under the curve of hits over false alarms of two classes.
+
+    Models often tie in it, and then the rounding of scikit-learn decides.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda loss, y, eta: _by_ranks(y, eta))
+
+    def bounded(self, loss, y, eta, missed):
+        found, missed = eta + missed, missed[:, :, :1]
+        # Pairs of rows are many, and close: any of them may be missed by what is usual.
+        apart = CAUTION * missed.std(axis=0) * (np.asarray(y) == 1)[:, None, None]
+        low, high = _by_ranks(y, found - apart), _by_ranks(y, found + apart)
+        return Scored(_by_ranks(y, found), low - ROUNDING, high + ROUNDING)
+
+
+def _by_ranks(y, eta):
+    """That area by the ranks of the positive rows (Mann and Whitney)."""
+    n_positive = int(np.sum(y))
+    if not 0 < n_positive < len(y):
+        raise NotCoveredError("a fold has no row of a class to test with")
+    ranks = rankdata(eta[:, :, 0], axis=0)[y == 1].sum(axis=0)
+    return (ranks - n_positive * (n_positive + 1) / 2) / (n_positive * (len(y) - n_positive))
 
 
 def _log_loss(loss, y, eta):
@@ -102,6 +148,12 @@ def _r2(loss, y, eta):
     return np.mean(1 - left / all_of_it, axis=1)
 
 
+def _minus_errors(loss, y, eta):
+    y = np.asarray(y, dtype=np.float64).reshape(len(y), 1, -1)
+    predicted = loss.predict(eta.reshape(-1, eta.shape[2])).reshape(len(y), eta.shape[1], -1)
+    return -np.mean(np.abs(predicted - y), axis=(0, 2))
+
+
 def _minus_squares(loss, y, eta):
     return -np.mean(_squares(loss, y, eta)[0], axis=1)
 
@@ -110,12 +162,15 @@ def _minus_root(loss, y, eta):
     return -np.mean(np.sqrt(_squares(loss, y, eta)[0]), axis=1)
 
 
-ACCURACY, R2 = Hits(_accuracy), Score(_r2)
+ACCURACY, R2 = Hits(), Score(_r2)
 #: By the name of a scorer.
 SCORES = {
     "accuracy": ACCURACY,
+    "balanced_accuracy": BalancedHits(),
+    "roc_auc": Area(),
     "neg_log_loss": Score(_log_loss),
     "r2": R2,
+    "neg_mean_absolute_error": Score(_minus_errors),
     "neg_mean_squared_error": Score(_minus_squares),
     "neg_root_mean_squared_error": Score(_minus_root),
 }
@@ -138,5 +193,7 @@ def score_of(scoring: Any, model: Any, loss: Any) -> Score | None:
         return R2 if own is RegressorMixin.score else None
     score = SCORES.get(scoring) if isinstance(scoring, str) else None
     if scoring == "neg_log_loss" and not loss.has_probabilities:
+        return None
+    if scoring == "roc_auc" and loss.n_outputs > 1:
         return None
     return score

@@ -18,15 +18,14 @@ from sklearn.utils import _safe_indexing
 from ..adapters import adapter_of
 from ._candidates import GOAL, GOAL_IN_FOLDS, Optima, Rows, minimise, predictors
 from ._first import FirstOrder
-from ._scores import Scored, score_of
+from ._nodes import numbers, take
+from ._scores import ROUNDING, Scored, score_of
 from ._search import Parts, parts_of
-from ._steps import chain_of, numbers, take
+from ._steps import chain_of
 from ._tangents import NotCoveredError
 
 #: Bytes of the inverses that are kept, one a fold and candidate.
 MOST_BYTES = 2**30
-#: By which means of the same scores may differ.
-ROUNDING = 1e-12
 
 
 class Found(NamedTuple):
@@ -138,7 +137,7 @@ class Shortcut:
         rows, penalty = self._rows(features, everyone.rows)
         self.loss = rows.loss
         self.final = minimise(rows, penalty)
-        self.folds: list[Optima] = []
+        self.folds: list[tuple[np.ndarray, Optima]] = []
         if self.search is not None and not self.search.has_folds and weight is not None:
             raise NotCoveredError("weights count in the scores of RidgeCV")
         if self.search is not None and self.search.has_folds:
@@ -291,9 +290,9 @@ class Shortcut:
                 axis=1,
             )
             difference = (found - predictors(own, optima.tables)).reshape(len(own), -1)
-            table = np.linalg.lstsq(own, difference)[0].T
+            table = np.linalg.lstsq(own, difference, rcond=None)[0].T
             missed.append(table.reshape(optima.tables.shape))
-            self.folds.append(optima)
+            self.folds.append((train, optima))
         return missed
 
     def _predictor_by(self, estimator: Any, X: Any) -> np.ndarray:
@@ -307,10 +306,18 @@ class Shortcut:
         train, test = fold
         if len(np.unique(self.targets[left.rows[train]])) < self.n_classes:
             raise NotCoveredError("a fold has no row of a class to train with")
-        optima, transform = self._fit(left, train, self.folds[number], GOAL_IN_FOLDS)
+        optima, transform = self._fit(
+            left, train, self._start_of(left.rows[train], number), GOAL_IN_FOLDS
+        )
         own, targets = transform(take(left.base, test)), self.targets[left.rows[test]]
         eta, missed = predictors(own, optima.tables), predictors(own, self.missed[number])
         return self.score.bounded(self.loss, targets, eta, missed)
+
+    def _start_of(self, train: np.ndarray, number: int) -> Optima:
+        """The optima of the same fold, or of all rows if they have more rows in common with it."""
+        before, optima = self.folds[number]
+        is_moved = len(np.setxor1d(train, before)) > len(self.y) - len(train)
+        return self.final if is_moved else optima
 
     def _choice(self, left: Left, splits: Any, scored: list[Scored]) -> tuple[int, int]:
         """The candidate that the folds choose, and the fits of scikit-learn that this took."""
@@ -324,7 +331,10 @@ class Shortcut:
                 value[~contends] = -np.inf
                 return self.search.chosen(value), n_refits
             candidate = int(np.argmax(np.where(is_open, highest, -np.inf)))
-            for fold in np.flatnonzero(high[candidate] > low[candidate]).tolist():
+            width = high[candidate] - low[candidate]
+            # Where nothing else is open, rounding is.
+            is_wide = width > 10 * ROUNDING
+            for fold in np.flatnonzero(is_wide if is_wide.any() else width > 0).tolist():
                 score = self._score_by_refit(left, splits[fold], candidate)
                 for bound in (value, low, high):
                     bound[candidate, fold] = score

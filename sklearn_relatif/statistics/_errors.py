@@ -122,6 +122,14 @@ class Along:
         return seen if is_all else np.nan
 
 
+def along_own(c: np.ndarray, objective: Any) -> Along | None:
+    """A direction of an objective by its own Hessian; None if that is not positive definite."""
+    try:
+        return Along(objective, hessian_inverse(objective), c)
+    except ValueError:  # Rows are left that can be told apart.
+        return None
+
+
 def in_rows(objective, product):
     """What a Jacobian makes of one vector, in blocks of its rows, shape (n_rows, n_outputs)."""
     seen = np.empty((objective.n_rows, objective.shape[0]))
@@ -170,10 +178,14 @@ class ClassicalErrors(Errors):
 
     def variance(self, c, objective):
         along = self._along(c, objective)
+        if along is None:
+            return np.nan
         return along.size(self._fisher(along)) * self._dispersion(along)
 
     def with_effects(self, c, objective, curvature):
         along = self._along(c, objective)
+        if along is None:
+            return np.nan, np.full(objective.n_rows, np.nan)
         fisher, dispersion = self._fisher(along), self._dispersion(along)
         size, left = along.size(fisher), along.seen * along.weight
         # Without the row itself.
@@ -192,8 +204,7 @@ class ClassicalErrors(Errors):
         return size * dispersion, (of_size + size * relative) * dispersion
 
     def _along(self, c, objective):
-        expected = replace(objective, loss=ExpectedCurvature(objective.loss))
-        return Along(expected, hessian_inverse(expected), c)
+        return along_own(c, replace(objective, loss=ExpectedCurvature(objective.loss)))
 
     def _fisher(self, along):
         return along.objective.loss.fisher_weight(along.objective.training_predictor)
@@ -234,7 +245,9 @@ class SandwichErrors(Errors):
         self.power, self.is_corrected = power, is_corrected
 
     def variance(self, c, objective):
-        along = Along(objective, hessian_inverse(objective), c)
+        along = along_own(c, objective)
+        if along is None:
+            return np.nan
         return self._variance(along, self._scores(along), self._factors(along))
 
     def with_effects(self, c, objective, curvature):

@@ -170,6 +170,11 @@ def _check_has_parameters(study, name):
 def _check_has_errors(study, name, errors):
     """Refuse models whose coefficients have no standard errors of a kind."""
     objective, model = study.remover.objective, type(study.model).__name__
+    if study.remover.curvature.is_iterative:
+        raise TypeError(
+            f"{model} has no {name}: standard errors take a factor of the Hessian of "
+            f"{objective.weights.size} parameters, which memory does not hold."
+        )
     loss, is_penalised = objective.loss, bool(np.any(objective.penalty))
     if objective.has_l1 or objective.mask is not None:
         raise TypeError(

@@ -11,17 +11,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..utils._validation import group_labels, label_array
+from ._labels import CutMargin, IsPredicted, LeadMargin, Margin, ProbabilityMargin
 from ._readings import (
-    CutMargin,
-    IsPredicted,
     Lead,
-    LeadMargin,
     LogLosses,
-    Margin,
     OwnLosses,
     Predictions,
     Probabilities,
-    ProbabilityMargin,
     Reading,
     Scores,
     SquaredErrors,
