@@ -44,11 +44,13 @@ class NormalErrors:
     p_value: float
 
     def __str__(self) -> str:
-        sizes = self.estimated_size, self.typical_size, *self.range
-        estimated, typical, low, high = map(_number, sizes)
+        estimated, typical, low, high = map(
+            _number, (self.estimated_size, self.typical_size, *self.range)
+        )
+        draws = "in 9 of 10 draws" if low == high else f"{low} to {high} in 9 of 10 draws"
         return (
             f"By the sum of single rows it takes {estimated}, and with normal errors it would take "
-            f"{typical} ({low} to {high} in 9 of 10 draws, p = {self.p_value:.2g})."
+            f"{typical} ({draws}, p = {self.p_value:.2g})."
         )
 
 
