@@ -11,8 +11,8 @@ gradients and curvature. For each criterion:
 - **share**: the mean share of refits in which a row that is shown stays among the five;
 - **off**: the mean and the largest absolute difference of the shares, in points. Of the mean,
   **chance** is what two such samples of the same models would differ by;
-- **steps**, **refits**: seconds of ``stability()``, and of the refits with the rankings in this
-  criterion. They take turns on the same machine;
+- **steps**, **refits**: seconds of processor time of ``stability()``, and of the refits with the
+  rankings in this criterion, in the same process. Set ``OMP_NUM_THREADS=1``;
 - **ratio**: of these.
 """
 
@@ -76,14 +76,14 @@ def refits(resamplers, explanations, n_resamples, random):
     seconds = dict.fromkeys(shares, 0.0)
     first = next(iter(resamplers.values()))
     for draws in multinomial_draws(first.objective.counts, n_resamples, random):
-        start = time.perf_counter()
+        start = time.process_time()
         model = first.refit(draws)
-        fitted = time.perf_counter() - start
+        fitted = time.process_time() - start
         for name, one in explanations.items():
-            start = time.perf_counter()
+            start = time.process_time()
             prepared = resamplers[name].inverse(model)
             shares[name] += resamplers[name].stays(*prepared, one.indices, one.sign)
-            seconds[name] += fitted + time.perf_counter() - start
+            seconds[name] += fitted + time.process_time() - start
     return {name: share / n_resamples for name, share in shares.items()}, seconds
 
 
@@ -99,9 +99,9 @@ def measure(model, X, y, n_resamples):
     random = np.random.RandomState(1)
     steps, taken = {}, {}
     for name, one in explanations.items():
-        start = time.perf_counter()
+        start = time.process_time()
         steps[name] = one.stability(random_state=0)
-        taken[name] = time.perf_counter() - start
+        taken[name] = time.process_time() - start
     shares, seconds = refits(resamplers, explanations, n_resamples, random)
     for name, share in shares.items():
         off = 100 * np.abs(share - steps[name])

@@ -15,6 +15,8 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
@@ -178,6 +180,20 @@ def test_rows_are_sent_once_and_not_with_the_tasks(dask, monkeypatch):
     assert X.nbytes < sum(scattered) < X.nbytes + vectors + 50_000
     # What is left in a task is the function, not its data.
     assert submitted == [1] * N_WORKERS
+
+
+def test_everything_is_fitted_again_on_workers(dask):
+    X, y = cases.breast_cancer()
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    explainer = RelatIFExplainer(model).fit(X, y)
+    groups = np.where(np.arange(len(X)) < 3, np.arange(len(X)), np.nan)
+    asked = {"order": "retrain", "procedure": "all"}
+    found = explainer.removal_effect(X[:5], y[:5], groups, **asked)
+    with parallel_config(n_jobs=1):
+        expected = explainer.set_params(n_jobs=1).removal_effect(X[:5], y[:5], groups, **asked)
+    assert_allclose(found, expected, atol=1e-12)
+    (model,) = explainer.set_params(n_jobs=None).retrain_without([3], procedure="all")
+    assert model[0].n_samples_seen_ == len(X) - 1
 
 
 def test_rows_of_a_file_are_not_sent(dask, monkeypatch, tmp_path):

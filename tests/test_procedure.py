@@ -399,14 +399,11 @@ def test_held_estimators_of_several_targets(diabetes, kind):
 
 
 def test_held_classifiers_fit_the_same_model(cancer):
-    X, y, X_test, _ = cancer
+    X, y = StandardScaler().fit_transform(cancer[0]), cancer[1]
     fitted = RidgeClassifierCV(alphas=[0.1, 1.0]).fit(X, y)
-    assert_allclose(
-        held(fitted).fit(X, y).decision_function(X_test), fitted.decision_function(X_test)
-    )
-    scaled = StandardScaler().fit_transform(X)
-    fitted = quiet_logistic_cv().fit(scaled, y)
-    again = held(fitted).fit(scaled, y)
+    assert_allclose(held(fitted).fit(X, y).coef_, fitted.coef_, rtol=1e-7)
+    fitted = quiet_logistic_cv().fit(X, y)
+    again = held(fitted).fit(X, y)
     assert_allclose(again.coef_, fitted.coef_, rtol=1e-6)
     assert chosen(fitted)["C"] == again.C
 

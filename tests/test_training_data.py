@@ -28,6 +28,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
+from sklearn_relatif.adapters import Recordings
 from tests import cases
 
 MODEL = LogisticRegression(C=0.5, solver="newton-cholesky", tol=1e-10)
@@ -368,3 +369,10 @@ def test_weights_that_no_fit_can_have_minded_are_refused(model):
     with pytest.raises(ValueError, match="takes no sample_weight in its fit"):
         RelatIFExplainer.from_fitted(model, X, y, np.repeat([1.0, 2.0], 75))
     RelatIFExplainer.from_fitted(model, X, y, np.ones(150))
+
+
+def test_recordings_go_to_workers_empty():
+    seen = Recordings()
+    model = LogisticRegression()
+    seen[model] = None
+    assert not pickle.loads(pickle.dumps(seen))

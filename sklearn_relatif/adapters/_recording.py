@@ -52,6 +52,10 @@ class TrainingData(NamedTuple):
 class Recordings(WeakKeyDictionary[Any, TrainingData]):
     """What reached the ``fit`` of each model that is still there: a search soon drops most."""
 
+    def __reduce__(self):
+        # Workers fit for the folds, whose models are dropped: what reaches them is not asked for.
+        return type(self), ()
+
 
 @contextmanager
 def recording(estimator, seen: Recordings) -> Iterator[None]:

@@ -44,11 +44,13 @@ class NormalErrors:
     p_value: float
 
     def __str__(self) -> str:
-        sizes = self.estimated_size, self.typical_size, *self.range
-        estimated, typical, low, high = map(_number, sizes)
+        estimated, typical, low, high = map(
+            _number, (self.estimated_size, self.typical_size, *self.range)
+        )
+        draws = "in 9 of 10 draws" if low == high else f"{low} to {high} in 9 of 10 draws"
         return (
             f"By the sum of single rows it takes {estimated}, and with normal errors it would take "
-            f"{typical} ({low} to {high} in 9 of 10 draws, p = {self.p_value:.2g})."
+            f"{typical} ({draws}, p = {self.p_value:.2g})."
         )
 
 
@@ -76,8 +78,9 @@ class FragileSet:
     value_after : float or None
         The number of the model trained without the rows, exactly. None: no set was found.
     lower_bound : int or None
-        No set of fewer rows moves the number across the threshold, which is proved. None: nothing
-        is known.
+        No set of fewer rows moves the number across the threshold, which is proved. (Sets without
+        which there is no model, as without all rows of a class, do not count.) None: nothing is
+        known.
     method : {"search", "enumeration"}
         Whether the set was found by searching, or by trying all sets of so many rows.
     normal_errors : NormalErrors or None

@@ -141,7 +141,11 @@ class ProcedureParts:
             numbers = [f"{size[place]:.3g}" for size in sizes]
             lines.append(line([text_of(self.removed[place]), *numbers, *choice], words=[0]))
         headings = ["removed", *self._parts(), *map(_short, self.chosen)]
-        content = paragraph(str(self)) + folded("The removals", table(headings, lines, [0]))
+        n_more = self.n_removals - len(lines)
+        rest = paragraph(f"... and {n_more} more") if n_more > 0 else ""
+        rest += paragraph("Parts are root mean squares over the queries.", "soft")
+        removals = folded("The removals", table(headings, lines, [0]) + rest)
+        content = paragraph(str(self)) + removals
         return box("ProcedureParts", f"{self.n_removals} removals", content)
 
 
