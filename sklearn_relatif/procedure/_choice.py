@@ -17,7 +17,8 @@ Rescored = Callable[[int, int, bool], tuple[float, float, float]]
 def choice(search: Any, scored: Sequence[Scored], rescored: Rescored) -> tuple[int, int]:
     """The candidate that the folds choose, and how many fits of scikit-learn that took.
 
-    While several may be the best, the one of the highest upper bound is fitted.
+    While several may be the best, the one of the highest upper bound is fitted in the fold in which
+    its score is least known.
 
     Parameters
     ----------
@@ -28,19 +29,19 @@ def choice(search: Any, scored: Sequence[Scored], rescored: Rescored) -> tuple[i
         As :data:`Rescored`.
     """
     bounds = np.array(scored)  # (n_folds, value or low or high, n_candidates)
-    fitted = set()
+    n_fits = 0
     while True:
         value, low, high = bounds.transpose(1, 2, 0)
-        lowest, highest = low.mean(axis=1), high.mean(axis=1)
+        lowest, highest, width = low.mean(axis=1), high.mean(axis=1), high - low
         contends = highest >= lowest.max() - ROUNDING
-        is_open = contends & (high > low).any(axis=1)
-        if contends.sum() == 1 or not is_open.any():
+        if contends.sum() == 1 or not width[contends].any():
             scores = np.where(contends[:, None], value, -np.inf)
-            return search.chosen(scores), len(fitted)
-        candidate = int(np.argmax(np.where(is_open, highest, -np.inf)))
-        width = high[candidate] - low[candidate]
+            return search.chosen(scores), n_fits
         # Where nothing else is open, rounding is.
-        is_wide = width > 10 * ROUNDING
-        for fold in np.flatnonzero(is_wide if is_wide.any() else width > 0).tolist():
-            bounds[fold, :, candidate] = rescored(fold, candidate, not is_wide.any())
-            fitted.add((fold, candidate))
+        is_open = width > 10 * ROUNDING
+        to_the_bit = not is_open[contends].any()
+        is_open = (is_open | to_the_bit) & (width > 0) & contends[:, None]
+        candidate = int(np.argmax(np.where(is_open.any(axis=1), highest, -np.inf)))
+        fold = int(np.argmax(np.where(is_open[candidate], width[candidate], -1)))
+        bounds[fold, :, candidate] = rescored(fold, candidate, to_the_bit)
+        n_fits += not to_the_bit

@@ -56,7 +56,8 @@ class Score:
         missed : sequence of ndarray of the same shape
             By how much such fits have missed them with all rows, in each fold.
         """
-        ends = np.array([self.values(loss, y, found) for found in (eta, *(eta + one for one in missed))])
+        found = (eta, *(eta + one for one in missed))
+        ends = np.array([self.values(loss, y, own) for own in found])
         low, high = ends.min(axis=0), ends.max(axis=0)
         reach = CAUTION * (high - low) + self.rounding(ends[0])
         return Scored(ends[0], low - reach, high + reach)
