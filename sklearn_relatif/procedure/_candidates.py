@@ -8,13 +8,14 @@ few steps lead to the optimum; candidates that are slow get a Hessian of their o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ..losses import of_models
+from ..removal import Pairs
 from ._tangents import NotCoveredError
 
 #: Root of twice what the sum of losses may still lack of its minimum, at most. No predictor of a
@@ -22,8 +23,8 @@ from ._tangents import NotCoveredError
 GOAL = 1e-7
 #: The same in folds, where scores need no more.
 GOAL_IN_FOLDS = 1e-4
-#: Steps with the Hessian of all rows, and what each must gain to be worth the next.
-CHEAP_STEPS, GAIN = 6, 0.3
+#: Steps with the Hessian of all rows; what one must gain, and how many in a row need not.
+CHEAP_STEPS, GAIN, MOST_IDLE = 25, 0.5, 3
 #: Bytes of the products of each two columns, which all candidates, outputs and steps share.
 PRODUCT_BYTES = 2**25
 #: Newton steps, and halvings of one.
@@ -175,30 +176,60 @@ def moved(rows: Rows, penalty: np.ndarray, start: Optima, goal: float) -> np.nda
     return tables
 
 
+class At(NamedTuple):
+    """Parameters of some candidates, and the gradients there.
+
+    Attributes
+    ----------
+    weights, gradient : ndarray of shape (n_candidates, n_outputs, n_columns)
+    """
+
+    weights: np.ndarray
+    gradient: np.ndarray
+
+
 def _cheaply(
     rows: Rows, penalty: np.ndarray, start: Optima, goal: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps with the Hessians at the start, and the candidates that they do not suffice for."""
-    tables, before = start.tables.copy(), np.full(len(penalty), np.inf)
-    best = tables.copy()
-    moving, slow = np.arange(len(penalty)), []
+    """Steps by the Hessians at the start, and the candidates that they do not suffice for.
+
+    The gradients on the way correct the Hessians (L-BFGS).
+    """
+
+    def at(tables: np.ndarray, of: np.ndarray) -> At:
+        return At(tables, rows.gradient(rows.predictors(tables)) + penalty[of] * tables)
+
+    tables, slow = start.tables.copy(), []
+    moving, pairs = np.arange(len(penalty)), Pairs()
+    here, best = at(tables, moving), np.full(len(penalty), np.inf)
+    idle = np.zeros(len(penalty), int)
     for _ in range(CHEAP_STEPS):
-        gradient = rows.gradient(rows.predictors(tables[moving])) + penalty[moving] * tables[moving]
-        step = _solve(start.inverses[moving], gradient)
-        lacking = np.sqrt(np.maximum(np.sum(step * gradient, axis=(1, 2)), 0))
-        better = lacking < before[moving]
-        best[moving[better]] = tables[moving[better]]
-        tables[moving] -= step
-        arrived = lacking <= goal
-        gains = lacking <= GAIN * before[moving]
-        before[moving] = lacking
-        slow.append(moving[~arrived & ~gains])
-        moving = moving[~arrived & gains]
+        step = pairs.solve(here.gradient, partial(_solve, start.inverses[moving]))
+        slope = np.sum(step * here.gradient, axis=(1, 2))
+        lacking = np.sqrt(np.maximum(slope, 0))
+        improves = lacking < best
+        idle = np.where(lacking <= GAIN * best, 0, idle + 1)
+        tables[moving[improves]] = here.weights[improves]
+        best = np.minimum(best, lacking)
+        arrives = lacking <= goal
+        tables[moving[arrives]] = (here.weights - step)[arrives]
+        stalls = ~arrives & (idle > MOST_IDLE)
+        slow.append(moving[stalls])
+        stays = ~(arrives | stalls)
+        moving, best, idle, step, here = (
+            moving[stays],
+            best[stays],
+            idle[stays],
+            step[stays],
+            At(here.weights[stays], here.gradient[stays]),
+        )
+        pairs.take(stays)
         if not len(moving):
             break
-    slow_ones = np.concatenate([*slow, moving])
-    tables[slow_ones] = best[slow_ones]
-    return tables, slow_ones
+        there = at(here.weights - step, moving)
+        pairs.add(here, there, np.ones(len(moving), bool))
+        here = there
+    return tables, np.concatenate([*slow, moving])
 
 
 def _newton(rows: Rows, penalty: np.ndarray, tables: np.ndarray, goal: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import predictors
+from ._descent import Pairs, predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -35,6 +35,7 @@ __all__ = [
     "Downdate",
     "ModelsWithout",
     "OwnHessian",
+    "Pairs",
     "Remover",
     "Unlearning",
     "check_rows_are_left",
