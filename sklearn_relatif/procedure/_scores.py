@@ -89,7 +89,7 @@ class Hits(Score):
         own = _predicted(loss, eta) == y[:, None]
         ends = (eta + share * one for one in missed for share in (-CAUTION, 1 + CAUTION))
         hits = np.array([own, *(_predicted(loss, end) == y[:, None] for end in ends)])
-        sure, likely = hits.all(axis=0), hits.any(axis=0)
+        sure, likely = np.all(hits, axis=0), np.any(hits, axis=0)
         return Scored(self.mean(own, y), self.mean(sure, y), self.mean(likely, y))
 
     def rounding(self, value):
