@@ -173,9 +173,9 @@ class FragileSet:
         >>> explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
         >>> frame = explainer.fragility("coef:age").frame()
         >>> frame.columns[:6].tolist()
-        ['row', 'position', 'label', 'prediction', 'row_age', 'row_s1']
-        >>> frame[["row", "label", "row_bmi"]].to_numpy().tolist()
-        [[102.0, 302.0]]
+        ['row', 'position', 'label', 'prediction', 'row_age', 'row_s3']
+        >>> frame[["row", "label", "row_age"]].round(3).to_numpy().tolist()
+        [[102.0, 302.0, -0.093]]
         """
         known: TrainingRows = self.training_rows
         columns: dict[str, Any] = {"row": self.rows, "position": self.positions}
