@@ -350,9 +350,7 @@ def adult_times(path):
         fitted = explainer.estimator_[-1]
         names = list(explainer.estimator_[:-1].get_feature_names_out())
         seconds = time.perf_counter() - start
-        print(
-            f"{type(model).__name__}: {len(y):,} rows, {len(names)} columns; fit {seconds:.1f} s\n"
-        )
+        print(f"{model}: {len(y):,} rows, {len(names)} columns; fit {seconds:.1f} s\n")
         print("| coefficient | before | influences alone | rows | share | after | s | CPU s |")
         print("|---|--:|--:|--:|--:|--:|--:|--:|")
         design = explainer.estimator_[:-1].transform(X)
@@ -361,11 +359,11 @@ def adult_times(path):
             found = explainer.fragility(f"coef:{name}")
             seconds, busy = time.perf_counter() - start, time.process_time() - started
             after = f"{found.value_after:.4f}" if found.found else "none found"
-            alone = ""
+            size, alone = f"{found.size:,}", "–"
             if isinstance(model, LogisticRegression):
                 alone = f"{size_by_influences(design, y, fitted, names.index(name)):,}"
             print(
-                f"| {name.partition('__')[2]} | {found.value_before:.4f} | {alone} | {found.size:,} "
+                f"| {name.partition('__')[2]} | {found.value_before:.4f} | {alone} | {size} "
                 f"| {found.share:.2%} | {after} | {seconds:.1f} | {busy:.1f} |",
                 flush=True,
             )
