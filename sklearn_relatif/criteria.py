@@ -1,4 +1,4 @@
-"""Noun 3: the criterion, which is one scale per training row::
+"""Noun 4: the criterion, which is one scale per training row::
 
     influence        I(t, i)  = g_t^T H^-1 g_i                     Eq. 3, 6
     theta-relative   I(t, i) / || H^-1 g_i ||                      Definition 3.2

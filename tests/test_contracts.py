@@ -31,7 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
-from sklearn_relatif import losses
+from sklearn_relatif import RelatIFExplainer, losses
 from sklearn_relatif.adapters import _registry, adapter_of, reduce_estimator
 from sklearn_relatif.curvature import (
     CURVATURES,
@@ -42,6 +42,7 @@ from sklearn_relatif.curvature import (
     build_curvature,
     prepare_curvature,
 )
+from sklearn_relatif.explainers import study_of
 from sklearn_relatif.losses import (
     BinomialDeviance,
     ComplementaryLogLogLink,
@@ -73,7 +74,24 @@ from sklearn_relatif.losses import (
 )
 from sklearn_relatif.networks import LastLayer
 from sklearn_relatif.objectives import LinearObjective
-from sklearn_relatif.testing import check_adapter, check_curvature, check_loss, check_objective
+from sklearn_relatif.statistics import (
+    METRICS,
+    Difference,
+    MetricOn,
+    ParameterFunction,
+    Statistic,
+    effects_of,
+    metric_of,
+    statistic_of,
+)
+from sklearn_relatif.testing import (
+    check_adapter,
+    check_curvature,
+    check_loss,
+    check_metric,
+    check_objective,
+    check_statistic,
+)
 from tests import cases
 from tests.catalogue import CASES as CATALOGUE
 
@@ -638,3 +656,114 @@ def test_a_curvature_of_another_damping():
     check_curvature(own, objective, "fisher", 0.1)
     with broken("solve gives M"):
         check_curvature(own, objective, "fisher", 0.2)
+
+
+# --- metrics and statistics ------------------------------------------------------------------
+
+OF_NUMBERS = {"mean_squared_error", "r2"}
+OF_GROUPS = {name for name in METRICS if "parity" in name or "equal" in name} | {
+    "cohens_d",
+    "worst_group",
+    "worst_group_accuracy",
+}
+OF_MANY_CLASSES = [
+    "accuracy",
+    "average_precision",
+    "brier",
+    "calibration_error",
+    "log_loss",
+    "mean_loss",
+    "roc_auc",
+    "worst_group",
+    "worst_group_accuracy",
+]
+NAMED = [
+    *(("binary", name) for name in METRICS if name not in OF_NUMBERS),
+    *(("softmax", name) for name in OF_MANY_CLASSES),
+    *(("ridge", name) for name in ("mean_loss", "mean_prediction", "mean_squared_error", "r2")),
+]
+NUMBERS = {
+    "binary": LogisticRegression(tol=1e-10, max_iter=1000),
+    "softmax": LogisticRegression(tol=1e-10, max_iter=1000),
+    "ridge": Ridge(),
+}
+
+
+@cache
+def study_and_rows(kind):
+    """A study of a small model, and its rows with their targets."""
+    X, y = cases.noisy_classes(3 if kind == "softmax" else 2)
+    y = X @ np.arange(X.shape[1]) + y if kind == "ridge" else y
+    return study_of(RelatIFExplainer.from_fitted(NUMBERS[kind].fit(X, y), X, y)), X, y
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMED)
+def test_metrics_by_name(kind, name):
+    study, X, y = study_and_rows(kind)
+    sensitive = np.arange(len(y)) % 2 if name in OF_GROUPS else None
+    metric = metric_of(name.replace("@k", "@7"), study, study.query(X, y), y, sensitive)
+    predictor = study.objective.training_predictor
+    steps = np.random.default_rng(0).normal(size=(len(y), 3, predictor.shape[1]))
+    check_metric(metric, predictor[:, None] + steps, study.objective.loss)
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("asked", ["coefficient", "difference", "metric", "function"])
+def test_statistics(kind, asked):
+    study, X, y = study_and_rows(kind)
+    name = "x1:1" if kind == "softmax" else "x1"
+    requests = {
+        "coefficient": f"coef:{name}",
+        "difference": Difference(f"coef:{name}", f"coef:{name.replace('1', '0', 1)}"),
+        "metric": MetricOn("mean_loss", X[::3], y[::3]),
+        "function": ParameterFunction(lambda table: ((table**2).sum(), 2 * table)),
+    }
+    check_statistic(statistic_of(study, requests[asked]), study.objective)
+
+
+class Doubled(Statistic):
+    """A loss on the training rows whose effects forget the loss of the row itself."""
+
+    name = "doubled"
+
+    def value(self, objective):
+        losses = objective.loss.value(objective.y, objective.training_predictor)
+        return float(objective.sample_weight @ losses)
+
+    def row_effects(self, objective, curvature):
+        rows = objective.rows
+        pull = (rows.unit * rows.norm[:, None] * objective.sample_weight[:, None])[:, None]
+        gradient = objective.jacobian.adjoint(pull)
+        return effects_of(gradient, objective, curvature)
+
+
+def test_a_broken_statistic():
+    study, _, _ = study_and_rows("ridge")
+    with broken("row_effects are minus the derivatives"):
+        check_statistic(Doubled(), study.objective)
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"gradient": lambda own, eta: 2 * eta}, "gradient is the derivative of the value"),
+        ({"bounds": lambda own, *near: np.zeros(3)}, "no value near is further off"),
+        ({"values": lambda own, eta: np.full(eta.shape[1], eta.sum())}, "does not depend on"),
+    ],
+)
+def test_broken_metrics(members, text):
+    study, X, y = study_and_rows("binary")
+    metric = metric_of("log_loss", study, study.query(X, y), y)
+    for name, function in members.items():
+        setattr(metric, name, function.__get__(metric))
+    predictors = np.random.default_rng(0).normal(size=(len(y), 3, 1))
+    with broken(text):
+        check_metric(metric, predictors, study.objective.loss)
+
+
+def test_a_metric_as_an_object_knows_its_rows_itself():
+    study, X, y = study_and_rows("binary")
+    metric = metric_of("log_loss", study, study.query(X, y), y)
+    assert metric_of(metric, study, study.query(X)) is metric
+    with pytest.raises(ValueError, match="A Metric takes predictors only: leave y and sensitive"):
+        metric_of(metric, study, study.query(X, y), y)

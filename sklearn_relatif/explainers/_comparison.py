@@ -29,7 +29,7 @@ class Comparison(Request):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.preprocessing import scale
     >>> from sklearn_relatif import Comparison, RelatIFExplainer
-        >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X, y = load_breast_cancer(return_X_y=True)
     >>> X = scale(X)
     >>> strong = RelatIFExplainer(LogisticRegression(C=0.01)).fit(X[::2], y[::2])
     >>> weak = RelatIFExplainer(LogisticRegression(C=0.1)).fit(X[::2], y[::2])

@@ -22,7 +22,7 @@ from ..removal import (
     told_effects,
 )
 from ..results import RemovalStatistics
-from ..statistics import metric_of
+from ..statistics import Metric, metric_of
 from ..utils._frames import frame_of, labelled, library_of
 from ..utils._validation import check_choice, check_non_negative, check_positive_int, group_labels
 from ._studied import study_of
@@ -205,7 +205,7 @@ class RemovalMixin:
 
     def removal_effect_on(
         self,
-        metric: str | Callable[[np.ndarray], tuple[float, np.ndarray]],
+        metric: str | Callable[[np.ndarray], tuple[float, np.ndarray]] | Metric,
         X: Any,
         y: Any = None,
         groups: Any = None,
@@ -259,10 +259,11 @@ class RemovalMixin:
 
         Parameters
         ----------
-        metric : str or callable
+        metric : str, callable or Metric
             A name, or a function that takes the ``decision_function`` of the model on ``X``, of
             shape (n_queries,) or (n_queries, n_classes), and returns the number and its gradient,
-            of the same shape.
+            of the same shape; or an object of a class of your own, see
+            :class:`~sklearn_relatif.statistics.Metric`.
             An SVC gives the scores of its pairs of classes, as ``decision_function_shape="ovo"``.
             Several models in one give the scores of each, side by side.
             A regressor gives its predictions, those of a transformed target as it was fitted, and

@@ -1,4 +1,4 @@
-"""The removal: what is the model without some of its rows?"""
+"""Noun 5: the removal, which is the model without some of its rows."""
 
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects

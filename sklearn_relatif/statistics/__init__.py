@@ -1,4 +1,4 @@
-"""The statistic: which number of a fitted model is asked for?
+"""Noun 7: the statistic, which is a number of a fitted model; and metrics of its predictions.
 
 Of these, users name one or make one for :meth:`RelatIFExplainer.fragility`.
 
@@ -12,6 +12,17 @@ Of these, users name one or make one for :meth:`RelatIFExplainer.fragility`.
    MetricOn
    GroupGap
    ParameterFunction
+
+And these are what classes of their own are made of:
+
+.. autosummary::
+   :toctree:
+   :nosignatures:
+
+   Statistic
+   Metric
+   MetricOnRows
+   effects_of
 """
 
 from ._base import Metric, MetricOnRows, Statistic, effects_of

@@ -142,11 +142,11 @@ METRICS = (*sorted((*OF_ROWS, *OF_GROUPS)), "precision@k", "recall@k")
 
 
 def metric_of(metric: Any, study: Any, query: Any, y: Any = None, sensitive: Any = None) -> Metric:
-    """A metric by its name, or by what a function makes of scores.
+    """A metric by its name, by what a function makes of scores, or as it is given.
 
     Parameters
     ----------
-    metric : str or callable
+    metric : str, callable or Metric
     study : Study
         Of the model that is judged.
     query : Query
@@ -162,12 +162,11 @@ def metric_of(metric: Any, study: Any, query: Any, y: Any = None, sensitive: Any
     ValueError
         If there is no such metric, or it is not one of such a model, of these targets or groups.
     """
+    if isinstance(metric, Metric):
+        _refuse_known("A Metric takes predictors", y, sensitive)
+        return metric
     if callable(metric):
-        if y is not None or sensitive is not None:
-            raise ValueError(
-                "A function as a metric takes scores only: leave y and sensitive out. What it "
-                "knows of the rows, it knows itself."
-            )
+        _refuse_known("A function as a metric takes scores", y, sensitive)
         return ScoreFunction(metric, study.objective.loss)
     top = TOP.fullmatch(metric) if isinstance(metric, str) else None
     if top is None and metric not in {**OF_ROWS, **OF_GROUPS}:
@@ -184,3 +183,11 @@ def metric_of(metric: Any, study: Any, query: Any, y: Any = None, sensitive: Any
     if top is not None:
         return NamedMetric(metric, *_top_rows(rows, *top.groups()))
     return NamedMetric(metric, *{**OF_ROWS, **OF_GROUPS}[metric](rows))
+
+
+def _refuse_known(what: str, y: Any, sensitive: Any) -> None:
+    """Refuse what a metric of the user's own has no use for."""
+    if y is not None or sensitive is not None:
+        raise ValueError(
+            f"{what} only: leave y and sensitive out. What it knows of the rows, it knows itself."
+        )

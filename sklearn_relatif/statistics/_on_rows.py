@@ -19,7 +19,7 @@ class MetricOn(Request):
 
     Parameters
     ----------
-    metric : str or callable
+    metric : str, callable or Metric
         As of :meth:`RelatIFExplainer.removal_effect_on`: a name such as "log_loss", or a function
         from scores, in the form of ``decision_function``, to a number and its gradient.
     X : array-like or sparse matrix of shape (n_queries, n_features)

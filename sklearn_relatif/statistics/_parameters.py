@@ -41,6 +41,12 @@ class OfTable(Statistic):
     def slope(self, objective):
         return self._gradient(objective) if self.is_linear else None
 
+    def own_features(self, objective):
+        table = objective.score_weights()
+        n_features = table.shape[1] - objective.jacobian.fit_intercept
+        is_used = np.asarray(self.function(table)[1])[:, :n_features].any(axis=0)
+        return np.empty(0, np.intp) if is_used.all() else np.flatnonzero(is_used)
+
     def _gradient(self, objective):
         table = objective.score_weights()
         gradient = np.asarray(self.function(table)[1], dtype=np.float64)
@@ -92,6 +98,9 @@ class Gap(Statistic):
         first, second = self.first.slope(objective), self.second.slope(objective)
         return None if first is None or second is None else first - second
 
+    def own_features(self, objective):
+        return np.union1d(self.first.own_features(objective), self.second.own_features(objective))
+
 
 class Ratio(Statistic):
     """A linear statistic over its standard error: its t-statistic.
@@ -116,3 +125,6 @@ class Ratio(Statistic):
         variance, changes = self.errors.with_effects(gradient, objective, curvature)
         effects = self.statistic.row_effects(objective, curvature)
         return (effects - value * changes / (2 * variance)) / np.sqrt(variance)
+
+    def own_features(self, objective):
+        return self.statistic.own_features(objective)
