@@ -186,6 +186,7 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)
+        check_non_negative("tol", tol)
         study = study_of(self)
         query = study.query(X, y)
         if procedure == "all":
@@ -198,7 +199,6 @@ class RemovalMixin:
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
         removed, name = _removed(study, groups)
-        check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds)
         effect, *bounds = (labelled(part, X, removed, name, "removal_effect") for part in found)
         return (effect, *bounds) if return_bounds else effect
@@ -332,6 +332,7 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)
+        check_non_negative("tol", tol)
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study, query, y, sensitive)
@@ -347,7 +348,6 @@ class RemovalMixin:
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
         removed, name = _removed(study, groups)
-        check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds, of_rows)
         if library is not None:
             found = [
