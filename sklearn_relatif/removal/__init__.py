@@ -20,6 +20,7 @@ from ._effects import (
     removals_of,
     retrain_without,
 )
+from ._existence import has_no_optimum
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
@@ -42,6 +43,7 @@ __all__ = [
     "correlated",
     "estimate_and_truth",
     "estimator_of",
+    "has_no_optimum",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",
