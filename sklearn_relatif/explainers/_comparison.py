@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..statistics import Contest, MetricOn, Request, Statistic
 from ._studied import study_of
 
@@ -48,6 +50,13 @@ class Comparison(Request):
             raise ValueError(
                 f"other was fitted to {n_other} rows, and this model to {n_rows}: both must have "
                 "the same training rows, in the same order."
+            )
+        rows, of_other = study.training_rows, other.training_rows
+        if rows.library == of_other.library and not np.array_equal(rows.index, of_other.index):
+            raise ValueError(
+                "other was fitted to other rows than this model: the labels of their index differ. "
+                "Both must have the same training rows, in the same order; remove the same ones "
+                "from both."
             )
         own, rival = (MetricOn(self.metric, self.X, self.y).of(each) for each in (study, other))
         return Contest(own, rival, other.remover)

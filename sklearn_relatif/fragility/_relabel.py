@@ -84,6 +84,8 @@ class _RelabelSearch:
         if query.n_rows != 1:
             raise ValueError(f"X must hold one row to flip; it has {query.n_rows}.")
         self.features = on_host(query.features)
+        if study.remover.doubt:
+            raise ValueError(study.remover.doubt)
         self.curvature = study.remover.curvature
         objective = study.remover.objective
         self.loss = objective.loss

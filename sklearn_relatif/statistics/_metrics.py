@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._validation import check_choice
-from ._base import Metric
+from ._base import Metric, gradient_of, number_of
 from ._ranking import AveragePrecision, Ranking, RocAuc, TopRows
 from ._readings import Reading
 from ._rows import MetricRows
@@ -46,10 +46,14 @@ class ScoreFunction(Metric):
 
     def values(self, predictors):
         models = predictors.swapaxes(0, 1)
-        return np.array([self.function(self.loss.scores(eta))[0] for eta in models])
+        # A function may write into what it takes.
+        told = [self.function(self.loss.scores(eta).copy()) for eta in models]
+        return np.array([number_of(one, "metric") for one in told])
 
     def gradient(self, predictor):
-        return self.loss.from_scores(self.function(self.loss.scores(predictor))[1])
+        scores = self.loss.scores(predictor)
+        told = self.function(scores.copy())
+        return self.loss.from_scores(gradient_of(told, scores.shape, "metric"))
 
 
 class NamedMetric(Metric):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import Statistic, effects_of
+from ._base import Statistic, effects_of, gradient_of, number_of
 
 
 class OfTable(Statistic):
@@ -32,7 +32,7 @@ class OfTable(Statistic):
         self.name, self.function, self.is_linear = name, function, is_linear
 
     def value(self, objective):
-        return float(self.function(objective.score_weights())[0])
+        return number_of(self.function(objective.score_weights().copy()), self.name)
 
     def row_effects(self, objective, curvature):
         gradient = self._gradient(objective)[None].astype(objective.dtype)
@@ -43,12 +43,8 @@ class OfTable(Statistic):
 
     def _gradient(self, objective):
         table = objective.score_weights()
-        gradient = np.asarray(self.function(table)[1], dtype=np.float64)
-        if gradient.shape != table.shape:
-            raise ValueError(
-                f"The gradient of {self.name} must have the shape {table.shape} of the parameters; "
-                f"got {gradient.shape}."
-            )
+        # A function may write into what it takes.
+        gradient = gradient_of(self.function(table.copy()), table.shape, self.name)
         return objective.parameter_gradient(gradient)
 
 
