@@ -1,11 +1,13 @@
 """The examples run, save only what they are asked to, and print what is true."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 pd = pytest.importorskip("pandas")
 
@@ -13,7 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 CREDIT = EXAMPLES / "data" / "german_credit.csv"
 CENSUS = EXAMPLES / "data" / "adult_sample.csv.gz"
 #: What each example writes unless told where to.
-PICTURES = ["audit_credit.py", "census_income.py", "grid_search_damping.py"]
+PICTURES = ["audit_credit.py", "census_income.py", "decisions.py", "grid_search_damping.py"]
 REPORTS = ["recidivism.py", "text_sms.py"]
 
 
@@ -170,6 +172,28 @@ def test_census_sample_is_as_its_readme_says(run):
     assert len(people) == 6000
     assert people["occupation"].isna().any()
     assert CENSUS.stat().st_size < 200_000
+
+
+def test_decisions_are_those_of_refits(run):
+    names, printed = run("decisions.py")
+    X, progress = names["load_diabetes"](return_X_y=True, as_frame=True, scaled=False)
+    y = np.where(progress > 150, "severe", "mild")
+    X, _, y, _ = names["train_test_split"](X, y, stratify=y, random_state=0)
+    search = names["searched_model"]().fit(X, y)
+    scaler, model = (step for _, step in search.best_estimator_.steps)
+
+    def effects_without(patients):
+        kept = ~X.index.isin(patients)
+        refit = clone(model).set_params(tol=1e-10).fit(scaler.transform(X[kept]), y[kept])
+        return dict(zip(X.columns, refit.coef_[0], strict=True))
+
+    found = re.search(r"Without 5 training rows \(([\d, ]+);.*?to\s(-\S+),", printed, re.S)
+    sugar = effects_without([int(row) for row in found[1].split(", ")])["s6"]
+    assert sugar == pytest.approx(float(found[2]), rel=1e-4) and sugar < 0
+
+    patient = int(re.search(r"1 training row \((\d+)\)", printed)[1])
+    pressure = effects_without([patient])["bp"]
+    assert f"blood pressure: {effects_without([])['bp']:+.3f} with her, {pressure:+.3f}" in printed
 
 
 def test_recidivism_leaves_out_what_tells_the_answer(run, tmp_path):

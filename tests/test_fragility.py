@@ -1,10 +1,13 @@
 """Fragile sets: what was found does cross the threshold, and what is proved is so."""
 
+import pickle
 from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.stats import kstest, mannwhitneyu
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import (
     Lasso,
@@ -16,7 +19,8 @@ from sklearn.linear_model import (
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import scale
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from sklearn.svm import SVC
 
 from sklearn_relatif import RelatIFExplainer
@@ -178,12 +182,56 @@ def test_rows_by_their_labels_with_their_cells():
     y.index = X.index
     found = RelatIFExplainer(LinearRegression()).fit(X, y).fragility("coef:s3")
     assert set(found.rows) == {"patient 169", "patient 382"}
-    frame = found.frame(X)
-    np.testing.assert_array_equal(frame["row"], found.rows)
-    np.testing.assert_array_equal(frame["label"], y[found.rows])
-    np.testing.assert_array_equal(frame["row_bmi"], X.loc[found.rows, "bmi"])
-    assert "patient 169" in found._repr_html_() and "coef:s3 falls from 101" in str(found)
-    assert isinstance(frame, pd.DataFrame)
+    for frame in (found.frame(X), found.frame()):
+        np.testing.assert_array_equal(frame["row"], found.rows)
+        np.testing.assert_array_equal(frame["label"], y[found.rows])
+        for name in X.columns:
+            np.testing.assert_array_equal(frame[f"row_{name}"], X.loc[found.rows, name])
+        assert isinstance(frame, pd.DataFrame)
+    # What the number is about, and where both rows are far from the other patients.
+    assert list(found.frame().columns[4:6]) == ["row_s3", "row_s5"]
+    html = found._repr_html_()
+    assert "patient 169" in html and str(X.loc["patient 169", "s3"]) in html
+    assert "coef:s3 falls from 101" in str(found)
+
+
+def test_cells_of_mixed_tables_stand_by_the_columns_that_features_come_from():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    town = rng.choice(["Ulm", "Bonn", "Jena"], 80)
+    table = pd.DataFrame({"note": "as it is", "height": rng.normal(size=80), "town": town})
+    y = table["height"] + (town == "Ulm") * 0.02 + 0.1 * rng.normal(size=80)
+    prepared = make_column_transformer(
+        (StandardScaler(), ["height"]), (OneHotEncoder(drop=["Bonn"]), ["town"])
+    )
+    explainer = RelatIFExplainer(make_pipeline(prepared, LinearRegression())).fit(table, y)
+    found = explainer.fragility("coef:onehotencoder__town_Ulm")
+    assert list(found.cells) == ["town", "height", "note"]
+    pd.testing.assert_frame_equal(
+        found.frame()[["row_town", "row_height"]].set_axis(["town", "height"], axis=1),
+        table.loc[found.rows, ["town", "height"]].reset_index(drop=True),
+    )
+    # Of a file, the rows are no longer there; whoever has them can pass them.
+    loaded = pickle.loads(pickle.dumps(explainer)).fragility("coef:onehotencoder__town_Ulm")
+    assert not loaded.cells and "row_town" not in loaded.frame()
+    assert "row_town" in loaded.frame(table)
+    assert "Ulm" in found._repr_html_() and "Ulm" not in loaded._repr_html_().split("<table>")[1]
+
+
+def test_cells_of_wide_tables_are_few_and_the_first_matter():
+    rng = np.random.default_rng(0)
+    X = np.where(rng.uniform(size=(60, 200)) < 0.3, rng.normal(size=(60, 200)), 0)
+    X[:4, 150] = 9
+    y = X[:, 5] + rng.normal(size=60)
+    y[:4] += [4, 5, 6, 7]
+    for table in (X, csr_matrix(X)):
+        found = RelatIFExplainer(Ridge(10.0)).fit(table, y).fragility("coef:x150")
+        assert len(found.cells) == 30
+        assert next(iter(found.cells)) == "x150"
+        for name, values in found.cells.items():
+            np.testing.assert_array_equal(values, X[found.positions, int(name[1:])])
+        if table is not X:  # Not those that are zero in all of the rows.
+            assert all(np.any(values) for values in found.cells.values())
 
 
 def test_what_cannot_be_asked():

@@ -279,7 +279,7 @@ def test_labels_that_look_the_same_keep_columns_apart():
 
 def test_the_effects_of_pandas_are_not_copied(by_array, monkeypatch):
     matrix = np.zeros((150, 150))
-    monkeypatch.setattr("sklearn_relatif.explainers._removal.removal_effect", lambda *_: matrix)
+    monkeypatch.setattr("sklearn_relatif.explainers._removal.told_effects", lambda *_: [matrix])
     explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(frame_in("pandas"), Y)
     found = explainer.removal_effect(frame_in("pandas"))
     assert np.shares_memory(found.to_numpy(), matrix)

@@ -27,6 +27,7 @@ from sklearn.preprocessing import (
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.procedure import Shortcut
 from sklearn_relatif.procedure._nodes import take
+from sklearn_relatif.procedure._search import parts_of
 from sklearn_relatif.procedure._steps import chain_of
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -244,7 +245,7 @@ def test_choices_are_those_of_scikit_learn_at_its_own_tolerance(name):
         left = np.delete(np.arange(len(y)), row)
         again = clone(estimator).fit(rows[left], y[left])
         found = shortcut.without(np.array([row]))
-        assert found.candidate == Shortcut.best_of(again)
+        assert found.candidate == parts_of(again).search.best
 
 
 def test_a_search_that_is_not_covered_is_done_by_refits_with_a_word():

@@ -29,6 +29,7 @@ from ._head import linear_head
 from ._last_layer import last_layer_objective
 from ._linear import LinearAdapter, Parameters
 from ._machine_fits import MachineFits
+from ._origins import UNKNOWN, column_origins
 from ._recording import (
     Recordings,
     TrainingData,
@@ -67,6 +68,7 @@ from ._wrappers import (
 )
 
 __all__ = [
+    "UNKNOWN",
     "Adapter",
     "BoundedTargets",
     "ClassTargets",
@@ -83,6 +85,7 @@ __all__ = [
     "TrainingData",
     "adapter_of",
     "chosen",
+    "column_origins",
     "find_adapter",
     "fitted_around",
     "held",

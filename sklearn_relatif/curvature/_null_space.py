@@ -127,7 +127,8 @@ def _gram(objective):
     gram = np.zeros((objective.jacobian.n_columns,) * 2)
     for rows in objective.blocks(objective.jacobian.n_columns):
         counts = objective.sample_weight[rows] > 0
-        x = objective.jacobian.product_block(rows)[counts].astype(np.float64)
+        x = objective.jacobian.product_block(rows)
+        x = (x if counts.all() else x[counts]).astype(np.float64, copy=False)
         product = x.T @ x
         gram += product.toarray() if sparse.issparse(product) else product
     return gram

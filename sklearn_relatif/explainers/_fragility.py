@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..fragility import find_flip_set, find_fragile_set, find_relabel_set
+from ..procedure import Procedure
 from ..results import FlipSet, FragileSet
 from ..utils._validation import check_choice
 from ._studied import study_of
@@ -15,6 +16,9 @@ EDITS = {"remove": find_flip_set, "relabel": find_relabel_set}
 
 class FragilityMixin:
     """Sets of rows that hold a conclusion, for :class:`RelatIFExplainer`."""
+
+    if TYPE_CHECKING:  # Of the explainer.
+        _procedure: Procedure | None
 
     def fragility(
         self, statistic: Any, *, threshold: float = 0.0, max_rows: int | None = None
@@ -82,7 +86,8 @@ class FragilityMixin:
         >>> print(explainer.fragility("coef:age"))
         Without 1 training row (102; 0.23 % of 442) coef:age rises from -10.0099 to 7.6718, past 0.
         """
-        return find_fragile_set(study_of(self), statistic, threshold, max_rows)
+        table = None if self._procedure is None else self._procedure.X
+        return find_fragile_set(study_of(self), statistic, threshold, max_rows, table)
 
     def flip_set(self, X: Any, *, max_size: int = 50, edit: str = "remove") -> FlipSet:
         """Find training rows without which the model would predict another label for a row.

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import procedure as whole
-from ..procedure import PROCEDURES, Asked, Procedure
+from ..procedure import (
+    PROCEDURES,
+    Asked,
+    Procedure,
+    effect_on_losses,
+    effect_on_metric,
+    refit_without,
+    removed_labels,
+)
 from ..removal import (
     CORRELATIONS,
     ORDERS,
@@ -191,16 +198,15 @@ class RemovalMixin:
         if procedure == "all":
             _refuse_bounds(order, return_bounds)
             asked = Asked(study, self._procedure_of_fit(), X, query)
-            effect, parts = whole.removal_effect(asked, groups, order, return_parts)
-            name = "row" if groups is None else "group"
-            removed = whole.removed_labels(asked, groups)
-            effect = labelled(effect, X, removed, name, "removal_effect")
+            effect, parts = effect_on_losses(asked, groups, order, return_parts)
+            removed = removed_labels(asked, groups)
+            effect = labelled(effect, X, removed, _removed_kind(groups), "removal_effect")
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
-        removed, name = _removed(study, groups)
+        removed, kind = _removed(study, groups), _removed_kind(groups)
         check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds)
-        effect, *bounds = (labelled(part, X, removed, name, "removal_effect") for part in found)
+        effect, *bounds = (labelled(part, X, removed, kind, "removal_effect") for part in found)
         return (effect, *bounds) if return_bounds else effect
 
     def removal_effect_on(
@@ -335,26 +341,18 @@ class RemovalMixin:
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study, query, y, sensitive)
-        library = library_of(X)
         if procedure == "all":
             _refuse_bounds(order, return_bounds)
             asked = Asked(study, self._procedure_of_fit(), X, query)
-            effect, parts = whole.removal_effect_on(of_rows, asked, groups, order, return_parts)
-            removed = whole.removed_labels(asked, groups)
-            name = "row" if groups is None else "group"
-            if library is not None:
-                effect = frame_of({"change": effect}, library, "removal_effect_on", removed, name)
+            effect, parts = effect_on_metric(of_rows, asked, groups, order, return_parts)
+            effect = _changes(effect, X, removed_labels(asked, groups), groups)
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
-        removed, name = _removed(study, groups)
+        removed = _removed(study, groups)
         check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds, of_rows)
-        if library is not None:
-            found = [
-                frame_of({"change": part}, library, "removal_effect_on", removed, name)
-                for part in found
-            ]
-        return tuple(found) if return_bounds else found[0]
+        effect, *bounds = (_changes(part, X, removed, groups) for part in found)
+        return (effect, *bounds) if return_bounds else effect
 
     def retrain_without(self, rows: Sequence[Any], *, procedure: str = "model") -> list[Any]:
         """Fitted estimators that training without some of the rows would have given.
@@ -398,7 +396,7 @@ class RemovalMixin:
         check_choice("procedure", procedure, PROCEDURES)
         study = study_of(self)
         if procedure == "all":
-            return whole.retrain_without(study, self._procedure_of_fit(), rows)
+            return refit_without(study, self._procedure_of_fit(), rows)
         return retrain_without(study, rows)
 
     def _procedure_of_fit(self) -> Procedure:
@@ -614,7 +612,21 @@ def _refuse_parts(return_parts: bool) -> None:
         )
 
 
-def _removed(study: Any, groups: Any) -> tuple[np.ndarray, str]:
-    """The labels of what is removed, in the order of removals, and what they are labels of."""
-    index = study.training_rows.index
-    return (index, "row") if groups is None else (group_labels(groups, len(index))[0], "group")
+def _removed(study: Any, groups: Any) -> np.ndarray:
+    """The labels of what is removed, in the order of removals."""
+    index: np.ndarray = study.training_rows.index
+    return index if groups is None else group_labels(groups, len(index))[0]
+
+
+def _removed_kind(groups: Any) -> str:
+    """What these are labels of."""
+    return "row" if groups is None else "group"
+
+
+def _changes(effect: np.ndarray, X: Any, removed: np.ndarray, groups: Any) -> Any:
+    """Effects on a metric as a data frame of the library of the queries; of arrays, as they are."""
+    library = library_of(X)
+    if library is None:
+        return effect
+    kind = _removed_kind(groups)
+    return frame_of({"change": effect}, library, "removal_effect_on", removed, kind)

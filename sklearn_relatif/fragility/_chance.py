@@ -14,6 +14,7 @@ Both the data and the draws are measured by the sum of the effects of single row
 from __future__ import annotations
 
 import numpy as np
+from scipy import linalg
 
 from ..results import NormalErrors
 from ._enumeration import Squares
@@ -21,6 +22,8 @@ from ._question import Question
 
 #: Draws, and how many at a time.
 N_DRAWS, AT_A_TIME = 200, 50
+#: Rows that are sorted beside twice those that are expected.
+SPARE = 100
 #: Numbers of the columns that are held at once.
 MOST_VALUES = 5e7
 #: Share of the largest singular value below which a direction of the columns is rounding.
@@ -56,7 +59,7 @@ def with_normal_errors(question: Question, seed: int = 0) -> NormalErrors | None
         drawn = rng.normal(size=(AT_A_TIME, len(counted)))
         drawn -= (drawn @ basis) @ basis.T
         drawn *= length / np.linalg.norm(drawn, axis=1, keepdims=True)
-        sizes.append(_sizes(pull * (of_columns + drawn), squares.needed))
+        sizes.append(_sizes(pull * (of_columns + drawn), squares.needed, estimate))
     drawn_sizes = np.concatenate(sizes)
     low, typical, high = np.quantile(drawn_sizes, [0.05, 0.5, 0.95], method="nearest")
     as_few = np.count_nonzero(drawn_sizes <= estimate)
@@ -72,18 +75,24 @@ def with_normal_errors(question: Question, seed: int = 0) -> NormalErrors | None
     )
 
 
-def _sizes(gains, needed):
+def _sizes(gains, needed, expected=np.inf):
     """How many of the largest gains of each line make up what is needed, the last one in part.
 
-    More than there are if all of them do not, by the share that they leave.
+    More than there are if all of them do not, by the share that they leave. With twice as many of
+    them sorted as are expected, the others seldom need to be.
     """
+    n_rows, n_sorted = gains.shape[1], 2 * expected + SPARE
+    if n_sorted < n_rows:
+        first = np.partition(-gains, int(n_sorted), axis=1)[:, : int(n_sorted)]
+        if (-first.sum(axis=1) > (1 + ROUNDING) * needed).all():
+            gains = -first
     gains = -np.sort(-gains, axis=1)
     sums = np.cumsum(gains, axis=1)
     most, last = sums.max(axis=1), (sums >= needed).argmax(axis=1)
     line = np.arange(len(gains))
     with np.errstate(divide="ignore", invalid="ignore"):
         sizes = last + 1 - (sums[line, last] - needed) / gains[line, last]
-    return np.where(most >= needed, sizes, gains.shape[1] + (needed - most) / needed)
+    return np.where(most >= needed, sizes, n_rows + (needed - most) / needed)
 
 
 def _span(columns):
@@ -92,5 +101,7 @@ def _span(columns):
     scaled = columns / np.where(lengths > 0, lengths, 1)
     squares, vectors = np.linalg.eigh(scaled.T @ scaled)
     kept = squares > ROUNDING * squares.max()
-    basis, _ = np.linalg.qr(scaled @ (vectors[:, kept] / np.sqrt(squares[kept])))
-    return basis
+    basis = scaled @ (vectors[:, kept] / np.sqrt(squares[kept]))
+    # It is orthonormal but for rounding over the smallest eigenvalue, and then for rounding.
+    factor = linalg.cholesky(basis.T @ basis)
+    return linalg.solve_triangular(factor, basis.T, trans="T").T

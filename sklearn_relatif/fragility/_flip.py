@@ -15,12 +15,10 @@ stopped before it may flip without any row removed.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..jacobians import Gradients
 from ..removal import newton_step, retrain_without
@@ -28,6 +26,7 @@ from ..results import FlipSet
 from ..statistics import Statistic, effects_of
 from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
+from ._label import LabelSearch, refuse_without_labels
 from ._question import Question
 from ._search import Search
 
@@ -41,8 +40,7 @@ SPARE = 8
 
 def find_flip_set(study, X, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
-    if not study.targets.has_classes:
-        raise TypeError(f"{type(study.model).__name__} predicts no label that could flip.")
+    refuse_without_labels(study)
     check_positive_int("max_size", max_size)
     if study.remover.trains_each:
         raise TypeError(
@@ -52,13 +50,7 @@ def find_flip_set(study, X, max_size: int) -> FlipSet:
             "the last layer, by sklearn_relatif.networks.LastLayer or parameters='last_layer'."
         )
     search = _FlipSearch(study, X)
-    rows, limit = np.empty(0, np.intp), max_size
-    for rival in search.rivals():
-        found = search.rows_for(rival, limit)
-        if len(found):
-            rows, limit = found, len(found) - 1
-        if limit == 0:
-            break
+    rows, _ = search.smallest(max_size)
     return search.result(rows, max_size)
 
 
@@ -91,60 +83,30 @@ class Lead(Statistic):
         return jacobian.adjoint(self.direction[None, None])[0]
 
 
-class _FlipSearch:
+class _FlipSearch(LabelSearch):
     """Sets of rows, and what the model without them makes of one query."""
 
     def __init__(self, study, X):
-        self.study, place = study, study.objective.place
-        # Models predict of what they were fitted to, and of rows beside it.
-        self.X = X if place is None else place.put(X)
-        self.classes = study.model.classes_
-        self.query = study.query(X)
-        if self.query.n_rows != 1:
-            raise ValueError(f"X must hold one row to flip; it has {self.query.n_rows}.")
+        super().__init__(study, X)
         self.remover = study.remover
         self.query = self.remover.at_optimum(self.query)
         self.objective = self.remover.objective
-        self.loss = self.objective.loss
         self.is_smooth = self.objective.removal_kind == "smooth"
         # One step on the active set can miss even a single row that flips the label.
         is_exact = not self.is_smooth and self.objective.n_rows <= FEW_ROWS
         is_exact = is_exact or self.remover.obstacle("newton") is not None
         self.order = "retrain" if is_exact else "newton"
         # The model of all rows, trained as those without some of them are.
-        self.eta = self.predictors([np.empty(0, np.intp)])
-        self.label = study.targets.predicted(self.loss, self.eta)[0]
-        if self.label != self.query.y[0]:
-            self.warn_of_another_label()
-
-    def warn_of_another_label(self):
-        given, label = self.classes[[self.query.y[0], self.label]]
-        warnings.warn(
-            f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
-            "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
-            "and a larger max_iter.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
-
-    def rivals(self):
-        """The other classes, nearest first."""
-        others = np.delete(np.arange(len(self.classes)), self.label)
-        return others[np.argsort([self.lead(self.eta, rival)[0] for rival in others])]
-
-    def lead(self, eta, rival):
-        """How far the predicted label leads another, for each of some predictors."""
-        return eta @ self.loss.lead(self.label, rival)
+        self.start_at(self.predictors([np.empty(0, np.intp)]))
 
     def rows_for(self, rival, limit):
-        """At most ``limit`` rows without which the label is not predicted, as few as possible."""
         if self.is_smooth and self.study.targets.cut is None:
             return self.rows_of_lead(rival, limit)
         return self.rows_one_by_one(rival, limit)
 
     def rows_of_lead(self, rival, limit):
         """The same by the search for any number."""
-        lead = Lead(on_host(self.query.features), self.loss.lead(self.label, rival))
+        lead = Lead(on_host(self.query.features), self.direction(rival))
         search = Search(Question(self.study, lead, 0.0), limit)
         search.run()
         return np.empty(0, np.intp) if search.best is None else search.best.rows
@@ -168,8 +130,7 @@ class _FlipSearch:
                 eta = self.eta + shifts[pool]
             best = self.lead(eta, rival).argmin()
             chosen = trials[best]
-            is_predicted = self.study.targets.predicted(self.loss, eta[[best]])[0] != self.label
-            if is_predicted and self.flips([chosen])[0]:
+            if self.predicted(eta[[best]]) != self.label and self.flips([chosen])[0]:
                 break
         # The step may have seen the flip later than retraining does.
         prefixes = [chosen[:size] for size in range(1, len(chosen) + 1)]
@@ -195,7 +156,7 @@ class _FlipSearch:
 
     def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
-        direction = self.loss.lead(self.label, rival)
+        direction = self.direction(rival)
         if shifts is not None:
             return shifts @ direction
         objective = self.objective
@@ -269,9 +230,3 @@ class _FlipSearch:
             probability_predicted=self.probability(self.predictors([rows])),
             probability_after=after,
         )
-
-    def probability(self, eta):
-        """Probability of the predicted label, if there are any probabilities."""
-        if not self.loss.has_probabilities:
-            return None
-        return float(self.loss.probabilities(eta)[0, self.label])

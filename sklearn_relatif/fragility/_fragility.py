@@ -10,6 +10,7 @@ import numpy as np
 from ..results import FragileSet
 from ..statistics import statistic_of
 from ..utils._validation import check_number, check_positive_int
+from ._cells import cells_of
 from ._chance import with_normal_errors
 from ._enumeration import lower_bound
 from ._question import Question
@@ -35,9 +36,13 @@ WAY_OUT = (
 
 
 def find_fragile_set(
-    study: Any, statistic: Any, threshold: float = 0.0, max_rows: int | None = None
+    study: Any,
+    statistic: Any,
+    threshold: float = 0.0,
+    max_rows: int | None = None,
+    table: Any = None,
 ) -> FragileSet:
-    """See :meth:`RelatIFExplainer.fragility`."""
+    """See :meth:`RelatIFExplainer.fragility`; ``table`` is what was given to ``fit``, if known."""
     kind = study.objective.removal_kind
     if kind != "smooth":
         raise TypeError(
@@ -86,4 +91,5 @@ def find_fragile_set(
         method="search" if best is searched else "enumeration",
         value_predicted=question.value_of(question.whole.lead - moved),
         value_after=question.value_of(best.lead),
+        cells=cells_of(study, question.statistic, best.rows, table),
     )

@@ -14,12 +14,10 @@ the least effect first, as long as it still does. What flips is always decided b
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..curvature import hessian_inverse
 from ..jacobians import Gradients
@@ -27,6 +25,7 @@ from ..removal import estimator_of, optimum_near
 from ..results import FlipSet
 from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
+from ._label import LabelSearch, refuse_without_labels
 
 #: Rows by which a set may be too large before it is cut down.
 SPARE = 8
@@ -35,8 +34,7 @@ SPARE = 8
 def find_relabel_set(study: Any, X: Any, max_size: int) -> FlipSet:
     """See :meth:`RelatIFExplainer.flip_set`."""
     name = type(study.model).__name__
-    if not study.targets.has_classes:
-        raise TypeError(f"{name} predicts no label that could flip.")
+    refuse_without_labels(study)
     if study.objective.removal_kind != "smooth" or not study.objective.has_tables:
         raise TypeError(
             f"{name} has no flip sets of other labels: they are looked for along the Hessians of "
@@ -46,13 +44,7 @@ def find_relabel_set(study: Any, X: Any, max_size: int) -> FlipSet:
         )
     check_positive_int("max_size", max_size)
     search = _RelabelSearch(study, X)
-    rows, label, limit = np.empty(0, np.intp), -1, max_size
-    for rival in search.rivals():
-        found = search.rows_for(rival, limit)
-        if len(found):
-            rows, label, limit = found, rival, len(found) - 1
-        if limit == 0:
-            break
+    rows, label = search.smallest(max_size)
     return search.result(rows, label, max_size)
 
 
@@ -73,51 +65,28 @@ class Trained(NamedTuple):
     is_found: bool
 
 
-class _RelabelSearch:
+class _RelabelSearch(LabelSearch):
     """Sets of rows with other labels, and what the model makes of one query."""
 
     def __init__(self, study: Any, X: Any) -> None:
-        self.study, place = study, study.objective.place
-        # Models predict of what they were fitted to, and of rows beside it.
-        self.X = X if place is None else place.put(X)
-        self.classes, query = study.model.classes_, study.query(X)
-        if query.n_rows != 1:
-            raise ValueError(f"X must hold one row to flip; it has {query.n_rows}.")
-        self.features = on_host(query.features)
+        super().__init__(study, X)
         if study.remover.doubt:
             raise ValueError(study.remover.doubt)
-        self.curvature = study.remover.curvature
-        objective = study.remover.objective
-        self.loss = objective.loss
+        self.features = on_host(self.query.features)
+        self.curvature, objective = study.remover.curvature, study.remover.objective
         self.start = Trained(objective, self._predictor(objective), True)
-        self.label = self._predicted(self.start.eta)
+        self.start_at(self.start.eta)
         self.weights = _WeightsOfClasses(study, objective)
-        if self.label != query.y[0]:
-            given, label = self.classes[[query.y[0], self.label]]
-            warnings.warn(
-                f"The model predicts {given!s}, and trained to its optimum {label!s}: that is the "
-                "prediction whose flip is looked for. Fit the model more closely, by a smaller tol "
-                "and a larger max_iter.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def rivals(self) -> np.ndarray:
-        """The other classes, nearest first."""
-        others = np.delete(np.arange(len(self.classes)), self.label)
-        leads = [(self.start.eta @ self.loss.lead(self.label, rival))[0] for rival in others]
-        return others[np.argsort(leads)]
 
     def rows_for(self, rival: int, limit: int) -> np.ndarray:
-        """At most ``limit`` rows that flip the label when they bear the rival's, or none."""
         chosen, model, curvature = np.empty(0, np.intp), self.start, self.curvature
-        while self._predicted(model.eta) == self.label:
+        while self.predicted(model.eta) == self.label:
             if curvature is None:
                 curvature = hessian_inverse(model.objective)
             effect = self._effects(model, curvature, rival, chosen)
             order = np.argsort(effect, kind="stable")
             order = order[effect[order] < 0]
-            reached = np.cumsum(effect[order]) <= -(model.eta @ self._lead(rival))[0] / 2
+            reached = np.cumsum(effect[order]) <= -self.lead(model.eta, rival)[0] / 2
             n_more = 1 + int(np.argmax(reached)) if reached.any() else len(order)
             n_more = min(n_more, limit + SPARE - len(chosen))
             if n_more <= 0:
@@ -151,7 +120,7 @@ class _RelabelSearch:
         """Estimated change of the lead on giving each row the rival's label."""
         objective = model.objective
         jacobian = objective.query_jacobian(self.features)
-        gradient = Gradients(jacobian, self._lead(rival)[None], np.ones(1)).block(slice(None))
+        gradient = Gradients(jacobian, self.direction(rival)[None], np.ones(1)).block(slice(None))
         solved = curvature.solve(gradient.astype(curvature.dtype)).astype(np.float64)
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.shape[1]):
@@ -201,19 +170,6 @@ class _RelabelSearch:
         eta: np.ndarray = objective.predictor(objective.query_jacobian(self.features))
         return eta
 
-    def _predicted(self, eta: np.ndarray) -> int:
-        return int(self.study.targets.predicted(self.loss, eta)[0])
-
-    def _lead(self, rival: int) -> np.ndarray:
-        lead: np.ndarray = self.loss.lead(self.label, rival)
-        return lead
-
-    def _probability(self, eta: np.ndarray) -> float | None:
-        """Probability of the predicted label, if there are any probabilities."""
-        if not self.loss.has_probabilities:
-            return None
-        return float(self.loss.probabilities(eta)[0, self.label])
-
     def _after_step(self, rows: np.ndarray, rival: int) -> np.ndarray:
         """Predictor of the query one step from the optimum with all labels as they are."""
         objective = self.start.objective
@@ -231,7 +187,7 @@ class _RelabelSearch:
             positions=rows,
             max_size=max_size,
             label=classes[self.label],
-            probability_before=self._probability(self.start.eta),
+            probability_before=self.probability(self.start.eta),
             edit="relabel",
             labels_before=classes[y[rows]],
             labels_after=classes[np.full(len(rows), rival)] if len(rows) else classes[:0],
@@ -242,8 +198,8 @@ class _RelabelSearch:
         return replace(
             found,
             new_label=on_host(self._estimator(model).predict(self.X))[0],
-            probability_predicted=self._probability(self._after_step(rows, rival)),
-            probability_after=self._probability(model.eta),
+            probability_predicted=self.probability(self._after_step(rows, rival)),
+            probability_after=self.probability(model.eta),
         )
 
 

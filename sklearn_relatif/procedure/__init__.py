@@ -1,9 +1,9 @@
 """The procedure: what is the model without some rows, if all that ``fit`` does is done again?"""
 
-from ._effects import PROCEDURES, removal_effect, removal_effect_on, removed_labels
+from ._effects import PROCEDURES, effect_on_losses, effect_on_metric, removed_labels
 from ._models import Asked, WholeModels
 from ._procedure import Procedure
-from ._refits import retrain_without
+from ._refits import refit_without
 from ._shortcut import Shortcut
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "Procedure",
     "Shortcut",
     "WholeModels",
-    "removal_effect",
-    "removal_effect_on",
+    "effect_on_losses",
+    "effect_on_metric",
+    "refit_without",
     "removed_labels",
-    "retrain_without",
 ]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import removal
 from ..adapters import positions_of_resampled
 from ..losses import of_models
+from ..removal import removal_effect, removal_effect_on, removals_of
 from ..results import ProcedureParts
 from ..statistics import Metric
 from ..utils._validation import group_labels
@@ -28,7 +28,7 @@ ENGINES: dict[str, Callable[[Asked, Sequence[np.ndarray], bool], WholeModels]] =
 }
 
 
-def removal_effect(
+def effect_on_losses(
     asked: Asked, groups: Any, order: str, with_parts: bool
 ) -> tuple[np.ndarray, ProcedureParts | None]:
     """Change of each query's loss without each row or group, and its parts if asked for.
@@ -55,12 +55,12 @@ def removal_effect(
         return of_models(loss.value, y, after) - loss.value(y, before)[:, None]
 
     def of_model(study: Any, own_groups: Any) -> np.ndarray:
-        return removal.removal_effect(study, asked.query, own_groups, order)
+        return removal_effect(study, asked.query, own_groups, order)
 
     return _effect(asked, groups, order, with_parts, change, of_model)
 
 
-def removal_effect_on(
+def effect_on_metric(
     metric: Metric, asked: Asked, groups: Any, order: str, with_parts: bool
 ) -> tuple[np.ndarray, ProcedureParts | None]:
     """Change of a metric of the queries without each row or group, and its parts if asked for.
@@ -69,7 +69,7 @@ def removal_effect_on(
     ----------
     metric : Metric
     asked, groups, order, with_parts
-        As of :func:`removal_effect`.
+        As of :func:`effect_on_losses`.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def removal_effect_on(
         return metric.values(after) - metric.values(before[:, None])
 
     def of_model(study: Any, own_groups: Any) -> np.ndarray:
-        return removal.removal_effect_on(study, metric, asked.query, own_groups, order)
+        return removal_effect_on(study, metric, asked.query, own_groups, order)
 
     return _effect(asked, groups, order, with_parts, change, of_model)
 
@@ -109,7 +109,7 @@ def _effect(
     of_model: Callable[[Any, Any], np.ndarray],
 ) -> tuple[np.ndarray, ProcedureParts | None]:
     """What a function makes of predictors before and after, and its parts if asked for."""
-    removals = removal.removals_of(groups, asked.procedure.n_rows)
+    removals = removals_of(groups, asked.procedure.n_rows)
     if order not in ENGINES:
         orders = " or ".join(map(repr, ENGINES))
         raise ValueError(f"order={order!r} does not exist with procedure='all'; use {orders}.")

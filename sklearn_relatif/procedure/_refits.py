@@ -60,7 +60,7 @@ class Refitted(NamedTuple):
     chosen: dict[str, Any]
 
 
-def retrain_without(study: Study, procedure: Procedure, rows: Sequence[Any]) -> list[Any]:
+def refit_without(study: Study, procedure: Procedure, rows: Sequence[Any]) -> list[Any]:
     """Whole estimators that ``fit`` gives without some of the rows.
 
     Parameters

@@ -137,29 +137,38 @@ def _log_loss(loss, y, eta):
     return values.reshape(n_rows, n_candidates).mean(axis=0)
 
 
+def _columns(y):
+    """Targets (n_rows, 1, n_targets), beside predictions of candidates."""
+    return np.asarray(y, dtype=np.float64).reshape(len(y), 1, -1)
+
+
+def _errors(loss, y, eta):
+    """Of the predictions, shape (n_rows, n_candidates, n_targets)."""
+    predicted = loss.predict(eta.reshape(-1, eta.shape[2])).reshape(*eta.shape[:2], -1)
+    return predicted - _columns(y)
+
+
 def _squares(loss, y, eta):
-    y = np.asarray(y, dtype=np.float64).reshape(len(y), 1, -1)
-    predicted = loss.predict(eta.reshape(-1, eta.shape[2])).reshape(len(y), eta.shape[1], -1)
-    return np.mean((predicted - y) ** 2, axis=0), np.mean((y - y.mean(axis=0)) ** 2, axis=0)
+    """The mean square of the errors of each target, shape (n_candidates, n_targets)."""
+    return np.mean(_errors(loss, y, eta) ** 2, axis=0)
 
 
 def _r2(loss, y, eta):
-    left, all_of_it = _squares(loss, y, eta)
-    return np.mean(1 - left / all_of_it, axis=1)
+    y = _columns(y)
+    variance = np.mean((y - y.mean(axis=0)) ** 2, axis=0)
+    return np.mean(1 - _squares(loss, y, eta) / variance, axis=1)
 
 
 def _minus_errors(loss, y, eta):
-    y = np.asarray(y, dtype=np.float64).reshape(len(y), 1, -1)
-    predicted = loss.predict(eta.reshape(-1, eta.shape[2])).reshape(len(y), eta.shape[1], -1)
-    return -np.mean(np.abs(predicted - y), axis=(0, 2))
+    return -np.mean(np.abs(_errors(loss, y, eta)), axis=(0, 2))
 
 
 def _minus_squares(loss, y, eta):
-    return -np.mean(_squares(loss, y, eta)[0], axis=1)
+    return -np.mean(_squares(loss, y, eta), axis=1)
 
 
 def _minus_root(loss, y, eta):
-    return -np.mean(np.sqrt(_squares(loss, y, eta)[0]), axis=1)
+    return -np.mean(np.sqrt(_squares(loss, y, eta)), axis=1)
 
 
 ACCURACY, R2 = Hits(), Score(_r2)

@@ -184,12 +184,6 @@ class Shortcut:
         candidate, n_refits = self._choice(left, splits, scored)
         return self._found(left, candidate, n_refits)
 
-    @staticmethod
-    def best_of(fitted: Any) -> int:
-        """The candidate that the search of a fitted estimator has chosen."""
-        search = parts_of(fitted).search
-        return 0 if search is None else search.best
-
     def chosen(self, of_all: dict[str, Any], candidate: int) -> dict[str, Any]:
         """The parameters that the fit has chosen, by those chosen for all rows."""
         search = self.search

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..utils._boxes import box, code_line, folded, line, paragraph, table
+from ..utils._cells import Cells
 from ..utils._frames import check_names, columns_at, frame_of, library_of
 from ..utils._text import clip, short_text, text_of
 from ._training_rows import TrainingRows
 
-#: Rows that a sentence names, and that a notebook lists.
-MAX_NAMED, MAX_LISTED = 10, 100
+#: Rows that a sentence names, and that a notebook lists, with cells of each.
+MAX_NAMED, MAX_LISTED, MAX_CELLS = 10, 100, 8
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,12 @@ class FragileSet:
         not a number that is linear in the parameters.
     training_rows : TrainingRows
         What is known of the training rows; kept by reference.
+    cells : mapping of str to array-like of shape (size,)
+        Cells of the rows in the table that the model was fitted to, by the names of the columns
+        (``x0``, ``x1``, ... where they have none): those first whose coefficients the number is
+        about, then those in which the rows are farthest from the mean of all, in standard
+        deviations; 30 columns at most. Empty if they are not known: a sampler was between the table
+        and the model, the explainer was saved and loaded, or the rows are pictures.
     """
 
     statistic: str
@@ -102,6 +111,7 @@ class FragileSet:
     method: str = "search"
     normal_errors: NormalErrors | None = None
     training_rows: Any = None
+    cells: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> NDArray[Any]:
@@ -130,21 +140,21 @@ class FragileSet:
         return self.found and self.size == self.lower_bound
 
     def frame(self, X_train: Any = None) -> Any:
-        """One line a row, the one that does most first.
+        """One line a row, the one that does most first, with its cells.
 
         Parameters
         ----------
         X_train : data frame, series, array, sparse matrix or list, default=None
-            The training rows in the order of ``fit``, to put their features there. They may have
-            other columns than the model was given.
+            The training rows in the order of ``fit``, to put all of their columns there. They may
+            have others than the model was given. None: `cells`.
 
         Returns
         -------
         data frame
             Of the library of the training rows; pandas if they were arrays. With the columns `row`
             (the user's index label), `position`, `label`, `prediction` and `probability` (the
-            model's, of the row's own label), each only where it is known. Features follow, as
-            ``row_<feature>``.
+            model's, of the row's own label), each only where it is known. Cells follow, as
+            ``row_<column>``, those that matter first.
 
         Raises
         ------
@@ -161,8 +171,11 @@ class FragileSet:
         >>> from sklearn_relatif import RelatIFExplainer
         >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
         >>> explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
-        >>> explainer.fragility("coef:age").frame(X)[["row", "label"]].to_numpy().tolist()
-        [[102.0, 302.0]]
+        >>> frame = explainer.fragility("coef:age").frame()
+        >>> frame.columns[:6].tolist()
+        ['row', 'position', 'label', 'prediction', 'row_age', 'row_s3']
+        >>> frame[["row", "label", "row_age"]].round(3).to_numpy().tolist()
+        [[102.0, 302.0, -0.093]]
         """
         known: TrainingRows = self.training_rows
         columns: dict[str, Any] = {"row": self.rows, "position": self.positions}
@@ -181,6 +194,8 @@ class FragileSet:
             features = columns_at(X_train, self.positions, "row_", library, len(known.index))
             check_names(X_train, self.rows, self.positions, known.library, "X_train")
             columns |= features
+        else:
+            columns |= {f"row_{name}": values for name, values in self.cells.items()}
         return frame_of(columns, library, "FragileSet.frame")
 
     def _repr_html_(self) -> str:
@@ -189,20 +204,37 @@ class FragileSet:
         if self.normal_errors is not None:
             content += paragraph(str(self.normal_errors))
         if self.found:
-            places = zip(self.rows[:MAX_LISTED], self.positions, strict=False)
-            lines = [line([clip(text_of(row)), str(place)], words=[0]) for row, place in places]
-            rows = table(["row", "position in the training data"], lines, [0])
+            rows = self._listed()
             title = (
                 f"The rows ({self.size})"
                 if self.size <= MAX_LISTED
                 else (f"The first {MAX_LISTED} of {self.size} rows")
             )
             content += folded(title, rows)
-            content += code_line("fragile_set.frame(X_train)", "has them with their features.")
+            content += code_line("fragile_set.frame()", "has them as a table.")
             content += code_line(
                 "explainer.retrain_without([fragile_set.positions])", "is the model without them."
             )
         return box("FragileSet", f"of {clip(text_of(self.statistic))}", content)
+
+    def _listed(self) -> str:
+        """A table of the rows, with what is known of them and the cells that matter first."""
+        positions = self.positions[:MAX_LISTED]
+        headings, columns = ["row", "position"], [self.rows[:MAX_LISTED], positions]
+        labels = self.training_rows.labels
+        if labels is not None:
+            headings.append("label")
+            columns.append(labels[positions])
+        texts = [list(map(text_of, column)) for column in columns]
+        n_shown = MAX_CELLS if len(self.cells) > MAX_CELLS + 2 else len(self.cells)
+        for name, values in islice(self.cells.items(), n_shown):
+            cells = Cells(values)
+            headings.append(clip(name))
+            columns.append(np.asarray(values))
+            texts.append([cells.row(place)[0][1] for place in range(len(positions))])
+        words = [0, *(k for k, column in enumerate(columns) if column.dtype.kind not in "biuf")]
+        lines = [line(list(map(clip, row)), words=words) for row in zip(*texts, strict=True)]
+        return table(headings, lines, words)
 
     def __str__(self) -> str:
         name = text_of(self.statistic)

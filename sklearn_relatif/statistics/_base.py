@@ -49,6 +49,10 @@ class Statistic:
         """
         return None
 
+    def own_features(self, objective: Any) -> np.ndarray:
+        """Places of the features whose coefficients it is about; none if it is about no few."""
+        return np.empty(0, np.intp)
+
 
 class Metric:
     """A number of what a model predicts for some rows with known targets.

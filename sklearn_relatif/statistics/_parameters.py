@@ -41,11 +41,18 @@ class OfTable(Statistic):
     def slope(self, objective):
         return self._gradient(objective) if self.is_linear else None
 
-    def _gradient(self, objective):
+    def own_features(self, objective):
         table = objective.score_weights()
+        n_features = table.shape[1] - objective.jacobian.fit_intercept
+        is_used = self._slopes(table)[:, :n_features].any(axis=0)
+        return np.empty(0, np.intp) if is_used.all() else np.flatnonzero(is_used)
+
+    def _gradient(self, objective):
+        return objective.parameter_gradient(self._slopes(objective.score_weights()))
+
+    def _slopes(self, table):
         # A function may write into what it takes.
-        gradient = gradient_of(self.function(table.copy()), table.shape, self.name)
-        return objective.parameter_gradient(gradient)
+        return gradient_of(self.function(table.copy()), table.shape, self.name)
 
 
 def coefficient(name: str, place: tuple[int, int], shape: tuple[int, int]) -> OfTable:
@@ -88,6 +95,9 @@ class Gap(Statistic):
         first, second = self.first.slope(objective), self.second.slope(objective)
         return None if first is None or second is None else first - second
 
+    def own_features(self, objective):
+        return np.union1d(self.first.own_features(objective), self.second.own_features(objective))
+
 
 class Ratio(Statistic):
     """A linear statistic over its standard error: its t-statistic.
@@ -112,3 +122,6 @@ class Ratio(Statistic):
         variance, changes = self.errors.with_effects(gradient, objective, curvature)
         effects = self.statistic.row_effects(objective, curvature)
         return (effects - value * changes / (2 * variance)) / np.sqrt(variance)
+
+    def own_features(self, objective):
+        return self.statistic.own_features(objective)
