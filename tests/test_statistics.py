@@ -573,3 +573,14 @@ def test_models_are_compared_on_the_same_rows(patients):
     same = first.without(5)
     losses = [log_loss(y_test, one.predict_proba(X_test)) for one in (same, second.without(5))]
     assert_allclose(value_of(same, comparison), losses[0] - losses[1], rtol=1e-6)
+
+
+def test_models_that_cannot_be_compared_are_refused(patients):
+    X, y, X_test, y_test = patients
+    explainer = explained(LogisticRegression(**TIGHT), X, y)
+    for other, message in (
+        (explainer.estimator_, "other must be a fitted explainer"),
+        (explained(SVC(), X, y), "other explains a SVC"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            explainer.fragility(Comparison("accuracy", X_test, y_test, other=other))

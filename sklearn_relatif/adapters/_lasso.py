@@ -55,8 +55,8 @@ class ElasticNetAdapter(LinearAdapter):
         return model.alpha, model.l1_ratio
 
 
-class ElasticNetCVAdapter(ElasticNetAdapter):
-    """ElasticNetCV, which searches for both."""
+class ChosenElasticNet:
+    """What a search for the strength of a penalty and its L1 share has chosen."""
 
     def strength(self, model):
         return model.alpha_, model.l1_ratio_
@@ -66,6 +66,20 @@ class ElasticNetCVAdapter(ElasticNetAdapter):
 
     def chosen(self, model):
         return {"alpha": float(model.alpha_), "l1_ratio": float(model.l1_ratio_)}
+
+
+class ChosenLasso(ChosenElasticNet):
+    """What a search for the strength of an L1 penalty has chosen."""
+
+    def strength(self, model):
+        return model.alpha_, 1.0
+
+    def chosen(self, model):
+        return {"alpha": float(model.alpha_)}
+
+
+class ElasticNetCVAdapter(ChosenElasticNet, ElasticNetAdapter):
+    """ElasticNetCV, which searches for both."""
 
     def held(self, model):
         return given(ElasticNet, model, precompute=False, **self.chosen(model))
@@ -78,17 +92,8 @@ class LassoAdapter(ElasticNetAdapter):
         return model.alpha, 1.0
 
 
-class LassoCVAdapter(LassoAdapter):
+class LassoCVAdapter(ChosenLasso, LassoAdapter):
     """LassoCV, which searches for its penalty."""
-
-    def strength(self, model):
-        return model.alpha_, 1.0
-
-    def removal_changes_objective(self, model):
-        return True
-
-    def chosen(self, model):
-        return {"alpha": float(model.alpha_)}
 
     def held(self, model):
         return given(Lasso, model, precompute=False, **self.chosen(model))
@@ -137,33 +142,15 @@ class MultiTaskLassoAdapter(MultiTaskAdapter):
         return model.alpha, 1.0
 
 
-class MultiTaskCVAdapter(MultiTaskAdapter):
+class MultiTaskCVAdapter(ChosenElasticNet, MultiTaskAdapter):
     """MultiTaskElasticNetCV, which searches for its penalty."""
-
-    def strength(self, model):
-        return model.alpha_, model.l1_ratio_
-
-    def removal_changes_objective(self, model):
-        return True
-
-    def chosen(self, model):
-        return {"alpha": float(model.alpha_), "l1_ratio": float(model.l1_ratio_)}
 
     def held(self, model):
         return given(MultiTaskElasticNet, model, **self.chosen(model))
 
 
-class MultiTaskLassoCVAdapter(MultiTaskAdapter):
+class MultiTaskLassoCVAdapter(ChosenLasso, MultiTaskAdapter):
     """MultiTaskLassoCV, which searches for its penalty."""
-
-    def strength(self, model):
-        return model.alpha_, 1.0
-
-    def removal_changes_objective(self, model):
-        return True
-
-    def chosen(self, model):
-        return {"alpha": float(model.alpha_)}
 
     def held(self, model):
         return given(MultiTaskLasso, model, **self.chosen(model))

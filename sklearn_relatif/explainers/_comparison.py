@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..statistics import Contest, MetricOn, Request, Statistic
+from ._fragility import FragilityMixin
 from ._studied import study_of
 
 
@@ -44,7 +45,19 @@ class Comparison(Request):
         self.metric, self.X, self.y, self.other = metric, X, y, other
 
     def of(self, study: Any) -> Statistic:
+        if not isinstance(self.other, FragilityMixin):
+            raise TypeError(
+                "other must be a fitted explainer; got a "
+                f"{type(self.other).__name__}. Use RelatIFExplainer.from_fitted(model, X, y)."
+            )
         other = study_of(self.other)
+        if other.objective.removal_kind != "smooth":
+            raise TypeError(
+                f"other explains a {type(other.model).__name__}, which cannot be compared: both "
+                "must be one linear model with a smooth loss."
+            )
+        if other.remover.doubt:
+            raise ValueError(f"Of other: {other.remover.doubt}")
         n_rows, n_other = study.objective.n_rows, other.objective.n_rows
         if n_rows != n_other:
             raise ValueError(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..utils._boxes import across, box, code_line, line, paragraph, table
 from ..utils._frames import check_names, columns_at, frame_of, library_of
 from ..utils._index import rows_at
-from ..utils._text import clip_apart, short_text, text_of
+from ..utils._text import agreeing, clip_apart, short_text, text_of
 from ._captions import NO_ROWS, query_title, score_meaning, score_text
 from ._display import InfluenceDisplay
 from ._resampler import NoResamples, Resampler
@@ -506,7 +506,7 @@ class Explanation:
 def _caption(explanation: Explanation) -> str:
     """Of what it is, in a line."""
     n_queries = len(explanation)
-    caption = f"{n_queries} {'query' if n_queries == 1 else 'queries'}"
+    caption = f"{n_queries} {agreeing(n_queries, 'query', 'queries')}"
     if explanation.sign is None:
         return f"{caption}: criterion {explanation.criterion}"
     caption = f"{caption}: criterion {explanation.criterion}, sign {explanation.sign}"
@@ -556,7 +556,7 @@ def _query_notes(explanation: Explanation, n_shown: int) -> list[str]:
 def _more(n_hidden: int, one: str, several: str) -> list[str]:
     if n_hidden <= 0:
         return []
-    return [f"... and {n_hidden} more {one if n_hidden == 1 else several}"]
+    return [f"... and {n_hidden} more {agreeing(n_hidden, one, several)}"]
 
 
 def _html_lines(query: Explanation, n_columns: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._boxes import box, code_line, folded, line, paragraph, table
-from ..utils._text import clip, text_of
+from ..utils._text import agreeing, clip, text_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class FlipSet:
         if not self.found:
             return (
                 f"No set of at most {self.max_size} training "
-                f"{'row' if self.max_size == 1 else 'rows'} was found whose {change} would "
+                f"{agreeing(self.max_size, 'row', 'rows')} was found whose {change} would "
                 f"change the predicted label {text_of(self.label)}"
                 f"{_probability(self.probability_before)}."
             )
@@ -99,7 +99,7 @@ class FlipSet:
         rows = ", ".join(names) + (", ..." if self.size > 10 else "")
         which = "Without" if self.edit == "remove" else "With other labels of"
         changed = (
-            f"{which} {self.size} training {'row' if self.size == 1 else 'rows'} ({rows}) the "
+            f"{which} {self.size} training {agreeing(self.size, 'row', 'rows')} ({rows}) the "
             f"model predicts {text_of(self.new_label)} in place of {text_of(self.label)}"
         )
         if self.probability_before is None:

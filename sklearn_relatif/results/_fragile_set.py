@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..utils._boxes import box, code_line, folded, line, paragraph, table
 from ..utils._cells import Cells
 from ..utils._frames import check_names, columns_at, frame_of, library_of
-from ..utils._text import clip, short_text, text_of
+from ..utils._text import agreeing, clip, short_text, text_of
 from ._training_rows import TrainingRows
 
 #: Rows that a sentence names, and that a notebook lists, with cells of each.
@@ -266,4 +266,4 @@ def _number(size: float) -> str:
 
 
 def _rows(number: int) -> str:
-    return f"{number:,} training {'row' if number == 1 else 'rows'}"
+    return f"{number:,} training {agreeing(number, 'row', 'rows')}"

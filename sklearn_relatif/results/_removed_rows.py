@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..utils._boxes import box, folded, line, paragraph, table
 from ..utils._frames import frame_of
-from ..utils._text import clip, text_of
+from ..utils._text import agreeing, clip, text_of
 
 #: Rows that a sentence names, and that a notebook lists.
 MAX_NAMED, MAX_LISTED = 10, 100
@@ -124,9 +124,9 @@ class RemovedRows:
         names += ", ..." if self.n_removed > MAX_NAMED else ""
         names = f"({names}) " if names else ""
         sentences = [
-            f"{self.n_removed} training {_times(self.n_removed, 'row', 'rows')} {names}"
-            f"{_times(self.n_removed, 'has', 'have')} been removed in {self.n_requests} "
-            f"{_times(self.n_requests, 'request', 'requests')}; {self.n_left} are left.",
+            f"{self.n_removed} training {agreeing(self.n_removed, 'row', 'rows')} {names}"
+            f"{agreeing(self.n_removed, 'has', 'have')} been removed in {self.n_requests} "
+            f"{agreeing(self.n_requests, 'request', 'requests')}; {self.n_left} are left.",
             self._reached(),
         ]
         if self.held:
@@ -152,7 +152,3 @@ class RemovedRows:
             f"The model is at the optimum of these: its gradient is {largest:.1g} of the size of "
             "a row's."
         )
-
-
-def _times(number: int, one: str, several: str) -> str:
-    return one if number == 1 else several

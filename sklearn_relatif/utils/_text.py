@@ -150,3 +150,15 @@ def printable(value: Any) -> str:
 
 def _is_shown(letter):
     return letter.isprintable() or letter == "\n" or category(letter) == "Zs"
+
+
+def agreeing(number: int, one: str, several: str) -> str:
+    """The form of a word that agrees with a number.
+
+    Examples
+    --------
+    >>> from sklearn_relatif.utils._text import agreeing
+    >>> [f"{number} {agreeing(number, 'row', 'rows')}" for number in (0, 1, 2)]
+    ['0 rows', '1 row', '2 rows']
+    """
+    return one if number == 1 else several
