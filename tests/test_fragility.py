@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 from scipy.stats import kstest, mannwhitneyu
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import (
     Lasso,
     LinearRegression,
@@ -216,6 +217,14 @@ def test_cells_of_mixed_tables_stand_by_the_columns_that_features_come_from():
     assert not loaded.cells and "row_town" not in loaded.frame()
     assert "row_town" in loaded.frame(table)
     assert "Ulm" in found._repr_html_() and "Ulm" not in loaded._repr_html_().split("<table>")[1]
+
+
+def test_rows_that_are_no_table_have_no_cells():
+    X, y = load_diabetes(return_X_y=True)
+    rows = [{"s3": float(row[6]), "s5": float(row[8])} for row in X]
+    model = make_pipeline(DictVectorizer(sparse=False), LinearRegression())
+    found = RelatIFExplainer(model).fit(rows, y).fragility("coef:s3", threshold=-400.0)
+    assert found.found and not found.cells and len(found.frame()) == found.size
 
 
 def test_cells_of_wide_tables_are_few_and_the_first_matter():

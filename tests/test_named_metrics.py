@@ -608,6 +608,7 @@ def test_what_a_metric_asks_for_and_is_not_there_is_refused_by_its_name():
     explainer = fitted(logistic(), X, y)
     refused(explainer, "f1", X_new, y_new, r"'accuracy'.*'roc_auc'.*'recall@k'; got 'f1'")
     refused(explainer, 3, X_new, y_new, "got 3")
+    refused(explainer, ["roc_auc"], X_new, y_new, r"got \['roc_auc'\]")
     refused(explainer, "recall@k", X_new, y_new, "'recall@100'")
     refused(explainer, "recall@60", X_new, y_new, "first of 60 rows; it takes 1 to 59")
     refused(explainer, "recall@0", X_new, y_new, "1 to 59")
@@ -633,6 +634,48 @@ def test_what_a_metric_asks_for_and_is_not_there_is_refused_by_its_name():
         return scores.mean(), np.full(scores.shape, 1 / len(scores))
 
     refused(explainer, mean, X_new, y_new, "leave y and sensitive out")
+
+
+@pytest.mark.parametrize(
+    ("function", "match"),
+    [
+        (lambda scores: scores.mean(), "must return a pair, the number and its gradient"),
+        (lambda scores: scores, "must return a pair"),
+        (lambda scores: (scores, scores), r"one number; got shape \(60,\)"),
+        (lambda scores: (np.nan, scores), "gives nan"),
+    ],
+)
+def test_functions_that_return_no_number_are_refused(function, match):
+    X, y, X_new, _ = classes(2)
+    for order in ("first", "newton"):
+        refused(fitted(logistic(), X, y), function, X_new, None, match, order=order)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "match"),
+    [
+        (lambda scores: None, "of object"),
+        (lambda scores: np.ones(3), r"shape of its scores, \(60,\); got shape \(3,\)"),
+        (lambda scores: np.full_like(scores, np.inf), "not finite"),
+    ],
+)
+def test_gradients_that_are_none_are_refused_where_they_are_asked_for(gradient, match):
+    X, y, X_new, _ = classes(2)
+    explainer = fitted(logistic(), X, y)
+
+    def mean(scores):
+        return scores.mean(), gradient(scores)
+
+    refused(explainer, mean, X_new, None, match, order="first")
+    assert explainer.removal_effect_on(mean, X_new).shape == (len(X),)
+
+
+def test_options_are_checked_whatever_the_procedure():
+    X, y, X_new, y_new = classes(2)
+    explainer = fitted(logistic(), X, y)
+    for procedure in ("model", "all"):
+        with pytest.raises(ValueError, match="tol must be finite and at least 0; got -1"):
+            explainer.removal_effect(X_new, y_new, procedure=procedure, tol=-1)
 
 
 def test_what_a_model_does_not_have_is_refused_by_the_name_of_the_metric():

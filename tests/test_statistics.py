@@ -550,7 +550,7 @@ def test_metrics_by_functions_have_gradients_of_their_form(patients):
     explainer = explained(LogisticRegression(**TIGHT), X, y)
     for gradient in (np.ones(1), np.ones((len(X_test), 1))):
         metric = MetricOn(lambda scores, given=gradient: (scores.mean(), given), X_test)
-        with pytest.raises(ValueError, match="gradient of metric must have the shape"):
+        with pytest.raises(ValueError, match="gradient"):
             effects_of(explainer, metric)
 
 

@@ -76,6 +76,8 @@ class Targets:
     def shaped(self, labels, warn=False):
         """Labels as an array with an entry a row, or with one column a target."""
         if self.n_columns == 1:
+            if isinstance(labels, np.ndarray) and labels.ndim == 1:
+                return labels
             # Regressors of several targets take one of them as a column too.
             may_be_column = self.are_columns or not self.has_classes
             return column_or_1d(labels, warn=warn and not may_be_column)

@@ -107,7 +107,8 @@ def _steps(estimator):
     wrapper = wrapper_of(estimator)
     if wrapper is None:
         return [estimator]
-    check_is_fitted(estimator, wrapper.fitted)
+    if not hasattr(estimator, wrapper.fitted):  # The check asks for all tags, which takes longer.
+        check_is_fitted(estimator, wrapper.fitted)
     return _steps(getattr(estimator, wrapper.fitted))
 
 
@@ -247,7 +248,7 @@ def model_rows(transformers, model, X):
             X = transformer.transform(X)
         if is_dispatched(X):
             options["dtype"] = [Place.of(X).own_dtype(dtype) for dtype in FLOATS]
-        return validate_data(model, X, **options)
+        return X if _is_valid(model, X) else validate_data(model, X, **options)
     X = StoredRows(X, transformers)
     blocks = (validate_data(model, X.transformed(rows), **options) for rows in X.reads())
     if sparse.issparse(X[:1]):
@@ -255,6 +256,17 @@ def model_rows(transformers, model, X):
     for _ in blocks:
         pass
     return X
+
+
+def _is_valid(model, X):
+    """Whether rows are surely what validation would return as they are, which takes it longer."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in FLOATS or not X.size:
+        return False
+    fitted = vars(model)
+    if fitted.get("n_features_in_") != X.shape[1] or "feature_names_in_" in fitted:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def rebuild(estimator, model):

@@ -193,6 +193,7 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)
+        check_non_negative("tol", tol)
         study = study_of(self)
         query = study.query(X, y)
         if procedure == "all":
@@ -204,7 +205,6 @@ class RemovalMixin:
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
         removed, kind = _removed(study, groups), _removed_kind(groups)
-        check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds)
         effect, *bounds = (labelled(part, X, removed, kind, "removal_effect") for part in found)
         return (effect, *bounds) if return_bounds else effect
@@ -338,6 +338,7 @@ class RemovalMixin:
         """
         check_choice("order", order, ORDERS)
         check_choice("procedure", procedure, PROCEDURES)
+        check_non_negative("tol", tol)
         study = study_of(self)
         query = study.query(X, y)
         of_rows = metric_of(metric, study, query, y, sensitive)
@@ -349,7 +350,6 @@ class RemovalMixin:
             return (effect, parts) if return_parts else effect
         _refuse_parts(return_parts)
         removed = _removed(study, groups)
-        check_non_negative("tol", tol)
         found = told_effects(study, query, groups, order, tol, return_bounds, of_rows)
         effect, *bounds = (_changes(part, X, removed, groups) for part in found)
         return (effect, *bounds) if return_bounds else effect

@@ -25,6 +25,10 @@ def study_of(explainer: Any) -> Study:
         As of the last ``fit``, with ``n_jobs`` and ``verbose`` as they are set now. What is found
         out by asking it, the explainer knows too.
     """
-    check_is_fitted(explainer)
-    explainer._study = explainer._study.under(explainer.n_jobs, explainer.verbose)
-    return explainer._study
+    try:
+        study = explainer._study.under(explainer.n_jobs, explainer.verbose)
+    except AttributeError:  # As of NotFittedError, which says what to do.
+        check_is_fitted(explainer)
+        raise
+    explainer._study = study
+    return study

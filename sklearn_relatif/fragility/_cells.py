@@ -42,13 +42,16 @@ def cells_of(study: Any, statistic: Statistic, rows: np.ndarray, table: Any) -> 
     dict of str to array-like of shape (n_rows,)
         By the names of the columns; ``x0``, ``x1``, ... where they have none. Of sparse tables,
         only columns that are not 0 in all of the rows. Empty if the rows of the table are not those
-        of the model, as after a sampler, or are pictures.
+        of the model, as after a sampler, or are pictures or dicts.
     """
     known = study.training_rows
     table = on_host(table)
     if table is None or not len(rows) or not np.array_equal(row_index(table), known.index):
         return {}
-    cells = Cells(table)
+    try:
+        cells = Cells(table)
+    except TypeError:  # Rows that are no table, such as dicts.
+        return {}
     if cells.row_shape is not None:
         return {}
     far = _how_far(study, statistic, rows)

@@ -213,7 +213,7 @@ class LinearJacobian(FiniteJacobian):
 
     def n_formed(self, n_vectors, n_outputs):
         """Numbers that :meth:`products` forms of each row, besides the products."""
-        if self.is_sparse and not _is_filled(self.X):
+        if n_vectors == 1 or (self.is_sparse and not _is_filled(self.X)):
             return n_vectors * n_outputs
         return self.n_values(n_outputs)
 
@@ -231,7 +231,12 @@ class LinearJacobian(FiniteJacobian):
         return out
 
     def products(self, block, residual, rows):
-        """``block @ gradients.T`` of some rows, without forming those of sparse rows."""
+        """``block @ gradients.T`` of some rows, without forming those of sparse rows, or for one
+        vector only.
+        """
+        if len(block) == 1:
+            projected = self._predictor(block.reshape(-1, self.n_columns), rows)
+            return np.einsum("nk,nk->n", projected, residual)[None]
         if not self.is_sparse:
             return block @ self.gradients(residual, rows).T
         x = self.product_block(rows)

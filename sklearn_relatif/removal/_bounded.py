@@ -38,7 +38,7 @@ def told_effects(
     """
     if with_bounds or order == "auto":
         found = bounded_effects(study, query, groups, order, tol, metric)
-        return list(found[: 1 + with_bounds])
+        return list(found if with_bounds else found[:1])
     return [_effects(study, query, groups, order, metric)]
 
 

@@ -96,7 +96,8 @@ class FragileSet:
         (``x0``, ``x1``, ... where they have none): those first whose coefficients the number is
         about, then those in which the rows are farthest from the mean of all, in standard
         deviations; 30 columns at most. Empty if they are not known: a sampler was between the table
-        and the model, the explainer was saved and loaded, or the rows are pictures.
+        and the model, the explainer was saved and loaded or comes from ``without``, or the rows are
+        pictures or dicts.
     """
 
     statistic: str

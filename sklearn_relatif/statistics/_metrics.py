@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..utils._validation import check_choice
-from ._base import Metric, gradient_of, number_of
+from ._base import Metric
 from ._ranking import AveragePrecision, Ranking, RocAuc, TopRows
 from ._readings import Reading
 from ._rows import MetricRows
@@ -46,14 +47,35 @@ class ScoreFunction(Metric):
 
     def values(self, predictors):
         models = predictors.swapaxes(0, 1)
-        # A function may write into what it takes.
-        told = [self.function(self.loss.scores(eta).copy()) for eta in models]
-        return np.array([number_of(one, "metric") for one in told])
+        return np.array([self._answer(self.loss.scores(eta))[0] for eta in models])
 
     def gradient(self, predictor):
         scores = self.loss.scores(predictor)
-        told = self.function(scores.copy())
-        return self.loss.from_scores(gradient_of(told, scores.shape, "metric"))
+        gradient = np.asarray(self._answer(scores)[1])
+        if gradient.shape != scores.shape or gradient.dtype.kind not in "biuf":
+            raise ValueError(
+                "The gradient that a function as a metric returns must be numbers of the shape of "
+                f"its scores, {scores.shape}; got shape {gradient.shape} of {gradient.dtype}."
+            )
+        if not np.isfinite(gradient).all():
+            raise ValueError("The gradient that the function returns for the model is not finite.")
+        return self.loss.from_scores(gradient)
+
+    def _answer(self, scores: np.ndarray) -> tuple[float, Any]:
+        answer = self.function(scores.copy())  # It may write into them.
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise ValueError(
+                "A function as a metric must return a pair, the number and its gradient in the "
+                f"scores; got {reprlib.repr(answer)}. Metrics that are known go by their names."
+            )
+        number, gradient = answer
+        if np.shape(number) != ():
+            raise ValueError(
+                f"A function as a metric must return one number; got shape {np.shape(number)}."
+            )
+        if not np.isfinite(float(number)):
+            raise ValueError(f"The function gives {number} for the scores of a model, no number.")
+        return float(number), gradient
 
 
 class NamedMetric(Metric):
@@ -173,7 +195,7 @@ def metric_of(metric: Any, study: Any, query: Any, y: Any = None, sensitive: Any
         _refuse_known("A function as a metric takes scores", y, sensitive)
         return ScoreFunction(metric, study.objective.loss)
     top = TOP.fullmatch(metric) if isinstance(metric, str) else None
-    if top is None and metric not in {**OF_ROWS, **OF_GROUPS}:
+    if not isinstance(metric, str) or (top is None and metric not in {**OF_ROWS, **OF_GROUPS}):
         check_choice("metric", metric, METRICS)
         raise ValueError(
             f"k of {metric!r} is a number of rows ('recall@100') or a share ('recall@5%')."

@@ -126,7 +126,8 @@ def _check_rows(jacobian: Any, taken: Any, rows: Any, dense: np.ndarray, toleran
         promise(block.shape[1] == own.n_values(n_outputs), "gradients have n_values numbers")
         if isinstance(some, slice):
             text = "products are inner products with gradients"
-            same(own.products(vectors, residual, some), vectors @ gradients.T, tolerance, text)
+            for few in (vectors, vectors[:1]):
+                same(own.products(few, residual, some), few @ gradients.T, tolerance, text)
             lengths = np.linalg.norm(gradients, axis=1)
             same(own.lengths(block, some), lengths, tolerance, "lengths are those of gradients")
 

@@ -123,7 +123,7 @@ class _SharedLimit:
     def __init__(self):
         self._lock = Lock()
         self._holders = set()
-        #: The libraries, and how many threads each had before.
+        #: The libraries that had several threads before, and how many.
         self._before = []
 
     def hold_while(self, function: Callable[[int], Any]) -> Any:
@@ -148,11 +148,12 @@ class _SharedLimit:
             self._holders.add(holder)
             if not is_first:
                 return 1
-            n_threads = n_blas_threads()
-            self._before = [(library, library.num_threads) for library in _blas_libraries()]
+            before = [(library, library.num_threads) for library in _blas_libraries()]
+            # What has one thread stays as it is: small products are made often.
+            self._before = [(library, n_threads) for library, n_threads in before if n_threads > 1]
             for library, _ in self._before:
                 library.set_num_threads(1)
-            return n_threads
+            return max((n_threads for _, n_threads in before), default=1)
 
     def _drop(self, holder):
         """Undo what :meth:`_take` did or began; nothing if that is done."""
