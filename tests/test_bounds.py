@@ -181,6 +181,24 @@ def test_a_column_that_hardly_varies_is_not_taken_for_one_that_no_row_sees():
     assert (np.abs(effects - expected) <= bounds + error).all()
 
 
+def test_where_rounding_leaves_no_bounds_effects_are_those_of_retraining():
+    """Also where there is no bound of the model of all rows itself."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    y = (X @ [1, -1, 0.5, 1] + rng.logistic(size=400) > 0).astype(int)
+    X[:, 3] = 1 + 1e-4 * X[:, 3]
+    groups = np.arange(400) // 40
+    explainer = RelatIFExplainer(LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)).fit(X, y)
+    exact = explainer.removal_effect(X[:5], y[:5], groups, order="retrain")
+    with pytest.warns(ConvergenceWarning, match="10 of 10 removals exceed tol"):
+        effects, bounds = explainer.removal_effect(
+            X[:5], y[:5], groups, order="auto", return_bounds=True
+        )
+    assert np.isinf(bounds).all()
+    np.testing.assert_allclose(effects, exact, atol=1e-8)
+    assert np.abs(exact).max() > 0.01
+
+
 METRICS = ("log_loss", "brier", "roc_auc", "average_precision", "accuracy", "recall@20")
 
 

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge, RidgeCV
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
@@ -26,7 +27,9 @@ from sklearn.preprocessing import (
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.procedure import Shortcut
+from sklearn_relatif.procedure._choice import choice
 from sklearn_relatif.procedure._nodes import take
+from sklearn_relatif.procedure._scores import Scored, score_of
 from sklearn_relatif.procedure._search import parts_of
 from sklearn_relatif.procedure._steps import chain_of
 
@@ -302,3 +305,47 @@ def test_first_order_without_a_derivative_is_that_of_newton_with_a_word():
         models = explainer.removal_effect_on("log_loss", *given, order="first", procedure="all")
     steps = explainer.removal_effect_on("log_loss", *given, procedure="all")
     np.testing.assert_allclose(models, steps, rtol=0.1)
+
+
+def test_axes_that_turn_without_a_row_are_those_of_refits():
+    # Two pairs of axes with variances so close that they turn among one another.
+    rows = np.random.default_rng(3).normal(size=(90, 5)) * [2.0, 2.0, 1.0, 1.0, 0.1]
+    y = np.digitize(rows[:, 0] + rows[:, 3], [-1, 1])
+    model = make_pipeline(PCA(4), LogisticRegression(C=3.0, **TIGHT))
+    explainer = RelatIFExplainer(model).fit(rows[:80], y[:80])
+    given = rows[80:], y[80:], one_by_one([0, 7, 33, 79], 80)
+    effect = explainer.removal_effect(*given, procedure="all")
+    true = explainer.removal_effect(*given, order="retrain", procedure="all")
+    np.testing.assert_allclose(effect, true, rtol=1e-6, atol=1e-8)
+
+
+def test_predictions_that_are_surely_wrong_score_as_in_scikit_learn():
+    y = np.array([0, 1, 1])
+    model = LogisticRegression(**TIGHT).fit(X[:100, :5], Y[:100])
+    loss = Shortcut(model, X[:100, :5], Y[:100]).loss
+    score = score_of("neg_log_loss", model, loss)
+    eta = np.array([-50.0, -50.0, 3.0])
+    (value,) = score.values(loss, y, eta[:, None, None])
+    assert value == pytest.approx(-log_loss(y, expit(eta)), rel=1e-12)
+
+
+def test_fits_are_asked_for_while_they_can_change_the_choice():
+    class ByMean:
+        @staticmethod
+        def chosen(scores):
+            return int(np.argmax(scores.mean(axis=1)))
+
+    value = np.array([[0.5, 0.8, 0.81], [0.5, 0.8, 0.79]])  # (n_folds, n_candidates)
+    reach = np.array([[0.1, 0.05, 0.1], [0.1, 0.0, 0.01]])
+    scored = [
+        Scored(own, own - width, own + width) for own, width in zip(value, reach, strict=True)
+    ]
+    asked = []
+
+    def rescored(fold, candidate, to_the_bit):
+        asked.append((fold, candidate))
+        return (value[fold, candidate] - 0.09 * (candidate == 2),) * 3
+
+    # The third may be better, until it is fitted where least is known of it.
+    assert choice(ByMean, scored, rescored) == (1, 1)
+    assert asked == [(0, 2)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import sparse
+from scipy import optimize, sparse
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -18,8 +18,17 @@ from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.curvature import _memory, build_curvature
 from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.optimality import lacks_optimum
-from sklearn_relatif.removal import OwnHessian, _batches, newton_step, polish, retrain
+from sklearn_relatif.removal import (
+    OwnHessian,
+    _batches,
+    has_no_optimum,
+    newton_step,
+    polish,
+    retrain,
+    without,
+)
 from sklearn_relatif.removal import _retraining as retraining
+from sklearn_relatif.removal._existence import FAR, are_endless
 from tests import cases, reference
 
 pytestmark = [
@@ -431,3 +440,33 @@ def test_classes_that_hardly_overlap(overlap):
     assert not lacks_optimum(objective)
     free = replace(objective, penalty=np.zeros((1, 2)), weights=np.zeros((1, 2)))
     assert lacks_optimum(free) == (overlap <= 0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_an_optimum_that_is_proved_nearby_asks_no_linear_program(n_classes, monkeypatch):
+    """Where predictors are so large that the model may only have been stopped."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(2.5, size=(300, 3))
+    score = 3 * X.sum(axis=1) + rng.logistic(size=300)
+    y = np.digitize(score, [0] if n_classes == 2 else [-4, 4])
+    objective = reduce_estimator(logistic(np.inf).fit(X, y), X, y, np.ones(300))
+    groups = [np.array([row]) for row in np.argsort(-np.abs(X).max(axis=1))[:10]]
+    groups.append(np.flatnonzero(np.abs(X).max(axis=1) > 8))
+    expected = [lacks_optimum(without(objective, rows)) for rows in groups]
+    weights = retrain(objective, groups).weights
+    polished = replace(objective, weights=polish(objective))
+    assert np.abs(polished.training_predictor).max() > FAR
+    monkeypatch.setattr(optimize, "linprog", None)
+    assert not any(expected)
+    assert not has_no_optimum(polished)
+    assert are_endless(polished, groups, weights).tolist() == expected
+
+
+def test_nothing_is_proved_of_models_that_only_stopped():
+    """Wherever on the way to infinity that is, down to where their slopes are rounding."""
+    X, y = nearly_separable()
+    objective = reduce_estimator(logistic(np.inf).fit(X, y), X, y, np.ones(len(y)))
+    groups, polished = [np.array([3])] * 40, replace(objective, weights=polish(objective))
+    scales = np.geomspace(1, 400, len(groups))
+    tables = scales[:, None, None] * np.array([[[1.0, 0.7]]])
+    assert are_endless(polished, groups, tables).all()

@@ -247,7 +247,8 @@ class LogLoss(MarginLoss):
         return -expit(-margin)
 
     def bend(self, margin: np.ndarray) -> np.ndarray:
-        return expit(margin) * expit(-margin)
+        odds = np.exp(-np.abs(margin))
+        return odds / (1 + odds) ** 2
 
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual.
@@ -256,6 +257,8 @@ class LogLoss(MarginLoss):
         residual itself underflows.
         """
         signs = self._signs(y, eta)
+        if self.n_outputs == 1:
+            return expit(-signs * eta)[:, 0], -signs
         log_slope = -np.logaddexp(0, signs * eta)
         largest = log_slope.max(axis=1, keepdims=True)
         length, unit = polar(-signs * np.exp(log_slope - largest))

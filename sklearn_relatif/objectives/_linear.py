@@ -146,7 +146,7 @@ class LinearObjective(Objective):
 
         def direct(rows):
             weight = None if self.output_weight is None else self.output_weight[rows]
-            norm[rows], unit[rows] = self._direction(self.y[rows], eta[rows], weight)
+            norm[rows], unit[rows] = self.direction(self.y[rows], eta[rows], weight)
 
         for_each(direct, value_blocks(n_rows, n_outputs))
         absent = self.sample_weight == 0
@@ -154,7 +154,7 @@ class LinearObjective(Objective):
         norm[absent] = 0
         return Gradients(self.jacobian, unit, norm)
 
-    def _direction(self, y, eta, output_weight):
+    def direction(self, y, eta, output_weight):
         """Norms and unit vectors of the residuals of rows with some weights by output."""
         norm, unit = self.loss.direction(y, eta)
         if output_weight is None:
@@ -166,7 +166,7 @@ class LinearObjective(Objective):
     def loss_rows(self, jacobian: LinearJacobian, y) -> Gradients:
         """Unit gradients of the losses of any rows, as training rows of labels ``y`` have them."""
         weight = None if self.output_weight is None else self._weight_of_classes[y]
-        return self._gradient_rows(jacobian, *self._direction(y, self.predictor(jacobian), weight))
+        return self._gradient_rows(jacobian, *self.direction(y, self.predictor(jacobian), weight))
 
     @cached_property
     def _weight_of_classes(self):

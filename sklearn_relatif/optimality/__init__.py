@@ -2,7 +2,7 @@
 
 from ._causes import in_standard_errors, is_at_optimum, warn_if_far, warn_if_not_optimal
 from ._distance import LIMIT, distance_to_optimum, inverse_forms
-from ._separability import lacks_optimum, may_lack_optimum, no_optimum
+from ._separability import lacks_optimum, may_lack_optimum, no_optimum, takes_program
 
 __all__ = [
     "LIMIT",
@@ -13,6 +13,7 @@ __all__ = [
     "lacks_optimum",
     "may_lack_optimum",
     "no_optimum",
+    "takes_program",
     "warn_if_far",
     "warn_if_not_optimal",
 ]

@@ -69,6 +69,20 @@ def may_lack_optimum(objective) -> bool:
     return bool(is_free and objective.loss.endless_margins())
 
 
+def takes_program(objective) -> bool:
+    """Whether :func:`lacks_optimum` may have to solve a linear program, which takes a second."""
+    n_rows = np.count_nonzero(objective.sample_weight)
+    return may_lack_optimum(objective) and any(
+        _n_numbers(objective, n_rows, leads) <= MOST_NUMBERS
+        for _, leads in objective.loss.endless_margins()
+    )
+
+
+def _n_numbers(objective, n_rows, leads):
+    """Size of the linear program."""
+    return n_rows * leads[0].size * objective.shape[1]
+
+
 def _unpenalised(objective):
     free = (objective.penalty == 0) & np.broadcast_to(objective.slope == 0, objective.shape)
     return free if objective.mask is None else free & (objective.mask > 0)
@@ -86,7 +100,7 @@ def _tells_apart(objective, rows, outputs, leads, free):
     eta = objective.training_predictor[rows][:, outputs]
     if free.all() and np.einsum("nmk,nk->nm", own, eta).min() > APART:
         return True
-    if own.size * objective.shape[1] > MOST_NUMBERS:
+    if _n_numbers(objective, len(rows), leads) > MOST_NUMBERS:
         return False
     x = objective.jacobian.dense_block(rows).astype(np.float64, copy=False)
     x /= np.where(x.any(axis=0), np.abs(x).max(axis=0), 1)

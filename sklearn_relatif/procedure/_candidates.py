@@ -8,11 +8,14 @@ few steps lead to the optimum; candidates that are slow get a Hessian of their o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from ..losses import of_models
+from ..removal import Pairs
 from ._tangents import NotCoveredError
 
 #: Root of twice what the sum of losses may still lack of its minimum, at most. No predictor of a
@@ -20,8 +23,10 @@ from ._tangents import NotCoveredError
 GOAL = 1e-7
 #: The same in folds, where scores need no more.
 GOAL_IN_FOLDS = 1e-4
-#: Steps with the Hessian of all rows, and what each must gain to be worth the next.
-CHEAP_STEPS, GAIN = 6, 0.3
+#: Steps with the Hessian of all rows; what one must gain, and how many in a row need not.
+CHEAP_STEPS, GAIN, MOST_IDLE = 25, 0.5, 3
+#: Bytes of the products of each two columns, which all candidates, outputs and steps share.
+PRODUCT_BYTES = 2**25
 #: Newton steps, and halvings of one.
 NEWTON_STEPS, HALVINGS = 40, 12
 
@@ -59,19 +64,37 @@ class Rows:
         """The summed loss, shape (n_candidates,)."""
         return self.weight @ of_models(self.loss.value, self.y, eta)
 
-    def hessian(self, eta: np.ndarray) -> np.ndarray:
-        """Of the summed loss by one candidate's predictor (n_rows, n_outputs), in blocks."""
-        bend = self.loss.second_derivative(self.y, eta)
+    def hessians(self, eta: np.ndarray) -> np.ndarray:
+        """Of the summed loss, in blocks, shape (n_candidates, n_blocks, size, size)."""
+        n_rows, n_candidates, n_outputs = eta.shape
+        n_columns = self.features.shape[1]
+        bend = self.loss.second_derivative(self._repeated(n_candidates), eta.reshape(-1, n_outputs))
+        outputs = np.tril_indices(n_outputs)
+        couples = bend.ndim == 3
+        if couples:
+            bend = bend[:, outputs[0], outputs[1]]
+        bend = bend.reshape(n_rows, -1) * self.weight[:, None]
+        of_columns = self._sums_of_products(bend)
+        if not couples:
+            return of_columns.reshape(n_candidates, n_outputs, n_columns, n_columns)
+        of_columns = of_columns.reshape(n_candidates, -1, n_columns, n_columns)
+        whole = np.empty((n_candidates, n_outputs, n_columns, n_outputs, n_columns))
+        for part, (k, m) in enumerate(zip(*outputs, strict=True)):
+            whole[:, k, :, m] = whole[:, m, :, k] = of_columns[:, part]
+        return whole.reshape(n_candidates, 1, n_outputs * n_columns, -1)
+
+    def _sums_of_products(self, weights: np.ndarray) -> np.ndarray:
+        """``X^T diag(w) X`` for each column of weights (n_rows, n)."""
+        x, n_columns = self.features, self.features.shape[1]
+        if 8 * x.size * n_columns > PRODUCT_BYTES:
+            return np.stack([(x * own[:, None]).T @ x for own in weights.T])
+        return (weights.T @ self._products).reshape(-1, n_columns, n_columns)
+
+    @cached_property
+    def _products(self) -> np.ndarray:
+        """Those of each two columns of a row, shape (n_rows, n_columns ** 2)."""
         x = self.features
-        if bend.ndim == 2:
-            return np.stack([(x * (self.weight * own)[:, None]).T @ x for own in bend.T])
-        n_outputs, n_columns = bend.shape[1], x.shape[1]
-        whole = np.empty((n_outputs, n_columns, n_outputs, n_columns))
-        for k in range(n_outputs):
-            for m in range(k + 1):
-                part = (x * (self.weight * bend[:, k, m])[:, None]).T @ x
-                whole[k, :, m], whole[m, :, k] = part, part.T
-        return whole.reshape(1, n_outputs * n_columns, -1)
+        return (x[:, :, None] * x[:, None]).reshape(len(x), -1)
 
     def _repeated(self, n_candidates: int) -> np.ndarray:
         return np.repeat(self.y, n_candidates, axis=0)
@@ -101,109 +124,174 @@ class Optima:
         return Optima(self.tables[candidates], self.inverses[candidates])
 
 
-def minimise(
-    rows: Rows, penalty: np.ndarray, start: Optima | None = None, goal: float = GOAL
-) -> Optima:
-    """Parameters of each candidate at its optimum.
+def optima_of(rows: Rows, penalty: np.ndarray) -> Optima:
+    """The optimum of each candidate, from nothing.
 
     Parameters
     ----------
     rows : Rows
     penalty : ndarray of shape (n_candidates, n_outputs, n_columns)
         ``Lambda`` of each, in the sum form.
-    start : Optima or None
-        Of the same candidates with other rows.
-    goal : float
 
     Raises
     ------
     NotCoveredError
         If a candidate has no optimum, or none is found.
     """
-    n_candidates = len(penalty)
-    if start is None:
-        tables = np.zeros(penalty.shape)
-        inverses: list[Any] = [None] * n_candidates
-        slow = np.arange(n_candidates)
-    else:
-        tables, slow = _cheaply(rows, penalty, start, goal)
-        inverses = list(start.inverses)
-    for candidate in slow.tolist():
-        own = rows, penalty[candidate]
+    tables = _newton(rows, penalty, np.zeros(penalty.shape), GOAL)
+    factors = _factors(rows.hessians(rows.predictors(tables)), penalty)
+    eye = np.eye(factors[0][0][0].shape[0])
+    inverses = [[cho_solve(block, eye, check_finite=False) for block in own] for own in factors]
+    return Optima(tables, np.array(inverses))
+
+
+def moved(rows: Rows, penalty: np.ndarray, start: Optima, goal: float) -> np.ndarray:
+    """The optimum of each candidate, from where it was with other rows.
+
+    Parameters
+    ----------
+    rows, penalty
+        As of :func:`optima_of`.
+    start : Optima
+        Of the same candidates.
+    goal : float
+
+    Returns
+    -------
+    ndarray of shape (n_candidates, n_outputs, n_columns)
+
+    Raises
+    ------
+    NotCoveredError
+        As of :func:`optima_of`.
+    """
+    if start.tables.shape != penalty.shape:  # There are other columns.
+        return _newton(rows, penalty, np.zeros(penalty.shape), goal)
+    tables, slow = _cheaply(rows, penalty, start, goal)
+    if len(slow):
         try:
-            found = _newton(*own, tables[candidate], goal)
+            tables[slow] = _newton(rows, penalty[slow], tables[slow], goal)
         except NotCoveredError:  # From zero, Newton steps are never far from where losses bend.
-            found = _newton(*own, np.zeros_like(tables[candidate]), goal)
-        tables[candidate], inverses[candidate] = found
-    return Optima(tables, np.stack(inverses))
+            tables[slow] = _newton(rows, penalty[slow], np.zeros_like(tables[slow]), goal)
+    return tables
+
+
+class At(NamedTuple):
+    """Parameters of some candidates, and the gradients there.
+
+    Attributes
+    ----------
+    weights, gradient : ndarray of shape (n_candidates, n_outputs, n_columns)
+    """
+
+    weights: np.ndarray
+    gradient: np.ndarray
 
 
 def _cheaply(
     rows: Rows, penalty: np.ndarray, start: Optima, goal: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps with the Hessians at the start, and the candidates that they do not suffice for."""
-    tables, before = start.tables.copy(), np.full(len(penalty), np.inf)
-    best = tables.copy()
-    moving, slow = np.arange(len(penalty)), []
+    """Steps by the Hessians at the start, and the candidates that they do not suffice for.
+
+    The gradients on the way correct the Hessians (L-BFGS).
+    """
+
+    def at(tables: np.ndarray, of: np.ndarray) -> At:
+        return At(tables, rows.gradient(rows.predictors(tables)) + penalty[of] * tables)
+
+    tables, slow = start.tables.copy(), []
+    moving, pairs = np.arange(len(penalty)), Pairs()
+    here, best = at(tables, moving), np.full(len(penalty), np.inf)
+    idle = np.zeros(len(penalty), int)
     for _ in range(CHEAP_STEPS):
-        gradient = rows.gradient(rows.predictors(tables[moving])) + penalty[moving] * tables[moving]
-        step = _solve(start.inverses[moving], gradient)
-        lacking = np.sqrt(np.maximum(np.sum(step * gradient, axis=(1, 2)), 0))
-        better = lacking < before[moving]
-        best[moving[better]] = tables[moving[better]]
-        tables[moving] -= step
-        arrived = lacking <= goal
-        gains = lacking <= GAIN * before[moving]
-        before[moving] = lacking
-        slow.append(moving[~arrived & ~gains])
-        moving = moving[~arrived & gains]
+        step = pairs.solve(here.gradient, partial(_solve, start.inverses[moving]))
+        slope = np.sum(step * here.gradient, axis=(1, 2))
+        lacking = np.sqrt(np.maximum(slope, 0))
+        improves = lacking < best
+        idle = np.where(lacking <= GAIN * best, 0, idle + 1)
+        tables[moving[improves]] = here.weights[improves]
+        best = np.minimum(best, lacking)
+        arrives = lacking <= goal
+        tables[moving[arrives]] = (here.weights - step)[arrives]
+        stalls = ~arrives & (idle > MOST_IDLE)
+        slow.append(moving[stalls])
+        stays = ~(arrives | stalls)
+        moving, best, idle, step, here = (
+            moving[stays],
+            best[stays],
+            idle[stays],
+            step[stays],
+            At(here.weights[stays], here.gradient[stays]),
+        )
+        pairs.take(stays)
         if not len(moving):
             break
-    slow_ones = np.concatenate([*slow, moving])
-    tables[slow_ones] = best[slow_ones]
-    return tables, slow_ones
+        there = at(here.weights - step, moving)
+        pairs.add(here, there, np.ones(len(moving), bool))
+        here = there
+    return tables, np.concatenate([*slow, moving])
 
 
-def _newton(
-    rows: Rows, penalty: np.ndarray, table: np.ndarray, goal: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """One candidate's optimum by Newton steps with its own Hessians, and the last inverse."""
-    eta = rows.predictors(table[None])
+def _newton(rows: Rows, penalty: np.ndarray, tables: np.ndarray, goal: float) -> np.ndarray:
+    """The optimum of each candidate by Newton steps with Hessians of its own."""
+    tables, moving = tables.copy(), np.arange(len(tables))
+    eta = rows.predictors(tables)
     for _ in range(NEWTON_STEPS):
-        inverse = _inverse(rows.hessian(eta[:, 0]), penalty)
-        gradient = rows.gradient(eta)[0] + penalty * table
-        step = _solve(inverse[None], gradient[None])[0]
-        slope = float(np.sum(step * gradient))
-        if not slope > goal**2:
-            return table - step, inverse
-        table, eta = _descended(rows, penalty, table, eta, step, slope)
+        own, lam = tables[moving], penalty[moving]
+        gradient = rows.gradient(eta) + lam * own
+        step = _newton_steps(rows.hessians(eta), lam, gradient)
+        slope = np.sum(step * gradient, axis=(1, 2))
+        arrives = ~(slope > goal**2)
+        tables[moving[arrives]] -= step[arrives]
+        moving = moving[~arrives]
+        if not len(moving):
+            return tables
+        here = own[~arrives], eta[:, ~arrives]
+        tables[moving], eta = _descended(rows, lam[~arrives], here, step[~arrives], slope[~arrives])
     raise NotCoveredError("a candidate has no optimum, or none was found")
 
 
-def _descended(rows, penalty, table, eta, step, slope):
-    """The parameters some way along a step, where the objective is less."""
-    value = rows.value(eta)[0] + np.sum(penalty * table**2) / 2
-    change = rows.predictors(step[None])
-    for halving in range(HALVINGS):
-        share = 0.5**halving
-        tried, at = table - share * step, eta - share * change
-        after = rows.value(at)[0] + np.sum(penalty * tried**2) / 2
-        # Near the optimum a difference of values is rounding.
-        if after <= value - 1e-4 * share * slope or slope < 1e-8 * abs(value):
-            return tried, at
+def _descended(rows, penalty, here, steps, slopes):
+    """Parameters and predictors some way along steps, where each objective is less."""
+    tables, eta = here
+
+    def value(tables, eta, of):
+        return rows.value(eta) + np.sum(penalty[of] * tables**2, axis=(1, 2)) / 2
+
+    before, changes = value(tables, eta, slice(None)), rows.predictors(steps)
+    shares, open_ones = np.ones(len(tables)), np.arange(len(tables))
+    # Near the optimum a difference of values is rounding.
+    is_near = slopes < 1e-8 * np.abs(before)
+    for _ in range(HALVINGS):
+        share = shares[open_ones][:, None]
+        tried = tables[open_ones] - share[:, None] * steps[open_ones]
+        after = value(tried, eta[:, open_ones] - share * changes[:, open_ones], open_ones)
+        least = before[open_ones] - 1e-4 * share[:, 0] * slopes[open_ones]
+        open_ones = open_ones[~((after <= least) | is_near[open_ones])]
+        if not len(open_ones):
+            return tables - shares[:, None, None] * steps, eta - shares[:, None] * changes
+        shares[open_ones] /= 2
     raise NotCoveredError("a candidate has no optimum, or none was found")
 
 
-def _inverse(hessian: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Inverse of a Hessian in blocks, with the penalty."""
-    n_blocks, size = hessian.shape[:2]
-    hessian[:, np.arange(size), np.arange(size)] += penalty.reshape(n_blocks, size)
+def _newton_steps(hessians: np.ndarray, penalty: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Hessians with the penalty, inverted, times the gradients."""
+    flat = gradients.reshape(*hessians.shape[:2], -1)
+    steps = [
+        [cho_solve(*pair, check_finite=False) for pair in zip(*both, strict=True)]
+        for both in zip(_factors(hessians, penalty), flat, strict=True)
+    ]
+    return np.reshape(steps, gradients.shape)
+
+
+def _factors(hessians: np.ndarray, penalty: np.ndarray) -> list[list[Any]]:
+    """Of each candidate, the factors of the blocks of its Hessian with the penalty."""
+    size = hessians.shape[-1]
+    hessians[..., np.arange(size), np.arange(size)] += penalty.reshape(*hessians.shape[:2], size)
     try:
-        factor = np.linalg.cholesky(hessian)
+        return [[cho_factor(block, check_finite=False) for block in own] for own in hessians]
     except np.linalg.LinAlgError as error:
         raise NotCoveredError("the rows leave a direction of the parameters open") from error
-    root = np.linalg.inv(factor)
-    return root.swapaxes(1, 2) @ root
 
 
 def _solve(inverses: np.ndarray, gradients: np.ndarray) -> np.ndarray:

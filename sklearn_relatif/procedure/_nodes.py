@@ -62,11 +62,14 @@ class Node:
     ----------
     is_fixed : bool, default=False
         Whether what it makes of a row is its base, whatever the other rows are.
+    turns : bool, default=False
+        Whether its features may turn among one another as rows leave.
     name : str
         Of the transformer.
     """
 
     is_fixed = False
+    turns = False
     name = ""
 
     def base(self, X: Any) -> Any:
@@ -199,6 +202,8 @@ class Impute(Node):
 class Project(Node):
     """PCA by the covariance of the rows."""
 
+    turns = True
+
     def __init__(self, pca: PCA):
         self.pca = pca
 
@@ -230,6 +235,7 @@ class Chain(Node):
         n_fixed = next((i for i, node in enumerate(nodes) if not node.is_fixed), len(nodes))
         self.fixed, self.rest = nodes[:n_fixed], nodes[n_fixed:]
         self.is_fixed = not nodes
+        self.turns = any(node.turns for node in nodes)
 
     def base(self, X):
         for node in self.fixed:
@@ -271,6 +277,7 @@ class Branches(Node):
 
     def __init__(self, nodes: Sequence[Node], columns: Sequence[Any]):
         self.nodes, self.columns = nodes, columns
+        self.turns = any(node.turns for node in nodes)
 
     def base(self, X):
         return tuple(
@@ -292,6 +299,8 @@ class Branches(Node):
 
 class Refitted(Node):
     """Any other transformer, which scikit-learn fits again."""
+
+    turns = True
 
     def __init__(self, transformer: Any):
         self.transformer = transformer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,7 @@ class Score:
     def __init__(self, values: Callable[[Any, Any, np.ndarray], np.ndarray]):
         self.values = values
 
-    def bounded(self, loss: Any, y: Any, eta: np.ndarray, missed: np.ndarray) -> Scored:
+    def bounded(self, loss: Any, y: Any, eta: np.ndarray, missed: Sequence[np.ndarray]) -> Scored:
         """Scores of fits at the user's tolerance, and bounds of these.
 
         Parameters
@@ -53,22 +53,29 @@ class Score:
         y : ndarray of shape (n_rows,)
         eta : ndarray of shape (n_rows, n_candidates, n_outputs)
             Predictors by the optima.
-        missed : ndarray of the same shape
-            By how much such fits have missed them with all rows.
+        missed : sequence of ndarray of the same shape
+            By how much such fits have missed them with all rows, in each fold.
         """
-        value = self.values(loss, y, eta + missed)
-        shares = (-CAUTION, 1 + CAUTION)
-        ends = [self.values(loss, y, eta + share * missed) for share in shares]
-        low, high = np.minimum(*ends), np.maximum(*ends)
-        # Values that scikit-learn may round otherwise are no ties.
-        rounding = ROUNDING * (1 + np.abs(value))
-        return Scored(value, np.minimum(value, low) - rounding, np.maximum(value, high) + rounding)
+        found = (eta, *(eta + one for one in missed))
+        ends = np.array([self.values(loss, y, own) for own in found])
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        reach = CAUTION * (high - low) + self.rounding(ends[0])
+        return Scored(ends[0], low - reach, high + reach)
+
+    def of_one(self, loss: Any, y: Any, eta: np.ndarray) -> tuple[float, float, float]:
+        """The score of one fit (n_rows, 1, n_outputs), and bounds of how it may be rounded."""
+        (value,) = self.values(loss, y, eta).tolist()
+        return value, value - self.rounding(value), value + self.rounding(value)
+
+    def rounding(self, value: Any) -> Any:
+        """By how much scikit-learn may round a score otherwise: such values are no ties."""
+        return ROUNDING * (1 + np.abs(value))
 
 
 class Hits(Score):
     """The share of test rows whose class is predicted.
 
-    Where a class leads at both ends of a line of predictors, it leads all along it.
+    Where a class leads at some predictors, it leads at all that lie among them.
     """
 
     def __init__(self) -> None:
@@ -79,13 +86,14 @@ class Hits(Score):
         return _mean(hits)
 
     def bounded(self, loss, y, eta, missed):
-        ends = (-CAUTION, 1, 1 + CAUTION)
-        hits = [_predicted(loss, eta + share * missed) == y[:, None] for share in ends]
-        return Scored(
-            self.mean(hits[1], y),
-            self.mean(np.all(hits, axis=0), y),
-            self.mean(np.any(hits, axis=0), y),
-        )
+        own = _predicted(loss, eta) == y[:, None]
+        ends = (eta + share * one for one in missed for share in (-CAUTION, 1 + CAUTION))
+        hits = np.array([own, *(_predicted(loss, end) == y[:, None] for end in ends)])
+        sure, likely = np.all(hits, axis=0), np.any(hits, axis=0)
+        return Scored(self.mean(own, y), self.mean(sure, y), self.mean(likely, y))
+
+    def rounding(self, value):
+        return 0.0 * value
 
 
 class BalancedHits(Hits):
@@ -114,11 +122,13 @@ class Area(Score):
         super().__init__(lambda loss, y, eta: _by_ranks(y, eta))
 
     def bounded(self, loss, y, eta, missed):
-        found, missed = eta + missed, missed[:, :, :1]
         # Pairs of rows are many, and close: any of them may be missed by what is usual.
-        apart = CAUTION * missed.std(axis=0) * (np.asarray(y) == 1)[:, None, None]
-        low, high = _by_ranks(y, found - apart), _by_ranks(y, found + apart)
-        return Scored(_by_ranks(y, found), low - ROUNDING, high + ROUNDING)
+        usual = np.max([one[:, :, :1].std(axis=0) for one in missed], axis=0)
+        apart = CAUTION * usual * (np.asarray(y) == 1)[:, None, None]
+        ends = [eta + share * one for one in missed for share in (0, 1)]
+        low = np.min([_by_ranks(y, end - apart) for end in ends], axis=0)
+        high = np.max([_by_ranks(y, end + apart) for end in ends], axis=0)
+        return Scored(_by_ranks(y, eta), low - ROUNDING, high + ROUNDING)
 
 
 def _by_ranks(y, eta):
@@ -134,6 +144,7 @@ def _log_loss(loss, y, eta):
     n_rows, n_candidates, n_outputs = eta.shape
     repeated = np.repeat(y, n_candidates, axis=0)
     values = loss.log_probability(repeated, eta.reshape(-1, n_outputs))
+    values = np.maximum(values, np.log(np.finfo(np.float64).eps))  # As scikit-learn has it.
     return values.reshape(n_rows, n_candidates).mean(axis=0)
 
 

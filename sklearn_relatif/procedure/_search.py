@@ -15,12 +15,12 @@ from sklearn.linear_model import (
     RidgeClassifierCV,
     RidgeCV,
 )
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ..adapters import innermost_path, is_sampler, split_pipeline
+from ._fold_fits import FoldFits, PathFits
 from ._tangents import NotCoveredError
 
 #: Parameters that are the strength of a penalty, and whether a larger one is a stronger penalty.
@@ -62,12 +62,15 @@ class Search:
         Those that each fold fits.
     model : fitted estimator
         Of the kind that is fitted in the folds, without a search of its own.
+    is_path : bool
+        Whether a candidate's fit starts from that of another.
     has_folds : bool
         Whether it scores in folds. Otherwise it scores each row by the model without it.
     """
 
     inner: list[Any] = []
     has_folds = True
+    is_path = False
     strengths: list[float]
     name: str
     best: int
@@ -92,17 +95,18 @@ class Search:
         """The strength of a candidate as the fit tells it."""
         return self.strengths[candidate]
 
-    def fitted_in(self, X: Any, y: np.ndarray, candidate: int, weight: Any) -> Any:
-        """The estimator that a fold fits, to some rows."""
-        raise NotImplementedError
+    def in_fold(self, fold: Any, X: Any, y: np.ndarray, weight: Any) -> FoldFits:
+        """scikit-learn's own fits in a fold of some rows."""
+        return FoldFits(self, fold, X, y, weight)
 
-    def score_in(self, fold: Any, X: Any, y: np.ndarray, candidate: int, weight: Any) -> float:
-        """The score of a candidate in a fold, by scikit-learn's own fit."""
-        train, test = fold
-        own = None if weight is None else weight[train]
-        estimator = self.fitted_in(_safe_indexing(X, train), y[train], candidate, own)
-        scorer = check_scoring(estimator, None if self.scoring == "warn" else self.scoring)
-        return float(scorer(estimator, _safe_indexing(X, test), y[test]))
+    def prepared(self, X: Any, y: np.ndarray) -> tuple[Any, Any]:
+        """Transformers that a fold fits, fitted, and what they make of the rows."""
+        return FunctionTransformer(), X
+
+    def fitted_to(self, X: Any, y: np.ndarray, candidate: int, weight: Any) -> Any:
+        """The model that a fold fits to rows that are prepared."""
+        model = clone(self.model).set_params(**{self.name: self.value(candidate)})
+        return model.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
 
     def chosen(self, scores: np.ndarray) -> int:
         """The candidate that scores (n_candidates, n_folds) choose, the first of several."""
@@ -144,7 +148,6 @@ class GridSearch(Search):
             raise NotCoveredError("the search is not of a model by itself")
         if callable(fitted.refit) or (is_list and not isinstance(fitted.refit, str)):
             raise NotCoveredError("the choice is by a function")
-        self.weight_name = f"{prefix}sample_weight"
         self.strengths = [float(next(iter(params.values()))) for params in self.params]
         self.best = int(fitted.best_index_)
         self.scoring = fitted.scoring
@@ -156,15 +159,17 @@ class GridSearch(Search):
     def value(self, candidate):
         return next(iter(self.params[candidate].values()))
 
-    def fitted_in(self, X, y, candidate, weight):
-        estimator = clone(self.fitted.estimator).set_params(**self.params[candidate])
-        return estimator.fit(X, y, **({} if weight is None else {self.weight_name: weight}))
+    def prepared(self, X, y):
+        if not self.inner:
+            return super().prepared(X, y)
+        transformers = make_pipeline(*[clone(step) for step in self.inner])
+        return transformers, transformers.fit_transform(X, y)
 
 
 class PathSearch(Search):
     """LogisticRegressionCV, where a fold's candidates start from one another."""
 
-    name = "C"
+    name, is_path = "C", True
 
     def __init__(self, fitted: LogisticRegressionCV):
         super().__init__(fitted)
@@ -184,18 +189,16 @@ class PathSearch(Search):
         }
         self.model = _like(LogisticRegression(**taken, C=self.strengths[self.best]), fitted)
 
-    def fitted_in(self, X, y, candidate, weight):
-        model = clone(self.model).set_params(C=self.strengths[candidate])
-        return model.fit(X, y, sample_weight=weight)
+    def in_fold(self, fold, X, y, weight):
+        return PathFits(self, fold, X, y, weight)
 
-    def score_in(self, fold, X, y, candidate, weight):
+    def path_scores(self, fold: Any, X: Any, y: np.ndarray, weight: Any) -> np.ndarray:
+        """The scores of all candidates in a fold, each fitted from the one before it."""
         if weight is not None:  # Which scores would count too.
             raise NotCoveredError("weights count in the scores of LogisticRegressionCV")
-        own = clone(self.fitted).set_params(cv=[fold], Cs=self.strengths[: candidate + 1])
-        own.fit(X, y)
-        scores = own.scores_
-        scores = next(iter(scores.values())) if isinstance(scores, dict) else scores
-        return float(np.ravel(scores)[candidate])
+        own = clone(self.fitted).set_params(cv=[fold], Cs=self.strengths, refit=False)
+        scores = own.fit(X, y).scores_
+        return np.ravel(next(iter(scores.values())) if isinstance(scores, dict) else scores)
 
     def chosen(self, scores):
         return int(np.argmax(scores.T.sum(axis=0)))
@@ -216,10 +219,6 @@ class RidgeSearch(Search):
         kind = RidgeClassifier if is_classifier(fitted) else Ridge
         own = kind(alpha=float(fitted.alpha_), fit_intercept=fitted.fit_intercept)
         self.model = _like(own, fitted)
-
-    def fitted_in(self, X, y, candidate, weight):
-        model = clone(self.model).set_params(alpha=self.strengths[candidate])
-        return model.fit(X, y, sample_weight=weight)
 
 
 class LeftOutSearch(RidgeSearch):

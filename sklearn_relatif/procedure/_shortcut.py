@@ -16,7 +16,8 @@ from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
 
 from ..adapters import adapter_of
-from ._candidates import GOAL, GOAL_IN_FOLDS, Optima, Rows, minimise, predictors
+from ._candidates import GOAL, GOAL_IN_FOLDS, Optima, Rows, moved, optima_of, predictors
+from ._choice import choice
 from ._first import FirstOrder
 from ._nodes import numbers, take
 from ._scores import ROUNDING, Scored, score_of
@@ -81,6 +82,22 @@ class Left(NamedTuple):
     features: Callable[[], Any]
 
 
+class Training(NamedTuple):
+    """Rows to train on.
+
+    Attributes
+    ----------
+    rows : Rows
+    penalty : ndarray of shape (n_candidates, n_outputs, n_columns)
+    transform : callable
+        From bases of other rows to their features, with a column of ones for the intercept.
+    """
+
+    rows: Rows
+    penalty: np.ndarray
+    transform: Callable[[Any], np.ndarray]
+
+
 class Shortcut:
     """The way from the fit of all rows to that of fewer.
 
@@ -135,8 +152,10 @@ class Shortcut:
         features = self.inner.fit(everyone.base, self.y).features
         self._check(features)
         rows, penalty = self._rows(features, everyone.rows)
-        self.loss = rows.loss
-        self.final = minimise(rows, penalty)
+        self.loss, self.reference = rows.loss, numbers(features)
+        shape = penalty[..., : self.reference.shape[1]]
+        self.turns = (self.outer.turns or self.inner.turns) and np.ptp(shape[0]) == 0
+        self.final = optima_of(rows, penalty)
         self.folds: list[tuple[np.ndarray, Optima]] = []
         if self.search is not None and not self.search.has_folds and weight is not None:
             raise NotCoveredError("weights count in the scores of RidgeCV")
@@ -197,12 +216,12 @@ class Shortcut:
         if self.parts.model.get_params().get("class_weight") == "balanced":
             raise NotCoveredError("balanced class weights have no derivative here")
         chain = chain_of([*self.parts.outer, *self.parts.inner])
-        moved = chain.start(chain.base(self.X))
+        affine = chain.start(chain.base(self.X))
         everyone = np.arange(len(self.y))
-        rows, penalty = self._rows(moved.features, everyone)
-        optimum = minimise(rows, penalty)  # Axes may have other signs here.
-        share = self._objective(moved.features, everyone).penalty_share
-        return FirstOrder(chain, moved, rows, optimum, share, penalty[0] * optimum.tables[0])
+        rows, penalty = self._rows(affine.features, everyone)
+        optimum = optima_of(rows, penalty)  # Axes may have other signs here.
+        share = self._objective(affine.features, everyone).penalty_share
+        return FirstOrder(chain, affine, rows, optimum, share, penalty[0] * optimum.tables[0])
 
     # --- parts of a fit --------------------------------------------------------------------
 
@@ -237,74 +256,81 @@ class Shortcut:
         weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
         return self.adapter.reduce(self.template, features, targets, weight)
 
-    def _fit(
-        self,
-        left: Left,
-        train: Any,
-        start: Optima | None,
-        goal: float,
-        candidates: Any = slice(None),
-    ):
-        """Optima of candidates on some of the rows, and the way to the features of others."""
-        fitted = self.inner.fit(take(left.base, train), self.y[left.rows[train]])
-        rows, penalty = self._rows(fitted.features, left.rows[train])
-        start = None if start is None else start.of(candidates)
-        if start is not None and start.tables.shape[2] != penalty.shape[2]:
-            start = None
-        optima = minimise(rows, penalty[candidates], start, goal)
+    def _trained_on(self, left: Left, train: Any) -> Training:
+        """Some of the rows that are left, as the model takes them in training."""
+        rows = left.rows[train]
+        fitted = self.inner.fit(take(left.base, train), self.y[rows])
+        features = numbers(fitted.features)
+        turn = self._turn(features, rows)
+        own, penalty = self._rows(features if turn is None else features @ turn, rows)
 
         def transform(base: Any) -> np.ndarray:
             x = numbers(fitted.transform(base))
+            x = x if turn is None else x @ turn
             return x if x.shape[1] == penalty.shape[2] else np.column_stack([x, np.ones(len(x))])
 
-        return optima, transform
+        return Training(own, penalty, transform)
+
+    def _turn(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+        """The rotation that brings features nearest to those by all rows (Schoenemann 1966).
+
+        Axes of nearly the same variance turn among one another without a row. Neither the losses
+        nor a penalty of lengths know a rotation, but what starts from all rows does.
+        """
+        if not self.turns or features.shape[1] != self.reference.shape[1]:
+            return None
+        left, _, right = np.linalg.svd(features.T @ self.reference[rows])
+        return left @ right
 
     def _found(self, left: Left, candidate: int, n_refits: int) -> Found:
         """The model of the rows that are left at its optimum."""
         both = np.unique([self.best, candidate])
-        optima, transform = self._fit(left, slice(None), self.final, GOAL, both)
-        table, held = optima.tables[np.searchsorted(both, [candidate, self.best])]
-        return Found(candidate, table, held, lambda base: transform(left.transform(base)), n_refits)
+        training = self._trained_on(left, slice(None))
+        tables = moved(training.rows, training.penalty[both], self.final.of(both), GOAL)
+        table, held = tables[np.searchsorted(both, [candidate, self.best])]
+
+        def transform(base: Any) -> np.ndarray:
+            return training.transform(left.transform(base))
+
+        return Found(candidate, table, held, transform, n_refits)
 
     # --- the choice of the penalty ---------------------------------------------------------
 
-    def _start_folds(self, everyone: Left) -> list[np.ndarray]:
+    def _start_folds(self, everyone: Left) -> np.ndarray:
         """The optima of each fold with all rows, and what scikit-learn's own fits miss them by."""
         missed, features = [], everyone.features()
-        for train, _ in self._splits(everyone):
-            optima, transform = self._fit(everyone, train, None, GOAL)
-            own = transform(everyone.base)
-            weight = None if self.weight is None else self.weight[train]
-            given = _safe_indexing(features, train), self.y[train]
+        for train, test in self._splits(everyone):
+            training = self._trained_on(everyone, train)
+            optima, own = optima_of(*training[:2]), training.transform(everyone.base)
+            fits = self.search.in_fold((train, test), features, self.y, self.weight)
             found = np.stack(
                 [
-                    self._predictor_by(self.search.fitted_in(*given, candidate, weight), features)
+                    self.loss.from_scores(fits.outcomes_of_all(candidate))
                     for candidate in range(len(self.factors))
                 ],
                 axis=1,
             )
+            eta = found[test][:, [self.best]]
+            own_score, *_ = self.score.of_one(self.loss, self.targets[test], eta)
+            if abs(own_score - fits.score_of_model(self.best)) > ROUNDING * (1 + abs(own_score)):
+                raise NotCoveredError("its folds are scored in a way of their own")
             difference = (found - predictors(own, optima.tables)).reshape(len(own), -1)
             table = np.linalg.lstsq(own, difference, rcond=None)[0].T
             missed.append(table.reshape(optima.tables.shape))
             self.folds.append((train, optima))
-        return missed
-
-    def _predictor_by(self, estimator: Any, X: Any) -> np.ndarray:
-        """The predictor of a fit of scikit-learn, up to what changes no prediction."""
-        if is_classifier(estimator):
-            return self.loss.from_scores(estimator.decision_function(X))
-        return self.loss.from_scores(estimator.predict(X))
+        return np.array(missed)
 
     def _scored(self, left: Left, fold: Any, number: int) -> Scored:
         """Scores of all candidates in a fold of the rows that are left."""
         train, test = fold
         if len(np.unique(self.targets[left.rows[train]])) < self.n_classes:
             raise NotCoveredError("a fold has no row of a class to train with")
-        optima, transform = self._fit(
-            left, train, self._start_of(left.rows[train], number), GOAL_IN_FOLDS
-        )
-        own, targets = transform(take(left.base, test)), self.targets[left.rows[test]]
-        eta, missed = predictors(own, optima.tables), predictors(own, self.missed[number])
+        training = self._trained_on(left, train)
+        start = self._start_of(left.rows[train], number)
+        tables = moved(training.rows, training.penalty, start, GOAL_IN_FOLDS)
+        own = training.transform(take(left.base, test))
+        targets = self.targets[left.rows[test]]
+        eta, missed = predictors(own, tables), [predictors(own, table) for table in self.missed]
         return self.score.bounded(self.loss, targets, eta, missed)
 
     def _start_of(self, train: np.ndarray, number: int) -> Optima:
@@ -315,28 +341,18 @@ class Shortcut:
 
     def _choice(self, left: Left, splits: Any, scored: list[Scored]) -> tuple[int, int]:
         """The candidate that the folds choose, and the fits of scikit-learn that this took."""
-        value, low, high = (np.array(part).T for part in zip(*scored, strict=True))
-        n_refits = 0
-        while True:
-            lowest, highest = low.mean(axis=1), high.mean(axis=1)
-            contends = highest >= lowest.max() - ROUNDING
-            is_open = contends & (high > low).any(axis=1)
-            if contends.sum() == 1 or not is_open.any():
-                value[~contends] = -np.inf
-                return self.search.chosen(value), n_refits
-            candidate = int(np.argmax(np.where(is_open, highest, -np.inf)))
-            width = high[candidate] - low[candidate]
-            # Where nothing else is open, rounding is.
-            is_wide = width > 10 * ROUNDING
-            for fold in np.flatnonzero(is_wide if is_wide.any() else width > 0).tolist():
-                score = self._score_by_refit(left, splits[fold], candidate)
-                for bound in (value, low, high):
-                    bound[candidate, fold] = score
-                n_refits += 1
-
-    def _score_by_refit(self, left: Left, fold: Any, candidate: int) -> float:
         weight = None if self.weight is None else self.weight[left.rows]
-        return self.search.score_in(fold, left.features(), self.y[left.rows], candidate, weight)
+        given = left.features(), self.y[left.rows], weight
+        fits = [self.search.in_fold(fold, *given) for fold in splits]
+        targets = [self.targets[left.rows[test]] for _, test in splits]
+
+        def rescored(fold: int, candidate: int, to_the_bit: bool) -> tuple[float, float, float]:
+            if to_the_bit or self.search.is_path:
+                return (fits[fold].score(candidate),) * 3
+            eta = self.loss.from_scores(fits[fold].outcomes(candidate))
+            return self.score.of_one(self.loss, targets[fold], eta[:, None])
+
+        return choice(self.search, scored, rescored)
 
     def _n_folds(self) -> int:
         has_folds = self.search is not None and self.search.has_folds

@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import predictors
+from ._descent import Pairs, predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -20,6 +20,7 @@ from ._effects import (
     removals_of,
     retrain_without,
 )
+from ._existence import has_no_optimum
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
@@ -35,12 +36,14 @@ __all__ = [
     "Downdate",
     "ModelsWithout",
     "OwnHessian",
+    "Pairs",
     "Remover",
     "Unlearning",
     "check_rows_are_left",
     "correlated",
     "estimate_and_truth",
     "estimator_of",
+    "has_no_optimum",
     "loo_predictions",
     "loo_predictor",
     "loo_probabilities",

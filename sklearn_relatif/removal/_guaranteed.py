@@ -176,7 +176,9 @@ class Guaranteed:
         """
         sure = np.abs(self.effects) - self.bounds
         limit = np.maximum(tol * sure.max(axis=1, initial=0), AT_ROUNDING * self.error_before[:, 0])
-        return np.flatnonzero((self.bounds > limit[:, None]).any(axis=0))
+        # Where rounding leaves nothing of the model of all rows, the limit is infinite too.
+        is_wide = (self.bounds > limit[:, None]) | np.isinf(self.bounds)
+        return np.flatnonzero(is_wide.any(axis=0))
 
 
 def guaranteed_effects(

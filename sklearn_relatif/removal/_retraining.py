@@ -40,10 +40,10 @@ from ..curvature import (
     factorise,
 )
 from ..objectives import LinearObjective
-from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
+from ..optimality import lacks_optimum, no_optimum
 from ..utils._blocks import row_blocks
 from ._batches import batches, counted_rows, factors_at_once
-from ._descent import TOLERANCE, Models, descend, minimise, predictors, solver
+from ._descent import TOLERANCE, Models, descend, minimise, solver
 from ._downdate import (
     Downdate,
     OwnFactors,
@@ -52,6 +52,7 @@ from ._downdate import (
     pad,
     without,
 )
+from ._existence import are_endless, are_far, is_endless
 from ._own_hessian import OwnHessian, Unseen
 
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
@@ -65,10 +66,6 @@ ROUGH, FINE = 0.1, 0.01
 #: Models, times this, from whose number of parameters on a factor of the Hessian at the optimum
 #: itself pays: it costs at most as much as n_params / 4 gradients, and saves each model several.
 REFACTOR_ABOVE = 80
-#: Predictor from which on a model may have no optimum, and only have been stopped.
-FAR = 15
-#: Change of a predictor by a removal from which on the model without the rows may have none.
-STRAY = 1
 
 
 @dataclass(frozen=True)
@@ -258,39 +255,18 @@ def retrain(
         end, arrived[batch] = descend(models, batch, start, solve, goal)
         weights[batch], relative[batch] = end.weights, end.relative
     endless = np.zeros(len(groups), bool)
-    for model in np.flatnonzero(~arrived | are_far(objective, weights)).tolist():
-        reduced = replace(without(objective, groups[model]), weights=weights[model])
-        endless[model] = has_no_end or lacks_optimum(reduced)
-        if not (endless[model] or arrived[model]):
-            end = minimise(reduced)
-            weights[model], relative[model] = end.weights[0], end.relative[0]
+    suspects = np.flatnonzero(~arrived | are_far(objective, weights))
+    endless[suspects] = has_no_end or are_endless(
+        objective, [groups[model] for model in suspects.tolist()], weights[suspects]
+    )
+    for model in np.flatnonzero(~arrived & ~endless).tolist():
+        end = minimise(replace(without(objective, groups[model]), weights=weights[model]))
+        weights[model], relative[model] = end.weights[0], end.relative[0]
     if has_no_end or endless.any():
         named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless).tolist()]
         warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
     changed = models.active_set_changed(weights)
     return Retraining(objective, curvature, weights, relative, changed, endless)
-
-
-def is_endless(objective, point) -> bool:
-    """Whether an objective, minimised up to a point, has no optimum to arrive at."""
-    # One that has arrived near zero has, which is cheaper to see than to prove.
-    is_suspect = point.relative[0] > TOLERANCE or np.abs(objective.training_predictor).max() > FAR
-    return is_suspect and lacks_optimum(objective)
-
-
-def are_far(objective, weights):
-    """Which models may only have stopped, at predictors so large that no slope is left of a loss.
-
-    Without the rows that held it, a model leaves that of all rows far behind.
-    """
-    if not may_lack_optimum(objective):
-        return np.zeros(len(weights), bool)
-    largest, change = np.zeros(len(weights)), np.zeros(len(weights))
-    for rows, eta in predictors(objective.jacobian, weights):
-        before = objective.training_predictor[rows, None]
-        largest = np.maximum(largest, np.abs(eta).max(axis=(0, 2)))
-        change = np.maximum(change, np.abs(eta - before).max(axis=(0, 2)))
-    return (largest > FAR) & (change > STRAY)
 
 
 def _starts(objective, curvature, models, groups):

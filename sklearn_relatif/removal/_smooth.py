@@ -21,8 +21,9 @@ from ._bounds import enclosures, obstacle, stepped_enclosures
 from ._changes import parameter_changes, training_effects
 from ._descent import PRECISION, TOLERANCE, largest_change, minimise, predictors
 from ._downdate import without
+from ._existence import is_endless
 from ._newton import loo_predictor, newton_steps
-from ._retraining import is_endless, retrain, retraining_curvature
+from ._retraining import retrain, retraining_curvature
 from ._surroundings import Surroundings
 
 #: Models that are retrained, and held, at a time.

@@ -65,9 +65,7 @@ class Surroundings:
     def _blocks(self):
         """Rows that count, in blocks: their positions, features, and ``tr(s_i A_i)``."""
         objective, n_outputs = self.objective, self.objective.shape[0]
-        for block in objective.blocks(4 * objective.weights.size):
-            rows = np.arange(block.start, block.stop)
-            rows = rows[objective.sample_weight[rows] > 0]
+        for rows, x in _blocks(objective):
             bend = objective.weighted_second_derivative(rows).astype(np.float64)
             bend = bend.reshape(len(rows), n_outputs, -1)
             trace = np.einsum("nkk->n", bend) if bend.shape[2] > 1 else bend.sum(axis=(1, 2))
@@ -76,7 +74,7 @@ class Surroundings:
                 if objective.output_weight is not None:
                     weight = weight * objective.output_weight[rows].max(axis=1)
                 trace = weight * n_outputs * self.loss.steepest
-            yield rows, objective.jacobian.dense_block(rows).astype(np.float64), trace
+            yield rows, x, trace
 
     def _measure_columns(self):
         square = np.asarray(self.objective.penalty, np.float64).max(axis=0)
@@ -110,21 +108,8 @@ class Surroundings:
         of_bends = self.loss.concordance * self.row_rounding(objective.weights[None]) / U
         each = n_rows + n_params + OF_LOSS + float(of_bends[0])
         self.factor_rounding = OF_FACTOR * U * n_params * self.omega * each
-        if not self._is_blind_to_null():
+        if not is_blind_to_null(objective, self.curvature):
             self.factor_rounding = np.inf
-
-    def _is_blind_to_null(self):
-        """Whether directions that were taken for ones that no row sees are none but by rounding."""
-        objective = self.objective
-        if self.curvature.n_free == objective.weights.size:
-            return True
-        directions = null_space(objective, self.curvature.n_blocks, unpenalised=False)
-        shape = -1, objective.shape[1]
-        columns = np.vstack([own.T.reshape(shape) for own in directions if own.size])
-        return all(
-            (np.abs(x @ columns.T) <= BLIND * (np.abs(x) @ np.abs(columns).T)).all()
-            for _, x, _ in self._blocks()
-        )
 
     def row_rounding(self, tables):
         """By what the predictor of any row may be off, (n_models,)."""
@@ -151,6 +136,26 @@ class Surroundings:
         gradient = models.at(tables, alone).gradient
         square = dot(solve_with(self.curvature, gradient), gradient) * models.total
         return float((np.sqrt(np.maximum(square, 0)) + self.gradient_rounding(tables, 1.0))[0])
+
+
+def is_blind_to_null(objective, curvature) -> bool:
+    """Whether directions that were taken for ones that no row sees are none but by rounding."""
+    if curvature.is_iterative or curvature.n_free == objective.weights.size:
+        return True
+    directions = null_space(objective, curvature.n_blocks, unpenalised=False)
+    columns = np.vstack([own.T.reshape(-1, objective.shape[1]) for own in directions if own.size])
+    return all(
+        (np.abs(x @ columns.T) <= BLIND * (np.abs(x) @ np.abs(columns).T)).all()
+        for _, x in _blocks(objective)
+    )
+
+
+def _blocks(objective):
+    """Rows that count, in blocks: their positions and features."""
+    for block in objective.blocks(4 * objective.weights.size):
+        rows = np.arange(block.start, block.stop)
+        rows = rows[objective.sample_weight[rows] > 0]
+        yield rows, objective.jacobian.dense_block(rows).astype(np.float64)
 
 
 def _trace(forms):

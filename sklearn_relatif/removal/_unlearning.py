@@ -27,7 +27,8 @@ from ..objectives import LinearObjective
 from ._base import Remover
 from ._descent import GRADIENT_ROUNDING, TOLERANCE, Models, Points, descend, solve_with
 from ._downdate import LEAST_LEFT, part_of, without
-from ._retraining import REDUCTION, are_far, retraining_curvature
+from ._existence import are_far
+from ._retraining import REDUCTION, retraining_curvature
 
 #: Steps that a factor of the model's own Hessian leaves to be made.
 FEW_STEPS = 3

@@ -15,8 +15,8 @@ from ..curvature import (
     prepare_curvature,
 )
 from ..objectives import LinearObjective
-from ..optimality import lacks_optimum, may_lack_optimum, no_optimum
-from ..removal import OwnHessian, polish
+from ..optimality import may_lack_optimum, no_optimum
+from ..removal import OwnHessian, has_no_optimum, polish
 from ..results import SolverChoice
 
 #: Length of a second step, to that of the first, up to which it does not change the curvature.
@@ -117,7 +117,7 @@ def at_optimum(objective: LinearObjective) -> LinearObjective:
     if may_lack_optimum(polished):
         drawn = polished.sample_weight > 0
         is_far = np.abs(polished.training_predictor[drawn]).max() > FAR
-        if is_far and lacks_optimum(polished):
+        if is_far and has_no_optimum(polished):
             raise ValueError(no_optimum([]))
     return polished
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from ..utils._blocks import block_budget, row_blocks
 from ..utils._validation import check_positive_int
 from ._draws import balanced_draws, multinomial_draws
 from ._few import FewParameters, is_of_few
-from ._models import Stepped, at_optimum, inverse_of, reweighted, stepped
+from ._models import at_optimum, inverse_of, reweighted, stepped
+from ._ranks import RanksTogether, among_best
 
 #: Resamples that do without refits: the standard error of a share is 3.5 points at most.
 N_STEPS = 200
@@ -92,13 +93,14 @@ class ResampledModels(Resampler):
         return np.where(indices >= 0, counts, np.nan)
 
     def _after_steps(self, indices, sign, random):
-        """Shares by models one Newton step from that of all rows."""
+        """Shares by models two Newton steps from that of all rows."""
         if self.objective.has_l1:
             raise ValueError(BY_REFITS)
-        stays, ratios = np.zeros(indices.shape), []
-        for model in self._steps(random):
-            stays += self.stays(model.objective, model.curvature, indices, sign)
-            ratios.append(model.ratio)
+        stays = np.zeros(indices.shape)
+        ratios: list[float] = []
+        for best, own in self._steps(indices, sign, random):
+            stays += best
+            ratios.extend(own)
         if not np.median(ratios) <= MOST_AHEAD:
             warnings.warn(
                 "The models of resamples are too far from that of all rows for two Newton steps: "
@@ -110,22 +112,32 @@ class ResampledModels(Resampler):
             )
         return stays / N_STEPS
 
-    def _steps(self, random) -> Iterator[Stepped]:
-        """Models two steps from that of all rows."""
+    def _steps(self, indices, sign, random) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """How many of some models keep each row, and how long their second steps are."""
         draws = balanced_draws(self.objective.counts, N_STEPS, random)
-        options = self.solver, self.kind, self.damping
         is_hessian = self.solver.is_exact and own_kind(self.objective, self.kind) == "hessian"
-        if not (is_hessian and is_of_few(self.objective)):
-            for own in draws:
-                yield stepped(reweighted(self.objective, own), *options)
-            return
-        many = FewParameters(self.objective, self.damping)
-        while some := list(islice(draws, many.n_at_once)):
-            try:
-                yield from many.steps(np.stack(some))
-            except np.linalg.LinAlgError:
-                for own in some:
-                    yield stepped(reweighted(self.objective, own), *options)
+        if is_hessian and is_of_few(self.objective):
+            draws = yield from self._together(draws, np.float32, indices, sign)
+            if some := list(islice(draws, 1)):
+                draws = chain(some, draws)
+                draws = yield from self._together(draws, np.float64, indices, sign)
+        for own in draws:
+            model = stepped(reweighted(self.objective, own), self.solver, self.kind, self.damping)
+            best = self.stays(model.objective, model.curvature, indices, sign)
+            yield best, np.array([model.ratio])
+
+    def _together(self, draws, dtype, indices, sign):
+        """The same in shared products; returns the draws that the precision is too low for."""
+        some: list[np.ndarray] = []
+        try:
+            few = FewParameters(self.objective, self.damping, dtype)
+            ranks = RanksTogether(few, self.criterion, self.features, self.y)
+            while some := list(islice(draws, few.n_at_once)):
+                models = few.steps(np.stack(some))
+                yield ranks.stays(models, indices, sign), models.ratios
+        except np.linalg.LinAlgError:
+            pass
+        return chain(some, draws)
 
     def _after_fits(self, indices, sign, n_resamples, random):
         """Shares by models that are fitted again."""
@@ -186,28 +198,6 @@ class ResampledModels(Resampler):
         if counts.all():
             return rows
         return Gradients(rows.jacobian, rows.unit * counts[:, None], rows.norm * counts)
-
-
-def among_best(scores: np.ndarray, indices: np.ndarray, sign: str) -> np.ndarray:
-    """Which rows would be among the best of each query, as many as are given of it.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_queries, n_rows)
-    indices : ndarray of int, shape (n_queries, n_examples)
-    sign : {"positive", "negative", "absolute"}
-
-    Returns
-    -------
-    ndarray of bool, shape (n_queries, n_examples)
-        False where an index is -1.
-    """
-    strength = {"positive": scores, "negative": -scores, "absolute": np.abs(scores)}[sign]
-    own = np.take_along_axis(strength, np.maximum(indices, 0), axis=1)
-    # A few comparisons with all rows cost less than putting these in order.
-    better = [np.count_nonzero(strength > one[:, None], axis=1) for one in own.T]
-    is_best = np.transpose(better) < indices.shape[1]
-    return is_best & (own > 0) & (indices >= 0)
 
 
 def resampler_of(objective: Any, name: str, **options: Any) -> Resampler:
