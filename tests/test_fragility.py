@@ -324,3 +324,62 @@ def test_rows_of_a_direction_of_their_own_are_found_together():
     assert found.value_before > 0.5
     assert found.value_after < -0.5
     assert sorted(found.positions) == list(range(114, 120))
+
+
+@pytest.mark.parametrize(
+    ("model", "statistic"),
+    [
+        (LinearRegression(), "coef:x3"),
+        (Ridge(alpha=0.1), "coef:x3"),
+        (Ridge(alpha=0.1), "coef:x0 - coef:x2"),
+    ],
+    ids=["constant column", "constant column, penalised", "columns that are the same"],
+)
+def test_rounding_crosses_no_threshold(model, statistic):
+    """The number is 0 whichever rows are there, but for its last digits."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    y = X @ [1.0, -0.5] + rng.normal(size=40)
+    X = np.column_stack([X, X[:, 0], np.ones(40)])
+    explainer = RelatIFExplainer(model).fit(X, y)
+    with pytest.raises(ValueError, match="at the threshold itself"):
+        explainer.fragility(statistic)
+
+
+def test_rounding_of_a_number_that_no_row_moves_crosses_no_threshold():
+    """The coefficients of a softmax add up to 0 over the classes."""
+    X, y = load_iris(return_X_y=True)
+    explainer = RelatIFExplainer(LogisticRegression(max_iter=1000)).fit(X, y)
+    with pytest.raises(ValueError, match="at the threshold itself"):
+        explainer.fragility(lambda table: (table.sum(), np.ones_like(table)))
+
+
+# What training says of where it has stopped.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_models_without_an_optimum_have_no_number():
+    X, y = np.arange(10.0)[:, None], np.repeat([0, 1], 5)
+    apart = RelatIFExplainer(LogisticRegression(C=np.inf, max_iter=1000)).fit(X, y)
+    for ask in (
+        lambda: apart.fragility("coef:x0"),
+        lambda: apart.flip_set([[4.4]]),
+        lambda: apart.flip_set([[4.4]], edit="relabel"),
+    ):
+        with pytest.raises(ValueError, match="Training has no optimum"):
+            ask()
+
+
+def test_sets_that_leave_no_optimum_are_not_said_to_keep_a_number():
+    """Without the two rows that overlap, the coefficient grows past any threshold."""
+    X, y = np.arange(10.0)[:, None], np.repeat([0, 1], 5)
+    y[[4, 5]] = 1, 0
+    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    found = RelatIFExplainer(model).fit(X, y).fragility("coef:x0", threshold=5.0)
+    assert found.lower_bound <= 2
+
+
+@pytest.mark.parametrize("threshold", ["0.5", None, [0.5], True])
+def test_a_threshold_is_a_number(threshold):
+    X, y = load_diabetes(return_X_y=True)
+    explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
+    with pytest.raises(TypeError, match="threshold must be a number"):
+        explainer.fragility("coef:x0", threshold=threshold)

@@ -509,3 +509,78 @@ def test_coefficients_of_wide_data():
     known = -(inverse @ (X - X.mean(axis=0)).T)[17] * errors
     assert_allclose(value_of(explainer, "coef:x17"), coef[17], rtol=1e-8)
     assert_allclose(effects, known, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        (1.0, TypeError, "function must return a pair"),
+        ((1.0,), TypeError, "function must return a pair"),
+        ((np.ones(2), np.ones((1, 3))), TypeError, "function must return a pair"),
+        (("many", np.ones((1, 3))), TypeError, "function must return a pair"),
+        ((1.0, np.full((1, 3), np.nan)), ValueError, "gradient of function must be finite"),
+    ],
+)
+def test_functions_that_return_something_else_are_refused(returned, error, message):
+    rng = np.random.default_rng(0)
+    explainer = RelatIFExplainer(LinearRegression()).fit(
+        rng.normal(size=(20, 2)), rng.normal(size=20)
+    )
+    with pytest.raises(error, match=message):
+        explainer.fragility(lambda _: returned)
+
+
+def test_functions_may_write_into_what_they_take(patients):
+    X, y, X_test, _ = patients
+    explainer = explained(LogisticRegression(**TIGHT), X, y)
+
+    def wiped(values):
+        number, values[...] = values.sum(), 0.0
+        return number, np.ones_like(values)
+
+    value = value_of(explainer, wiped)
+    parameters = explainer.estimator_.coef_.sum() + explainer.estimator_.intercept_.sum()
+    assert_allclose([value, value_of(explainer, wiped)], parameters, rtol=1e-5)
+    scores = value_of(explainer, MetricOn(wiped, X_test))
+    assert_allclose(scores, explainer.decision_function(X_test).sum(), rtol=1e-5)
+
+
+def test_metrics_by_functions_have_gradients_of_their_form(patients):
+    X, y, X_test, _ = patients
+    explainer = explained(LogisticRegression(**TIGHT), X, y)
+    for gradient in (np.ones(1), np.ones((len(X_test), 1))):
+        metric = MetricOn(lambda scores, given=gradient: (scores.mean(), given), X_test)
+        with pytest.raises(ValueError, match="gradient"):
+            effects_of(explainer, metric)
+
+
+def test_gaps_are_between_two_groups(patients):
+    X, y, X_test, y_test = patients
+    explainer = explained(LogisticRegression(**TIGHT), X, y)
+    groups = np.arange(len(y_test)) % 2
+    for between in ((0,), 0, (0, 1, 1)):
+        with pytest.raises(ValueError, match="between must name the two groups"):
+            value_of(explainer, GroupGap("log_loss", X_test, y_test, groups, between))
+
+
+def test_models_are_compared_on_the_same_rows(patients):
+    """Rows that are as many are not the same ones."""
+    X, y, X_test, y_test = patients
+    first, second = (explained(LogisticRegression(C=C, **TIGHT), X, y) for C in (0.1, 1.0))
+    comparison = Comparison("log_loss", X_test, y_test, other=second.without(5))
+    with pytest.raises(ValueError, match="fitted to other rows"):
+        value_of(first.without(3), comparison)
+    same = first.without(5)
+    losses = [log_loss(y_test, one.predict_proba(X_test)) for one in (same, second.without(5))]
+    assert_allclose(value_of(same, comparison), losses[0] - losses[1], rtol=1e-6)
+
+
+def test_models_that_cannot_be_compared_are_refused(patients):
+    X, y, X_test, y_test = patients
+    explainer = explained(LogisticRegression(**TIGHT), X, y)
+    for other, message in (
+        (explainer.estimator_, "other must be a fitted explainer"),
+        (explained(SVC(), X, y), "other explains a SVC"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            explainer.fragility(Comparison("accuracy", X_test, y_test, other=other))

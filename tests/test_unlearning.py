@@ -359,3 +359,21 @@ def test_rows_in_a_file_are_refused(cancer, tmp_path):
     explainer = RelatIFExplainer.from_fitted(clone(TIGHT).fit(X, y), rows, y)
     with pytest.raises(TypeError, match="in a file"):
         explainer.without(0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_record_does_not_claim_an_optimum_that_there_is_none_of():
+    X, y = np.arange(10.0)[:, None], np.repeat([0, 1], 5)
+    y[[4, 5]] = 1, 0
+    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    apart = RelatIFExplainer(model).fit(X, y).without([4, 5])
+    assert "No optimum of these was found" in str(apart.removed_)
+    assert "is at the optimum" not in str(apart.removed_)
+
+
+def test_rows_in_lists_of_several_lengths_are_refused():
+    X, y = load_breast_cancer(return_X_y=True)
+    explainer = RelatIFExplainer(LinearRegression()).fit(X, y)
+    with pytest.raises(TypeError, match="rows must hold row positions"):
+        explainer.without([[1, 2], [3]])
+    assert str(explainer.without([]).removed_).startswith("0 training rows have been removed")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..statistics import Contest, MetricOn, Request, Statistic
+from ._fragility import FragilityMixin
 from ._studied import study_of
 
 
@@ -42,12 +45,31 @@ class Comparison(Request):
         self.metric, self.X, self.y, self.other = metric, X, y, other
 
     def of(self, study: Any) -> Statistic:
+        if not isinstance(self.other, FragilityMixin):
+            raise TypeError(
+                "other must be a fitted explainer; got a "
+                f"{type(self.other).__name__}. Use RelatIFExplainer.from_fitted(model, X, y)."
+            )
         other = study_of(self.other)
+        if other.objective.removal_kind != "smooth":
+            raise TypeError(
+                f"other explains a {type(other.model).__name__}, which cannot be compared: both "
+                "must be one linear model with a smooth loss."
+            )
+        if other.remover.doubt:
+            raise ValueError(f"Of other: {other.remover.doubt}")
         n_rows, n_other = study.objective.n_rows, other.objective.n_rows
         if n_rows != n_other:
             raise ValueError(
                 f"other was fitted to {n_other} rows, and this model to {n_rows}: both must have "
                 "the same training rows, in the same order."
+            )
+        rows, of_other = study.training_rows, other.training_rows
+        if rows.library == of_other.library and not np.array_equal(rows.index, of_other.index):
+            raise ValueError(
+                "other was fitted to other rows than this model: the labels of their index differ. "
+                "Both must have the same training rows, in the same order; remove the same ones "
+                "from both."
             )
         own, rival = (MetricOn(self.metric, self.X, self.y).of(each) for each in (study, other))
         return Contest(own, rival, other.remover)

@@ -62,7 +62,8 @@ class FragilityMixin:
         TypeError
             If the model is not one linear model with a smooth loss, or has no such number.
         ValueError
-            If there is no such number, or it is at the threshold.
+            If there is no such number, or it is at the threshold but for rounding; or if the model
+            has no optimum, as without a penalty where a direction tells classes apart.
 
         See Also
         --------
@@ -132,7 +133,7 @@ class FragilityMixin:
             If the model is no classifier, or a network; for ``edit="relabel"`` also if it is a
             machine with a hinge loss, a closed form such as naive Bayes, or made of several models.
         ValueError
-            If there is not exactly one row, or the model is a NuSVC.
+            If there is not exactly one row, or the model is a NuSVC, or has no optimum.
 
         Examples
         --------

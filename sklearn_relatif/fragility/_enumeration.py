@@ -68,7 +68,9 @@ def lower_bound(search: Search) -> int:
         elif comb(n_rows, size) <= MOST_RETRAINED and search.affords(comb(n_rows, size)):
             rows = np.flatnonzero(search.question.counts)
             groups = [rows[list(some)] for some in combinations(range(n_rows), size)]
-            does = any(model.crosses for model in search.models(groups))
+            # Without an optimum, there is no number that has not crossed.
+            models = search.models(groups)
+            does = any(model.crosses or not model.has_optimum for model in models)
         else:
             return size
         if does is None or does:

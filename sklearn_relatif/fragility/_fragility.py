@@ -9,7 +9,7 @@ import numpy as np
 
 from ..results import FragileSet
 from ..statistics import statistic_of
-from ..utils._validation import check_positive_int
+from ..utils._validation import check_number, check_positive_int
 from ._cells import cells_of
 from ._chance import with_normal_errors
 from ._enumeration import lower_bound
@@ -50,6 +50,7 @@ def find_fragile_set(
             "of rows on the parameters of one linear model with a smooth loss. "
             f"{WAYS_OUT.get(kind, WAY_OUT)}"
         )
+    check_number("threshold", threshold)
     question = Question(study, statistic_of(study, statistic), float(threshold))
     n_rows = question.n_rows
     if max_rows is None:
@@ -60,8 +61,11 @@ def find_fragile_set(
             f"{question.statistic.name} is {question.value!r}, and the threshold {threshold!r}: "
             "only finite numbers can cross one another."
         )
-    if question.value == threshold:
-        raise ValueError(f"{question.statistic.name} is at the threshold itself, {threshold!r}.")
+    if abs(question.value - threshold) <= question.noise:
+        raise ValueError(
+            f"{question.statistic.name} is at the threshold itself, {threshold!r}, as far as "
+            "rounding lets tell."
+        )
     search = Search(question, max_rows)
     search.run()
     searched = search.best

@@ -13,12 +13,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..criteria import leverages
 from ..curvature import hessian_inverse
-from ..removal import optimum_near, without
+from ..removal import TOLERANCE, optimum_near, without
 
 #: Leverage that rows are taken to have at most, of which an effect is computed.
 MOST_LEVERAGE = 0.999
 #: Models that are retrained together.
 AT_A_TIME = 256
+#: Directions in which a model is moved to see what rounding does to a number of it.
+N_DIRECTIONS = 3
+#: Rounding of a number, as a share of it.
+ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +38,14 @@ class Without:
     lead : float
         How far the number is on the side of the threshold where it is with all rows. Below 0, it
         has crossed the threshold.
+    has_optimum : bool, default=True
+        Whether there is such a model.
     """
 
     rows: np.ndarray
     objective: Any
     lead: float
+    has_optimum: bool = True
 
     @property
     def crosses(self) -> bool:
@@ -68,11 +75,22 @@ class Question:
         Which rows have a weight.
     n_rows : int
         How many have.
+    noise : float
+        Distance from the threshold that may be nothing but rounding.
+
+    Raises
+    ------
+    ValueError
+        If the model of all rows has no optimum, or none was found.
     """
+
+    noise = 0.0
 
     def __init__(self, study: Any, statistic: Any, threshold: float):
         self.statistic, self.threshold = statistic, threshold
         self.remover = study.remover
+        if self.remover.doubt:
+            raise ValueError(self.remover.doubt)
         objective = self.remover.objective
         self.value = statistic.value(objective)
         self.side = -1.0 if self.value < threshold else 1.0
@@ -83,9 +101,25 @@ class Question:
         is_classifier = study.targets.has_classes
         self.classes = objective.y if is_classifier else np.zeros(objective.n_rows, np.intp)
         self.class_counts = np.bincount(self.classes[self.counts])
+        self.noise = self._noise(objective)
 
     def _lead(self, objective: Any) -> float:
-        return self.side * (self.statistic.value(objective) - self.threshold)
+        lead = self.side * (self.statistic.value(objective) - self.threshold)
+        return 0.0 if abs(lead) <= self.noise else lead
+
+    def _noise(self, objective: Any) -> float:
+        """What the number changes by where the gradient is as far from 0 as training leaves it."""
+        pull = np.random.default_rng(0).normal(size=(N_DIRECTIONS, objective.weights.size))
+        squares = objective.rows.norm**2 * objective.jacobian.squared_lengths()
+        row = np.sqrt(squares @ objective.sample_weight / objective.total_weight)
+        pull *= TOLERANCE * row / np.linalg.norm(pull, axis=1, keepdims=True)
+        steps = self.whole.curvature.solve(pull.astype(self.whole.curvature.dtype))
+        weights = objective.weights + steps.reshape(-1, *objective.weights.shape)
+        moved = [self.statistic.value(replace(objective, weights=own)) for own in weights]
+        noise = float(np.abs(np.subtract(moved, self.value)).max())
+        own = ROUNDING * max(abs(self.value), abs(self.threshold))
+        # Of numbers that have none nearby, nothing is known.
+        return max(noise, own) if np.isfinite(noise) else own
 
     def value_of(self, lead: float) -> float:
         """The number, from how far it is from the threshold."""
@@ -115,17 +149,21 @@ class Question:
         start = replace(without(objective, rows), weights=model.objective.weights)
         # Without a penalty, rows that are left may not see some direction that others saw.
         is_penalised = objective.penalty[:, : objective.jacobian.n_features].all()
-        found, is_found = optimum_near(start, model.curvature if is_penalised else None)
-        return Without(rows, found, self._lead(found)) if is_found else self.without([rows])[0]
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found, is_found = optimum_near(start, model.curvature if is_penalised else None)
+            lead = self._lead(found) if is_found else np.inf
+        is_sure = is_found and not _lacks_optima(told)
+        return Without(rows, found, lead) if is_sure else self.without([rows])[0]
 
     def _retrained(self, groups):
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             found = self._models(groups)
-        if not any(issubclass(one.category, ConvergenceWarning) for one in told):
+        if not _lacks_optima(told):
             return found
         if len(groups) == 1:
-            return [replace(found[0], lead=np.inf)]
+            return [replace(found[0], lead=np.inf, has_optimum=False)]
         half = len(groups) // 2
         return [*self._retrained(groups[:half]), *self._retrained(groups[half:])]
 
@@ -196,3 +234,8 @@ class Question:
             whitened[some] = curvature.whiten(block) * length[some, None]
         _, vectors = np.linalg.eigh(whitened.T @ whitened)
         return (whitened @ vectors[:, ::-1][:, :n_directions]).T
+
+
+def _lacks_optima(told: Sequence[warnings.WarningMessage]) -> bool:
+    """Whether training has said that no optimum was found."""
+    return any(issubclass(one.category, ConvergenceWarning) for one in told)

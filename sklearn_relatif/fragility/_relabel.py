@@ -70,6 +70,8 @@ class _RelabelSearch(LabelSearch):
 
     def __init__(self, study: Any, X: Any) -> None:
         super().__init__(study, X)
+        if study.remover.doubt:
+            raise ValueError(study.remover.doubt)
         self.features = on_host(self.query.features)
         self.curvature, objective = study.remover.curvature, study.remover.objective
         self.start = Trained(objective, self._predictor(objective), True)

@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import Pairs, predictors
+from ._descent import TOLERANCE, Pairs, predictors
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -32,6 +32,7 @@ from ._unlearning import Unlearning
 __all__ = [
     "CORRELATIONS",
     "ORDERS",
+    "TOLERANCE",
     "TRUTHS",
     "Downdate",
     "ModelsWithout",

@@ -79,11 +79,14 @@ class Remover:
         Its Hessian without damping, where the removals start from that too.
     trains_each : bool
         Whether each model is trained on its own, so that one for each row is out of reach.
+    doubt : str or None
+        Why the objective is not at its optimum, if none was found.
     """
 
     objective: Objective
     curvature: Any = None
     trains_each = False
+    doubt: str | None = None
 
     @property
     def intervals(self) -> np.ndarray | None:

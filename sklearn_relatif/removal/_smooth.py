@@ -191,7 +191,7 @@ def trained(objective, curvature=None):
         optimum = replace(objective, weights=point.weights[0])
         given = replace(given, weights=point.weights[0])
         if is_endless(optimum, point):
-            return objective, hessian_inverse(objective), no_optimum([])
+            return objective, _inverse_of(objective), no_optimum([])
         is_optimal = point.relative[0] <= TOLERANCE
     else:
         optimum, is_optimal = settle(objective)

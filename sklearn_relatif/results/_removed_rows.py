@@ -14,6 +14,8 @@ from ..utils._text import agreeing, clip, text_of
 
 #: Rows that a sentence names, and that a notebook lists.
 MAX_NAMED, MAX_LISTED = 10, 100
+#: Relative gradient up to which a model counts as trained.
+TRAINED = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +122,9 @@ class RemovedRows:
             return f"No training rows have been removed from the model; it has {self.n_left}."
         names = ", ".join(map(text_of, self.rows[:MAX_NAMED]))
         names += ", ..." if self.n_removed > MAX_NAMED else ""
+        names = f"({names}) " if names else ""
         sentences = [
-            f"{self.n_removed} training {agreeing(self.n_removed, 'row', 'rows')} ({names}) "
+            f"{self.n_removed} training {agreeing(self.n_removed, 'row', 'rows')} {names}"
             f"{agreeing(self.n_removed, 'has', 'have')} been removed in {self.n_requests} "
             f"{agreeing(self.n_requests, 'request', 'requests')}; {self.n_left} are left.",
             self._reached(),
@@ -139,6 +142,11 @@ class RemovedRows:
             return (
                 "The model is that of the rows left, found in closed form, along the path of its "
                 "solution or by its own fit; distance_to_optimum_ tells how exactly."
+            )
+        if largest > TRAINED:
+            return (
+                "No optimum of these was found, so that the model is only where training has "
+                f"stopped: its gradient is {largest:.1g} of the size of a row's."
             )
         return (
             f"The model is at the optimum of these: its gradient is {largest:.1g} of the size of "

@@ -7,6 +7,7 @@ are not have the sample weight 0).
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,58 @@ class MetricOnRows(Statistic):
         gradient = self.metric.gradient(objective.predictor(jacobian))
         pull = jacobian.adjoint(gradient[:, None]).astype(objective.dtype)
         return effects_of(pull, objective, curvature)
+
+
+def number_of(told: Any, name: str) -> float:
+    """The number that a user's function has returned, before its gradient.
+
+    Parameters
+    ----------
+    told : object
+        What it has returned.
+    name : str
+        By which an error calls the function.
+
+    Raises
+    ------
+    TypeError
+        If it is no pair that begins with a number.
+    """
+    try:
+        number, _ = told
+        return float(np.asarray(number, np.float64).item())
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must return a pair: one number, and its gradient in the form of what it "
+            f"takes; got {reprlib.repr(told)}."
+        ) from error
+
+
+def gradient_of(told: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """The gradient that a user's function has returned, beside its number.
+
+    Parameters
+    ----------
+    told, name
+        As of :func:`number_of`, which says what else is raised.
+    shape : tuple of int
+        Of what the function took.
+
+    Raises
+    ------
+    ValueError
+        If the gradient has another shape, or is not finite.
+    """
+    number_of(told, name)
+    gradient = np.asarray(told[1], dtype=np.float64)
+    if gradient.shape != shape:
+        raise ValueError(
+            f"The gradient of {name} must have the shape {shape} of what it takes; got "
+            f"{gradient.shape}."
+        )
+    if not np.isfinite(gradient).all():
+        raise ValueError(f"The gradient of {name} must be finite; it has NaN or infinity.")
+    return gradient
 
 
 def effects_of(gradient: np.ndarray, objective: Any, curvature: Any) -> np.ndarray:

@@ -62,7 +62,7 @@ class ScoreFunction(Metric):
         return self.loss.from_scores(gradient)
 
     def _answer(self, scores: np.ndarray) -> tuple[float, Any]:
-        answer = self.function(scores)
+        answer = self.function(scores.copy())  # It may write into them.
         if not isinstance(answer, tuple | list) or len(answer) != 2:
             raise ValueError(
                 "A function as a metric must return a pair, the number and its gradient in the "

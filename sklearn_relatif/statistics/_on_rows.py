@@ -92,7 +92,13 @@ class GroupGap(Request):
         self.metric, self.X, self.y, self.groups, self.between = metric, X, y, groups, between
 
     def of(self, study: Any) -> Statistic:
-        first, second = (self._of_group(study, label) for label in self.between)
+        try:
+            labels = first, second = self.between
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"between must name the two groups that are compared; got {self.between!r}."
+            ) from error
+        first, second = (self._of_group(study, label) for label in labels)
         return Gap(f"{first.name} - {second.name}", first, second)
 
     def _of_group(self, study, label):

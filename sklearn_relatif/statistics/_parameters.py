@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import Statistic, effects_of
+from ._base import Statistic, effects_of, gradient_of, number_of
 
 
 class OfTable(Statistic):
@@ -32,7 +32,7 @@ class OfTable(Statistic):
         self.name, self.function, self.is_linear = name, function, is_linear
 
     def value(self, objective):
-        return float(self.function(objective.score_weights())[0])
+        return number_of(self.function(objective.score_weights().copy()), self.name)
 
     def row_effects(self, objective, curvature):
         gradient = self._gradient(objective)[None].astype(objective.dtype)
@@ -44,18 +44,15 @@ class OfTable(Statistic):
     def own_features(self, objective):
         table = objective.score_weights()
         n_features = table.shape[1] - objective.jacobian.fit_intercept
-        is_used = np.asarray(self.function(table)[1])[:, :n_features].any(axis=0)
+        is_used = self._slopes(table)[:, :n_features].any(axis=0)
         return np.empty(0, np.intp) if is_used.all() else np.flatnonzero(is_used)
 
     def _gradient(self, objective):
-        table = objective.score_weights()
-        gradient = np.asarray(self.function(table)[1], dtype=np.float64)
-        if gradient.shape != table.shape:
-            raise ValueError(
-                f"The gradient of {self.name} must have the shape {table.shape} of the parameters; "
-                f"got {gradient.shape}."
-            )
-        return objective.parameter_gradient(gradient)
+        return objective.parameter_gradient(self._slopes(objective.score_weights()))
+
+    def _slopes(self, table):
+        # A function may write into what it takes.
+        return gradient_of(self.function(table.copy()), table.shape, self.name)
 
 
 def coefficient(name: str, place: tuple[int, int], shape: tuple[int, int]) -> OfTable:

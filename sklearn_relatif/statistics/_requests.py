@@ -50,7 +50,7 @@ class Coefficient(Request):
 
     def of(self, study: Any) -> Statistic:
         _check_has_parameters(study, f"coef:{self.name}")
-        place = place_of(study, self.name)
+        place = place_of(study, str(self.name))
         return coefficient(f"coef:{self.name}", place, study.objective.score_weights().shape)
 
 

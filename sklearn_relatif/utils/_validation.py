@@ -21,10 +21,15 @@ def check_choice(name, value, choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
 
 
-def check_non_negative(name, value):
-    """Raise an error if ``value`` is not a finite number of at least 0."""
+def check_number(name, value):
+    """Raise an error if ``value`` is not a number."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number; got {value!r}.")
+
+
+def check_non_negative(name, value):
+    """Raise an error if ``value`` is not a finite number of at least 0."""
+    check_number(name, value)
     if not 0 <= float(value) < np.inf:
         raise ValueError(f"{name} must be finite and at least 0; got {value!r}.")
 
@@ -252,7 +257,13 @@ def check_removals(rows, n_rows):
 
 
 def _row_positions(item, n_rows):
-    positions = np.unique(np.atleast_1d(np.asarray(item)))
+    try:
+        positions = np.unique(np.atleast_1d(np.asarray(item)))
+    except ValueError as error:  # Lists of several lengths.
+        raise TypeError(
+            f"rows must hold row positions (whole numbers), or arrays of them; got "
+            f"{reprlib.repr(item)}."
+        ) from error
     if not positions.size:
         return positions.astype(np.intp)
     if positions.dtype.kind not in "iu":
