@@ -39,6 +39,11 @@ BY_REFITS = (
     "An L1 penalty, or a bound, chooses other coefficients in other data, which no step from the "
     "fitted model tells. Pass n_resamples (200, for example) to fit the model again so often."
 )
+STEPPED_TOO_FAR = (
+    "Two Newton steps from the model of all rows lead a resample to where its curvature vanishes, "
+    "as of classes that are told apart. Pass n_resamples (200, for example) to train each model to "
+    "its optimum, or fit this one with a stronger penalty."
+)
 #: Arrays of the size of the scores of a block of queries that are held at once.
 ARRAYS_AT_ONCE = 4
 
@@ -122,9 +127,17 @@ class ResampledModels(Resampler):
                 draws = chain(some, draws)
                 draws = yield from self._together(draws, np.float64, indices, sign)
         for own in draws:
-            model = stepped(reweighted(self.objective, own), self.solver, self.kind, self.damping)
+            model = self._stepped(own)
             best = self.stays(model.objective, model.curvature, indices, sign)
             yield best, np.array([model.ratio])
+
+    def _stepped(self, draws):
+        """The model of a resample, two Newton steps from that of all rows."""
+        try:
+            resample = reweighted(self.objective, draws)
+            return stepped(resample, self.solver, self.kind, self.damping)
+        except ValueError as error:
+            raise ValueError(STEPPED_TOO_FAR) from error
 
     def _together(self, draws, dtype, indices, sign):
         """The same in shared products; returns the draws that the precision is too low for."""
