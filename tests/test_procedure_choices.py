@@ -237,11 +237,11 @@ def test_many_columns_are_summed_one_candidate_at_a_time():
 
 
 def test_where_few_rows_are_left_steps_go_on_until_the_optimum():
-    random = np.random.default_rng(84)
+    random = np.random.default_rng(2)
     rows = random.normal(size=(70, 8)) * np.logspace(-1, 1, 8)
     y = (rows[:, 0] + 0.1 * random.normal(size=70) > 0).astype(int)
     groups = np.where(np.arange(60) < 36, 0.0, np.nan)
-    assert_is_known(logistic(C=88.0), (rows[:60], y[:60], rows[60:], y[60:]), groups=groups)
+    assert_is_known(logistic(C=30.0), (rows[:60], y[:60], rows[60:], y[60:]), groups=groups)
 
 
 @pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")
