@@ -17,7 +17,8 @@ from sklearn.linear_model import (
 )
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, RandomizedSearchCV
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
@@ -258,3 +259,27 @@ def test_counts_too_large_to_come_near_from_nothing_are_told():
     data = X_REAL[:60], counts[:60], X_REAL[60:70], counts[60:]
     model = PoissonRegressor(alpha=1.0, solver="newton-cholesky", tol=1e-10)
     assert_are_refits(model, data, "has no optimum, or none was found")
+
+
+# --- what must not be taken for known -------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_that_count_in_scores_leave_the_choice_to_refits():
+    random = np.random.default_rng(2)
+    order = random.permutation(len(Y))
+    data = X[order[:60]], Y[order[:60]], X[order[60:70]], Y[order[60:70]]
+    weight = random.uniform(0.05, 5, 60)
+    model = LogisticRegressionCV(Cs=[0.03, 0.3, 3.0, 30.0], cv=3, scoring="neg_log_loss", **TIGHT)
+    reason = "weights count in the scores of LogisticRegressionCV"
+    assert_are_refits(model, data, reason, groups=one_by_one([2, 5], 60), sample_weight=weight)
+
+
+def test_columns_that_a_removal_takes_away_are_left_to_refits():
+    kinds = np.array(["a", "b", "c"])[np.arange(60) % 3].astype(object)
+    kinds[5] = "rare"
+    data = kinds[:, None], Y[:60], kinds[10:20, None], Y[10:20]
+    model = make_pipeline(OneHotEncoder(drop="first"), logistic())
+    found, true, _, (said,) = effects(model, data, groups=one_by_one([5, 8], 60))
+    assert said.startswith("1 of 2") and "a column goes with the rows" in said
+    assert_allclose(found, true, rtol=1e-6, atol=1e-9)

@@ -165,8 +165,6 @@ def moved(rows: Rows, penalty: np.ndarray, start: Optima, goal: float) -> np.nda
     NotCoveredError
         As of :func:`optima_of`.
     """
-    if start.tables.shape != penalty.shape:  # There are other columns.
-        return _newton(rows, penalty, np.zeros(penalty.shape), goal)
     tables, slow = _cheaply(rows, penalty, start, goal)
     if len(slow):
         try:

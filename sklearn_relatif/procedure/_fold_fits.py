@@ -83,7 +83,7 @@ class PathFits(FoldFits):
 
     @cached_property
     def _path(self) -> np.ndarray:
-        return self.search.path_scores((self.train, self.test), self.X, self.y, self.weight)
+        return self.search.path_scores((self.train, self.test), self.X, self.y)
 
 
 def _outcomes(model: Any, features: Any) -> np.ndarray:

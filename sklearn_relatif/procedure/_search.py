@@ -66,11 +66,14 @@ class Search:
         Whether a candidate's fit starts from that of another.
     has_folds : bool
         Whether it scores in folds. Otherwise it scores each row by the model without it.
+    weighs_scores : bool
+        Whether weights of rows count in its scores, and not only in its fits.
     """
 
     inner: list[Any] = []
     has_folds = True
     is_path = False
+    weighs_scores = False
     strengths: list[float]
     name: str
     best: int
@@ -169,7 +172,7 @@ class GridSearch(Search):
 class PathSearch(Search):
     """LogisticRegressionCV, where a fold's candidates start from one another."""
 
-    name, is_path = "C", True
+    name, is_path, weighs_scores = "C", True, True
 
     def __init__(self, fitted: LogisticRegressionCV):
         super().__init__(fitted)
@@ -192,10 +195,8 @@ class PathSearch(Search):
     def in_fold(self, fold, X, y, weight):
         return PathFits(self, fold, X, y, weight)
 
-    def path_scores(self, fold: Any, X: Any, y: np.ndarray, weight: Any) -> np.ndarray:
+    def path_scores(self, fold: Any, X: Any, y: np.ndarray) -> np.ndarray:
         """The scores of all candidates in a fold, each fitted from the one before it."""
-        if weight is not None:  # Which scores would count too.
-            raise NotCoveredError("weights count in the scores of LogisticRegressionCV")
         own = clone(self.fitted).set_params(cv=[fold], Cs=self.strengths, refit=False)
         scores = own.fit(X, y).scores_
         return np.ravel(next(iter(scores.values())) if isinstance(scores, dict) else scores)
@@ -224,7 +225,7 @@ class RidgeSearch(Search):
 class LeftOutSearch(RidgeSearch):
     """RidgeCV without folds, which predicts each row by the model without it, in closed form."""
 
-    has_folds = False
+    has_folds, weighs_scores = False, True
 
     def __init__(self, fitted: Any):
         super().__init__(fitted)

@@ -157,8 +157,9 @@ class Shortcut:
         self.turns = (self.outer.turns or self.inner.turns) and np.ptp(shape[0]) == 0
         self.final = optima_of(rows, penalty)
         self.folds: list[tuple[np.ndarray, Optima]] = []
-        if self.search is not None and not self.search.has_folds and weight is not None:
-            raise NotCoveredError("weights count in the scores of RidgeCV")
+        if self.search is not None and self.search.weighs_scores and weight is not None:
+            kind = type(self.search.fitted).__name__
+            raise NotCoveredError(f"weights count in the scores of {kind}")
         if self.search is not None and self.search.has_folds:
             self.score: Any = score_of(self.search.scoring, self.parts.model, self.loss)
             if not (self.n_classes or self.loss.is_of_errors):
@@ -261,6 +262,8 @@ class Shortcut:
         rows = left.rows[train]
         fitted = self.inner.fit(take(left.base, train), self.y[rows])
         features = numbers(fitted.features)
+        if features.shape[1] != self.reference.shape[1]:
+            raise NotCoveredError("a column goes with the rows")
         turn = self._turn(features, rows)
         own, penalty = self._rows(features if turn is None else features @ turn, rows)
 
@@ -277,7 +280,7 @@ class Shortcut:
         Axes of nearly the same variance turn among one another without a row. Neither the losses
         nor a penalty of lengths know a rotation, but what starts from all rows does.
         """
-        if not self.turns or features.shape[1] != self.reference.shape[1]:
+        if not self.turns:
             return None
         left, _, right = np.linalg.svd(features.T @ self.reference[rows])
         return left @ right
