@@ -606,3 +606,33 @@ def test_other_rows_are_told_by_their_distance():
     model = soft().fit(X, Y)
     with pytest.warns(ConvergenceWarning, match="not at the optimum"):
         RelatIFExplainer.from_fitted(model, X[::-1], Y)
+
+
+@pytest.mark.parametrize("case", ["grown", "other rows", "a class not drawn"])
+def test_bags_whose_draws_are_not_those_of_the_rows_are_refused(case):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
+    bag = BaggingClassifier(LogisticRegression(), n_estimators=3, random_state=0, warm_start=True)
+    if case == "grown":
+        bag.fit(X, y).set_params(n_estimators=5).fit(X, y)
+        message = "does not tell which rows the first of them drew"
+    elif case == "other rows":
+        bag.fit(X, y)
+        X, y = X[:20], y[:20]
+        message = "drew others"
+    else:
+        y = (np.arange(60) < 2) * 1 + (np.arange(60) < 30)
+        bag.set_params(max_samples=0.3).fit(X, y)
+        message = r"drew no row of the classes \[2\]"
+    with pytest.raises(ValueError, match=message):
+        RelatIFExplainer.from_fitted(bag, X, y)
+
+
+def test_a_bag_without_probabilities_is_told_by_its_votes():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = (X[:, 0] + 0.3 * rng.normal(size=60) > 0).astype(int)
+    bag = BaggingClassifier(LinearSVC(tol=1e-10, max_iter=100_000), n_estimators=3, random_state=0)
+    explainer = RelatIFExplainer(bag).fit(X, y)
+    X_new = rng.normal(size=(40, 3))
+    assert_array_equal(explainer.explain(X_new).targets, explainer.estimator_.predict(X_new))

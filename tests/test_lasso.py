@@ -249,6 +249,16 @@ def test_features_enter_for_all_targets_or_none(data, name):
     assert (n_changes == 0) == (name == "intercept only")
 
 
+@pytest.mark.parametrize("name", MULTI_TASK)
+def test_predictions_without_a_row_are_those_of_its_step(data, name):
+    X, y, _ = data
+    y = two_targets(X, y)
+    explainer = RelatIFExplainer(MULTI_TASK[name]).fit(X, y)
+    without = ((explainer.loo_predict() - y) ** 2).sum(axis=1) / 2
+    change = np.diag(explainer.removal_effect(X, y, order="newton"))
+    assert_allclose(without - half_squares(explainer, X, y), change, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("rows", [[3], np.arange(10, 30)], ids=["one", "some"])
 @pytest.mark.parametrize("name", MULTI_TASK)
 def test_a_step_has_the_hessian_without_the_rows(data, name, rows):
