@@ -426,3 +426,10 @@ def test_rows_that_a_fit_draws_are_those_that_are_removed():
     np.testing.assert_allclose(
         true_parts.model + true_parts.preprocessing + true_parts.penalty, expected, atol=1e-12
     )
+
+
+def test_folds_whose_targets_are_all_the_same_are_left_to_refits():
+    y = np.where(np.arange(60) < 20, 100.0, Y_REAL)
+    search = GridSearchCV(Ridge(), {"alpha": [10.0, 1.0, 0.1, 0.01]}, cv=3)
+    reason = "a fold has targets to test with that are all the same (3)"
+    assert_newton_is_retraining(search, X_REAL, y, reason)

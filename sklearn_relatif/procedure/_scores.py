@@ -166,6 +166,8 @@ def _squares(loss, y, eta):
 
 def _r2(loss, y, eta):
     y = _columns(y)
+    if (np.ptp(y, axis=0) == 0).any():  # Of which scikit-learn makes 0, or 1, by its own rule.
+        raise NotCoveredError("a fold has targets to test with that are all the same")
     variance = np.mean((y - y.mean(axis=0)) ** 2, axis=0)
     return np.mean(1 - _squares(loss, y, eta) / variance, axis=1)
 
