@@ -496,10 +496,12 @@ def test_a_report_shows_it_where_it_is_asked_for(cancer, tmp_path, with_test):
     assert "named again" not in str(plain.explained[0])
 
 
-def test_steps_to_where_nothing_curves_are_refused_with_the_way_out():
+def test_steps_to_where_nothing_curves_are_told_with_the_way_out():
     X, y = load_breast_cancer(return_X_y=True)
     X, y = StandardScaler().fit_transform(X)[:200], y[:200]
     model = LogisticRegression(C=1e6, tol=1e-8, max_iter=10_000)
     explanation = RelatIFExplainer(model).fit(X, y).explain(X[:2])
-    with pytest.raises(ValueError, match=r"curvature vanishes.*Pass n_resamples"):
-        explanation.stability()
+    # Whether the curvature there is rounding, or next to it, depends on the draws.
+    for seed in range(3):
+        with pytest.raises((ValueError, ConvergenceWarning), match="Pass n_resamples"):
+            explanation.stability(random_state=seed)
