@@ -20,10 +20,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..jacobians import Gradients
 from ..removal import newton_step, retrain_without
 from ..results import FlipSet
-from ..statistics import Statistic, effects_of
 from ..utils._arrays import on_host
 from ..utils._validation import check_positive_int
 from ._label import LabelSearch, refuse_without_labels
@@ -54,35 +52,6 @@ def find_flip_set(study, X, max_size: int) -> FlipSet:
     return search.result(rows, max_size)
 
 
-class Lead(Statistic):
-    """How far one label of a query leads another.
-
-    Parameters
-    ----------
-    features : array-like or CSR matrix of shape (1, n_features)
-        Of the query, as the model takes them.
-    direction : ndarray of shape (n_outputs,)
-        Gradient of the lead in the predictor.
-    """
-
-    name = "lead"
-
-    def __init__(self, features, direction):
-        self.features, self.direction = features, direction
-
-    def value(self, objective):
-        eta = objective.predictor(objective.query_jacobian(self.features))
-        return float(eta[0] @ self.direction)
-
-    def row_effects(self, objective, curvature):
-        slope = self.slope(objective)[None].astype(objective.dtype)
-        return effects_of(slope, objective, curvature)
-
-    def slope(self, objective):
-        jacobian = objective.query_jacobian(self.features).astype(np.float64)
-        return jacobian.adjoint(self.direction[None, None])[0]
-
-
 class _FlipSearch(LabelSearch):
     """Sets of rows, and what the model without them makes of one query."""
 
@@ -106,8 +75,7 @@ class _FlipSearch(LabelSearch):
 
     def rows_of_lead(self, rival, limit):
         """The same by the search for any number."""
-        lead = Lead(on_host(self.query.features), self.direction(rival))
-        search = Search(Question(self.study, lead, 0.0), limit)
+        search = Search(Question(self.study, self.lead_over(rival), 0.0), limit)
         search.run()
         return np.empty(0, np.intp) if search.best is None else search.best.rows
 
@@ -156,23 +124,13 @@ class _FlipSearch(LabelSearch):
 
     def effects(self, chosen, rival, shifts):
         """Estimated change of the lead on removing each row, beside those chosen already."""
-        direction = self.direction(rival)
         if shifts is not None:
-            return shifts @ direction
+            return shifts @ self.direction(rival)
         objective = self.objective
         if len(chosen):
             (weights,) = newton_step(objective, self.remover.curvature, [chosen])
             objective = replace(objective, weights=weights)
-        gradient = Gradients(self.query.jacobian, direction[None], np.ones(1)).block(slice(None))
-        solved = self.remover.curvature.solve(gradient.astype(objective.dtype))
-        effect = np.empty(objective.n_rows)
-        for rows in objective.blocks(objective.rows.n_values):
-            effect[rows] = objective.rows.contract(solved, rows)[0]
-        effect *= objective.rows.norm * objective.sample_weight
-        if objective.penalty_share is not None:
-            pull = objective.penalty_gradient().ravel()
-            effect += objective.penalty_share * (solved[0].astype(np.float64) @ pull)
-        return effect / objective.total_weight
+        return self.lead_over(rival).row_effects(objective, self.remover.curvature)
 
     @cached_property
     def shifts_without_one(self):

@@ -8,11 +8,43 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..statistics import Statistic, effects_of
+from ..utils._arrays import on_host
+
 
 def refuse_without_labels(study: Any) -> None:
     """Refuse models that predict no label."""
     if not study.targets.has_classes:
         raise TypeError(f"{type(study.model).__name__} predicts no label that could flip.")
+
+
+class Lead(Statistic):
+    """How far one label of a query leads another.
+
+    Parameters
+    ----------
+    features : array-like or CSR matrix of shape (1, n_features)
+        Of the query, as the model takes them.
+    direction : ndarray of shape (n_outputs,)
+        Gradient of the lead in the predictor.
+    """
+
+    name = "lead"
+
+    def __init__(self, features, direction):
+        self.features, self.direction = features, direction
+
+    def value(self, objective):
+        eta = objective.predictor(objective.query_jacobian(self.features))
+        return float(eta[0] @ self.direction)
+
+    def row_effects(self, objective, curvature):
+        slope = self.slope(objective)[None].astype(objective.dtype)
+        return effects_of(slope, objective, curvature)
+
+    def slope(self, objective):
+        jacobian = objective.query_jacobian(self.features).astype(np.float64)
+        return jacobian.adjoint(self.direction[None, None])[0]
 
 
 class LabelSearch:
@@ -85,6 +117,10 @@ class LabelSearch:
         """Gradient in the predictor of the lead over another class, shape (n_outputs,)."""
         direction: np.ndarray = self.loss.lead(self.label, rival)
         return direction
+
+    def lead_over(self, rival: int) -> Lead:
+        """The lead over another class, as a number of a model."""
+        return Lead(on_host(self.query.features), self.direction(rival))
 
     def lead(self, eta: np.ndarray, rival: int) -> np.ndarray:
         """How far the label leads another, for each of some predictors, shape (n,)."""

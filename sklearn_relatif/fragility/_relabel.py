@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..curvature import hessian_inverse
-from ..jacobians import Gradients
 from ..removal import estimator_of, optimum_near
 from ..results import FlipSet
 from ..utils._arrays import on_host
@@ -119,9 +118,8 @@ class _RelabelSearch(LabelSearch):
     ) -> np.ndarray:
         """Estimated change of the lead on giving each row the rival's label."""
         objective = model.objective
-        jacobian = objective.query_jacobian(self.features)
-        gradient = Gradients(jacobian, self.direction(rival)[None], np.ones(1)).block(slice(None))
-        solved = curvature.solve(gradient.astype(curvature.dtype)).astype(np.float64)
+        slope = self.lead_over(rival).slope(objective)[None]
+        solved = curvature.solve(slope.astype(curvature.dtype)).astype(np.float64)
         effect = np.empty(objective.n_rows)
         for rows in objective.blocks(objective.shape[1]):
             seen = objective.jacobian.loaded(rows, np.float64).apply(solved)[:, 0]

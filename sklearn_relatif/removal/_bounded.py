@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..statistics import Metric
-from ._effects import check_every_class_stays, removal_effect, removal_effect_on, removals_of
+from ._effects import (
+    check_every_class_stays,
+    removal_effect,
+    removal_effect_on,
+    removals_of,
+    that_count,
+)
 from ._guaranteed import MetricValue, QueryLosses, guaranteed_effects
 
 
@@ -91,8 +97,7 @@ def bounded_effects(
         raise ValueError(obstacle)
     query = remover.at_optimum(query)
     asked = QueryLosses(study.objective.loss, query.y) if metric is None else MetricValue(metric)
-    counts = study.objective.counts
-    some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
+    some = that_count(study, removals)
     found = guaranteed_effects(remover, query, asked, [removals[i] for i in some], order, tol)
     whole = [np.zeros((asked.n_numbers, len(removals))) for _ in found]
     for values, part in zip(whole, found, strict=True):

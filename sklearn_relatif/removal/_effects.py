@@ -338,10 +338,15 @@ def _models_without(study: Any, removals: Sequence[np.ndarray], order: str) -> I
     Rows of weight 0 change nothing by being removed, unless a penalty counts them.
     """
     check_every_class_stays(study, removals)
-    counts = study.objective.counts
-    some = np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
+    some = that_count(study, removals)
     for batch in _models(study, [removals[index] for index in some], order):
         yield replace(batch, positions=some[batch.positions])
+
+
+def that_count(study: Any, removals: Sequence[np.ndarray]) -> np.ndarray:
+    """Positions of the removals that take a row which counts, (n_models,)."""
+    counts = study.objective.counts
+    return np.array([i for i, rows in enumerate(removals) if counts[rows].any()], np.intp)
 
 
 def _models(study: Any, removals: Sequence[np.ndarray], order: str) -> Iterator[Any]:
