@@ -18,8 +18,8 @@ from ..adapters import rebuild, split_pipeline
 from ..jacobians import Gradients
 from ..losses import of_models
 from ..results import RemovalStatistics
-from ..search import contract, products
-from ..statistics import Metric
+from ..search import products
+from ..statistics import Metric, effects_of
 from ..utils._arrays import estimator_like
 from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
@@ -75,8 +75,7 @@ def removal_effect_on(
         As of :func:`removal_effect`.
     """
     if order == "first":
-        gradient = metric.gradient(study.objective.predictor(query.jacobian))
-        return _first_order(study, query.jacobian, gradient, groups, total=True)
+        return _first_order_on(study, metric, query.jacobian, groups)
     removals = removals_of(groups, study.objective.n_rows)
     query = study.remover.at_optimum(query)
     effect = np.zeros(len(removals))
@@ -282,33 +281,19 @@ def refuse_lost_classes(
             _refuse_lost(classes[lost], rows, way_out)
 
 
-def _first_order(
-    study: Any, jacobian: Any, residual: np.ndarray, groups: Any, total: bool = False
-) -> np.ndarray:
+def _first_order(study: Any, jacobian: Any, residual: np.ndarray, groups: Any) -> np.ndarray:
     """Influence, weighted by the rows' shares, of the gradients ``residual ⊗ x~``.
 
     Without a row i whose share of the penalty is ``l_i``, the parameters change by
     ``H^-1 (s_i g_i + l_i (Lambda w + q)) / S``.
     """
     objective = study.objective
-    if not objective.has_first_order:
-        raise ValueError(
-            "order='first' needs a loss with curvature, which the hinge has not; use "
-            "order='newton' (one step on the active set) or order='retrain' (exact)."
-        )
+    _check_has_first_order(objective)
     queries = Gradients(jacobian, residual, np.ones(len(residual)))
     share = objective.rows.norm * objective.sample_weight / objective.total_weight
-    if total:
-        gradient = jacobian.adjoint(residual[:, None]).astype(objective.dtype)
-        solved = study.curvature.solve(gradient)
-        passes = contract(solved, objective.rows)
-        blocks: Iterator[Any] = ((slice(0, 1), rows, block) for rows, block in passes)
-    else:
-        blocks = products(queries, objective.rows, study.curvature)
-    member = None if groups is None else group_labels(groups, objective.n_rows)[1]
-    n_effects = objective.n_rows if member is None else member.max() + 1
-    effect = np.zeros((1 if total else jacobian.n_rows, n_effects))
-    for asked, rows, product in blocks:
+    member, n_effects = _members(groups, objective.n_rows)
+    effect = np.zeros((jacobian.n_rows, n_effects))
+    for asked, rows, product in products(queries, objective.rows, study.curvature):
         product = product * share[rows]
         if member is None:
             effect[asked, rows] = product
@@ -320,9 +305,34 @@ def _first_order(
     for of_rows, step in objective.penalty_steps(study.curvature):
         moved = jacobian.apply(step[None].astype(jacobian.dtype))[:, 0]
         of_penalty = np.einsum("nk,nk->n", residual, moved)
-        lost = _sum_by_group(of_rows, member, n_effects)
-        effect += np.outer(of_penalty.sum(keepdims=True) if total else of_penalty, lost)
-    return effect[0] if total else effect
+        effect += np.outer(of_penalty, _sum_by_group(of_rows, member, n_effects))
+    return effect
+
+
+def _first_order_on(study: Any, metric: Metric, jacobian: Any, groups: Any) -> np.ndarray:
+    """The same of a metric of all rows of a Jacobian together."""
+    objective = study.objective
+    _check_has_first_order(objective)
+    gradient = metric.gradient(objective.predictor(jacobian))
+    pull = jacobian.adjoint(gradient[:, None]).astype(objective.dtype)
+    effect = effects_of(pull, objective, study.curvature)
+    return _sum_by_group(effect, *_members(groups, objective.n_rows))
+
+
+def _check_has_first_order(objective: Any) -> None:
+    if not objective.has_first_order:
+        raise ValueError(
+            "order='first' needs a loss with curvature, which the hinge has not; use "
+            "order='newton' (one step on the active set) or order='retrain' (exact)."
+        )
+
+
+def _members(groups: Any, n_rows: int) -> tuple[np.ndarray | None, int]:
+    """The position of each row's group, -1 without one, and how many removals there are."""
+    if groups is None:
+        return None, n_rows
+    member = group_labels(groups, n_rows)[1]
+    return member, member.max() + 1
 
 
 def _sum_by_group(values: np.ndarray, member: np.ndarray | None, n_groups: int) -> np.ndarray:
