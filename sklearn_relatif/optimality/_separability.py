@@ -126,7 +126,9 @@ def no_optimum(groups) -> str:
         Empty: training with all rows has none.
     """
     if groups:
-        named = ", ".join(reprlib.repr(np.asarray(rows).tolist()) for rows in groups[:3])
+        # In the order of the rows, whatever the order in which removals were drawn.
+        in_order = sorted(np.asarray(rows).tolist() for rows in groups)
+        named = ", ".join(reprlib.repr(rows) for rows in in_order[:3])
         others = f" (and {len(groups) - 3} other removals)" if len(groups) > 3 else ""
         removal, which = f"Without the rows {named}{others} training", "the rows that are left"
     else:
