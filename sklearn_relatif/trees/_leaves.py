@@ -1,0 +1,90 @@
+"""Which leaf of each tree rows are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The leaves of some rows.
+
+    Attributes
+    ----------
+    positions : ndarray of unsigned int, shape (n_trees, n_rows)
+        Counted within each tree, from 0.
+    sizes : ndarray of int, shape (n_trees,)
+        How many leaves each tree has.
+    """
+
+    positions: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, positions: np.ndarray, sizes: Any) -> Leaves:
+        """The same in the smallest integers that hold them."""
+        sizes = np.asarray(sizes, np.int64)
+        largest = int(sizes.max(initial=1)) - 1
+        return cls(np.asarray(positions).astype(np.min_scalar_type(largest), copy=False), sizes)
+
+    @property
+    def n_trees(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.positions.shape[1])
+
+    @property
+    def n_leaves(self) -> int:
+        return int(self.sizes.sum())
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        """Where the leaves of each tree begin among those of all, and where they end."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+    def __getitem__(self, rows: Any) -> Leaves:
+        """The leaves of some of the rows."""
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        return Leaves(self.positions[:, rows], self.sizes)
+
+    def own(self, values: np.ndarray, tree: int) -> np.ndarray:
+        """Those of some numbers of all leaves that are of one tree, a view."""
+        return values[self.firsts[tree] : self.firsts[tree + 1]]
+
+    def numbered(self, rows: Any = slice(None)) -> np.ndarray:
+        """Leaves of some rows among those of all trees, shape (n, n_trees)."""
+        here = self.positions[:, rows].T
+        return here + self.firsts[:-1].astype(np.int32 if self.n_leaves < 2**31 else np.int64)
+
+    def matrix(self, entries: np.ndarray, rows: Any = slice(None)) -> Any:
+        """A number of each of some rows in each of its leaves, as a sparse matrix.
+
+        Parameters
+        ----------
+        entries : ndarray of shape (n, n_trees) or (n, n_trees, n_values)
+        rows : slice or array of int
+
+        Returns
+        -------
+        CSR matrix of shape (n, n_leaves * n_values)
+        """
+        columns = self.numbered(rows)
+        n_values = entries.shape[2] if entries.ndim == 3 else 1
+        if n_values > 1:
+            columns = columns[:, :, None] * n_values + np.arange(n_values, dtype=columns.dtype)
+        n_rows, width = len(columns), self.n_trees * n_values
+        starts = np.arange(0, n_rows * width + 1, max(width, 1), dtype=columns.dtype)
+        shape = n_rows, self.n_leaves * n_values
+        return sparse.csr_array((entries.ravel(), columns.ravel(), starts), shape=shape)
+
+    def summed(self, values: np.ndarray, tree: int) -> np.ndarray:
+        """Sums of a number of each row over the leaves of one tree, shape (size,)."""
+        return np.bincount(self.positions[tree], values, minlength=int(self.sizes[tree]))

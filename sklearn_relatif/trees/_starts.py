@@ -1,0 +1,102 @@
+"""Where boosting starts: predictors as a function of the targets and the weights of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+#: Links, and their slopes.
+LINKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "identity": (lambda mean: mean, lambda mean: 1.0),
+    "log": (np.log, lambda mean: 1 / mean),
+    "logit": (lambda mean: np.log(mean / (1 - mean)), lambda mean: 1 / (mean * (1 - mean))),
+    "half_logit": (
+        lambda mean: np.log(mean / (1 - mean)) / 2,
+        lambda mean: 1 / (2 * mean * (1 - mean)),
+    ),
+}
+
+
+class Start:
+    """The predictors before the first tree, as leaves of trees without a split."""
+
+    def values(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Shape (n_outputs,)."""
+        raise NotImplementedError
+
+    def weight_slopes(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Their derivatives in the weight of each row, shape (n_outputs, n)."""
+        raise NotImplementedError
+
+    def target_slopes(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Their derivatives in the target of each row, shape (n_outputs, n)."""
+        raise NotImplementedError
+
+
+class FixedStart(Start):
+    """Predictors that no row has a part in.
+
+    Parameters
+    ----------
+    given : ndarray of shape (n_outputs,)
+    """
+
+    def __init__(self, given: np.ndarray) -> None:
+        self.given = np.asarray(given, np.float64)
+
+    def values(self, y, weight):
+        return self.given
+
+    def weight_slopes(self, y, weight):
+        return np.zeros((len(self.given), len(y)))
+
+    target_slopes = weight_slopes
+
+
+class MeanStart(Start):
+    """The link of the weighted mean of the targets.
+
+    Parameters
+    ----------
+    link : {"identity", "log", "logit", "half_logit"}, default="identity"
+        "half_logit" is half of the logit, where an exponential loss has its minimum.
+    """
+
+    def __init__(self, link: str = "identity") -> None:
+        self.link, self.slope = LINKS[link]
+
+    def values(self, y, weight):
+        return np.array([self.link(np.average(y, weights=weight))])
+
+    def weight_slopes(self, y, weight):
+        mean = np.average(y, weights=weight)
+        return self.slope(mean) * (y - mean)[None] / weight.sum()
+
+    def target_slopes(self, y, weight):
+        mean = np.average(y, weights=weight)
+        return self.slope(mean) * weight[None] / weight.sum()
+
+
+class PriorStart(Start):
+    """The logarithms of the shares of several classes.
+
+    Parameters
+    ----------
+    n_classes : int
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        self.n_classes = n_classes
+
+    def _shares(self, y, weight):
+        return np.bincount(y, weight, minlength=self.n_classes) / weight.sum()
+
+    def values(self, y, weight):
+        return np.log(self._shares(y, weight))
+
+    def weight_slopes(self, y, weight):
+        share = self._shares(y, weight)[:, None]
+        is_own = np.arange(self.n_classes)[:, None] == y
+        return (is_own - share) / (share * weight.sum())

@@ -1,0 +1,138 @@
+"""What the trees of a boosted model descend: gradients, what they are divided by, and slopes.
+
+A leaf of a tree on predictor k takes one Newton step for its rows: ``-G / (H + l2)`` with the sums
+G and H of the weighted gradients ``g_k`` and of the second derivatives ``h_k`` that the library
+uses, which need not be those of the loss. Predictors come with the output first, (n_outputs, ...),
+so that a row can be looked at in all of the stages at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, softmax
+
+
+class Step:
+    """The loss of a boosted model, as its trees see it.
+
+    Attributes
+    ----------
+    n_outputs : int, default=1
+    is_linear : bool, default=False
+        Whether gradients are linear in the targets and the predictors, with constant second
+        derivatives, so that predictions are linear in the targets.
+    """
+
+    n_outputs = 1
+    is_linear = False
+
+    def gradient(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """``g`` of rows, in the shape of ``eta``, (n_outputs, ...); ``y`` has one axis less."""
+        raise NotImplementedError
+
+    def curvature(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """``h`` of rows, in the shape of ``eta``."""
+        raise NotImplementedError
+
+    def slopes(self, y: np.ndarray, eta: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of ``g_k`` and ``h_k`` in all predictors, in the shape of ``eta``."""
+        raise NotImplementedError
+
+
+class SquaredStep(Step):
+    """``(eta - y)^2 / 2``."""
+
+    is_linear = True
+
+    def gradient(self, y, eta):
+        return eta - y
+
+    def curvature(self, y, eta):
+        return np.ones_like(eta)
+
+    def slopes(self, y, eta, k):
+        return np.ones_like(eta), np.zeros_like(eta)
+
+
+class LogStep(Step):
+    """``log(1 + exp(eta)) - y eta`` of two classes, 0 and 1."""
+
+    def gradient(self, y, eta):
+        return expit(eta) - y
+
+    def curvature(self, y, eta):
+        p = expit(eta)
+        return p * (1 - p)
+
+    def slopes(self, y, eta, k):
+        p = expit(eta)
+        h = p * (1 - p)
+        return h, h * (1 - 2 * p)
+
+
+class ExponentialStep(Step):
+    """``exp(-(2 y - 1) eta)`` of two classes, 0 and 1."""
+
+    def gradient(self, y, eta):
+        sign = 2 * y - 1
+        return -sign * np.exp(-sign * eta)
+
+    def curvature(self, y, eta):
+        return np.exp(-(2 * y - 1) * eta)
+
+    def slopes(self, y, eta, k):
+        h = self.curvature(y, eta)
+        return h, -(2 * y - 1) * h
+
+
+class PoissonStep(Step):
+    """``exp(eta) - y eta``.
+
+    Parameters
+    ----------
+    factor : float, default=1.0
+        Of the second derivatives, where a library enlarges them.
+    """
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def gradient(self, y, eta):
+        return np.exp(eta) - y
+
+    def curvature(self, y, eta):
+        return self.factor * np.exp(eta)
+
+    def slopes(self, y, eta, k):
+        mean = np.exp(eta)
+        return mean, self.factor * mean
+
+
+class SoftmaxStep(Step):
+    """Softmax cross-entropy of several classes, of which a row's is ``y``.
+
+    Parameters
+    ----------
+    n_outputs : int
+    factor : float, default=1.0
+        Of the diagonal of the second derivatives, ``p (1 - p)``, which is all that trees see.
+    """
+
+    def __init__(self, n_outputs: int, factor: float = 1.0) -> None:
+        self.n_outputs = n_outputs
+        self.factor = factor
+
+    def gradient(self, y, eta):
+        p = softmax(eta, axis=0)
+        classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
+        return p - (classes == y)
+
+    def curvature(self, y, eta):
+        p = softmax(eta, axis=0)
+        return self.factor * p * (1 - p)
+
+    def slopes(self, y, eta, k):
+        p = softmax(eta, axis=0)
+        slope = -p[k] * p
+        slope[k] += p[k]
+        return slope, self.factor * (1 - 2 * p[k]) * slope
