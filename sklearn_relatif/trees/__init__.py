@@ -5,6 +5,7 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
+from ._several_steps import GradientSteps, NewtonSteps
 from ._starts import FixedStart, MeanStart, PriorStart, Start
 from ._steps import ExponentialStep, LogStep, PoissonStep, SoftmaxStep, SquaredStep, Step
 
@@ -15,10 +16,12 @@ __all__ = [
     "ExponentialStep",
     "FixedStart",
     "Forest",
+    "GradientSteps",
     "Leaves",
     "LogStep",
     "MeanStart",
     "NewtonStep",
+    "NewtonSteps",
     "PoissonStep",
     "PriorStart",
     "SoftmaxStep",
