@@ -6,8 +6,16 @@ from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._several_steps import GradientSteps, NewtonSteps
-from ._starts import FixedStart, MeanStart, PriorStart, Start
-from ._steps import ExponentialStep, LogStep, PoissonStep, SoftmaxStep, SquaredStep, Step
+from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._steps import (
+    ExponentialStep,
+    LogStep,
+    PoissonStep,
+    SoftmaxStep,
+    SquaredStep,
+    Step,
+    TweedieStep,
+)
 
 __all__ = [
     "BoostedTrees",
@@ -20,15 +28,18 @@ __all__ = [
     "Leaves",
     "LogStep",
     "MeanStart",
+    "NewtonStart",
     "NewtonStep",
     "NewtonSteps",
     "PoissonStep",
     "PriorStart",
+    "SharesStart",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
     "Stage",
     "Start",
     "Step",
+    "TweedieStep",
     "check_replay",
 ]
