@@ -75,7 +75,6 @@ WAYS_OUT = {
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
-    "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
     "sklearn.NeighborsBase": _NEIGHBORS,
     "torch.Module": _MODULE,
     "skorch.NeuralNet": _NET,

@@ -1,9 +1,9 @@
 """CatBoost: CatBoostClassifier and CatBoostRegressor, by public calls.
 
-Permutations, draws and noise choose the structure of a tree; the values of its leaves follow from all
-training rows that are in them. They take ``leaf_estimation_iterations`` steps, with ``l2_leaf_reg``
-times the mean weight of the rows, and the sum of these is multiplied by the learning rate. Weights
-and targets are of single precision.
+Permutations, draws and noise choose the structure of a tree; the values of its leaves follow from
+all training rows that are in them. They take ``leaf_estimation_iterations`` steps, with
+``l2_leaf_reg`` times the mean weight of the rows, and the sum of these is multiplied by the
+learning rate. Weights and targets are of single precision.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ...trees import (
     PoissonStep,
     SoftmaxStep,
     SquaredStep,
+    Start,
     Step,
 )
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
@@ -56,7 +57,7 @@ NEUTRAL = {
 
 
 class CatBoostAdapter(BoostingAdapter):
-    """Of its losses with a gradient that moves with the predictions, on features that are numbers."""
+    """Losses whose gradients move with the predictions, on features that are numbers."""
 
     causes = (
         "Trees that were fitted with a baseline, further from an init_model, or to other rows "
@@ -82,11 +83,9 @@ class CatBoostAdapter(BoostingAdapter):
         weight = _weights(model, options, y, sample_weight)
         y = y if is_classifier(model) else y.astype(np.float32).astype(np.float64)
         start_values = np.broadcast_to(np.float64(model.get_scale_and_bias()[1]), step.n_outputs)
-        link = LINKS[_loss_name(model)]
-        starts_from_mean = link is not None and options["boost_from_average"]
         trees = BoostedTrees(
             step=step,
-            start=MeanStart(link) if starts_from_mean else FixedStart(np.zeros(step.n_outputs)),
+            start=_start(model, options, step.n_outputs),
             estimation=Estimation(),
             y=y,
             weight=weight,
@@ -161,6 +160,14 @@ def _step(model: Any) -> Step:
     return {"RMSE": SquaredStep, "Poisson": PoissonStep}.get(name, LogStep)()
 
 
+def _start(model: Any, options: Mapping[str, Any], n_outputs: int) -> Start:
+    """Zeros, or the link of the mean."""
+    link = LINKS[_loss_name(model)]
+    if link is None or not options["boost_from_average"]:
+        return FixedStart(np.zeros(n_outputs))
+    return MeanStart(link)
+
+
 def _weights(
     model: Any, options: Mapping[str, Any], y: np.ndarray, sample_weight: np.ndarray
 ) -> np.ndarray:
@@ -173,8 +180,10 @@ def _weights(
 
 def _values(model: Any, n_outputs: int) -> np.ndarray:
     """Leaf values, of each tree those of one predictor after the other."""
-    each = np.split(np.asarray(model.get_leaf_values()).reshape(-1, n_outputs),
-                    np.cumsum(model.get_tree_leaf_counts())[:-1])
+    each = np.split(
+        np.asarray(model.get_leaf_values()).reshape(-1, n_outputs),
+        np.cumsum(model.get_tree_leaf_counts())[:-1],
+    )
     return np.concatenate([values.T.ravel() for values in each])
 
 

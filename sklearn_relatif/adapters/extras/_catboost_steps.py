@@ -1,9 +1,10 @@
 """Which steps CatBoost has taken inside each tree, which it does not tell.
 
-By default (``leaf_estimation_backtracking="AnyImprovement"``) a step after which the loss of all rows
-is not lower is taken back and tried at half the length, and each trial counts among the
-``leaf_estimation_iterations``. The loss is compared in single precision, so that what happened near
-its minimum cannot be computed again: it is found by the values that the leaves have come to.
+By default (``leaf_estimation_backtracking="AnyImprovement"``) a step after which the loss of all
+rows is not lower is taken back and tried at half the length, and each trial counts among the
+``leaf_estimation_iterations``. Some losses are compared by logarithms of single precision, so that
+what happened near their minimum cannot be computed again: it is found by the values that the leaves
+have come to.
 """
 
 from __future__ import annotations
