@@ -5,8 +5,16 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, PriorStart, Start
-from ._steps import ExponentialStep, LogStep, PoissonStep, SoftmaxStep, SquaredStep, Step
+from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._steps import (
+    ExponentialStep,
+    LogStep,
+    PoissonStep,
+    SoftmaxStep,
+    SquaredStep,
+    Step,
+    TweedieStep,
+)
 
 __all__ = [
     "BoostedTrees",
@@ -18,14 +26,17 @@ __all__ = [
     "Leaves",
     "LogStep",
     "MeanStart",
+    "NewtonStart",
     "NewtonStep",
     "PoissonStep",
     "PriorStart",
+    "SharesStart",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
     "Stage",
     "Start",
     "Step",
+    "TweedieStep",
     "check_replay",
 ]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ._steps import Step
+
 #: Links, and their slopes.
 LINKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "identity": (lambda mean: mean, lambda mean: 1.0),
@@ -79,8 +81,37 @@ class MeanStart(Start):
         return self.slope(mean) * weight[None] / weight.sum()
 
 
-class PriorStart(Start):
-    """The logarithms of the shares of several classes.
+class NewtonStart(Start):
+    """One Newton step from predictors of 0: ``-G / H``, with the sums over all rows.
+
+    Parameters
+    ----------
+    step : Step
+        What the trees descend.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def _sums(self, y, weight):
+        eta = np.zeros((self.step.n_outputs, len(y)))
+        g, h = self.step.gradient(y, eta), self.step.curvature(y, eta)
+        return g, h, h @ weight
+
+    def values(self, y, weight):
+        g, _, total = self._sums(y, weight)
+        return -(g @ weight) / total
+
+    def weight_slopes(self, y, weight):
+        g, h, total = self._sums(y, weight)
+        return -(g + self.values(y, weight)[:, None] * h) / total[:, None]
+
+    def target_slopes(self, y, weight):
+        return weight[None] / self._sums(y, weight)[2][:, None]
+
+
+class SharesStart(Start):
+    """The shares of several classes.
 
     Parameters
     ----------
@@ -94,9 +125,35 @@ class PriorStart(Start):
         return np.bincount(y, weight, minlength=self.n_classes) / weight.sum()
 
     def values(self, y, weight):
-        return np.log(self._shares(y, weight))
+        return self._shares(y, weight)
+
+    def weight_slopes(self, y, weight):
+        is_own = np.arange(self.n_classes)[:, None] == y
+        return (is_own - self._shares(y, weight)[:, None]) / weight.sum()
+
+
+class PriorStart(SharesStart):
+    """The logarithms of the shares of several classes.
+
+    Parameters
+    ----------
+    n_classes : int
+    added : float, default=0.0
+        To the shares, so that classes without a row have a logarithm.
+    is_centred : bool, default=False
+        Whether the logarithms are those less their mean.
+    """
+
+    def __init__(self, n_classes: int, added: float = 0.0, is_centred: bool = False) -> None:
+        super().__init__(n_classes)
+        self.added, self.is_centred = added, is_centred
+
+    def _centred(self, values):
+        return values - values.mean(axis=0) if self.is_centred else values
+
+    def values(self, y, weight):
+        return self._centred(np.log(self._shares(y, weight) + self.added))
 
     def weight_slopes(self, y, weight):
         share = self._shares(y, weight)[:, None]
-        is_own = np.arange(self.n_classes)[:, None] == y
-        return (is_own - share) / (share * weight.sum())
+        return self._centred(super().weight_slopes(y, weight) / (share + self.added))

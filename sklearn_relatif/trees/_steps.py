@@ -108,6 +108,37 @@ class PoissonStep(Step):
         return mean, self.factor * mean
 
 
+class TweedieStep(Step):
+    """``exp((2 - p) eta) / (2 - p) - y exp((1 - p) eta) / (1 - p)``: Tweedie, logarithmic link.
+
+    Half the unit deviance but for what is constant; gamma at power 2.
+
+    Parameters
+    ----------
+    power : float
+        ``p`` of the variance ``mean^p``, above 1 and at most 2.
+    """
+
+    def __init__(self, power: float) -> None:
+        self.power = power
+
+    def _terms(self, y, eta):
+        return y * np.exp((1 - self.power) * eta), np.exp((2 - self.power) * eta)
+
+    def gradient(self, y, eta):
+        seen, expected = self._terms(y, eta)
+        return expected - seen
+
+    def curvature(self, y, eta):
+        seen, expected = self._terms(y, eta)
+        return (2 - self.power) * expected + (self.power - 1) * seen
+
+    def slopes(self, y, eta, k):
+        seen, expected = self._terms(y, eta)
+        up, down = 2 - self.power, 1 - self.power
+        return up * expected - down * seen, up**2 * expected - down**2 * seen
+
+
 class SoftmaxStep(Step):
     """Softmax cross-entropy of several classes, of which a row's is ``y``.
 
