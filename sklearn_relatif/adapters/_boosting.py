@@ -1,4 +1,4 @@
-"""Gradient boosting, and scikit-learn's GradientBoostingClassifier and GradientBoostingRegressor."""
+"""Boosted models, and scikit-learn's GradientBoosting among them."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from ._steps import (
     Step,
     TweedieStep,
 )
+from ._sweep import SweptRecursion
 
 __all__ = [
     "BoostedTrees",
@@ -37,6 +38,7 @@ __all__ = [
     "Stage",
     "Start",
     "Step",
+    "SweptRecursion",
     "TweedieStep",
     "check_replay",
 ]

@@ -120,12 +120,21 @@ class BoostedTrees:
     def columns(self) -> list[Columns]:
         """Those of the starting predictors, and then of each tree."""
         nowhere = np.zeros(self.n_rows, np.int64)
-        found = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        start = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        return [*start, *self.columns_of(slice(0, self.leaves.n_trees))]
+
+    def columns_of(self, trees: slice) -> list[Columns]:
+        """Those of some trees."""
         firsts = self.n_outputs + self.leaves.firsts
-        for tree, output in enumerate(self.outputs):
-            here = self.leaves.positions[tree].astype(np.int64)
-            found.append(Columns(int(firsts[tree]), int(firsts[tree + 1]), int(output), here))
-        return found
+        return [
+            Columns(
+                int(firsts[tree]),
+                int(firsts[tree + 1]),
+                int(self.outputs[tree]),
+                self.leaves.positions[tree].astype(np.int64),
+            )
+            for tree in range(trees.start, trees.stop)
+        ]
 
     @cached_property
     def stage_trees(self) -> list[range]:
