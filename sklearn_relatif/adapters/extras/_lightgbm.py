@@ -10,7 +10,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils.validation import check_is_fitted
 
+from ...losses import LogLink, Loss, SquaredError, TweedieDeviance
 from ...trees import (
     BoostedTrees,
     FixedStart,
@@ -26,10 +30,12 @@ from ...trees import (
     Start,
     Step,
     TweedieStep,
-    check_replay,
 )
 from ...utils._blocks import MAX_BLOCK, row_blocks
+from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._class_weight import class_weight_of_rows
+from .._targets import BoundedTargets
+from .._wrappers import FLOATS
 from ._lightgbm_text import WrittenBooster, read_booster
 
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
@@ -95,33 +101,89 @@ REFUSED = (
 )
 
 
-class Boosting(NamedTuple):
-    """What an objective of LightGBM descends, and where it starts.
+class Objective(NamedTuple):
+    """An objective of LightGBM.
 
     Attributes
     ----------
     step : Step
+        What its trees descend.
     start : Start
-        Where it boosts from the average.
+        Where they do from, if it is from the average.
+    loss : Loss
+        By which queries enter.
+    outputs : ndarray of shape (n_predictors, n_outputs)
+        What the loss takes, by the predictors of the trees.
     """
 
     step: Step
     start: Start
+    loss: Loss
+    outputs: np.ndarray
 
 
-OBJECTIVES: dict[str, Callable[[WrittenBooster], Boosting]] = {
-    "binary": lambda booster: Boosting(LogStep(), MeanStart("logit")),
-    "multiclass": lambda booster: Boosting(
-        SoftmaxStep(booster.n_outputs, booster.n_outputs / (booster.n_outputs - 1)),
-        PriorStart(booster.n_outputs),
+OBJECTIVES: dict[str, Callable[[WrittenBooster], Objective]] = {
+    "binary": lambda booster: Objective(LogStep(), MeanStart("logit"), *log_loss()),
+    "multiclass": lambda booster: _of_classes(booster.n_outputs),
+    "regression": lambda booster: Objective(SquaredStep(), MeanStart(), SquaredError(), np.eye(1)),
+    "poisson": lambda booster: _of_means(
+        1.0, PoissonStep(np.exp(booster.number("poisson_max_delta_step")))
     ),
-    "regression": lambda booster: Boosting(SquaredStep(), MeanStart()),
-    "poisson": lambda booster: Boosting(
-        PoissonStep(np.exp(booster.number("poisson_max_delta_step"))), MeanStart("log")
-    ),
-    "gamma": lambda booster: Boosting(TweedieStep(2.0), MeanStart("log")),
-    "tweedie": lambda booster: Boosting(TweedieStep(_power(booster)), MeanStart("log")),
+    "gamma": lambda booster: _of_means(2.0, TweedieStep(2.0)),
+    "tweedie": lambda booster: _of_means(_power(booster), TweedieStep(_power(booster))),
 }
+
+
+class LightGBMAdapter(BoostingAdapter):
+    """Newton steps on gradients that LightGBM rounds; the first trees hold the start as well."""
+
+    causes = (
+        "It may also be one of these, without which it can be fitted: monotone_constraints that "
+        "held leaf values back, forced splits by categories, an init_score, an init_model of other "
+        "rows or parameters, or a refit of the booster."
+    )
+
+    def model_rows(self, transformers, model, X):
+        """Rows as LightGBM takes them, with missing values; frames where it knows categories."""
+        check_is_fitted(model)
+        for transformer in transformers:
+            X = transformer.transform(X)
+        _check_columns(model, X)
+        if hasattr(X, "columns") and model.booster_.pandas_categorical:
+            return X
+        return check_array(X, accept_sparse="csr", dtype=list(FLOATS), ensure_all_finite=False)
+
+    def leaves_of(self, model, X):
+        return leaves_of(model.booster_, X, read_booster(model.booster_).sizes)
+
+    def scores(self, model, X):
+        scores: np.ndarray = model.booster_.predict(X, raw_score=True)
+        return scores
+
+    def targets(self, model):
+        if is_classifier(model):
+            return super().targets(model)
+        return BoundedTargets(self.loss(model)[0].targets, type(model).__name__)
+
+    def loss(self, model):
+        objective = _objective(written_booster(model))
+        return objective.loss, objective.outputs
+
+    def removal_changes_objective(self, model):
+        """Also where classes are balanced by their counts."""
+        is_balanced = read_booster(model.booster_).is_on("is_unbalance")
+        return is_balanced or super().removal_changes_objective(model)
+
+    def trees(self, model, X, y, sample_weight):
+        booster = written_booster(model)
+        leaves = leaves_of(model.booster_, X, booster.sizes)
+        _check_rows(booster, leaves, type(model).__name__)
+        if is_classifier(model):
+            own = class_weight_of_rows(model.class_weight, model.classes_, y, None)
+            sample_weight = sample_weight * own
+        else:
+            y = _rounded(y)
+        return boosted_trees(booster, leaves, y, _rounded(sample_weight))
 
 
 def written_booster(model: Any) -> WrittenBooster:
@@ -138,11 +200,10 @@ def written_booster(model: Any) -> WrittenBooster:
             f"The booster of this {name} has lost the parameters of its training, and cannot be "
             "explained: fit the model again."
         )
-    objective = booster.parameters["objective"]
-    if objective not in OBJECTIVES:
+    if booster.parameters["objective"] not in OBJECTIVES:
         raise ValueError(
-            f"{name} with the objective {objective!r} cannot be explained; the objectives are "
-            f"{', '.join(OBJECTIVES)}."
+            f"{name} with the objective {booster.parameters['objective']!r} cannot be explained; "
+            f"the objectives are {', '.join(OBJECTIVES)}."
         )
     for refused in REFUSED:
         if refused.is_met(booster):
@@ -152,87 +213,85 @@ def written_booster(model: Any) -> WrittenBooster:
     return booster
 
 
-def leaves_of(model: Any, X: Any, sizes: np.ndarray) -> Leaves:
-    """The leaves of rows.
+def leaves_of(booster: Any, X: Any, sizes: np.ndarray) -> Leaves:
+    """The leaves of rows, some of which at a time LightGBM looks up.
 
     Parameters
     ----------
-    model : fitted estimator
+    booster : lightgbm.Booster
     X : array-like or CSR matrix of shape (n_rows, n_features)
     sizes : ndarray of int, shape (n_trees,)
+        How many leaves each tree has.
     """
     shape = len(sizes), X.shape[0]
     positions = np.empty(shape, np.min_scalar_type(int(sizes.max()) - 1))
     for rows in row_blocks(shape[1], LOOKED_UP * shape[0], MAX_BLOCK):
-        block = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-        found = model.booster_.predict(block, pred_leaf=True)
+        found = booster.predict(_safe_indexing(X, rows), pred_leaf=True)
         positions[:, rows] = np.reshape(found, (-1, shape[0])).T
     return Leaves.of(positions, sizes)
 
 
-def boosted_trees(model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
-    """How a fitted model came about.
+def boosted_trees(
+    booster: WrittenBooster, leaves: Leaves, y: np.ndarray, weight: np.ndarray
+) -> BoostedTrees:
+    """How a booster came about.
 
     Parameters
     ----------
-    model : fitted estimator
-    X : array-like or CSR matrix of shape (n_rows, n_features)
-        Its training rows.
-    y : ndarray of shape (n_rows,)
-        Positions of their classes, or their targets.
-    sample_weight : ndarray of shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        If its leaf values do not follow from these.
+    booster : WrittenBooster
+    leaves : Leaves
+        Of the training rows.
+    y, weight : ndarray of shape (n_rows,)
+        Their targets, or the positions of their classes, and what they weigh.
     """
-    booster = written_booster(model)
-    trees, n_outputs = booster.trees, booster.n_outputs
-    sizes = np.array([tree.size for tree in trees])
-    leaves = leaves_of(model, X, sizes)
-    _check_rows(booster, leaves, type(model).__name__)
-    step, start = OBJECTIVES[booster.parameters["objective"]](booster)
-    if y.dtype.kind == "f":
-        y = _rounded(y)
-    else:
-        own = class_weight_of_rows(model.class_weight, model.classes_, y, None)
-        sample_weight = sample_weight * own
-    weight = _rounded(sample_weight)
-    # A stump of all rows is the average even where nothing is boosted from it.
-    if not booster.is_on("boost_from_average") and (sizes[:n_outputs] > 1).any():
+    objective, n_outputs = _objective(booster), booster.n_outputs
+    start, slope = objective.start, 1.0
+    # Where nothing can be split, all rows have their average anyway.
+    is_split = bool((booster.sizes[:n_outputs] > 1).any())
+    if is_split and not booster.is_on("boost_from_average"):
         start = FixedStart(np.zeros(n_outputs))
     if booster.parameters["objective"] == "binary":
-        factor = _class_factors(booster, y)
+        factor, slope = _class_factors(booster, y), booster.number("sigmoid")
         start, weight = PlainStart(start, factor), weight * factor[y]
-    # Predictors are those of a sigmoid of slope 1.
-    slope = booster.number("sigmoid") if booster.parameters["objective"] == "binary" else 1.0
-    values = slope * np.concatenate([tree.values for tree in trees])
+    # Predictors here are those of a sigmoid of slope 1, and the first trees do not hold the start.
+    values = slope * np.concatenate([tree.values for tree in booster.trees])
     start_values = start.values(y, weight)
     for output in range(n_outputs):
-        # The first trees hold it.
         leaves.own(values, output)[:] -= start_values[output]
-    rate = np.where(sizes > 1, booster.number("learning_rate"), 0.0)
     max_step = booster.number("max_delta_step")
-    found = BoostedTrees(
-        step=step,
+    return BoostedTrees(
+        step=objective.step,
         start=start,
         estimation=NewtonStep(
-            rate=rate,
+            # A tree without a split adds nothing.
+            rate=np.where(booster.sizes > 1, booster.number("learning_rate"), 0.0),
             l2=_l2(booster) / slope**2,
             l1=booster.number("lambda_l1") / slope,
-            max_step=max_step * slope if max_step > 0 else np.inf,
+            max_step=slope * max_step if max_step > 0 else np.inf,
         ),
         y=y,
         weight=weight,
         leaves=leaves,
-        outputs=np.arange(len(trees)) % n_outputs,
-        stages=np.arange(len(trees)) // n_outputs,
+        outputs=np.arange(leaves.n_trees) % n_outputs,
+        stages=np.arange(leaves.n_trees) // n_outputs,
         values=values,
         start_values=start_values,
     )
-    check_replay(found, type(model).__name__, _causes(booster))
-    return found
+
+
+def _objective(booster):
+    return OBJECTIVES[booster.parameters["objective"]](booster)
+
+
+def _of_classes(n_classes):
+    """Its second derivatives are enlarged as those of Friedman's multinomial steps."""
+    step = SoftmaxStep(n_classes, n_classes / (n_classes - 1))
+    return Objective(step, PriorStart(n_classes), *softmax_loss(n_classes))
+
+
+def _of_means(power, step):
+    """Targets of a variance ``mean^power``, with the logarithm of the mean as the predictor."""
+    return Objective(step, MeanStart("log"), TweedieDeviance(power, LogLink()), np.eye(1))
 
 
 def _rounded(numbers):
@@ -268,28 +327,35 @@ def _draws_rows(booster):
 def _changes_rate(booster):
     """The first trees are told to have a rate of 1, with what they start from."""
     later = booster.trees[booster.n_outputs :]
-    rates = {f"{tree.shrinkage:g}" for tree in later if tree.size > 1}
+    rates = {f"{tree.shrinkage:g}" for tree in later if len(tree.values) > 1}
     return bool(rates - {booster.parameters["learning_rate"]})
 
 
+def _check_columns(model, X):
+    """LightGBM takes columns by their positions, whatever their names."""
+    names, kind = model.feature_name_, type(model).__name__
+    if X.shape[1] != len(names):
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {kind} is expecting {len(names)} features as input."
+        )
+    given = [str(name).replace(" ", "_") for name in getattr(X, "columns", names)]
+    is_named = names != [f"Column_{number}" for number in range(len(names))]
+    if is_named and given != names:
+        raise ValueError(
+            f"The columns of X must be those that {kind} was fitted with, in the same order: "
+            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+        )
+
+
 def _check_rows(booster, leaves, name):
+    """The text of a booster says how many training rows each leaf had."""
     for number, tree in enumerate(booster.trees):
-        found = np.bincount(leaves.positions[number], minlength=tree.size)
-        if tree.size > 1 and not np.array_equal(found, tree.counts):
+        found = np.bincount(leaves.positions[number], minlength=len(tree.values))
+        if len(tree.values) > 1 and not np.array_equal(found, tree.counts):
             raise ValueError(
                 f"The leaves of this {name} do not hold as many of the rows that were given as of "
                 "those that it was fitted on, so nothing is explained. Give exactly these."
             )
 
 
-def _causes(booster):
-    """Why leaf values may differ from the replay."""
-    parameters = booster.parameters
-    told = {
-        "monotone_constraints, which hold leaf values back": "1"
-        in parameters["monotone_constraints"],
-        "forced splits by categories": bool(parameters["forcedsplits_filename"]),
-    }
-    causes = [cause for cause, is_told in told.items() if is_told]
-    causes += ["an init_score", "an init_model of other parameters or rows", "a refitted booster"]
-    return f"It may also be {', '.join(causes)}: fit the model without."
+ADAPTERS = dict.fromkeys(("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor"), LightGBMAdapter())

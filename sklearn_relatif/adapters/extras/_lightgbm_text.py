@@ -38,10 +38,6 @@ class WrittenTree:
     shrinkage: float
     splits: np.ndarray
 
-    @property
-    def size(self) -> int:
-        return len(self.values)
-
 
 @dataclass(frozen=True)
 class WrittenBooster:
@@ -66,6 +62,11 @@ class WrittenBooster:
     n_categories: np.ndarray
     parameters: Mapping[str, str]
     given: Mapping[str, Any]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many leaves each tree has, shape (n_trees,)."""
+        return np.array([len(tree.values) for tree in self.trees])
 
     def number(self, name: str) -> float:
         """A parameter in all of its digits."""
