@@ -137,12 +137,6 @@ OBJECTIVES: dict[str, Callable[[WrittenBooster], Objective]] = {
 class LightGBMAdapter(BoostingAdapter):
     """Newton steps on gradients that LightGBM rounds; the first trees hold the start as well."""
 
-    causes = (
-        "It may also be one of these, without which it can be fitted: monotone_constraints that "
-        "held leaf values back, forced splits by categories, an init_score, an init_model of other "
-        "rows or parameters, or a refit of the booster."
-    )
-
     def model_rows(self, transformers, model, X):
         """Rows as LightGBM takes them, with missing values; frames where it knows categories."""
         check_is_fitted(model)
@@ -161,13 +155,26 @@ class LightGBMAdapter(BoostingAdapter):
         return scores
 
     def targets(self, model):
-        if is_classifier(model):
+        booster = written_booster(model)
+        if is_classifier(model) or booster.parameters["objective"] == "regression":
             return super().targets(model)
-        return BoundedTargets(self.loss(model)[0].targets, type(model).__name__)
+        return BoundedTargets(_objective(booster).loss.targets, type(model).__name__)
 
     def loss(self, model):
         objective = _objective(written_booster(model))
         return objective.loss, objective.outputs
+
+    def causes(self, model):
+        parameters = read_booster(model.booster_).parameters
+        told = {
+            "monotone_constraints that held leaf values back": "1"
+            in parameters["monotone_constraints"],
+            "forced splits by categories": parameters["forcedsplits_filename"],
+            "quantised gradients": parameters["use_quantized_grad"] == "1",
+        }
+        causes = [cause for cause, is_possible in told.items() if is_possible]
+        causes += ["an init_score", "an init_model of other rows", "a refit of the booster"]
+        return f"Or fit it without what may also be the cause: {', '.join(causes)}."
 
     def removal_changes_objective(self, model):
         """Also where classes are balanced by their counts."""
