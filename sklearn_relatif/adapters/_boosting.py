@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Boosted models, and scikit-learn's GradientBoosting among them."""
+=======
+"""Gradient boosting, first of all that of scikit-learn."""
+>>>>>>> wide
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
 from ._steps import (
     ExponentialStep,
     LogStep,
@@ -29,6 +29,7 @@ __all__ = [
     "MeanStart",
     "NewtonStart",
     "NewtonStep",
+    "PlainStart",
     "PoissonStep",
     "PriorStart",
     "SharesStart",
