@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Boosted models, and scikit-learn's GradientBoosting among them."""
-=======
 """Gradient boosting, first of all that of scikit-learn."""
->>>>>>> wide
 
 from __future__ import annotations
 
