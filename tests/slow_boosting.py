@@ -203,11 +203,12 @@ def influences(model, weight, query_leaves, y_query, eta_query, **kept):
     """{criterion: (n_queries, n_rows)}, positive where a row helps, at queries' predictors."""
     found = slopes(model, weight, query_leaves, **kept)
     psi = model.loss.gradient(y_query, eta_query)
-    influence = -weight.sum() * np.einsum("qk,qki->qi", psi, found.query)
+    total = weight.sum()
+    influence = -total * np.einsum("qk,qki->qi", psi, found.query)
     return {
         "influence": influence,
-        "theta_relative": _ratio(influence, np.sqrt(found.theta)),
-        "loss_relative": _ratio(influence, np.sqrt(found.fisher)),
+        "theta_relative": _ratio(influence, total * np.sqrt(found.theta)),
+        "loss_relative": _ratio(influence, total * np.sqrt(found.fisher)),
     }
 
 
