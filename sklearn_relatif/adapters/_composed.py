@@ -164,7 +164,7 @@ class ComposedAdapter(Adapter):
         if adapter.embedding_obstacle is not None:
             raise TypeError(
                 f"{type(model).__name__} around {type(core).__name__} cannot be explained as a "
-                "whole: its gradients are no vectors that could stand beside those of other models. "
+                "whole: its gradients are no vectors that could stand beside those of others. "
                 "Explain one of its models: RelatIFExplainer.from_fitted(model.estimators_[0], X, "
                 "y), with the labels that it was given."
             )
