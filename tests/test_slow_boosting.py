@@ -72,7 +72,7 @@ def test_influences_are_changes_of_the_loss(kind):
     np.testing.assert_allclose(found["influence"], slope, atol=1e-6)
     moved = slopes(trees, weight, trees.leaves).query
     information = trees.loss.fisher(replay(trees, weight[None], trees.leaves)[0])
-    scale = np.sqrt(np.einsum("jai,jab,jbi->i", moved, information, moved) / n)
+    scale = np.sqrt(np.einsum("jai,jab,jbi->i", moved, information, moved) * n)
     np.testing.assert_allclose(found["loss_relative"] * scale, found["influence"], rtol=1e-6)
 
 

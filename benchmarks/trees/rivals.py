@@ -98,5 +98,7 @@ def of_package(python, split, expected, methods=PACKAGE):
         subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
         found = np.load(result)
     if not np.allclose(found["predicted"], expected, atol=1e-9):
-        raise RuntimeError(f"the model of {python} is another one: is its LightGBM another version?")
+        raise RuntimeError(
+            f"the model of {python} is another one: is its LightGBM another version?"
+        )
     return {name: Scores(found[name], found[f"{name} themselves"]) for name in methods}
