@@ -2,7 +2,7 @@
 
 from ._boosted import BoostedTrees, Solved, Stage, check_replay
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
@@ -37,6 +37,8 @@ __all__ = [
     "Stage",
     "Start",
     "Step",
+    "TreeWeights",
     "TweedieStep",
+    "check_forest",
     "check_replay",
 ]
