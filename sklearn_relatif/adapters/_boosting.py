@@ -1,4 +1,4 @@
-"""Gradient boosting, and scikit-learn's GradientBoostingClassifier and GradientBoostingRegressor."""
+"""Gradient boosting, first of all that of scikit-learn."""
 
 from __future__ import annotations
 
@@ -34,9 +34,6 @@ class BoostingAdapter(TreeAdapter):
     enter.
     """
 
-    #: What may be wrong where leaf values do not follow from the rows, and the way out.
-    causes = "A model that was fitted further with warm_start on other rows is not covered."
-
     def trees(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
         """How a fitted model came about.
 
@@ -57,9 +54,13 @@ class BoostingAdapter(TreeAdapter):
         """
         raise NotImplementedError
 
+    def causes(self, model: Any) -> str:
+        """What else may be wrong where leaf values do not follow from the rows, and the way out."""
+        return "A model that was fitted further with warm_start on other rows is not covered."
+
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
-        check_replay(trees, type(model).__name__, self.causes)
+        check_replay(trees, type(model).__name__, self.causes(model))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
         return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs)
@@ -80,8 +81,7 @@ class GradientBoostingAdapter(BoostingAdapter):
     """scikit-learn's GradientBoosting, whose trees are regression trees with other values."""
 
     def leaves_of(self, model, X):
-        ids = model.apply(X).reshape(X.shape[0], -1)
-        return numbered_leaves(self.each(model), ids)
+        return numbered_leaves(self.each(model), X)
 
     def each(self, model) -> list[Any]:
         """The trees, in the order of stages and predictors."""

@@ -2,11 +2,11 @@
 
 from ._boosted import BoostedTrees, Solved, Stage, check_replay
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._several_steps import GradientSteps, NewtonSteps
-from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
 from ._steps import (
     ExponentialStep,
     LogStep,
@@ -16,6 +16,7 @@ from ._steps import (
     Step,
     TweedieStep,
 )
+from ._sweep import SweptRecursion
 
 __all__ = [
     "BoostedTrees",
@@ -31,6 +32,7 @@ __all__ = [
     "NewtonStart",
     "NewtonStep",
     "NewtonSteps",
+    "PlainStart",
     "PoissonStep",
     "PriorStart",
     "SharesStart",
@@ -40,6 +42,9 @@ __all__ = [
     "Stage",
     "Start",
     "Step",
+    "SweptRecursion",
+    "TreeWeights",
     "TweedieStep",
+    "check_forest",
     "check_replay",
 ]
