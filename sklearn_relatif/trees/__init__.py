@@ -6,7 +6,16 @@ from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._several_steps import GradientSteps, NewtonSteps
-from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
+from ._starts import (
+    FixedStart,
+    MeanStart,
+    NewtonStart,
+    PlainStart,
+    PriorStart,
+    RoundedStart,
+    SharesStart,
+    Start,
+)
 from ._steps import (
     ExponentialStep,
     LogStep,
@@ -35,6 +44,7 @@ __all__ = [
     "PlainStart",
     "PoissonStep",
     "PriorStart",
+    "RoundedStart",
     "SharesStart",
     "SoftmaxStep",
     "Solved",

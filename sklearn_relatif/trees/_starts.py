@@ -185,3 +185,26 @@ class PlainStart(Start):
 
     def target_slopes(self, y, weight):
         return self.start.target_slopes(y, weight / self.factor[y])
+
+
+class RoundedStart(Start):
+    """A start that is rounded, by as much whatever the weights are: changes of it are not.
+
+    Parameters
+    ----------
+    start : Start
+    rounding : ndarray of shape (n_outputs,)
+        What rounding adds.
+    """
+
+    def __init__(self, start: Start, rounding: np.ndarray) -> None:
+        self.start, self.rounding = start, rounding
+
+    def values(self, y, weight):
+        return self.start.values(y, weight) + self.rounding
+
+    def weight_slopes(self, y, weight):
+        return self.start.weight_slopes(y, weight)
+
+    def target_slopes(self, y, weight):
+        return self.start.target_slopes(y, weight)

@@ -13,7 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
+from sklearn.utils import check_array
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
 
 from ...losses import LogLink, Loss, PoissonDeviance, SquaredError
 from ...trees import (
@@ -27,13 +30,17 @@ from ...trees import (
     NewtonStep,
     NewtonSteps,
     PoissonStep,
+    RoundedStart,
     SoftmaxStep,
     SquaredStep,
     Start,
     Step,
 )
+from ...utils._frames import library_of
+from ...utils._validation import check_sample_weight
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
+from .._wrappers import FLOATS
 from ._catboost_steps import lengths_of_steps
 
 #: Losses that are covered, and the link of the mean that boost_from_average starts from.
@@ -44,6 +51,14 @@ LINKS = {
     "MultiClass": None,
     "Poisson": None,
 }
+#: Parameters of fits that refits are told outright, by all of their names, or do without.
+TOLD = {
+    *("iterations", "n_estimators", "num_boost_round", "num_trees", "learning_rate", "eta"),
+    *("l2_leaf_reg", "reg_lambda", "class_weights", "auto_class_weights", "scale_pos_weight"),
+    *("use_best_model", "early_stopping_rounds", "od_type", "od_pval", "od_wait"),
+}
+#: Relative rounding of numbers of single precision.
+ROUNDING = 1e-6
 #: Estimation of leaves that is covered.
 METHODS = {"Newton": NewtonSteps, "Gradient": GradientSteps}
 #: Options that must have these values, and what they do otherwise.
@@ -59,11 +74,27 @@ NEUTRAL = {
 class CatBoostAdapter(BoostingAdapter):
     """Losses whose gradients move with the predictions, on features that are numbers."""
 
-    causes = (
-        "Trees that were fitted with a baseline, further from an init_model, or to other rows "
-        "before, and values that were set by hand, are not covered, nor are monotone_constraints "
-        "where they hold a leaf back, nor leaves without any l2_leaf_reg that all rows agree in."
-    )
+    def model_rows(self, transformers, model, X):
+        """Rows as CatBoost takes them, with missing values; frames where it knows categories."""
+        check_is_fitted(model)
+        for transformer in transformers:
+            X = transformer.transform(X)
+        _check_columns(model, X)
+        if library_of(X) is not None and model.get_cat_feature_indices():
+            return X
+        return check_array(X, accept_sparse="csr", dtype=list(FLOATS), ensure_all_finite=False)
+
+    def causes(self, model):
+        options = model.get_all_params()
+        told = {
+            "categories that are encoded by the targets of rows (set one_hot_max_size to their "
+            "number, or encode them in front of the model)": model.get_cat_feature_indices(),
+            "monotone_constraints that hold leaf values back": options.get("monotone_constraints"),
+            "l2_leaf_reg=0, with which pure leaves have no end": not options["l2_leaf_reg"],
+        }
+        causes = [cause for cause, is_possible in told.items() if is_possible]
+        causes += ["a baseline", "an init_model", "leaf values that were set by hand"]
+        return f"Or fit it without what may also be the cause: {', '.join(causes)}."
 
     def targets(self, model):
         if _loss_name(model) == "Poisson":
@@ -83,9 +114,10 @@ class CatBoostAdapter(BoostingAdapter):
         weight = _weights(model, options, y, sample_weight)
         y = y if is_classifier(model) else y.astype(np.float32).astype(np.float64)
         start_values = np.broadcast_to(np.float64(model.get_scale_and_bias()[1]), step.n_outputs)
+        link = LINKS[_loss_name(model)] if options["boost_from_average"] else None
         trees = BoostedTrees(
             step=step,
-            start=_start(model, options, step.n_outputs),
+            start=_start(link, start_values, y, weight),
             estimation=Estimation(),
             y=y,
             weight=weight,
@@ -126,18 +158,17 @@ class CatBoostAdapter(BoostingAdapter):
                 f"The predictions of this {name} were rescaled by set_scale_and_bias, which does "
                 "not follow from its rows. Explain it with a scale of 1."
             )
-        encoded = {
-            "categories": model.get_cat_feature_indices(),
-            "text": model.get_text_feature_indices(),
-            "embeddings": model.get_embedding_feature_indices(),
-        }
-        for kind, columns in encoded.items():
+        for kind in ("text", "embedding"):
+            columns = getattr(model, f"get_{kind}_feature_indices")()
             if columns:
                 raise ValueError(
-                    f"{name} has columns of {kind} ({columns[:5]}), which it encodes by the "
-                    "targets of rows. Encode them in front of it: make_pipeline(encoder, model), "
-                    "such as OneHotEncoder in a ColumnTransformer."
+                    f"{name} has columns of the kind {kind!r} ({columns[:5]}), which it "
+                    "encodes by targets. Encode them in front of it: make_pipeline(encoder, model)."
                 )
+
+    def scores(self, model, X):
+        scores: np.ndarray = model.predict(X, prediction_type="RawFormulaVal")
+        return scores
 
     def loss(self, model) -> tuple[Loss, np.ndarray]:
         name = _loss_name(model)
@@ -147,6 +178,65 @@ class CatBoostAdapter(BoostingAdapter):
             return log_loss()
         loss = SquaredError() if name == "RMSE" else PoissonDeviance(LogLink())
         return loss, np.eye(1)
+
+    # --- without some rows -----------------------------------------------------------------------
+
+    def chosen(self, model):
+        """The learning rate, class weights and the number of trees, where it found them itself."""
+        given, options = model.get_params(), model.get_all_params()
+        found: dict[str, Any] = {}
+        if not {"learning_rate", "eta"} & given.keys():
+            found["learning_rate"] = options["learning_rate"]
+        if options.get("auto_class_weights", "None") != "None":
+            found["class_weights"] = options["class_weights"]
+        if model.tree_count_ != options["iterations"]:
+            found["iterations"] = model.tree_count_
+        return found
+
+    def held(self, model):
+        options = model.get_all_params()
+        told = {name: options[name] for name in ("learning_rate", "l2_leaf_reg")}
+        if options.get("class_weights") is not None:
+            told["class_weights"] = options["class_weights"]
+        if model.get_cat_feature_indices():
+            told["cat_features"] = model.get_cat_feature_indices()
+        own = {name: value for name, value in model.get_params().items() if name not in TOLD}
+        return type(model)(**{**own, "iterations": model.tree_count_, **told})
+
+    def removal_changes_objective(self, model):
+        """Also where the learning rate, or the weights of classes, follow from the rows."""
+        return bool(self.chosen(model))
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        """Without rows the mean weight is another, by which penalties are multiplied."""
+        weight, own = check_sample_weight(sample_weight, len(y)), objective.trees.weight
+        held = self.held(model)
+        l2 = held.get_params()["l2_leaf_reg"]
+        fits = []
+        for rows in removals:
+            left = weight.copy()
+            left[rows] = 0
+            kept = 1 - own[rows].sum() / own.sum()
+            fits.append((clone(held).set_params(l2_leaf_reg=l2 / kept), left))
+        return Parallel(n_jobs=n_jobs)(
+            delayed(estimator.fit)(X, y, sample_weight=left) for estimator, left in fits
+        )
+
+
+def _check_columns(model: Any, X: Any) -> None:
+    """CatBoost takes columns without names by their positions."""
+    names, kind = model.feature_names_, type(model).__name__
+    if X.shape[1] != len(names):
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {kind} is expecting {len(names)} features as input."
+        )
+    given = [str(name) for name in getattr(X, "columns", names)]
+    is_named = names != [str(number) for number in range(len(names))]
+    if is_named and given != names:
+        raise ValueError(
+            f"The columns of X must be those that {kind} was fitted with, in the same order: "
+            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+        )
 
 
 def _loss_name(model: Any) -> str:
@@ -160,12 +250,14 @@ def _step(model: Any) -> Step:
     return {"RMSE": SquaredStep, "Poisson": PoissonStep}.get(name, LogStep)()
 
 
-def _start(model: Any, options: Mapping[str, Any], n_outputs: int) -> Start:
-    """Zeros, or the link of the mean."""
-    link = LINKS[_loss_name(model)]
-    if link is None or not options["boost_from_average"]:
-        return FixedStart(np.zeros(n_outputs))
-    return MeanStart(link)
+def _start(link: str | None, given: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Start:
+    """What was given, or that as the link of the mean, which is of single precision."""
+    if link is None:
+        return FixedStart(given)
+    start = MeanStart(link)
+    rounding = given - start.values(y, weight)
+    is_rounding = np.abs(rounding) <= ROUNDING * np.maximum(np.abs(given), 1)
+    return RoundedStart(start, np.where(is_rounding, rounding, 0))
 
 
 def _weights(
