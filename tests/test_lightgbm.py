@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ OWN_FITS = {
     "sigmoid": ("binary", {"sigmoid": 2.0, "reg_lambda": 0.5}),
     "unbalanced": ("binary", {"is_unbalance": True}),
     "positives": ("binary", {"scale_pos_weight": 3.0}),
-    "multiclass": ("multiclass", {"learning_rate": 0.1}),
+    "multiclass": ("multiclass", {"learning_rate": 0.1, "n_estimators": 4}),
     "regression": ("regression", {"reg_lambda": 0.5}),
     "Poisson": ("poisson", {"reg_lambda": 0.5}),
     "gamma": ("gamma", {"reg_lambda": 0.5}),
@@ -204,7 +205,7 @@ def test_influence_is_the_derivative_of_fits_that_keep_their_structure(name):
     influence = explainer.pairwise_influence(X_new, y_new, criterion="influence")
     borne = trees_of(model, X, y, weight).weight
     n_kept = 0
-    for row in np.flatnonzero(weight > 0.5)[::20]:
+    for row in np.flatnonzero(weight > 0.5)[::15]:
         slopes, is_kept = [], True
         for step in (2.0**-3, 2.0**-4):
             losses = []
@@ -261,7 +262,11 @@ def test_early_stopping_explains_the_trees_that_predict():
     X, y, X_new, y_new = TABLES["binary"]
     model = model_of("binary", n_estimators=200)
     stop = lightgbm.early_stopping(15, verbose=False)
-    model.fit(X, y, eval_set=[(X_new, y_new)], callbacks=[stop])
+    if "eval_X" in signature(model.fit).parameters:  # from LightGBM 4.7
+        held_out = {"eval_X": X_new, "eval_y": y_new}
+    else:
+        held_out = {"eval_set": [(X_new, y_new)]}
+    model.fit(X, y, callbacks=[stop], **held_out)
     assert 0 < model.best_iteration_ < 200
     short = model_of("binary", n_estimators=model.best_iteration_).fit(X, y)
     found, expected = (
@@ -328,7 +333,7 @@ def test_columns_must_be_those_of_the_fit():
 
 def test_sparse_rows_pipelines_and_blocks():
     X, y, X_new, y_new = TABLES["binary"]
-    X, X_new = np.where(X > np.median(X, axis=0), X, 0), np.where(X_new > 10, X_new, 0)
+    X, X_new = (np.where(table > 1, table, 0) for table in (X, X_new))
     model = model_of("binary").fit(X, y)
     expected = RelatIFExplainer.from_fitted(model, X, y).pairwise_influence(X_new, y_new)
     for kind in (sparse.csr_matrix, sparse.csr_array):
@@ -359,13 +364,13 @@ def test_a_threshold_cuts_its_scores():
     X, y, X_new, _ = TABLES["binary"]
     threshold = FixedThresholdClassifier(model_of("binary"), threshold=0.7).fit(X, y)
     explanation = RelatIFExplainer.from_fitted(threshold, X, y).explain(X_new)
-    assert_array_equal(explanation.labels, threshold.predict(X_new))
+    assert_array_equal(explanation.targets, threshold.predict(X_new))
     adapter, model = adapter_of(threshold.estimator_), threshold.estimator_
     assert_array_equal(adapter.scores(model, X_new), model.predict(X_new, raw_score=True))
 
 
 def test_targets_that_a_distribution_does_not_have():
-    X, y, X_new, y_new = TABLES["gamma"]
+    X, y, X_new, _ = TABLES["gamma"]
     explainer = RelatIFExplainer.from_fitted(model_of("gamma").fit(X, y), X, y)
     with pytest.raises(ValueError, match="y contains 0"):
         explainer.pairwise_influence(X_new, np.zeros(len(X_new)))
@@ -400,7 +405,7 @@ def test_removal_changes_more_than_rows_where_classes_are_balanced(objective):
         (
             "regression_l1",
             {},
-            "the objective 'regression_l1' cannot be explained; .* binary, multi",
+            "the objective 'regression_l1'.*are binary, multi",
         ),
         ("huber", {}, "the objective 'huber'"),
         ("quantile", {}, "the objective 'quantile'"),
