@@ -74,6 +74,7 @@ WAYS_OUT = {
     "sklearn.BaseWeightBoosting": _BOOSTED,
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,
+    "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
     "sklearn.NeighborsBase": _NEIGHBORS,
     "torch.Module": _MODULE,
