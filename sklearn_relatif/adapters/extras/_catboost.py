@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -210,14 +210,12 @@ class CatBoostAdapter(BoostingAdapter):
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         """Without rows the mean weight is another, by which penalties are multiplied."""
         weight, own = check_sample_weight(sample_weight, len(y)), objective.trees.weight
-        held = self.held(model)
-        l2 = held.get_params()["l2_leaf_reg"]
-        fits = []
+        l2, fits = model.get_all_params()["l2_leaf_reg"], []
         for rows in removals:
             left = weight.copy()
             left[rows] = 0
             kept = 1 - own[rows].sum() / own.sum()
-            fits.append((clone(held).set_params(l2_leaf_reg=l2 / kept), left))
+            fits.append((self.held(model).set_params(l2_leaf_reg=l2 / kept), left))
         return Parallel(n_jobs=n_jobs)(
             delayed(estimator.fit)(X, y, sample_weight=left) for estimator, left in fits
         )

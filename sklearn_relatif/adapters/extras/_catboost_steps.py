@@ -97,7 +97,7 @@ class _Search:
                 break
             trial = waiting.pop()
             if self._is_there(trial.move):
-                return list(trial.lengths)
+                return list(trial.lengths) or [0.0]
             if trial.number < self.n_trials:
                 waiting.extend(self._outcomes(trial))
         return [1.0] * self.n_trials
