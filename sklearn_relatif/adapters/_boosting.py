@@ -24,6 +24,7 @@ from ..trees import (
     check_replay,
 )
 from ._registry import register
+from ._tree_refits import TreeRefits
 from ._trees import TreeAdapter, leaf_values, numbered_leaves
 
 
@@ -33,6 +34,8 @@ class BoostingAdapter(TreeAdapter):
     A subclass says how a fitted model came about (:meth:`trees`), and by which :meth:`loss` queries
     enter.
     """
+
+    keeps_draws = False
 
     def trees(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
         """How a fitted model came about.
@@ -63,7 +66,9 @@ class BoostingAdapter(TreeAdapter):
         check_replay(trees, type(model).__name__, self.causes(model))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
-        return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs)
+        grown_from = np.flatnonzero((trees.weight > 0) | (sample_weight == 0))
+        refits = TreeRefits(self, model, X, y, sample_weight, grown_from)
+        return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs, refits=refits)
 
 
 def softmax_loss(n_classes: int) -> tuple[Loss, np.ndarray]:

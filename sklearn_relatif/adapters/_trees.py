@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from ..trees import Leaves
 from ._base import Adapter
@@ -18,9 +20,16 @@ class TreeAdapter(Adapter):
     """Of forests, single trees and boosted models.
 
     A subclass tells which leaves rows fall into.
+
+    Attributes
+    ----------
+    keeps_draws : bool, default=True
+        Whether refits without rows are given these still, at weight 0, so that the others are drawn
+        as they were. Otherwise they are left out.
     """
 
     has_embedding = False
+    keeps_draws = True
 
     def leaves_of(self, model: Any, X: Any) -> Leaves:
         """The leaves of some rows in all trees.
@@ -35,6 +44,19 @@ class TreeAdapter(Adapter):
 
     def stopping_cause(self, model):
         return None
+
+    # --- without some rows -----------------------------------------------------------------
+
+    def is_seeded(self, model: Any) -> bool:
+        """Whether fits of the same rows are the same."""
+        return isinstance(model.get_params().get("random_state"), Integral)
+
+    def unfitted(self, model: Any) -> Any:
+        """An estimator to be fitted again, that does not choose anew what the fit has chosen."""
+        return clone(model)
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        return objective.refits.models(removals, n_jobs)
 
 
 def numbered_leaves(trees: Sequence[Any], nodes: np.ndarray) -> Leaves:

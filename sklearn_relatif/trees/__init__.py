@@ -3,7 +3,7 @@
 from ._boosted import BoostedTrees, Solved, Stage, check_replay
 from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
-from ._leaves import Leaves
+from ._leaves import Leaves, LeavesWithout
 from ._recursion import DenseRecursion
 from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
 from ._steps import (
@@ -15,6 +15,7 @@ from ._steps import (
     Step,
     TweedieStep,
 )
+from ._without import boosted_without
 
 __all__ = [
     "BoostedTrees",
@@ -24,6 +25,7 @@ __all__ = [
     "FixedStart",
     "Forest",
     "Leaves",
+    "LeavesWithout",
     "LogStep",
     "MeanStart",
     "NewtonStart",
@@ -38,5 +40,6 @@ __all__ = [
     "Start",
     "Step",
     "TweedieStep",
+    "boosted_without",
     "check_replay",
 ]
