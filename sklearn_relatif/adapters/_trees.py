@@ -28,8 +28,11 @@ class TreeAdapter(Adapter):
         as they were. Otherwise they are left out.
     """
 
-    has_embedding = False
     keeps_draws = True
+    embedding_obstacle = (
+        "what its leaves are moved by and what they are asked are no inner products of one kind of "
+        "vector. Use explain or pairwise_influence."
+    )
 
     def leaves_of(self, model: Any, X: Any) -> Leaves:
         """The leaves of some rows in all trees.

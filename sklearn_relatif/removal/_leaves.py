@@ -25,15 +25,15 @@ from ..utils._blocks import VALUES_AT_WORK, block_budget, row_blocks
 from ._base import ModelsWithout, Remover
 from ._batches import counted_rows
 
-#: Visits of a row by a tree up to which there is a boosted model for each row, which takes minutes.
+#: Visits of rows by trees up to which there is a boosted model for each row, which takes minutes.
 MAX_VISITS = 1e10
-#: How far predictors of one and the same model may be apart when it is fitted again, of the largest.
+#: How far predictors of a model that is fitted again may be apart, as a share of the largest.
 CLOSE = 1e-6
 NO_ROWS = np.empty(0, np.intp)
 NO_STEPS = (
     "order={order!r} is of models with an optimum, from which a step leads to those without rows: "
-    "trees have none. Use order='first' (influence), order='structure' (leaves estimated again from "
-    "the rows that are left, exactly) or order='retrain' (trees grown again)."
+    "trees have none. Use order='first' (influence), order='structure' (leaves filled again from the "
+    "rows that are left, exactly) or order='retrain' (trees grown again)."
 )
 
 

@@ -8,6 +8,7 @@ that each row's lie together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from ..utils._blocks import block_budget, row_blocks
