@@ -32,8 +32,8 @@ CLOSE = 1e-6
 NO_ROWS = np.empty(0, np.intp)
 NO_STEPS = (
     "order={order!r} is of models with an optimum, from which a step leads to those without rows: "
-    "trees have none. Use order='first' (influence), order='structure' (leaves filled again from the "
-    "rows that are left, exactly) or order='retrain' (trees grown again)."
+    "trees have none. Use order='first' (influence), order='structure' (leaves filled again from "
+    "the rows that are left, exactly) or order='retrain' (trees grown again)."
 )
 
 
