@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from ..losses import LogLoss, Loss, MultinomialLogLoss, SquaredError, binary_codebook
 from ..objectives import BoostedObjective
@@ -23,8 +25,8 @@ from ..trees import (
     Step,
     check_replay,
 )
+from ._boosting_refits import BoostingRefits
 from ._registry import register
-from ._tree_refits import TreeRefits
 from ._trees import TreeAdapter, leaf_values, numbered_leaves
 
 
@@ -34,8 +36,6 @@ class BoostingAdapter(TreeAdapter):
     A subclass says how a fitted model came about (:meth:`trees`), and by which :meth:`loss` queries
     enter.
     """
-
-    keeps_draws = False
 
     def trees(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
         """How a fitted model came about.
@@ -61,13 +61,21 @@ class BoostingAdapter(TreeAdapter):
         """What else may be wrong where leaf values do not follow from the rows, and the way out."""
         return "A model that was fitted further with warm_start on other rows is not covered."
 
+    def is_seeded(self, model: Any) -> bool:
+        """Whether fits of the same rows are the same."""
+        return isinstance(model.get_params().get("random_state"), Integral)
+
+    def unfitted(self, model: Any) -> Any:
+        """An estimator to be fitted again, that does not choose anew what the fit has chosen."""
+        return clone(model)
+
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
         check_replay(trees, type(model).__name__, self.causes(model))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
         grown_from = np.flatnonzero((trees.weight > 0) | (sample_weight == 0))
-        refits = TreeRefits(self, model, X, y, sample_weight, grown_from)
+        refits = BoostingRefits(self, model, X, y, sample_weight, grown_from)
         return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs, refits=refits)
 
 
@@ -86,8 +94,7 @@ class GradientBoostingAdapter(BoostingAdapter):
     """scikit-learn's GradientBoosting, whose trees are regression trees with other values."""
 
     def leaves_of(self, model, X):
-        ids = model.apply(X).reshape(X.shape[0], -1)
-        return numbered_leaves(self.each(model), ids)
+        return numbered_leaves(self.each(model), X)
 
     def each(self, model) -> list[Any]:
         """The trees, in the order of stages and predictors."""

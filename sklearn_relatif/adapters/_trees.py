@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from scipy import sparse
 
-from ..trees import Leaves
+from ..trees import Hierarchy, Leaves
+from ..utils._blocks import row_blocks, working_memory
+from ..utils._threads import for_each
 from ._base import Adapter
 
 #: A child that no node has: that of a leaf of scikit-learn's trees.
@@ -20,15 +21,8 @@ class TreeAdapter(Adapter):
     """Of forests, single trees and boosted models.
 
     A subclass tells which leaves rows fall into.
-
-    Attributes
-    ----------
-    keeps_draws : bool, default=True
-        Whether refits without rows are given these still, at weight 0, so that the others are drawn
-        as they were. Otherwise they are left out.
     """
 
-    keeps_draws = True
     embedding_obstacle = (
         "what its leaves are moved by and what they are asked are no inner products of one kind of "
         "vector. Use explain or pairwise_influence."
@@ -48,35 +42,40 @@ class TreeAdapter(Adapter):
     def stopping_cause(self, model):
         return None
 
-    # --- without some rows -----------------------------------------------------------------
-
-    def is_seeded(self, model: Any) -> bool:
-        """Whether fits of the same rows are the same."""
-        return isinstance(model.get_params().get("random_state"), Integral)
-
-    def unfitted(self, model: Any) -> Any:
-        """An estimator to be fitted again, that does not choose anew what the fit has chosen."""
-        return clone(model)
-
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
         return objective.refits.models(removals, n_jobs)
 
 
-def numbered_leaves(trees: Sequence[Any], nodes: np.ndarray) -> Leaves:
-    """Leaves of scikit-learn's trees, counted within each tree.
+def numbered_leaves(trees: Sequence[Any], X: Any) -> Leaves:
+    """Leaves of rows in scikit-learn's trees, counted within each tree.
 
     Parameters
     ----------
     trees : sequence of fitted DecisionTreeClassifier or DecisionTreeRegressor
-    nodes : ndarray of int, shape (n_rows, n_trees)
-        As ``apply`` tells them.
+    X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
+        Checked already, so that names of features do not matter any more.
     """
-    positions, sizes = [], []
-    for tree, own in zip(trees, nodes.T, strict=True):
-        leaves = np.flatnonzero(tree.tree_.children_left == NO_CHILD)
-        positions.append(np.searchsorted(leaves, own.astype(np.intp)).astype(np.int32))
-        sizes.append(len(leaves))
-    return Leaves.of(np.stack(positions), sizes)
+    are_leaves = [tree.tree_.children_left == NO_CHILD for tree in trees]
+    numbers = [np.cumsum(are_leaves_of) - 1 for are_leaves_of in are_leaves]
+    sizes = np.array([np.count_nonzero(are_leaves_of) for are_leaves_of in are_leaves])
+    positions = np.empty((len(trees), X.shape[0]), np.min_scalar_type(int(sizes.max()) - 1))
+    for rows in row_blocks(X.shape[0], 4 * X.shape[1], working_memory() / 4):
+        some = _as_trees_take(X[rows])
+
+        def find(tree: int, rows: slice = rows, some: Any = some) -> None:
+            nodes = trees[tree].apply(some, check_input=False)
+            positions[tree, rows] = numbers[tree][nodes]
+
+        for_each(find, range(len(trees)))
+    return Leaves(positions, sizes)
+
+
+def _as_trees_take(X: Any) -> Any:
+    """Rows in the types that trees do not check."""
+    X = X.astype(np.float32)
+    if sparse.issparse(X):
+        X.indices, X.indptr = X.indices.astype(np.intc), X.indptr.astype(np.intc)
+    return X
 
 
 def leaf_values(tree: Any) -> np.ndarray:
@@ -88,3 +87,13 @@ def leaf_values(tree: Any) -> np.ndarray:
     values = own.value[own.children_left == NO_CHILD]
     found: np.ndarray = values.reshape(len(values), -1)
     return found
+
+
+def hierarchy(trees: Sequence[Any], number: int) -> Hierarchy:
+    """Which nodes of one of scikit-learn's trees are above which."""
+    own = trees[number].tree_
+    is_split = own.children_left != NO_CHILD
+    above = np.full(own.node_count, NO_CHILD)
+    for children in (own.children_left, own.children_right):
+        above[children[is_split]] = np.flatnonzero(is_split)
+    return Hierarchy(above, np.flatnonzero(~is_split))

@@ -24,7 +24,7 @@ from ..jacobians import (
     LeafRows,
 )
 from ..losses import Loss
-from ..trees import BoostedTrees, Forest, Leaves, LeavesWithout, boosted_without
+from ..trees import BoostedTrees, Forest, Leaves, LeavesWithout, boosted_without, forest_without
 from ._base import Objective
 
 NO_LEVERAGE = "a row of a model of trees also determines which rows share its leaves"
@@ -76,7 +76,7 @@ class LeafObjective(Objective):
     y: np.ndarray
     sample_weight: np.ndarray
     leaves_of: Callable[[Any], Leaves]
-    refits: Any = field(default=None, kw_only=True)
+    refits: Refits = field(kw_only=True)
 
     removal_kind = "leaves"
     has_leaves = True
@@ -169,9 +169,12 @@ class ForestObjective(LeafObjective):
     Attributes
     ----------
     forest : Forest
+    bend : ndarray of shape (n_leaves, n_outputs) or None
+        Expected second derivatives of the loss at the values of leaves. None: they are 1.
     """
 
     forest: Forest
+    bend: np.ndarray | None = None
 
     @property
     def training_leaves(self):
@@ -180,9 +183,20 @@ class ForestObjective(LeafObjective):
     def jacobian_of(self, leaves):
         return ForestJacobian(leaves, self.forest.n_outputs)
 
+    def estimated_without(self, removals):
+        return forest_without(self.forest, removals)
+
     @cached_property
     def rows(self) -> LeafRows:
-        return ForestRows(self.forest, self.sample_weight)
+        return ForestRows(self.forest, self.sample_weight, self.bend)
 
     def predictor(self, jacobian):
         return self.forest.predictors(jacobian.leaves)
+
+    @property
+    def has_out_of_bag(self):
+        return self.forest.has_draws
+
+    @cached_property
+    def out_of_bag_predictor(self):
+        return self.forest.out_of_bag_predictors()

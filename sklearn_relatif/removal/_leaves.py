@@ -19,7 +19,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from ..losses import of_models
-from ..objectives import LeafObjective
+from ..objectives import LeafObjective, Objective
 from ..trees import LeavesWithout
 from ..utils._blocks import VALUES_AT_WORK, block_budget, row_blocks
 from ._base import ModelsWithout, Remover
@@ -109,13 +109,13 @@ class GrownModels(LeafModels):
     ----------
     positions : ndarray of int, shape (n_models,)
     objective : LeafObjective
-    before : LeafObjective
+    before : Objective
         Grown again from all rows.
-    each : list of LeafObjective, one a model
+    each : list of Objective, one a model
     """
 
-    before: LeafObjective
-    each: list[LeafObjective]
+    before: Objective
+    each: list[Objective]
 
     def predictor_before(self, query):
         return predictor_of(self.before, query.features)
@@ -178,7 +178,7 @@ class LeafRemover(Remover):
             yield GrownModels(positions, self.objective, self.grown_again, each)
 
     @cached_property
-    def grown_again(self) -> LeafObjective:
+    def grown_again(self) -> Objective:
         """The model of all rows, as those without some of them are grown."""
         (again,) = self.objective.refits.objectives([NO_ROWS], self.n_jobs)
         own = self.objective.training_predictor
@@ -219,7 +219,7 @@ class LeafRemover(Remover):
         return predictor
 
 
-def predictor_of(objective: LeafObjective, X: Any) -> np.ndarray:
+def predictor_of(objective: Objective, X: Any) -> np.ndarray:
     """Predictor of rows as the model takes them, shape (n, n_outputs)."""
     predictor: np.ndarray = objective.predictor(objective.query_jacobian(X))
     return predictor

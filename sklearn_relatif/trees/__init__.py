@@ -2,7 +2,8 @@
 
 from ._boosted import BoostedTrees, Solved, Stage, check_replay
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, Hierarchy, TreeWeights, check_forest
+from ._forest_without import forest_without, no_row_left
 from ._leaves import Leaves, LeavesWithout
 from ._recursion import DenseRecursion
 from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
@@ -25,6 +26,7 @@ __all__ = [
     "ExponentialStep",
     "FixedStart",
     "Forest",
+    "Hierarchy",
     "Leaves",
     "LeavesWithout",
     "LogStep",
@@ -42,7 +44,11 @@ __all__ = [
     "Start",
     "Step",
     "SweptRecursion",
+    "TreeWeights",
     "TweedieStep",
     "boosted_without",
+    "check_forest",
     "check_replay",
+    "forest_without",
+    "no_row_left",
 ]

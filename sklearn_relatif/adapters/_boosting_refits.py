@@ -1,9 +1,4 @@
-"""Models of trees grown again without some of their rows, by the estimator's own fits.
-
-Where trees draw the rows that they are grown from, the rows that go are given still, at weight 0,
-which scikit-learn's trees leave out of everything but the draws: so these are common to all fits,
-and what differs is what the rows do. Other models are given the rows that are left.
-"""
+"""Boosted models grown again without some of their rows, by the estimator's own fits."""
 
 from __future__ import annotations
 
@@ -17,7 +12,6 @@ from sklearn.utils import _safe_indexing, compute_sample_weight
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..objectives import Refits
-from ._trees import TreeAdapter
 
 
 class Given(NamedTuple):
@@ -35,17 +29,19 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TreeRefits(Refits):
-    """Fits of an estimator by its own ``fit`` and ``random_state``.
+class BoostingRefits(Refits):
+    """Fits by the estimator's own ``fit`` and ``random_state``, of the rows that are left.
 
-    Balanced class weights are those of all rows.
+    Rows are left out: at weight 0 they would still count in the bins of features and in how many
+    rows a leaf must have. Balanced class weights are those of all rows, and what the fit has chosen
+    (when to stop, by which rows) is held.
 
     Attributes
     ----------
-    adapter : TreeAdapter
+    adapter : BoostingAdapter
     model : fitted estimator
     X : ndarray, CSR matrix or data frame of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+    y : ndarray of shape (n_rows,)
         Targets as the loss takes them.
     sample_weight : ndarray of shape (n_rows,)
         As it was given to the fit.
@@ -53,7 +49,7 @@ class TreeRefits(Refits):
         The rows that the fit has not held out, to stop early by.
     """
 
-    adapter: TreeAdapter
+    adapter: Any
     model: Any
     X: Any
     y: np.ndarray
@@ -89,23 +85,16 @@ class TreeRefits(Refits):
         return fitted
 
     def _given(self, rows: np.ndarray) -> Given:
-        weight = self.sample_weight.copy()
-        if self._are_balanced:
-            weight *= compute_sample_weight("balanced", self.y)
-        if self.adapter.keeps_draws:
-            weight[rows] = 0
-            return Given(self.grown_from, weight[self.grown_from])
         left = np.setdiff1d(self.grown_from, rows)
+        weight = self.sample_weight
+        if self._are_balanced:
+            weight = weight * compute_sample_weight("balanced", self.y)
         return Given(left, weight[left])
 
     @property
     def _are_balanced(self) -> bool:
-        """Whether balanced class weights are held as weights of rows.
-
-        Rows that are given at weight 0 count in them as they did.
-        """
-        is_balanced = self.model.get_params().get("class_weight") == "balanced"
-        return bool(is_balanced) and not self.adapter.keeps_draws
+        """Whether rows bear the weights of their classes, which the estimator would balance."""
+        return bool(self.model.get_params().get("class_weight") == "balanced")
 
 
 def _fit(estimator: Any, X: Any, y: Any, rows: np.ndarray, sample_weight: np.ndarray) -> Any:
