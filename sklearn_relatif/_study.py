@@ -335,8 +335,9 @@ class Study(Attribution):
         return self.scales[criterion] * norm
 
     def self_influence(self) -> np.ndarray:
-        """``g_i^T H^-1 g_i`` of each training row, shape (n_rows,)."""
-        return self.scale("loss_relative") ** 2
+        """Influence of each training row on its own loss, ``g_i^T H^-1 g_i``, shape (n_rows,)."""
+        own = self.curvature.self_influence(self.objective)
+        return self.scale("loss_relative") ** 2 if own is None else own
 
     def leverage(self) -> np.ndarray:
         """Leverage of each training row, shape (n_rows,), where the loss has a curvature."""
@@ -491,7 +492,7 @@ def study_of_reduced(
     numbers = fitted.members[0].features if fitted.members else features
     if fitted.may_stop_early and not np.isnan(distance):
         warn_if_far(distance)
-    else:
+    elif fitted.optimality_obstacle is None:
         weight = reduced.data.sample_weight
         warn_if_not_optimal(distance, model, numbers, transformers, weight, is_frozen)
     return Study(

@@ -1,6 +1,7 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
+    _boosting,
     _calibrated,
     _discriminant,
     _ensembles,

@@ -107,6 +107,13 @@ class Curvature:
         """
         return measured(rows, criterion, self)
 
+    def self_influence(self, objective: Any) -> np.ndarray | None:
+        """Influence of each training row on its own loss, shape (n_rows,).
+
+        None where that is the square of the loss-relative length of its gradient.
+        """
+        return None
+
     def quadratic_form(self, n_outputs: int) -> Callable[[np.ndarray], np.ndarray]:
         """A function of features x (n, n_columns) to the forms ``x^T [M^-1]_kl x``.
 

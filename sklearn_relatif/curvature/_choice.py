@@ -20,6 +20,7 @@ from ._inverse import build_curvature, diagonal_curvature, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._layers import LayeredCurvature, memory_of_blocks, obstacle_of_layers
+from ._leaves import prepare_leaves
 from ._memory import MEMORY_SHARE
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
 
@@ -165,6 +166,8 @@ def prepare_curvature(
     kind = own_kind(objective, kind)
     if objective.members:
         return _of_members(objective, kind, damping, (solver, random_state, verbose))
+    if objective.has_leaves:
+        return prepare_leaves(objective, kind, damping, solver)
     own = diagonal_curvature(objective, kind, damping)
     if own is not None:
         reason = "the curvature is diagonal, and its inverse exact at no cost"

@@ -932,7 +932,13 @@ class RelatIFExplainer(
 
     @property
     def distance_to_optimum_(self) -> float:
-        return study_of(self).distance_to_optimum
+        study = study_of(self)
+        obstacle = study.objective.optimality_obstacle
+        if obstacle is not None:
+            raise AttributeError(
+                f"{type(study.model).__name__} has no distance_to_optimum_: {obstacle}."
+            )
+        return study.distance_to_optimum
 
     @property
     def training_rows_(self) -> TrainingRows:

@@ -9,6 +9,16 @@ from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
 from ._kernel_space import KernelSpaceJacobian, PairwiseKernel, ProcessKernel
 from ._layered import LayeredJacobian, Layers
+from ._leaves import (
+    BoostedJacobian,
+    BoostedRows,
+    DenseLeafVectors,
+    ForestJacobian,
+    ForestRows,
+    LeafJacobian,
+    LeafRows,
+    LeafVectors,
+)
 from ._linear import LinearJacobian
 from ._module import ModuleJacobian, log_of_probabilities
 from ._module_function import ModuleFunction
@@ -19,11 +29,16 @@ from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
 __all__ = [
     "ArrayLinearJacobian",
+    "BoostedJacobian",
+    "BoostedRows",
     "ClassDensity",
     "ClassJacobian",
     "ComposedJacobian",
+    "DenseLeafVectors",
     "FeatureJacobian",
     "FiniteJacobian",
+    "ForestJacobian",
+    "ForestRows",
     "Gradients",
     "Jacobian",
     "KernelFeatures",
@@ -31,6 +46,9 @@ __all__ = [
     "KernelSpaceJacobian",
     "LayeredJacobian",
     "Layers",
+    "LeafJacobian",
+    "LeafRows",
+    "LeafVectors",
     "LinearJacobian",
     "LinearKernel",
     "MappedFile",

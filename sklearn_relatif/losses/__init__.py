@@ -1,6 +1,7 @@
 """Pointwise losses of the predictor, with their links and derivatives."""
 
 from ._base import Loss, of_models
+from ._brier import BrierScore
 from ._calibrated import CalibratedLoss
 from ._composed import (
     ComposedLoss,
@@ -59,6 +60,7 @@ from ._regression import (
 
 __all__ = [
     "BinomialDeviance",
+    "BrierScore",
     "CalibratedLoss",
     "ComplementaryLogLogLink",
     "ComposedLoss",

@@ -13,6 +13,7 @@ from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
+from ._leaves import BoostedObjective, ForestObjective, LeafObjective
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._network import NetworkObjective
@@ -28,6 +29,7 @@ __all__ = [
     "PENALISED",
     "WITHOUT_L1",
     "BernoulliMoments",
+    "BoostedObjective",
     "CategoricalMoments",
     "CentroidMoments",
     "ClassMoments",
@@ -35,12 +37,14 @@ __all__ = [
     "ComposedObjective",
     "CountMoments",
     "CurvatureOperator",
+    "ForestObjective",
     "GaussNewtonObjective",
     "GroupedObjective",
     "HingeObjective",
     "KernelObjective",
     "KernelSpaceObjective",
     "LayerOperator",
+    "LeafObjective",
     "LinearMoments",
     "LinearObjective",
     "Member",

@@ -36,7 +36,8 @@ class Objective:
         "grouped" the same for a penalty on lengths, "dual" the inverse of the rows' kernels,
         "hinge" the path of the dual solution, "active_set" that path where it is known already,
         "composed" what leads to those of each of the members, "moments" sums over the rows that
-        are left, "network" further training, "none" nothing.
+        are left, "network" further training, "leaves" estimating the values of leaves again,
+        "none" nothing.
     members : tuple of Member
         The models that this one is made of; empty for most.
     is_linear : bool
@@ -50,6 +51,10 @@ class Objective:
         Whether influence estimates what a removal does. That of a hinge does not.
     leverage_obstacle : str or None
         Why rows have no leverage; None if they have.
+    optimality_obstacle : str or None
+        Why there is no optimum to be away from; None if there is.
+    has_leaves : bool
+        Whether the parameters are values of leaves, which have a curvature of their own.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -74,6 +79,8 @@ class Objective:
     penalty_share: Any = None
     removal_kind = "smooth"
     has_tangents = False
+    has_leaves = False
+    optimality_obstacle: str | None = None
     minimises_loss = True
     members: tuple[Any, ...] = ()
 

@@ -65,8 +65,11 @@ def distance_to_optimum(objective, prepared, curvature, damping) -> float:
     -------
     float
         NaN or infinity where numbers overflow, or where J has a slope but no curvature; infinity
-        where J has no optimum. Of a model that is made of several, the largest of theirs.
+        where J has no optimum. Of a model that is made of several, the largest of theirs. NaN where
+        there is nothing to be away from.
     """
+    if objective.optimality_obstacle is not None:
+        return np.nan
     if objective.members:
         return _largest_distance(objective, prepared, curvature, damping)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -50,6 +50,28 @@ class Solved(NamedTuple):
     states: list[Any]
 
 
+class Columns(NamedTuple):
+    """Where the values of a tree stand among all, of which the starting predictors are the first.
+
+    Attributes
+    ----------
+    first, end : int
+    output : int
+        The predictor that they are added to.
+    positions : ndarray of int64, shape (n_rows,)
+        The leaves of the training rows.
+    """
+
+    first: int
+    end: int
+    output: int
+    positions: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.end - self.first
+
+
 @dataclass(frozen=True)
 class BoostedTrees:
     """How a boosted model came about.
@@ -93,6 +115,17 @@ class BoostedTrees:
     @property
     def n_outputs(self) -> int:
         return self.step.n_outputs
+
+    @property
+    def columns(self) -> list[Columns]:
+        """Those of the starting predictors, and then of each tree."""
+        nowhere = np.zeros(self.n_rows, np.int64)
+        found = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        firsts = self.n_outputs + self.leaves.firsts
+        for tree, output in enumerate(self.outputs):
+            here = self.leaves.positions[tree].astype(np.int64)
+            found.append(Columns(int(firsts[tree]), int(firsts[tree + 1]), int(output), here))
+        return found
 
     @cached_property
     def stage_trees(self) -> list[range]:

@@ -64,25 +64,35 @@ class Leaves:
         here = self.positions[:, rows].T
         return here + self.firsts[:-1].astype(np.int32 if self.n_leaves < 2**31 else np.int64)
 
-    def matrix(self, entries: np.ndarray, rows: Any = slice(None)) -> Any:
-        """A number of each of some rows in each of its leaves, as a sparse matrix.
+    def matrix(
+        self, entries: np.ndarray, rows: Any = slice(None), start: np.ndarray | None = None
+    ) -> Any:
+        """Numbers of each of some rows in each of its leaves, as a sparse matrix.
 
         Parameters
         ----------
         entries : ndarray of shape (n, n_trees) or (n, n_trees, n_values)
         rows : slice or array of int
+        start : ndarray of shape (n, n_start), default=None
+            Of columns before those of the leaves.
 
         Returns
         -------
-        CSR matrix of shape (n, n_leaves * n_values)
+        CSR matrix of shape (n, n_start + n_leaves * n_values)
         """
         columns = self.numbered(rows)
+        n_start = 0 if start is None else start.shape[1]
         n_values = entries.shape[2] if entries.ndim == 3 else 1
         if n_values > 1:
             columns = columns[:, :, None] * n_values + np.arange(n_values, dtype=columns.dtype)
-        n_rows, width = len(columns), self.n_trees * n_values
-        starts = np.arange(0, n_rows * width + 1, max(width, 1), dtype=columns.dtype)
-        shape = n_rows, self.n_leaves * n_values
+        columns = columns.reshape(len(columns), -1) + columns.dtype.type(n_start)
+        entries = entries.reshape(columns.shape)
+        if start is not None:
+            first = np.broadcast_to(np.arange(n_start, dtype=columns.dtype), start.shape)
+            columns, entries = np.hstack([first, columns]), np.hstack([start, entries])
+        n_rows, width = columns.shape
+        starts = np.arange(n_rows + 1) * width
+        shape = n_rows, n_start + self.n_leaves * n_values
         return sparse.csr_array((entries.ravel(), columns.ravel(), starts), shape=shape)
 
     def summed(self, values: np.ndarray, tree: int) -> np.ndarray:

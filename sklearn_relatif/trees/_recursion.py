@@ -35,24 +35,29 @@ class DenseRecursion:
     @cached_property
     def matrix(self) -> np.ndarray:
         """A, shape (n_values, n_values)."""
-        trees, n_start = self.trees, self.trees.n_outputs
+        trees = self.trees
+        columns, n_start = trees.columns, trees.n_outputs
         matrix = np.eye(self.n_values)
-        leaves, outputs = trees.leaves, trees.outputs
-        for seen, eta in trees.stages_of(trees.solved):
-            for tree in seen:
-                slopes = trees.seen_slopes(tree, eta)
-                here, size = leaves.positions[tree].astype(np.int64), int(leaves.sizes[tree])
-                first = n_start + leaves.firsts[tree]
-                own = matrix[first : first + size]
-                for output in range(n_start):
-                    own[:, output] = -leaves.summed(slopes[output], tree)
-                for earlier in range(seen.start):
-                    width = int(leaves.sizes[earlier])
-                    pairs = here * width + leaves.positions[earlier]
-                    sums = np.bincount(pairs, slopes[outputs[earlier]], minlength=size * width)
-                    at = n_start + leaves.firsts[earlier]
-                    own[:, at : at + width] = -sums.reshape(size, width)
+        for stage, eta in trees.stages_of(trees.solved):
+            for tree in stage:
+                own, slopes = columns[n_start + tree], trees.seen_slopes(tree, eta)
+                for seen in columns[: n_start + stage.start]:
+                    sums = np.bincount(
+                        own.positions * seen.size + seen.positions,
+                        slopes[seen.output],
+                        minlength=own.size * seen.size,
+                    )
+                    matrix[own.first : own.end, seen.first : seen.end] = -sums.reshape(
+                        own.size, seen.size
+                    )
         return matrix
+
+    def inverse(self) -> np.ndarray:
+        """``A^-1``."""
+        inverse: np.ndarray = solve_triangular(
+            self.matrix, np.eye(self.n_values), lower=True, unit_diagonal=True
+        )
+        return inverse
 
     def solve_transposed(self, queries: np.ndarray) -> np.ndarray:
         """``A^-T q`` of each column q, shape (n_values, m)."""

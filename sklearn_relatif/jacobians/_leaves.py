@@ -1,0 +1,228 @@
+"""Predictors that are made of the values of leaves, and rows that moved these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..trees import BoostedTrees, Forest, Leaves
+from ._base import Jacobian
+
+#: Numbers of a row and a tree that products hold: its entry, where that belongs, and copies.
+COPIES = 4
+
+
+class LeafVectors:
+    """Vectors in the values of leaves, of which few are not zero.
+
+    Parameters
+    ----------
+    matrix : CSR matrix of shape (n, n_values)
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def products(self, rows: Any) -> np.ndarray:
+        """Inner products with the rows of a CSR matrix, shape (n, n_rows)."""
+        products: np.ndarray = (rows @ self.matrix.T).toarray().T
+        return products
+
+
+class DenseLeafVectors:
+    """Vectors in the values of leaves.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_values, n)
+        A vector a column.
+    """
+
+    def __init__(self, columns: np.ndarray) -> None:
+        self.columns = np.ascontiguousarray(columns)
+
+    def __len__(self) -> int:
+        return int(self.columns.shape[1])
+
+    def products(self, rows: Any) -> np.ndarray:
+        """Inner products with the rows of a CSR matrix, shape (n, n_rows)."""
+        products: np.ndarray = (rows @ self.columns).T
+        return products
+
+
+class LeafJacobian(Jacobian):
+    """Predictors of rows by the values of their leaves.
+
+    Parameters
+    ----------
+    leaves : Leaves
+    outputs : ndarray of shape (n_predictors, n_outputs)
+        What the loss takes, by the predictors that trees add to.
+    """
+
+    dtype = np.dtype(np.float64)
+    leaves: Leaves
+    outputs: np.ndarray
+
+    @property
+    def n_rows(self) -> int:  # type: ignore[override]
+        return self.leaves.n_rows
+
+    def n_formed(self, n_vectors, n_outputs):
+        return COPIES * self.n_values(n_outputs)
+
+    def matrix(self, residual: np.ndarray, rows: Any) -> Any:
+        """Gradients of some rows as a CSR matrix of shape (n, n_values)."""
+        raise NotImplementedError
+
+    def gradients(self, residual, rows):
+        return LeafVectors(self.matrix(residual @ self.outputs.T, rows))
+
+    def products(self, block, residual, rows):
+        products: np.ndarray = block.products(self.matrix(residual @ self.outputs.T, rows))
+        return products
+
+    def adjoint(self, residual: np.ndarray, rows: Any = slice(None)) -> LeafVectors:
+        """``sum_i J_i^T r_im`` over some rows, from (n, m, n_outputs) to m vectors."""
+        each = [
+            self.matrix(one @ self.outputs.T, rows).sum(axis=0)
+            for one in np.swapaxes(residual, 0, 1)
+        ]
+        return LeafVectors(sparse.csr_array(np.stack(each)))
+
+
+class BoostedJacobian(LeafJacobian):
+    """Sums of the starting predictors and of the values of leaves.
+
+    Parameters
+    ----------
+    leaves : Leaves
+    outputs : ndarray of shape (n_predictors, n_outputs)
+    tree_outputs : ndarray of int, shape (n_trees,)
+        Which predictor each tree adds to.
+    """
+
+    def __init__(self, leaves: Leaves, outputs: np.ndarray, tree_outputs: np.ndarray) -> None:
+        self.leaves, self.outputs, self.tree_outputs = leaves, outputs, tree_outputs
+
+    def __getitem__(self, rows):
+        return BoostedJacobian(self.leaves[rows], self.outputs, self.tree_outputs)
+
+    def n_values(self, n_outputs):
+        return len(self.outputs) + self.leaves.n_leaves
+
+    def matrix(self, residual, rows):
+        return self.leaves.matrix(residual[:, self.tree_outputs], rows, start=residual)
+
+
+class ForestJacobian(LeafJacobian):
+    """Means over the trees of the values of leaves, which are a vector each.
+
+    Parameters
+    ----------
+    leaves : Leaves
+    n_predictors : int
+    """
+
+    def __init__(self, leaves: Leaves, n_predictors: int) -> None:
+        self.leaves, self.outputs = leaves, np.eye(n_predictors)
+
+    def __getitem__(self, rows):
+        return ForestJacobian(self.leaves[rows], len(self.outputs))
+
+    def n_values(self, n_outputs):
+        # As many as are not zero: vectors stay sparse.
+        return self.leaves.n_trees * len(self.outputs)
+
+    def matrix(self, residual, rows):
+        share = (residual / self.leaves.n_trees)[:, None]
+        shape = len(residual), self.leaves.n_trees, len(self.outputs)
+        return self.leaves.matrix(np.broadcast_to(share, shape), rows)
+
+
+class LeafRows:
+    """What training rows pull at the values of leaves, as rows of gradients are asked.
+
+    Pulls have the lengths that they have: directions are told apart from no lengths.
+
+    Attributes
+    ----------
+    n_rows, n_values : int
+    norm : ndarray of ones, shape (n_rows,)
+    """
+
+    dtype = np.dtype(np.float64)
+    are_vectors = is_dense = is_costly = can_be_split = False
+    place = None
+    n_rows: int
+    n_values: int
+
+    @property
+    def norm(self) -> np.ndarray:
+        return np.ones(self.n_rows)
+
+    def matrix(self, rows: Any) -> Any:
+        """Pulls of some rows as a CSR matrix of shape (n, n_values)."""
+        raise NotImplementedError
+
+    def block(self, rows: Any) -> LeafVectors:
+        """Pulls of some rows."""
+        return LeafVectors(self.matrix(rows))
+
+    def contract(self, block: Any, rows: slice) -> np.ndarray:
+        """Inner products of a block with the pulls of some rows, (len(block), n)."""
+        products: np.ndarray = block.products(self.matrix(rows))
+        return products
+
+    def n_formed(self, n_vectors: int) -> int:
+        """Numbers that :meth:`contract` forms of each row, besides the products."""
+        return COPIES * self.n_values
+
+
+class BoostedRows(LeafRows):
+    """``-S dv/dw_i`` at predictors that are held, of the leaves of each row.
+
+    Parameters
+    ----------
+    trees : BoostedTrees
+    total_weight : float
+        ``S``.
+    """
+
+    def __init__(self, trees: BoostedTrees, total_weight: float) -> None:
+        self.trees, self.total_weight = trees, total_weight
+        self.n_rows, self.n_values = trees.n_rows, trees.n_outputs + trees.leaves.n_trees
+
+    def matrix(self, rows):
+        factor = np.where(self.trees.weight[rows] > 0, -self.total_weight, 0.0)[:, None]
+        start, entries = self.trees.pulls(rows)
+        return self.trees.leaves.matrix(entries * factor, rows, start=start * factor)
+
+
+class ForestRows(LeafRows):
+    """Gradients of a row's losses in the values of its leaves, a tree at a time.
+
+    Parameters
+    ----------
+    forest : Forest
+    sample_weight : ndarray of shape (n_rows,)
+    """
+
+    def __init__(self, forest: Forest, sample_weight: np.ndarray) -> None:
+        self.forest, self.sample_weight = forest, sample_weight
+        self.n_rows = forest.n_rows
+        self.n_values = forest.leaves.n_trees * forest.n_outputs
+
+    def entries(self, rows: Any) -> np.ndarray:
+        """Shape (n, n_trees, n_outputs)."""
+        weight = self.sample_weight[rows, None]
+        counts = self.forest.weights(rows) / np.where(weight > 0, weight, 1)
+        return self.forest.errors(rows) * counts[:, :, None]
+
+    def matrix(self, rows):
+        return self.forest.leaves.matrix(self.entries(rows), rows)

@@ -1,0 +1,146 @@
+"""Models of trees, with the structure of the trees held fixed.
+
+Their parameters are the values of leaves. Those of a forest minimise a squared error in each tree;
+those of a boosted model minimise nothing together, but follow from the rows, a tree after the
+other. What they do without some of their rows is found by estimating them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..jacobians import (
+    BoostedJacobian,
+    BoostedRows,
+    ForestJacobian,
+    ForestRows,
+    Gradients,
+    LeafJacobian,
+    LeafRows,
+)
+from ..losses import Loss
+from ..trees import BoostedTrees, Forest, Leaves
+from ._base import Objective
+
+NO_LEVERAGE = "a row of a model of trees also determines which rows share its leaves"
+NO_OPTIMUM = (
+    "trees are grown and not trained to an optimum. That their leaves follow from exactly these "
+    "rows was checked by fit"
+)
+
+
+@dataclass(frozen=True)
+class LeafObjective(Objective):
+    """What forests and boosted models share.
+
+    Attributes
+    ----------
+    loss : Loss
+        Of queries.
+    y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+        Targets as the loss takes them.
+    sample_weight : ndarray of shape (n_rows,)
+    leaves_of : callable
+        From rows as the model takes them to their :class:`Leaves`.
+    """
+
+    loss: Loss
+    y: np.ndarray
+    sample_weight: np.ndarray
+    leaves_of: Callable[[Any], Leaves]
+
+    removal_kind = "leaves"
+    has_leaves = True
+    is_linear = False
+    has_tables = False
+    leverage_obstacle = NO_LEVERAGE
+    optimality_obstacle = NO_OPTIMUM
+    has_first_order = True
+
+    @property
+    def dtype(self):
+        return np.dtype(np.float64)
+
+    @property
+    def training_leaves(self) -> Leaves:
+        """Those of the training rows."""
+        raise NotImplementedError
+
+    def jacobian_of(self, leaves: Leaves) -> LeafJacobian:
+        """The Jacobian of rows in some leaves."""
+        raise NotImplementedError
+
+    def own_rows(self, rows: slice) -> Gradients:
+        """Some training rows as queries of their own targets."""
+        return self.query_rows(self.jacobian_of(self.training_leaves[rows]), self.y[rows])
+
+    def query_jacobian(self, X):
+        return self.jacobian_of(self.leaves_of(X))
+
+    def query_rows(self, jacobian, y) -> Gradients:
+        norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
+        return Gradients(jacobian, unit, norm)
+
+    @cached_property
+    def training_predictor(self):
+        return self.predictor(self.jacobian_of(self.training_leaves))
+
+
+@dataclass(frozen=True)
+class BoostedObjective(LeafObjective):
+    """A boosted model.
+
+    Attributes
+    ----------
+    trees : BoostedTrees
+    outputs : ndarray of shape (n_predictors, n_outputs)
+        What the loss takes, by the predictors of the trees.
+    """
+
+    trees: BoostedTrees
+    outputs: np.ndarray
+
+    @property
+    def training_leaves(self):
+        return self.trees.leaves
+
+    def jacobian_of(self, leaves):
+        return BoostedJacobian(leaves, self.outputs, self.trees.outputs)
+
+    @cached_property
+    def rows(self) -> LeafRows:
+        return BoostedRows(self.trees, self.total_weight)
+
+    def predictor(self, jacobian):
+        return self.trees.predictors(jacobian.leaves) @ self.outputs
+
+
+@dataclass(frozen=True)
+class ForestObjective(LeafObjective):
+    """A forest, or a single tree.
+
+    Attributes
+    ----------
+    forest : Forest
+    """
+
+    forest: Forest
+
+    @property
+    def training_leaves(self):
+        return self.forest.leaves
+
+    def jacobian_of(self, leaves):
+        return ForestJacobian(leaves, self.forest.n_outputs)
+
+    @cached_property
+    def rows(self) -> LeafRows:
+        return ForestRows(self.forest, self.sample_weight)
+
+    def predictor(self, jacobian):
+        return self.forest.predictors(jacobian.leaves)
