@@ -230,14 +230,16 @@ def check_replay(trees: BoostedTrees, name: str, causes: str, tolerance: float =
     causes : str
         What else may be the cause, and the way out, as a sentence.
     tolerance : float, default=1e-6
-        Largest difference of a predictor of a row, or of a leaf value, of the largest predictor.
+        Largest difference of a starting predictor or leaf value, of the largest predictor.
 
     Raises
     ------
     ValueError
     """
     solved = trees.solved
-    scale = max(np.abs(trees.predictors(trees.leaves)).max(initial=0), 1.0)
+    # Predictors have the unit of the targets, or they are logarithms, and small below 1.
+    unit = np.abs(trees.y).max(initial=0) if trees.step.is_linear else 1.0
+    scale = max(np.abs(trees.predictors(trees.leaves)).max(initial=0), unit) or 1.0
     start = np.abs(solved.start - trees.start_values).max(initial=0)
     off = max(start, np.abs(solved.values - trees.values).max(initial=0)) / scale
     if not off <= tolerance:
