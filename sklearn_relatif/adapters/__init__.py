@@ -4,6 +4,7 @@ from . import (  # noqa: F401 (they register)
     _calibrated,
     _discriminant,
     _ensembles,
+    _forests,
     _gaussian_process,
     _glm,
     _gradient_boosting,

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..trees import BoostedTrees, FixedStart, Leaves, NewtonStep
-from ..utils._blocks import row_blocks, working_memory
+from ..trees import BoostedTrees, FixedStart, NewtonStep
 from ._registry import register
 from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
 from ._trees import leaf_values, numbered_leaves
@@ -22,13 +21,7 @@ class GradientBoostingAdapter(SklearnBoostingAdapter):
         return model.n_iter_no_change is not None
 
     def leaves_of(self, model, X):
-        trees = _trees(model)
-        # Their numbers come in double precision for all trees at once, so some rows at a time.
-        blocks = row_blocks(X.shape[0], 8 * len(trees), working_memory())
-        found = [
-            numbered_leaves(trees, model.apply(X[rows]).reshape(-1, len(trees))) for rows in blocks
-        ]
-        return Leaves.of(np.hstack([some.positions for some in found]), found[0].sizes)
+        return numbered_leaves(_trees(model), X)
 
     def trees(self, model, X, y, sample_weight):
         descent = self.descent(model)

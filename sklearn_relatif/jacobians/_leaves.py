@@ -8,10 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from ..trees import BoostedTrees, Forest, Leaves
+from ..utils._blocks import row_blocks
+from ..utils._threads import for_each, n_blas_threads
 from ._base import Jacobian
 
-#: Numbers of a row and a tree that products hold: its entry, where that belongs, and copies.
-COPIES = 4
+#: Numbers that products with a row hold beside them, for each of its own.
+COPIES = 1
 
 
 class LeafVectors:
@@ -119,6 +121,16 @@ class BoostedJacobian(LeafJacobian):
     def matrix(self, residual, rows):
         return self.leaves.matrix(residual[:, self.tree_outputs], rows, start=residual)
 
+    def summed(self, residual: np.ndarray, rows: slice) -> np.ndarray:
+        """``sum_i J_i^T r_im`` over some rows, from (n, n_predictors, m) to (n_values, m)."""
+        n_rows, n_predictors, _ = residual.shape
+        total = np.zeros((self.n_values(n_predictors), residual.shape[2]))
+        for output in range(n_predictors):
+            is_own = np.zeros((n_rows, n_predictors))
+            is_own[:, output] = 1
+            total += self.matrix(is_own, rows).T @ residual[:, output]
+        return total
+
 
 class ForestJacobian(LeafJacobian):
     """Means over the trees of the values of leaves, which are a vector each.
@@ -176,7 +188,14 @@ class LeafRows:
 
     def contract(self, block: Any, rows: slice) -> np.ndarray:
         """Inner products of a block with the pulls of some rows, (len(block), n)."""
-        products: np.ndarray = block.products(self.matrix(rows))
+        n_rows = rows.stop - rows.start
+        products = np.empty((len(block), n_rows))
+
+        def fill(some: slice) -> None:
+            own = slice(rows.start + some.start, rows.start + some.stop)
+            products[:, some] = block.products(self.matrix(own))
+
+        for_each(fill, list(row_blocks(n_rows, 1, np.ceil(n_rows / n_blas_threads()))))
         return products
 
     def n_formed(self, n_vectors: int) -> int:
@@ -211,18 +230,26 @@ class ForestRows(LeafRows):
     ----------
     forest : Forest
     sample_weight : ndarray of shape (n_rows,)
+    bend : ndarray of shape (n_leaves, n_outputs) or None
+        Expected second derivatives of the loss at the values of leaves. None: they are 1.
     """
 
-    def __init__(self, forest: Forest, sample_weight: np.ndarray) -> None:
-        self.forest, self.sample_weight = forest, sample_weight
+    def __init__(
+        self, forest: Forest, sample_weight: np.ndarray, bend: np.ndarray | None = None
+    ) -> None:
+        self.forest, self.sample_weight, self.bend = forest, sample_weight, bend
         self.n_rows = forest.n_rows
-        self.n_values = forest.leaves.n_trees * forest.n_outputs
+        self.n_values = forest.n_trees * forest.n_outputs
 
     def entries(self, rows: Any) -> np.ndarray:
         """Shape (n, n_trees, n_outputs)."""
         weight = self.sample_weight[rows, None]
-        counts = self.forest.weights(rows) / np.where(weight > 0, weight, 1)
-        return self.forest.errors(rows) * counts[:, :, None]
+        counts = self.forest.weights.each(rows) / np.where(weight > 0, weight, 1)
+        entries = self.forest.errors(rows)
+        entries *= counts[:, :, None]
+        if self.bend is not None:
+            entries *= self.bend[self.forest.leaves.numbered(rows)]
+        return entries
 
     def matrix(self, rows):
         return self.forest.leaves.matrix(self.entries(rows), rows)
