@@ -62,11 +62,15 @@ def _squared_error(model):
 
 
 def _poisson(model):
-    return Descent(MeanStart("log"), PoissonStep(), PoissonDeviance(LogLink()), np.eye(1))
+    return Descent(MeanStart("log"), PoissonStep(), DEVIANCES["poisson"], np.eye(1))
 
 
 def _gamma(model):
-    return Descent(MeanStart("log"), TweedieStep(2), TweedieDeviance(2, LogLink()), np.eye(1))
+    return Descent(MeanStart("log"), TweedieStep(2), DEVIANCES["gamma"], np.eye(1))
+
+
+#: Losses of targets of which not every number is one.
+DEVIANCES = {"gamma": TweedieDeviance(2, LogLink()), "poisson": PoissonDeviance(LogLink())}
 
 
 #: By the names that scikit-learn has for losses.
@@ -104,12 +108,9 @@ class SklearnBoostingAdapter(BoostingAdapter):
         return DESCENTS[model.loss](model)
 
     def targets(self, model):
-        if is_classifier(model):
+        if model.loss not in DEVIANCES:
             return super().targets(model)
-        loss = self.descent(model).loss
-        if isinstance(loss, TweedieDeviance):
-            return BoundedTargets(loss.targets, type(model).__name__)
-        return super().targets(model)
+        return BoundedTargets(DEVIANCES[model.loss].targets, type(model).__name__)
 
     def loss(self, model):
         descent = self.descent(model)
