@@ -27,7 +27,7 @@ from ._source import DataSource
 from .explained import column_shares, contributions_of_rows, explained_predictions
 from .findings import Evidence, look
 from .suspects import find_suspects
-from .views import CLASSES, NumberView, View
+from .views import LEAVE_ONE_OUT, OUT_OF_BAG, ClassView, NumberView, View
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
@@ -160,7 +160,11 @@ def _view_of(study: Study) -> View:
             f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
             "has none. See self_influence_, explain and removal_effect."
         )
-    return CLASSES if study.targets.has_classes else NumberView(study.targets.n_columns)
+    has_bags = study.objective.out_of_bag_predictor is not None
+    unseen = OUT_OF_BAG if has_bags else LEAVE_ONE_OUT
+    if study.targets.has_classes:
+        return ClassView(unseen)
+    return NumberView(study.targets.n_columns, unseen)
 
 
 def _numbers(

@@ -55,6 +55,9 @@ class Objective:
         Why there is no optimum to be away from; None if there is.
     has_leaves : bool
         Whether the parameters are values of leaves, which have a curvature of their own.
+    out_of_bag_predictor : ndarray of shape (n_rows, n_outputs) or None
+        Of each training row by those parts of the model that were fitted without it; None if some
+        rows have none.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -80,6 +83,7 @@ class Objective:
     removal_kind = "smooth"
     has_tangents = False
     has_leaves = False
+    out_of_bag_predictor: np.ndarray | None = None
     optimality_obstacle: str | None = None
     minimises_loss = True
     members: tuple[Any, ...] = ()

@@ -144,3 +144,8 @@ class ForestObjective(LeafObjective):
 
     def predictor(self, jacobian):
         return self.forest.predictors(jacobian.leaves)
+
+    @cached_property
+    def out_of_bag_predictor(self):
+        found = self.forest.out_of_bag_predictors()
+        return None if np.isnan(found).any() else found

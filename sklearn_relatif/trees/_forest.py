@@ -62,6 +62,17 @@ class Forest:
             total += leaves.own(self.values, tree)[leaves.positions[tree]]
         return total / leaves.n_trees
 
+    def out_of_bag_predictors(self) -> np.ndarray:
+        """The same of the training rows over the trees in which they weigh nothing; NaN without."""
+        total, n_trees = np.zeros((self.n_rows, self.n_outputs)), np.zeros(self.n_rows)
+        for tree in range(self.leaves.n_trees):
+            rows = np.flatnonzero(self.weight_in(tree) == 0)
+            values = self.leaves.own(self.values, tree)
+            total[rows] += values[self.leaves.positions[tree, rows]]
+            n_trees[rows] += 1
+        with np.errstate(invalid="ignore"):
+            return total / n_trees[:, None]
+
     def weights(self, rows: Any = slice(None)) -> np.ndarray:
         """What some rows weigh in each tree, shape (n, n_trees)."""
         each = [self.weight_in(tree)[rows] for tree in range(self.leaves.n_trees)]
