@@ -29,6 +29,10 @@ STARTS = {
     "shares": (trees.SharesStart(N_CLASSES), CLASSES),
     "priors": (trees.PriorStart(N_CLASSES), CLASSES),
     "centred priors": (trees.PriorStart(N_CLASSES, 1e-6, is_centred=True), CLASSES),
+    "mean before factors of classes": (
+        trees.PlainStart(trees.MeanStart("logit"), np.array([1.0, 3.0])),
+        CLASSES % 2,
+    ),
     **{f"Newton, {name}": (trees.NewtonStart(step), y) for name, (step, y) in STEPS.items()},
 }
 LINEAR = ["fixed", "mean", "log of the mean", "Newton, squared"]

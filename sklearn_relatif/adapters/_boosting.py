@@ -1,4 +1,4 @@
-"""Gradient boosting, and scikit-learn's GradientBoostingClassifier and GradientBoostingRegressor."""
+"""Gradient boosting, first of all that of scikit-learn."""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ class TreeAdapter(Adapter):
     A subclass tells which leaves rows fall into.
     """
 
-    has_embedding = False
+    embedding_obstacle = (
+        "what its leaves are moved by and what they are asked are no inner products of one kind of "
+        "vector. Use explain or pairwise_influence."
+    )
 
     def leaves_of(self, model: Any, X: Any) -> Leaves:
         """The leaves of some rows in all trees.

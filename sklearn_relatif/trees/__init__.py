@@ -5,7 +5,7 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
 from ._steps import (
     ExponentialStep,
     LogStep,
@@ -15,6 +15,7 @@ from ._steps import (
     Step,
     TweedieStep,
 )
+from ._sweep import SweptRecursion
 
 __all__ = [
     "BoostedTrees",
@@ -28,6 +29,7 @@ __all__ = [
     "MeanStart",
     "NewtonStart",
     "NewtonStep",
+    "PlainStart",
     "PoissonStep",
     "PriorStart",
     "SharesStart",
@@ -37,6 +39,7 @@ __all__ = [
     "Stage",
     "Start",
     "Step",
+    "SweptRecursion",
     "TweedieStep",
     "check_replay",
 ]

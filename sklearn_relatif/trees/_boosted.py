@@ -19,6 +19,9 @@ from ._leaves import Leaves
 from ._starts import Start
 from ._steps import Step
 
+#: By which predictors of about 1 may differ where nothing was split.
+ROUNDING = 1e-12
+
 
 class Stage(NamedTuple):
     """Trees that see the same predictors, and what they see.
@@ -120,12 +123,21 @@ class BoostedTrees:
     def columns(self) -> list[Columns]:
         """Those of the starting predictors, and then of each tree."""
         nowhere = np.zeros(self.n_rows, np.int64)
-        found = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        start = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        return [*start, *self.columns_of(slice(0, self.leaves.n_trees))]
+
+    def columns_of(self, trees: slice) -> list[Columns]:
+        """Those of some trees."""
         firsts = self.n_outputs + self.leaves.firsts
-        for tree, output in enumerate(self.outputs):
-            here = self.leaves.positions[tree].astype(np.int64)
-            found.append(Columns(int(firsts[tree]), int(firsts[tree + 1]), int(output), here))
-        return found
+        return [
+            Columns(
+                int(firsts[tree]),
+                int(firsts[tree + 1]),
+                int(self.outputs[tree]),
+                self.leaves.positions[tree].astype(np.int64),
+            )
+            for tree in range(trees.start, trees.stop)
+        ]
 
     @cached_property
     def stage_trees(self) -> list[range]:
@@ -230,19 +242,24 @@ def check_replay(trees: BoostedTrees, name: str, causes: str, tolerance: float =
     causes : str
         What else may be the cause, and the way out, as a sentence.
     tolerance : float, default=1e-6
-        Largest difference of a predictor of a row, or of a leaf value, of the largest predictor.
+        Largest difference of a leaf value, of the largest. Predictors may be much larger, by where
+        they start: they would hide that all leaf values are wrong.
 
     Raises
     ------
     ValueError
     """
-    solved = trees.solved
-    scale = max(np.abs(trees.predictors(trees.leaves)).max(initial=0), 1.0)
-    start = np.abs(solved.start - trees.start_values).max(initial=0)
-    off = max(start, np.abs(solved.values - trees.values).max(initial=0)) / scale
-    if not off <= tolerance:
+    solved, largest = trees.solved, np.abs(trees.values).max(initial=0)
+    off = np.abs(solved.values - trees.values).max(initial=0)
+    start = np.abs(trees.start_values).max(initial=0)
+    off_start = np.abs(solved.start - trees.start_values).max(initial=0)
+    rounding = ROUNDING * max(start, 1.0)
+    if not (
+        off <= tolerance * largest + rounding
+        and off_start <= tolerance * max(start, largest) + rounding
+    ):
         raise ValueError(
             f"The leaf values of this {name} do not follow from the rows, labels and weights that "
-            f"were given: they differ by {off:.1g} of the largest prediction, so nothing is "
-            f"explained. Give exactly what it was fitted on. {causes}"
+            f"were given: they differ by {max(off, off_start) / max(largest, rounding):.1g} of the "
+            f"largest, so nothing is explained. Give exactly what it was fitted on. {causes}"
         )

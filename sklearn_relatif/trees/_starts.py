@@ -67,18 +67,22 @@ class MeanStart(Start):
     """
 
     def __init__(self, link: str = "identity") -> None:
-        self.link, self.slope = LINKS[link]
+        self.link = link
 
     def values(self, y, weight):
-        return np.array([self.link(np.average(y, weights=weight))])
+        link, _ = LINKS[self.link]
+        return np.array([link(np.average(y, weights=weight))])
 
     def weight_slopes(self, y, weight):
         mean = np.average(y, weights=weight)
-        return self.slope(mean) * (y - mean)[None] / weight.sum()
+        return self._slope(mean) * (y - mean)[None] / weight.sum()
 
     def target_slopes(self, y, weight):
-        mean = np.average(y, weights=weight)
-        return self.slope(mean) * weight[None] / weight.sum()
+        return self._slope(np.average(y, weights=weight)) * weight[None] / weight.sum()
+
+    def _slope(self, mean):
+        _, slope = LINKS[self.link]
+        return slope(mean)
 
 
 class NewtonStart(Start):
@@ -157,3 +161,27 @@ class PriorStart(SharesStart):
     def weight_slopes(self, y, weight):
         share = self._shares(y, weight)[:, None]
         return self._centred(super().weight_slopes(y, weight) / (share + self.added))
+
+
+class PlainStart(Start):
+    """A start that is found before the classes are multiplied by factors of theirs.
+
+    Parameters
+    ----------
+    start : Start
+    factor : ndarray of shape (n_classes,)
+        Of the weights of rows, by their classes. None is 0.
+    """
+
+    def __init__(self, start: Start, factor: np.ndarray) -> None:
+        self.start, self.factor = start, factor
+
+    def values(self, y, weight):
+        return self.start.values(y, weight / self.factor[y])
+
+    def weight_slopes(self, y, weight):
+        factor = self.factor[y]
+        return self.start.weight_slopes(y, weight / factor) / factor
+
+    def target_slopes(self, y, weight):
+        return self.start.target_slopes(y, weight / self.factor[y])
