@@ -14,6 +14,7 @@ from ..utils._progress import begin
 from ..utils._validation import refuse_elsewhere, unmasked
 from ._quantities import (
     explain_first_rows,
+    is_judged_out_of_bag,
     mean_influence,
     model_columns,
     sliceable,
@@ -160,8 +161,7 @@ def _view_of(study: Study) -> View:
             f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
             "has none. See self_influence_, explain and removal_effect."
         )
-    has_bags = study.objective.out_of_bag_predictor is not None
-    unseen = OUT_OF_BAG if has_bags else LEAVE_ONE_OUT
+    unseen = OUT_OF_BAG if is_judged_out_of_bag(study.objective) else LEAVE_ONE_OUT
     if study.targets.has_classes:
         return ClassView(unseen)
     return NumberView(study.targets.n_columns, unseen)

@@ -64,8 +64,10 @@ def model_columns(study, view):
     """
     objective = study.objective
     columns, notes = view.columns(study)
-    predictor = objective.out_of_bag_predictor
-    if predictor is None and has_leave_one_out(objective):
+    predictor = None
+    if is_judged_out_of_bag(objective):
+        predictor = objective.out_of_bag_predictor
+    elif has_leave_one_out(objective):
         predictor = study.remover.loo_predictor()
     if predictor is not None:
         columns |= view.without(study, predictor)
@@ -114,6 +116,11 @@ def unseen_columns(study, query):
     columns["loss"] = loss.value(query.y, predictor)
     columns["suspicion_rank"] = ranks(columns["loss"], columns["loss"])
     return columns, Judged(query.y, predictor, query.features)
+
+
+def is_judged_out_of_bag(objective):
+    """Whether every training row has parts of the model that have not seen it."""
+    return objective.has_out_of_bag and not np.isnan(objective.out_of_bag_predictor).any()
 
 
 def has_leave_one_out(objective):

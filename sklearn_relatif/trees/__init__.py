@@ -2,7 +2,7 @@
 
 from ._boosted import BoostedTrees, Solved, Stage, check_replay
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
@@ -40,6 +40,8 @@ __all__ = [
     "Start",
     "Step",
     "SweptRecursion",
+    "TreeWeights",
     "TweedieStep",
+    "check_forest",
     "check_replay",
 ]
