@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_relatif import NearestNeighborsExplainer
+from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 
 from .estimator_checks import assert_checks
 
@@ -135,6 +135,19 @@ def test_texts():
     explanation = explainer.explain(["red red fox"], n_examples=3)
     assert explanation.indices.tolist() == [[0, 4, 8]]
     assert not explanation.scores.any()
+
+
+def test_rows_with_missing_values():
+    rows = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    explainer = by_leaves(FOREST).fit(rows, Y)
+    near = proximity(explainer.estimator_, rows[:9], rows)
+    assert_nearest(explainer.explain(rows[:9]), near)
+    with pytest.raises(ValueError, match="infinity"):
+        explainer.explain(np.where(np.isnan(rows), np.inf, rows))
+    # What explains by influence takes them, too.
+    forest = clone(FOREST).set_params(min_samples_leaf=5)
+    explained = RelatIFExplainer(forest).fit(rows, Y)
+    assert explained.explain(rows[:9]).indices.shape == (9, 5)
 
 
 def test_several_targets():

@@ -228,9 +228,9 @@ class AuditReport:
             test rows for which the row comes first; ``test_influence``, the change of the mean
             test loss without the row, to first order (positive: helpful); ``suspicion_rank``
             and ``loo_rank``, from 1 for the largest loss of the model and of the model without
-            the row. Of a forest whose trees have not seen some of the rows each, ``oob_prediction``
-            and so on, by the trees that have not seen the row, are in the place of ``loo_prediction``
-            and so on, and ``suspicion_rank`` is from 1 for the largest ``oob_loss``.
+            the row. Of a forest that draws rows, ``oob_prediction`` and so on, by the trees that
+            have not drawn the row, are in the place of ``loo_prediction`` and so on, and
+            ``suspicion_rank`` is from 1 for the largest ``oob_loss``.
 
         Raises
         ------

@@ -151,7 +151,7 @@ class NearestNeighborsExplainer(BaseEstimator):
         # All that is fitted is put in its place at once, and nothing of a fit that fails.
         fitted = copy(self)
         for name in ("neighbors_", "estimator_"):  # There may be the other one now.
-            vars(fitted).pop(name, None)
+            fitted.__dict__.pop(name, None)
         library = library_of(X)
         X, index = _checked_rows(fitted, X, self.estimator is not None)
         if self.estimator is None:
@@ -162,7 +162,7 @@ class NearestNeighborsExplainer(BaseEstimator):
             fitted._search = LeafNeighbors(fitted.estimator_, X)
         labels = _checked_labels(fitted._search, y, index)
         fitted.training_rows_ = TrainingRows(index=index, labels=labels, library=library)
-        self.__dict__ = vars(fitted)
+        self.__dict__ = fitted.__dict__
         return self
 
     def explain(self, X: Any, y: ArrayLike | None = None, *, n_examples: int = 5) -> Explanation:

@@ -184,7 +184,9 @@ class NumberView(View):
         beginning = "The root mean square error of the model is"
         if len(self.endings) == 1:
             return f"{beginning} {self._errors(model, '')}."
-        told = [f"of target{end} {self._errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]]
+        told = [
+            f"of target{end} {self._errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]
+        ]
         n_more = len(self.endings) - len(told)
         if n_more:
             told.append(f"those of {n_more} more targets are among the facts of the model")
