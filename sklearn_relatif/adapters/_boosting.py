@@ -1,4 +1,4 @@
-"""Gradient boosting, and scikit-learn's GradientBoostingClassifier and GradientBoostingRegressor."""
+"""Gradient boosting, and scikit-learn's GradientBoosting models."""
 
 from __future__ import annotations
 

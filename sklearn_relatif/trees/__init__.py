@@ -5,7 +5,15 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, NewtonStart, PriorStart, SharesStart, Start
+from ._starts import (
+    FixedStart,
+    MeanStart,
+    NewtonStart,
+    PriorStart,
+    SharesStart,
+    ShiftedStart,
+    Start,
+)
 from ._steps import (
     ExponentialStep,
     LogStep,
@@ -31,6 +39,7 @@ __all__ = [
     "PoissonStep",
     "PriorStart",
     "SharesStart",
+    "ShiftedStart",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
