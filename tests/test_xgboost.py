@@ -1,7 +1,8 @@
 """XGBoost: leaf values from the rows, and their derivatives, beside its own refits."""
 
 import json
-from functools import partial
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.adapters.extras._xgboost_booster import ReadBooster
-from sklearn_relatif.trees import FixedStart
+from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -71,7 +74,7 @@ MODELS = {
         "binary",
     ),
     "binary, trees that add nothing": (
-        classifier(min_child_weight=12, learning_rate=1, n_estimators=20),
+        classifier(min_child_weight=8, learning_rate=2),
         "binary",
     ),
     "binary, parallel": (classifier(num_parallel_tree=3, colsample_bynode=0.5), "binary"),
@@ -209,6 +212,27 @@ def test_single_precision_of_many_rounds():
     assert off < REPLAY
 
 
+def test_probabilities_that_single_precision_has_few_digits_of():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = classifier(n_estimators=100, max_depth=6, reg_lambda=0, min_child_weight=0).fit(X, y)
+    trees, off = replayed(model, X, y)
+    assert off < REPLAY
+    assert type(trees.step) is SinglePrecisionStep
+    assert replay_error(replace(trees, step=trees.step.step)) > 1e-3
+    assert np.isfinite(RelatIFExplainer.from_fitted(model, X, y).pairwise_influence(X[:3])).all()
+
+
+@pytest.mark.parametrize("start, error", [(1e4, 1e-6), (1e6, 1e-4)])
+def test_a_start_that_is_large_beside_all_leaf_values(start, error):
+    X, y = table("number")
+    y = y + start
+    model = regressor().fit(X, y)
+    assert replay_error(adapter_of(model).trees(model, X, y, np.ones(N_ROWS))) > error
+    assert np.isfinite(RelatIFExplainer.from_fitted(model, X, y).pairwise_influence(X[:3])).all()
+    with pytest.raises(ValueError, match="do not follow"):
+        RelatIFExplainer.from_fitted(model, X[::-1], y)
+
+
 def test_a_start_near_one_is_told_in_few_digits():
     X, y = table("binary")
     X, y = np.tile(X, (10, 1)), np.ones(10 * N_ROWS, int)
@@ -258,24 +282,35 @@ def test_rules_of_older_releases_for_the_start(kind, score, rule, tmp_path):
     assert_allclose(given.start_values, trees.start_values, atol=1e-6)
 
 
-def test_a_loaded_model_is_explained_but_not_fitted_again(tmp_path):
+def test_models_from_files(tmp_path):
     X, y = table("binary")
-    model = classifier(reg_lambda=3).fit(X, y)
-    loaded = rewritten(model, tmp_path / "model.json")
-    found, expected = (
-        RelatIFExplainer.from_fitted(m, X, y).pairwise_influence(X[:3], y[:3])
-        for m in (loaded, model)
-    )
-    assert_allclose(found, expected)
-    refit = partial(adapter_of(loaded).refit, X=X, y=y, sample_weight=None)
-    objective = adapter_of(model).reduce(model, X, y, np.ones(N_ROWS))
-    (without,) = refit(model, objective, removals=[np.array([3, 4])])
+    explain = RelatIFExplainer.from_fitted
+    expected = []
+    for params in ({}, {"reg_lambda": 3}):
+        model = classifier(**params).fit(X, y)
+        expected.append(explain(model, X, y).pairwise_influence(X[:3], y[:3]))
+        pickled = pickle.loads(pickle.dumps(model))
+        assert_allclose(explain(pickled, X, y).pairwise_influence(X[:3], y[:3]), expected[-1])
+        loaded = rewritten(model, tmp_path / "model.json")
+        if params:
+            with pytest.raises(ValueError, match="by load_model has lost the parameters"):
+                explain(loaded, X, y)
+        else:
+            assert_allclose(explain(loaded, X, y).pairwise_influence(X[:3], y[:3]), expected[-1])
+
+
+def test_fits_without_rows(tmp_path):
+    X, y = table("binary")
+    model, adapter, rows = classifier(max_depth=2).fit(X, y), adapter_of(classifier()), [3, 4]
+    objective = adapter.reduce(model, X, y, np.ones(N_ROWS))
+    (without,) = adapter.refit(model, objective, X, y, None, [np.array(rows)])
     rest = np.ones(N_ROWS)
-    rest[[3, 4]] = 0
+    rest[rows] = 0
     expected = clone(model).fit(X, y, sample_weight=rest)
     assert_allclose(without.predict_proba(X), expected.predict_proba(X))
-    with pytest.raises(ValueError, match="does not know the parameters"):
-        refit(loaded, objective, removals=[np.array([3, 4])])
+    loaded = rewritten(model, tmp_path / "model.json")
+    with pytest.raises(ValueError, match="does not know the parameters that it was trained with"):
+        adapter.refit(loaded, objective, X, y, None, [np.array(rows)])
 
 
 def test_early_stopping():
@@ -350,7 +385,7 @@ def own_objective(y, eta):
     "params, message",
     [
         ({"booster": "dart"}, "booster='dart', which scales trees"),
-        ({"booster": "gblinear"}, "booster='gblinear', which has no trees"),
+        ({"booster": "gblinear", "max_depth": None}, "booster='gblinear', which has no trees"),
         ({"subsample": 0.8}, "subsample=1; colsample_bynode"),
         ({"callbacks": [SCHEDULE]}, "LearningRateScheduler"),
         ({"objective": own_objective}, "a function of your own for its objective"),
@@ -381,7 +416,7 @@ def test_forests_of_drawn_rows_are_refused():
 def test_trees_that_were_changed_are_refused():
     X, y = table("number")
     first = regressor().fit(X, y)
-    model = regressor(process_type="update", updater="refresh", refresh_leaf=True)
+    model = regressor(process_type="update", updater="refresh", tree_method="exact", verbosity=0)
     model.fit(X, y + 1, xgb_model=first.get_booster())
     with pytest.raises(ValueError, match="process_type='update', which changes trees"):
         RelatIFExplainer.from_fitted(model, X, y)
@@ -403,13 +438,24 @@ def test_other_rows_labels_and_weights_are_refused():
     for rows, labels, weight in [(X, 1 - y, None), (X, y, weights()), (X[1:], y[1:], None)]:
         with pytest.raises(ValueError, match="starts from a base_score of"):
             RelatIFExplainer.from_fitted(model, rows, labels, weight)
-    with pytest.raises(ValueError, match="It may also be a base_margin, or an xgb_model"):
+    with pytest.raises(
+        ValueError, match="It may also be a base_margin, or an xgb_model of other rows: fit"
+    ):
         RelatIFExplainer.from_fitted(model, X[::-1], y)
-    saturated = classifier(reg_lambda=0, min_child_weight=0, n_estimators=100, max_depth=6)
-    with pytest.raises(ValueError, match="a small reg_lambda, by which"):
-        RelatIFExplainer(saturated).fit(X, y)
+    model = classifier(reg_lambda=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="or a reg_lambda below 1, by which"):
+        RelatIFExplainer.from_fitted(model, X[::-1], y)
     with pytest.raises(ValueError, match="XGBClassifier with a base_margin"):
         RelatIFExplainer(classifier()).fit(X, y, base_margin=np.ones(len(y)))
+
+
+def test_a_pipeline():
+    X, y = table("binary")
+    scaler, model = StandardScaler().fit(X), classifier()
+    scaled = scaler.transform(X)
+    found = RelatIFExplainer(make_pipeline(scaler, model)).fit(X, y).pairwise_influence(X[:3])
+    expected = RelatIFExplainer(model).fit(scaled, y).pairwise_influence(scaled[:3])
+    assert_allclose(found, expected)
 
 
 def test_several_targets_are_refused():

@@ -8,10 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from ..trees import BoostedTrees, Forest, Leaves
+from ..utils._blocks import row_blocks
+from ..utils._threads import for_each, n_blas_threads
 from ._base import Jacobian
 
-#: Numbers of a row and a tree that products hold: its entry, where that belongs, and copies.
-COPIES = 4
+#: Numbers that products with a row hold beside them, for each of its own.
+COPIES = 1
 
 
 class LeafVectors:
@@ -119,6 +121,16 @@ class BoostedJacobian(LeafJacobian):
     def matrix(self, residual, rows):
         return self.leaves.matrix(residual[:, self.tree_outputs], rows, start=residual)
 
+    def summed(self, residual: np.ndarray, rows: slice) -> np.ndarray:
+        """``sum_i J_i^T r_im`` over some rows, from (n, n_predictors, m) to (n_values, m)."""
+        n_rows, n_predictors, _ = residual.shape
+        total = np.zeros((self.n_values(n_predictors), residual.shape[2]))
+        for output in range(n_predictors):
+            is_own = np.zeros((n_rows, n_predictors))
+            is_own[:, output] = 1
+            total += self.matrix(is_own, rows).T @ residual[:, output]
+        return total
+
 
 class ForestJacobian(LeafJacobian):
     """Means over the trees of the values of leaves, which are a vector each.
@@ -176,7 +188,14 @@ class LeafRows:
 
     def contract(self, block: Any, rows: slice) -> np.ndarray:
         """Inner products of a block with the pulls of some rows, (len(block), n)."""
-        products: np.ndarray = block.products(self.matrix(rows))
+        n_rows = rows.stop - rows.start
+        products = np.empty((len(block), n_rows))
+
+        def fill(some: slice) -> None:
+            own = slice(rows.start + some.start, rows.start + some.stop)
+            products[:, some] = block.products(self.matrix(own))
+
+        for_each(fill, list(row_blocks(n_rows, 1, np.ceil(n_rows / n_blas_threads()))))
         return products
 
     def n_formed(self, n_vectors: int) -> int:

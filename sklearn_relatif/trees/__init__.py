@@ -1,6 +1,6 @@
 """Trees: the leaves of rows, and how the values of leaves follow from the rows."""
 
-from ._boosted import BoostedTrees, Solved, Stage, check_replay
+from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
 from ._forest import Forest
 from ._leaves import Leaves
@@ -9,6 +9,7 @@ from ._starts import (
     FixedStart,
     MeanStart,
     NewtonStart,
+    PlainStart,
     PriorStart,
     SharesStart,
     ShiftedStart,
@@ -18,13 +19,16 @@ from ._steps import (
     ExponentialStep,
     LogStep,
     PoissonStep,
+    SinglePrecisionStep,
     SoftmaxStep,
     SquaredStep,
     Step,
     TweedieStep,
 )
+from ._sweep import SweptRecursion
 
 __all__ = [
+    "REPLAY_TOLERANCE",
     "BoostedTrees",
     "DenseRecursion",
     "Estimation",
@@ -36,16 +40,20 @@ __all__ = [
     "MeanStart",
     "NewtonStart",
     "NewtonStep",
+    "PlainStart",
     "PoissonStep",
     "PriorStart",
     "SharesStart",
     "ShiftedStart",
+    "SinglePrecisionStep",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
     "Stage",
     "Start",
     "Step",
+    "SweptRecursion",
     "TweedieStep",
     "check_replay",
+    "replay_error",
 ]

@@ -19,6 +19,11 @@ from ._leaves import Leaves
 from ._starts import Start
 from ._steps import Step
 
+#: By which predictors of about 1 may differ where nothing was split.
+ROUNDING = 1e-12
+#: By how much of the largest leaf value those of a replay may differ.
+REPLAY_TOLERANCE = 1e-6
+
 
 class Stage(NamedTuple):
     """Trees that see the same predictors, and what they see.
@@ -120,12 +125,21 @@ class BoostedTrees:
     def columns(self) -> list[Columns]:
         """Those of the starting predictors, and then of each tree."""
         nowhere = np.zeros(self.n_rows, np.int64)
-        found = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        start = [Columns(k, k + 1, k, nowhere) for k in range(self.n_outputs)]
+        return [*start, *self.columns_of(slice(0, self.leaves.n_trees))]
+
+    def columns_of(self, trees: slice) -> list[Columns]:
+        """Those of some trees."""
         firsts = self.n_outputs + self.leaves.firsts
-        for tree, output in enumerate(self.outputs):
-            here = self.leaves.positions[tree].astype(np.int64)
-            found.append(Columns(int(firsts[tree]), int(firsts[tree + 1]), int(output), here))
-        return found
+        return [
+            Columns(
+                int(firsts[tree]),
+                int(firsts[tree + 1]),
+                int(self.outputs[tree]),
+                self.leaves.positions[tree].astype(np.int64),
+            )
+            for tree in range(trees.start, trees.stop)
+        ]
 
     @cached_property
     def stage_trees(self) -> list[range]:
@@ -219,7 +233,34 @@ class BoostedTrees:
         return slopes * self.weight[rows]
 
 
-def check_replay(trees: BoostedTrees, name: str, causes: str, tolerance: float = 1e-6) -> None:
+def replay_error(trees: BoostedTrees, precision: float = ROUNDING) -> float:
+    """By how much leaf values, and starts, do not follow from the rows.
+
+    Parameters
+    ----------
+    trees : BoostedTrees
+    precision : float, default=1e-12
+        By which share of the largest predictor they may differ in any case, because a library adds
+        predictors up no closer than that.
+
+    Returns
+    -------
+    float
+        The largest difference above that, of the largest leaf value. Predictors may be much larger,
+        by where they start: they would hide that all leaf values are wrong.
+    """
+    solved, largest = trees.solved, np.abs(trees.values).max(initial=0)
+    off = np.abs(solved.values - trees.values).max(initial=0)
+    start = np.abs(trees.start_values).max(initial=0)
+    off_start = np.abs(solved.start - trees.start_values).max(initial=0)
+    predictor = np.abs(trees.predictors(trees.leaves)).max(initial=1)
+    rounding = precision * max(start, predictor)
+    # Where nothing was split, there may be no leaf value to compare with.
+    compared = np.array([max(largest, ROUNDING), max(start, largest, ROUNDING)])
+    return float((np.maximum(np.array([off, off_start]) - rounding, 0) / compared).max())
+
+
+def check_replay(trees: BoostedTrees, name: str, causes: str, precision: float = ROUNDING) -> None:
     """Refuse a model whose predictions the recursion does not give again.
 
     Parameters
@@ -229,20 +270,17 @@ def check_replay(trees: BoostedTrees, name: str, causes: str, tolerance: float =
         Of the estimator.
     causes : str
         What else may be the cause, and the way out, as a sentence.
-    tolerance : float, default=1e-6
-        Largest difference of a predictor of a row, or of a leaf value, of the largest predictor.
+    precision : float, default=1e-12
+        Of the library; see :func:`replay_error`.
 
     Raises
     ------
     ValueError
     """
-    solved = trees.solved
-    scale = max(np.abs(trees.predictors(trees.leaves)).max(initial=0), 1.0)
-    start = np.abs(solved.start - trees.start_values).max(initial=0)
-    off = max(start, np.abs(solved.values - trees.values).max(initial=0)) / scale
-    if not off <= tolerance:
+    off = replay_error(trees, precision)
+    if not off <= REPLAY_TOLERANCE:
         raise ValueError(
             f"The leaf values of this {name} do not follow from the rows, labels and weights that "
-            f"were given: they differ by {off:.1g} of the largest prediction, so nothing is "
-            f"explained. Give exactly what it was fitted on. {causes}"
+            f"were given: they differ by {off:.1g} of the largest, so nothing is explained. Give "
+            f"exactly what it was fitted on. {causes}"
         )

@@ -13,7 +13,23 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ._boosted import BoostedTrees
+from ._boosted import BoostedTrees, Columns
+
+
+def summed_over_pairs(own: Columns, seen: Columns, numbers: np.ndarray) -> np.ndarray:
+    """Sums of a number of each row over the pairs of its leaves in two trees.
+
+    Parameters
+    ----------
+    own, seen : Columns
+    numbers : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of shape (own.size, seen.size)
+    """
+    pairs = own.positions * seen.size + seen.positions
+    return np.bincount(pairs, numbers, minlength=own.size * seen.size).reshape(own.size, seen.size)
 
 
 class DenseRecursion:
@@ -42,14 +58,8 @@ class DenseRecursion:
             for tree in stage:
                 own, slopes = columns[n_start + tree], trees.seen_slopes(tree, eta)
                 for seen in columns[: n_start + stage.start]:
-                    sums = np.bincount(
-                        own.positions * seen.size + seen.positions,
-                        slopes[seen.output],
-                        minlength=own.size * seen.size,
-                    )
-                    matrix[own.first : own.end, seen.first : seen.end] = -sums.reshape(
-                        own.size, seen.size
-                    )
+                    sums = summed_over_pairs(own, seen, slopes[seen.output])
+                    matrix[own.first : own.end, seen.first : seen.end] = -sums
         return matrix
 
     def inverse(self) -> np.ndarray:

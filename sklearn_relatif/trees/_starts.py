@@ -159,6 +159,30 @@ class PriorStart(SharesStart):
         return self._centred(super().weight_slopes(y, weight) / (share + self.added))
 
 
+class PlainStart(Start):
+    """A start that is found before the classes are multiplied by factors of theirs.
+
+    Parameters
+    ----------
+    start : Start
+    factor : ndarray of shape (n_classes,)
+        Of the weights of rows, by their classes. None is 0.
+    """
+
+    def __init__(self, start: Start, factor: np.ndarray) -> None:
+        self.start, self.factor = start, factor
+
+    def values(self, y, weight):
+        return self.start.values(y, weight / self.factor[y])
+
+    def weight_slopes(self, y, weight):
+        factor = self.factor[y]
+        return self.start.weight_slopes(y, weight / factor) / factor
+
+    def target_slopes(self, y, weight):
+        return self.start.target_slopes(y, weight / self.factor[y])
+
+
 class ShiftedStart(Start):
     """A start that a library has computed less exactly.
 

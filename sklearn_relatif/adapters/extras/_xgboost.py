@@ -7,6 +7,7 @@ recursion up to some 1e-7 of the largest prediction, and no closer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...losses import LogLink, Loss, SquaredError, TweedieDeviance
 from ...trees import (
+    REPLAY_TOLERANCE,
     BoostedTrees,
     FixedStart,
     LogStep,
@@ -27,11 +29,13 @@ from ...trees import (
     PriorStart,
     SharesStart,
     ShiftedStart,
+    SinglePrecisionStep,
     SoftmaxStep,
     SquaredStep,
     Start,
     Step,
     TweedieStep,
+    replay_error,
 )
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
@@ -134,6 +138,8 @@ OBJECTIVES = {
 class XGBoostAdapter(BoostingAdapter):
     """The leaf values of a booster, as Newton steps on all of its rows."""
 
+    precision = float(np.finfo(np.float32).eps)
+
     def targets(self, model):
         loss, _ = self.loss(model)
         if is_classifier(model) or isinstance(loss, SquaredError):
@@ -212,7 +218,7 @@ class XGBoostAdapter(BoostingAdapter):
         rate = booster.parameter("learning_rate") / booster.n_parallel
         max_step = booster.parameter("max_delta_step")
         start = _start(booster, objective.link, step, y, weight)
-        return BoostedTrees(
+        found = BoostedTrees(
             step=step,
             start=start,
             estimation=NewtonStep(
@@ -231,18 +237,23 @@ class XGBoostAdapter(BoostingAdapter):
             values=np.concatenate(values),
             start_values=start.values(y, weight),
         )
+        if replay_error(found, self.precision) <= REPLAY_TOLERANCE:
+            return found
+        return replace(found, step=SinglePrecisionStep(step))
 
     def causes(self, model):
-        booster, causes = ReadBooster(model), []
+        booster, causes = ReadBooster(model), ["a base_margin", "an xgb_model of other rows"]
         if booster.is_monotone:
             causes.append("monotone_constraints, which hold leaf values at bounds")
         if booster.parameter("reg_lambda") < 1:
             causes.append(
-                "a small reg_lambda, by which probabilities come so close to 0 and 1 that their "
-                "single precision tells"
+                "a reg_lambda below 1, by which probabilities come so close to 0 and 1 that single "
+                "precision has no digits left"
             )
-        causes += ["a base_margin", "an xgb_model of other rows or parameters"]
-        return f"It may also be {', or '.join(causes)}: fit the model without."
+        return (
+            f"It may also be {', or '.join(causes)}: fit the model without. A model that came from "
+            "a file by load_model has lost the parameters of its training: pickle it instead."
+        )
 
 
 class Refused(NamedTuple):
@@ -282,7 +293,7 @@ REFUSED = (
         "a newer release, or multi_strategy='one_output_per_tree'",
     ),
     Refused(
-        lambda booster: booster.process != "default",
+        lambda booster: booster.changes_trees,
         "process_type='update', which changes trees that were grown before,",
         "process_type='default'",
     ),
@@ -341,11 +352,10 @@ def _start(booster, link, step, y, weight) -> Start:
     given = link.predictor(score).astype(np.float64)
     if not booster.is_start_estimated:
         return FixedStart(given)
-    n_outputs, rules = booster.n_outputs, [NewtonStart(step)]
+    n_outputs = booster.n_outputs
+    rules: list[Start] = [MeanStart(link.name), NewtonStart(step)]
     if n_outputs > 1:
         rules = [PriorStart(n_outputs, float(ROUNDING), is_centred=True), SharesStart(n_outputs)]
-    else:
-        rules.append(MeanStart(link.name))
     found = [rule.values(y, weight) for rule in rules]
     off = [np.abs(link.prediction(values) - score).max() for values in found]
     nearest = int(np.argmin(off))

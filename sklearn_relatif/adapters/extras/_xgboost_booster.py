@@ -94,9 +94,9 @@ class ReadBooster:
         return str(self.config["gradient_booster"]["name"])
 
     @property
-    def process(self) -> str:
-        """Whether trees were grown ("default") or changed."""
-        return str(self.config["gradient_booster"]["gbtree_train_param"]["process_type"])
+    def changes_trees(self) -> bool:
+        """Whether trees were not grown, but changed; a booster forgets that."""
+        return bool(self.model.get_xgb_params().get("process_type", "default") != "default")
 
     @property
     def callbacks(self) -> set[str]:
