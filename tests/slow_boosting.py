@@ -139,12 +139,16 @@ class Slopes(NamedTuple):
     fisher: np.ndarray
 
 
-def replay(model, weights, query_leaves):
+def replay(model, weights, query_leaves, start=None):
     """Predictors of queries by models of other weights, (n_models, n_queries, n_outputs).
 
-    ``weights`` is (n_models, n_rows); a leaf without weight has the value 0.
+    ``weights`` is (n_models, n_rows); a leaf without weight has the value 0. ``start`` holds the
+    starting predictors.
     """
-    start = model.loss.start(model.y, weights)[:, None]
+    start = (
+        model.loss.start(model.y, weights) if start is None else np.tile(start, (len(weights), 1))
+    )
+    start = start[:, None]
     eta = np.repeat(start, model.leaves.shape[1], axis=1)
     queries = np.repeat(start, query_leaves.shape[1], axis=1)
     for trees in _stages(model):
@@ -203,11 +207,12 @@ def influences(model, weight, query_leaves, y_query, eta_query, **kept):
     """{criterion: (n_queries, n_rows)}, positive where a row helps, at queries' predictors."""
     found = slopes(model, weight, query_leaves, **kept)
     psi = model.loss.gradient(y_query, eta_query)
-    influence = -weight.sum() * np.einsum("qk,qki->qi", psi, found.query)
+    total = weight.sum()
+    influence = -total * np.einsum("qk,qki->qi", psi, found.query)
     return {
         "influence": influence,
-        "theta_relative": _ratio(influence, np.sqrt(found.theta)),
-        "loss_relative": _ratio(influence, np.sqrt(found.fisher)),
+        "theta_relative": _ratio(influence, total * np.sqrt(found.theta)),
+        "loss_relative": _ratio(influence, total * np.sqrt(found.fisher)),
     }
 
 

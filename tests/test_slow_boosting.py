@@ -72,7 +72,7 @@ def test_influences_are_changes_of_the_loss(kind):
     np.testing.assert_allclose(found["influence"], slope, atol=1e-6)
     moved = slopes(trees, weight, trees.leaves).query
     information = trees.loss.fisher(replay(trees, weight[None], trees.leaves)[0])
-    scale = np.sqrt(np.einsum("jai,jab,jbi->i", moved, information, moved) / n)
+    scale = np.sqrt(np.einsum("jai,jab,jbi->i", moved, information, moved) * n)
     np.testing.assert_allclose(found["loss_relative"] * scale, found["influence"], rtol=1e-6)
 
 
@@ -110,3 +110,14 @@ def test_what_can_be_left_out_makes_a_difference(kept):
     weight = np.ones(len(trees.y))
     whole, part = slopes(trees, weight, leaves), slopes(trees, weight, leaves, **kept)
     assert np.abs(whole.query - part.query).max() > 0.01 * np.abs(whole.query).max()
+
+
+def test_held_starts_are_not_moved():
+    trees, leaves, _, _ = fitted("squared")
+    without = np.ones((1, len(trees.y)))
+    without[0, 3] = 0
+    start = trees.loss.start(trees.y, without)[0]
+    moved, same = replay(trees, without, leaves), replay(trees, without, leaves, start)
+    np.testing.assert_array_equal(moved, same)
+    held = replay(trees, without, leaves, trees.loss.start(trees.y, np.ones(len(trees.y))))
+    assert np.abs(held - moved).max() > 1e-5

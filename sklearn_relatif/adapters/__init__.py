@@ -5,6 +5,7 @@ from . import (  # noqa: F401 (they register)
     _calibrated,
     _discriminant,
     _ensembles,
+    _forests,
     _gaussian_process,
     _glm,
     _head,

@@ -62,9 +62,9 @@ class Adapter:
 
     Attributes
     ----------
-    has_embedding : bool, default=True
-        Whether the gradients of rows are vectors that can be written down. Those in the feature
-        space of a kernel are not.
+    embedding_obstacle : str or None, default=None
+        Why the gradients of rows cannot be written down as vectors, and the way out. None if they
+        can.
     has_several_classes : bool, default=True
         Whether classifiers of more than two classes can be reduced.
     has_several_targets : bool, default=False
@@ -78,7 +78,7 @@ class Adapter:
         How a model is brought closer to its optimum, for warnings: "set this and that".
     """
 
-    has_embedding = True
+    embedding_obstacle: str | None = None
     has_several_classes = True
     takes_arrays = False
     keeps_rows = False

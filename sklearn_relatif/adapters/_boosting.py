@@ -88,8 +88,7 @@ class GradientBoostingAdapter(BoostingAdapter):
     """scikit-learn's GradientBoosting, whose trees are regression trees with other values."""
 
     def leaves_of(self, model, X):
-        ids = model.apply(X).reshape(X.shape[0], -1)
-        return numbered_leaves(self.each(model), ids)
+        return numbered_leaves(self.each(model), X)
 
     def each(self, model) -> list[Any]:
         """The trees, in the order of stages and predictors."""

@@ -161,10 +161,10 @@ class ComposedAdapter(Adapter):
         _refuse_wrappers(model, part.estimator)
         warn_if_transform_differs(part.estimator)
         adapter, inputs = adapter_of(core), Inputs(transformers, core, part.columns)
-        if not adapter.has_embedding:
+        if adapter.embedding_obstacle is not None:
             raise TypeError(
                 f"{type(model).__name__} around {type(core).__name__} cannot be explained as a "
-                "whole: gradients of kernel machines are no vectors that could stand side by side. "
+                "whole: its gradients are no vectors that could stand beside those of others. "
                 "Explain one of its models: RelatIFExplainer.from_fitted(model.estimators_[0], X, "
                 "y), with the labels that it was given."
             )

@@ -39,7 +39,11 @@ class KernelAdapter(Adapter):
     """What machines have in common. They are fitted again by themselves: their parameters lie in
     the feature space."""
 
-    has_embedding = False
+    embedding_obstacle = (
+        "its gradients live in the feature space of a kernel. Use explain or pairwise_influence; "
+        "or fit a LinearSVC on an explicit feature map, such as "
+        "sklearn.kernel_approximation.Nystroem."
+    )
 
     def machine(self, model, loss, X, y, sample_weight, **strength):
         """The objective of a machine.

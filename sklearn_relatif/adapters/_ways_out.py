@@ -74,6 +74,7 @@ WAYS_OUT = {
     "sklearn.BaseWeightBoosting": _BOOSTED,
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,
+    "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
     "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
     "sklearn.NeighborsBase": _NEIGHBORS,

@@ -66,12 +66,9 @@ def _has_coordinates(self: Any) -> bool:
     study = vars(self).get("_study")
     model = study.model if study else innermost_path(self.estimator)[1]
     adapter = find_adapter(model)
-    if adapter is not None and not adapter.has_embedding:
-        raise AttributeError(
-            f"{type(model).__name__} cannot be embedded: its gradients live in the feature space "
-            "of a kernel. Use explain or pairwise_influence; or fit a LinearSVC on an explicit "
-            "feature map, such as sklearn.kernel_approximation.Nystroem."
-        )
+    obstacle = None if adapter is None else adapter.embedding_obstacle
+    if obstacle is not None:
+        raise AttributeError(f"{type(model).__name__} cannot be embedded: {obstacle}")
     if self.curvature == "active_set":
         raise AttributeError(
             "There is no embedding with curvature='active_set'; use curvature='hessian'."

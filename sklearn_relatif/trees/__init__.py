@@ -2,7 +2,7 @@
 
 from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
 from ._starts import (
@@ -53,7 +53,9 @@ __all__ = [
     "Start",
     "Step",
     "SweptRecursion",
+    "TreeWeights",
     "TweedieStep",
+    "check_forest",
     "check_replay",
     "replay_error",
 ]

@@ -67,18 +67,22 @@ class MeanStart(Start):
     """
 
     def __init__(self, link: str = "identity") -> None:
-        self.link, self.slope = LINKS[link]
+        self.link = link
 
     def values(self, y, weight):
-        return np.array([self.link(np.average(y, weights=weight))])
+        link, _ = LINKS[self.link]
+        return np.array([link(np.average(y, weights=weight))])
 
     def weight_slopes(self, y, weight):
         mean = np.average(y, weights=weight)
-        return self.slope(mean) * (y - mean)[None] / weight.sum()
+        return self._slope(mean) * (y - mean)[None] / weight.sum()
 
     def target_slopes(self, y, weight):
-        mean = np.average(y, weights=weight)
-        return self.slope(mean) * weight[None] / weight.sum()
+        return self._slope(np.average(y, weights=weight)) * weight[None] / weight.sum()
+
+    def _slope(self, mean):
+        _, slope = LINKS[self.link]
+        return slope(mean)
 
 
 class NewtonStart(Start):

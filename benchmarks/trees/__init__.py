@@ -1,0 +1,1 @@
+"""What ``bench_trees`` compares: tables, boosted models, the methods of others, the protocol."""
