@@ -18,7 +18,14 @@ class BoostingAdapter(TreeAdapter):
 
     A subclass says how a fitted model came about (:meth:`trees`), and by which :meth:`loss` queries
     enter.
+
+    Attributes
+    ----------
+    precision : float, default=1e-12
+        In which the library adds predictors up; see :func:`replay_error`.
     """
+
+    precision = 1e-12
 
     def trees(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
         """How a fitted model came about.
@@ -46,7 +53,7 @@ class BoostingAdapter(TreeAdapter):
 
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
-        check_replay(trees, type(model).__name__, self.causes(model))
+        check_replay(trees, type(model).__name__, self.causes(model), precision=self.precision)
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
         return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs)
