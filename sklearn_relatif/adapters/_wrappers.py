@@ -226,7 +226,7 @@ def innermost_path(estimator) -> tuple[str, object]:
     return innermost_path(LinearRegression() if template is None else template)
 
 
-def model_rows(transformers, model, X):
+def model_rows(transformers, model, X, may_miss=False):
     """Rows as the model at the core of a fitted estimator takes them, checked against its fit.
 
     Parameters
@@ -235,6 +235,8 @@ def model_rows(transformers, model, X):
         The steps in front of the model.
     model : fitted estimator
     X : array-like of shape (n_rows, n_raw_features)
+    may_miss : bool, default=False
+        Whether the model takes rows with missing values.
 
     Returns
     -------
@@ -245,6 +247,8 @@ def model_rows(transformers, model, X):
     """
     check_is_fitted(model)
     options = {"reset": False, "accept_sparse": "csr", "dtype": list(FLOATS)}
+    if may_miss:
+        options["ensure_all_finite"] = "allow-nan"
     if not is_stored(X):
         for transformer in transformers:
             X = transformer.transform(X)

@@ -1,16 +1,26 @@
 """Trees: the leaves of rows, and how the values of leaves follow from the rows."""
 
-from ._boosted import BoostedTrees, Solved, Stage, check_replay
+from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
 from ._forest import Forest, Hierarchy, TreeWeights, check_forest
 from ._forest_without import forest_without, no_row_left
 from ._leaves import Leaves, LeavesWithout
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
+from ._starts import (
+    FixedStart,
+    MeanStart,
+    NewtonStart,
+    PlainStart,
+    PriorStart,
+    SharesStart,
+    ShiftedStart,
+    Start,
+)
 from ._steps import (
     ExponentialStep,
     LogStep,
     PoissonStep,
+    SinglePrecisionStep,
     SoftmaxStep,
     SquaredStep,
     Step,
@@ -20,6 +30,7 @@ from ._sweep import SweptRecursion
 from ._without import boosted_without
 
 __all__ = [
+    "REPLAY_TOLERANCE",
     "BoostedTrees",
     "DenseRecursion",
     "Estimation",
@@ -37,6 +48,8 @@ __all__ = [
     "PoissonStep",
     "PriorStart",
     "SharesStart",
+    "ShiftedStart",
+    "SinglePrecisionStep",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
@@ -51,4 +64,5 @@ __all__ = [
     "check_replay",
     "forest_without",
     "no_row_left",
+    "replay_error",
 ]
