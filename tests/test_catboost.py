@@ -1,22 +1,15 @@
 """CatBoost: its leaf values given again, and their derivatives against its own fits."""
 
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
+from numpy.testing import assert_allclose
 from scipy.special import log_softmax
-from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
-from sklearn_relatif.trees import NewtonStep
 from tests import cases
 
 catboost = pytest.importorskip("catboost")
@@ -71,7 +64,10 @@ MODELS = {
     "logloss, Bayesian": ("Logloss", {"bootstrap_type": "Bayesian", "bagging_temperature": 2}),
     "logloss, Bernoulli": ("Logloss", {"bootstrap_type": "Bernoulli", "subsample": 0.5}),
     "logloss, MVS": ("Logloss", {"bootstrap_type": "MVS", "subsample": 0.3}),
-    "logloss, no bootstrap": ("Logloss", {"bootstrap_type": "No", "random_strength": 9, "rsm": 0.5}),
+    "logloss, no bootstrap": (
+        "Logloss",
+        {"bootstrap_type": "No", "random_strength": 9, "rsm": 0.5},
+    ),
     "logloss, classes": ("Logloss", {"class_weights": {0: 1.0, 1: 2.3}}),
     "logloss, positives": ("Logloss", {"scale_pos_weight": 2.3}),
     "logloss, balanced": ("Logloss", {"auto_class_weights": "Balanced"}),

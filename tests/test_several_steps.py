@@ -16,7 +16,7 @@ from sklearn_relatif.trees import (
     NewtonStep,
     NewtonSteps,
     PoissonStep,
-    RoundedStart,
+    ShiftedStart,
     SoftmaxStep,
     SquaredStep,
 )
@@ -158,7 +158,7 @@ def test_rounded_starts_change_as_the_start_does():
     rng = np.random.default_rng(0)
     y, weight = rng.normal(size=9), rng.uniform(1, 2, 9)
     start = MeanStart()
-    rounded = RoundedStart(start, np.array([1e-3]))
+    rounded = ShiftedStart(start, np.array([1e-3]))
     assert_allclose(rounded.values(y, weight), start.values(y, weight) + 1e-3)
     for name in ("weight_slopes", "target_slopes"):
         assert_allclose(getattr(rounded, name)(y, weight), getattr(start, name)(y, weight))

@@ -1,9 +1,10 @@
 """Trees: the leaves of rows, and how the values of leaves follow from the rows."""
 
-from ._boosted import BoostedTrees, Solved, Stage, check_replay
+from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest, TreeWeights, check_forest
-from ._leaves import Leaves
+from ._forest import Forest, Hierarchy, TreeWeights, check_forest
+from ._forest_without import forest_without, no_row_left
+from ._leaves import Leaves, LeavesWithout
 from ._recursion import DenseRecursion
 from ._several_steps import GradientSteps, NewtonSteps
 from ._starts import (
@@ -12,22 +13,25 @@ from ._starts import (
     NewtonStart,
     PlainStart,
     PriorStart,
-    RoundedStart,
     SharesStart,
+    ShiftedStart,
     Start,
 )
 from ._steps import (
     ExponentialStep,
     LogStep,
     PoissonStep,
+    SinglePrecisionStep,
     SoftmaxStep,
     SquaredStep,
     Step,
     TweedieStep,
 )
 from ._sweep import SweptRecursion
+from ._without import boosted_without
 
 __all__ = [
+    "REPLAY_TOLERANCE",
     "BoostedTrees",
     "DenseRecursion",
     "Estimation",
@@ -35,7 +39,9 @@ __all__ = [
     "FixedStart",
     "Forest",
     "GradientSteps",
+    "Hierarchy",
     "Leaves",
+    "LeavesWithout",
     "LogStep",
     "MeanStart",
     "NewtonStart",
@@ -44,8 +50,9 @@ __all__ = [
     "PlainStart",
     "PoissonStep",
     "PriorStart",
-    "RoundedStart",
     "SharesStart",
+    "ShiftedStart",
+    "SinglePrecisionStep",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
@@ -55,6 +62,10 @@ __all__ = [
     "SweptRecursion",
     "TreeWeights",
     "TweedieStep",
+    "boosted_without",
     "check_forest",
     "check_replay",
+    "forest_without",
+    "no_row_left",
+    "replay_error",
 ]

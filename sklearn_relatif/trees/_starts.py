@@ -187,21 +187,21 @@ class PlainStart(Start):
         return self.start.target_slopes(y, weight / self.factor[y])
 
 
-class RoundedStart(Start):
-    """A start that is rounded, by as much whatever the weights are: changes of it are not.
+class ShiftedStart(Start):
+    """A start that a library has computed less exactly.
 
     Parameters
     ----------
     start : Start
-    rounding : ndarray of shape (n_outputs,)
-        What rounding adds.
+    shift : ndarray of shape (n_outputs,)
+        What the library's is above it.
     """
 
-    def __init__(self, start: Start, rounding: np.ndarray) -> None:
-        self.start, self.rounding = start, rounding
+    def __init__(self, start: Start, shift: np.ndarray) -> None:
+        self.start, self.shift = start, shift
 
     def values(self, y, weight):
-        return self.start.values(y, weight) + self.rounding
+        return self.start.values(y, weight) + self.shift
 
     def weight_slopes(self, y, weight):
         return self.start.weight_slopes(y, weight)

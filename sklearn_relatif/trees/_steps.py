@@ -209,3 +209,28 @@ class SoftmaxStep(Step):
         by, move = by - (p * by).sum(0), move - (p * move).sum(0)
         product = by * move
         return p * (product - (p * product).sum(0))
+
+
+class SinglePrecisionStep(Step):
+    """A step with gradients and second derivatives as single precision has them.
+
+    Those of probabilities close to 1 have few digits then. How they change with the predictors is
+    told exactly.
+
+    Parameters
+    ----------
+    step : Step
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.n_outputs, self.is_linear = step.n_outputs, step.is_linear
+
+    def gradient(self, y, eta):
+        return self.step.gradient(y, eta.astype(np.float32)).astype(np.float64)
+
+    def curvature(self, y, eta):
+        return self.step.curvature(y, eta.astype(np.float32)).astype(np.float64)
+
+    def slopes(self, y, eta, k):
+        return self.step.slopes(y, eta, k)

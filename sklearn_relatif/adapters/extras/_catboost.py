@@ -30,7 +30,7 @@ from ...trees import (
     NewtonStep,
     NewtonSteps,
     PoissonStep,
-    RoundedStart,
+    ShiftedStart,
     SoftmaxStep,
     SquaredStep,
     Start,
@@ -255,7 +255,7 @@ def _start(link: str | None, given: np.ndarray, y: np.ndarray, weight: np.ndarra
     start = MeanStart(link)
     rounding = given - start.values(y, weight)
     is_rounding = np.abs(rounding) <= ROUNDING * np.maximum(np.abs(given), 1)
-    return RoundedStart(start, np.where(is_rounding, rounding, 0))
+    return ShiftedStart(start, np.where(is_rounding, rounding, 0))
 
 
 def _weights(
