@@ -12,13 +12,12 @@ from sklearn_relatif.trees import (
     GradientSteps,
     Leaves,
     LogStep,
-    MeanStart,
     NewtonStep,
     NewtonSteps,
     PoissonStep,
-    ShiftedStart,
     SoftmaxStep,
     SquaredStep,
+    boosted_without,
 )
 
 N_ROWS, N_TREES, RATE, L2 = 40, 4, 0.3, 0.7
@@ -105,6 +104,11 @@ def test_leaf_values_and_their_derivatives(name, kind, lengths):
     trees = boosted(name, estimation)
     expected = written_out(trees, name, kind, LENGTHS[lengths])
     assert_allclose(trees.solved.values, expected, atol=1e-12)
+    removals = [[], np.arange(0, N_ROWS, 3)]
+    ((_, without),) = boosted_without(trees, removals)
+    for model, rows in enumerate(removals):
+        weight = np.where(np.isin(np.arange(N_ROWS), rows), 0, trees.weight)
+        assert_allclose(without.values[:, model], trees.resolved(weight).values, atol=1e-14)
     found = derivatives(trees, *trees.pulls())
     assert_allclose(
         trees.pulls([4, 2])[1], trees.pulls()[1][[4, 2]], atol=1e-15
@@ -152,13 +156,3 @@ def test_products_with_second_and_third_derivatives(name):
         forms = [(by * step.bent(y, eta + sign * width, move)).sum(axis=0) for sign in (1, -1)]
         third = step.bent_slopes(y, eta, by, move)[k]
         assert_allclose((forms[0] - forms[1]) / 2e-5, third, atol=1e-8)
-
-
-def test_rounded_starts_change_as_the_start_does():
-    rng = np.random.default_rng(0)
-    y, weight = rng.normal(size=9), rng.uniform(1, 2, 9)
-    start = MeanStart()
-    rounded = ShiftedStart(start, np.array([1e-3]))
-    assert_allclose(rounded.values(y, weight), start.values(y, weight) + 1e-3)
-    for name in ("weight_slopes", "target_slopes"):
-        assert_allclose(getattr(rounded, name)(y, weight), getattr(start, name)(y, weight))

@@ -76,14 +76,25 @@ class NewtonSteps(Estimation):
         self.rate, self.l2, self.lengths = rate, l2, lengths
 
     def estimated(self, trees, stage, eta, weight):
-        taken = []
-        move = np.zeros((int(trees.leaves.sizes[stage.start]), trees.n_outputs))
-        for length in self.lengths[trees.stages[stage.start]]:
-            step, inverse = self.step(trees, stage.start, eta, weight, move)
+        move, taken = self._taken(trees, stage.start, eta, weight)
+        states = self._states(trees, stage.start, eta, weight, taken)
+        return list(zip(self.rate * move.T, states, strict=True))
+
+    def estimated_of_each(self, trees, stage, eta, weight):
+        each = [
+            self.rate * self._taken(trees, stage.start, eta[:, :, model], own)[0].T
+            for model, own in enumerate(weight.T)
+        ]
+        return np.moveaxis(np.stack(each), 0, 2)
+
+    def _taken(self, trees, tree, eta, weight):
+        """Where the leaves are moved to, (size, n_outputs), and the steps that lead there."""
+        move, taken = np.zeros((int(trees.leaves.sizes[tree]), trees.n_outputs)), []
+        for length in self.lengths[trees.stages[tree]]:
+            step, inverse = self.step(trees, tree, eta, weight, move)
             taken.append(TakenStep(move, step, length * inverse))
             move = move + length * step
-        values, states = self.rate * move.T, self._states(trees, stage.start, eta, weight, taken)
-        return zip(values, states, strict=True)
+        return move, taken
 
     def step(self, trees, tree, eta, weight, move):
         """The step of each leaf from where it was moved to, and what made it of the gradients.

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from ...losses import LogLink, Loss, PoissonDeviance, SquaredError
@@ -37,7 +36,6 @@ from ...trees import (
     Step,
 )
 from ...utils._frames import library_of
-from ...utils._validation import check_sample_weight
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
 from .._wrappers import FLOATS
@@ -57,6 +55,8 @@ TOLD = {
     *("l2_leaf_reg", "reg_lambda", "class_weights", "auto_class_weights", "scale_pos_weight"),
     *("use_best_model", "early_stopping_rounds", "od_type", "od_pval", "od_wait"),
 }
+#: It has no penalty of 0 but one of 1e-20.
+SMALLEST_L2 = 1e-10
 #: Relative rounding of numbers of single precision.
 ROUNDING = 1e-6
 #: Estimation of leaves that is covered.
@@ -90,7 +90,8 @@ class CatBoostAdapter(BoostingAdapter):
             "categories that are encoded by the targets of rows (set one_hot_max_size to their "
             "number, or encode them in front of the model)": model.get_cat_feature_indices(),
             "monotone_constraints that hold leaf values back": options.get("monotone_constraints"),
-            "l2_leaf_reg=0, with which pure leaves have no end": not options["l2_leaf_reg"],
+            "l2_leaf_reg=0, with which pure leaves have no end": options["l2_leaf_reg"]
+            < SMALLEST_L2,
         }
         causes = [cause for cause, is_possible in told.items() if is_possible]
         causes += ["a baseline", "an init_model", "leaf values that were set by hand"]
@@ -99,6 +100,12 @@ class CatBoostAdapter(BoostingAdapter):
     def targets(self, model):
         if _loss_name(model) == "Poisson":
             return BoundedTargets(PoissonDeviance(LogLink()).targets, type(model).__name__)
+        if is_classifier(model) and list(model.classes_) != sorted(model.classes_):
+            raise ValueError(
+                f"The classes of this {type(model).__name__} are in the order "
+                f"{np.asarray(model.classes_).tolist()}, which is that of its class_weights or "
+                "class_names. Give these in ascending order."
+            )
         return super().targets(model)
 
     def leaves_of(self, model, X):
@@ -148,23 +155,11 @@ class CatBoostAdapter(BoostingAdapter):
                     f"{name} with {option}={options[option]!r} {effect}, which is not covered. "
                     f"Fit it with {option}={value!r}."
                 )
-        if is_classifier(model) and list(model.classes_) != sorted(model.classes_):
-            raise ValueError(
-                f"The classes of this {name} are in the order {list(model.classes_)}. Give "
-                "class_weights (as a dict) and class_names in ascending order."
-            )
         if model.get_scale_and_bias()[0] != 1:
             raise ValueError(
                 f"The predictions of this {name} were rescaled by set_scale_and_bias, which does "
                 "not follow from its rows. Explain it with a scale of 1."
             )
-        for kind in ("text", "embedding"):
-            columns = getattr(model, f"get_{kind}_feature_indices")()
-            if columns:
-                raise ValueError(
-                    f"{name} has columns of the kind {kind!r} ({columns[:5]}), which it "
-                    "encodes by targets. Encode them in front of it: make_pipeline(encoder, model)."
-                )
 
     def scores(self, model, X):
         scores: np.ndarray = model.predict(X, prediction_type="RawFormulaVal")
@@ -207,23 +202,23 @@ class CatBoostAdapter(BoostingAdapter):
         """Also where the learning rate, or the weights of classes, follow from the rows."""
         return bool(self.chosen(model))
 
-    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
-        """Without rows the mean weight is another, by which penalties are multiplied."""
-        weight, own = check_sample_weight(sample_weight, len(y)), objective.trees.weight
-        l2, fits = model.get_all_params()["l2_leaf_reg"], []
-        for rows in removals:
-            left = weight.copy()
-            left[rows] = 0
-            kept = 1 - own[rows].sum() / own.sum()
-            fits.append((self.held(model).set_params(l2_leaf_reg=l2 / kept), left))
-        return Parallel(n_jobs=n_jobs)(
-            delayed(estimator.fit)(X, y, sample_weight=left) for estimator, left in fits
-        )
+    def is_seeded(self, model):
+        """Its seed is 0 where none is given."""
+        return True
+
+    def unfitted(self, model):
+        return self.held(model)
 
 
 def _check_columns(model: Any, X: Any) -> None:
     """CatBoost takes columns without names by their positions."""
     names, kind = model.feature_names_, type(model).__name__
+    encoded = [*model.get_text_feature_indices(), *model.get_embedding_feature_indices()]
+    if encoded:
+        raise ValueError(
+            f"{kind} encodes columns of text and embeddings ({encoded[:5]}) by the targets of "
+            "rows. Encode them in front of it: make_pipeline(encoder, model)."
+        )
     if X.shape[1] != len(names):
         raise ValueError(
             f"X has {X.shape[1]} features, but {kind} is expecting {len(names)} features as input."
