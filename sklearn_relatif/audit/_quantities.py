@@ -71,13 +71,15 @@ def model_columns(study, view):
         predictor = study.remover.loo_predictor()
     if predictor is not None:
         columns |= view.without(study, predictor)
-    elif not objective.is_linear and not objective.has_leaves:
+    elif objective.has_leaves:
+        notes.append(BY_TRAINING_LOSS)
+    elif not objective.is_linear:
         notes.append(NOT_LINEAR)
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
     if objective.has_leaves:
-        notes += [NO_STRUCTURE, *([BY_TRAINING_LOSS] if predictor is None else [])]
+        notes.append(NO_STRUCTURE)
     elif objective.leverage_obstacle is not None:
         notes.append(NO_CURVATURE if not objective.has_closed_form else NO_LABEL_FITTED)
     elif not study.lacks_factor:
