@@ -234,6 +234,8 @@ def train(table, rows, options) -> RelatIFExplainer:
     features = features_of(table, is_dense=not chosen.takes_sparse)
     model = make_pipeline(features, chosen.build(len(rows), table.has_classes)).fit(X, y)
     begin("measuring how each row bears on the model")
+    if not chosen.has_curvature:
+        return RelatIFExplainer.from_fitted(model, X, y)
     if options.damping != "auto":
         return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:
