@@ -224,7 +224,7 @@ def means_without(explainer, X, rows, queries):
 
 @pytest.mark.parametrize("name", FORESTS)
 def test_filled_forests_are_means_of_the_rows_left(name):
-    explainer, X, y, queries, labels = forest(name)
+    explainer, X, _, queries, labels = forest(name)
     study = study_of(explainer)
     loss, query = study.objective.loss, study.query(queries, labels)
     before = means_without(explainer, X, [], queries)
@@ -239,7 +239,7 @@ def test_filled_forests_are_means_of_the_rows_left(name):
 
 @pytest.mark.parametrize("name", ["forest of classes", "several targets", "tree"])
 def test_filled_forests_one_row_at_a_time(name):
-    explainer, X, y, queries, labels = forest(name)
+    explainer, X, _, queries, labels = forest(name)
     with config_context(working_memory=0.02):
         each = explainer.removal_effect(queries, labels, order="structure")
     assert_allclose(each, explainer.removal_effect(queries, labels, order="structure"), atol=1e-15)
