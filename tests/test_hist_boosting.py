@@ -186,6 +186,17 @@ def test_trees_without_a_split_add_nothing():
     check_influence(model, X, y, X[:3], y[:3])
 
 
+def test_gradients_that_almost_cancel_are_rounded_all_the_more():
+    """Labels that no feature tells: leaf values of 0.0001 of gradients of 0.5."""
+    X, y = np.repeat([0.0, 1.0], 1001)[:, None], np.tile([0, 1], 1001)
+    model = HistGradientBoostingClassifier(max_iter=8).fit(X, y)
+    trees = check_replay(model, X, y, closeness=1e-3)
+    off = np.abs(trees.solved.values - trees.values).max() / np.abs(trees.values).max()
+    assert off > 1e-6
+    with pytest.raises(ValueError, match="do not follow from the rows"):
+        reduced(model, X, y, 1 + 1e-3 * (np.arange(len(y)) == 0))
+
+
 # --- refused -------------------------------------------------------------------------------
 
 

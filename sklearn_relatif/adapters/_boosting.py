@@ -51,9 +51,14 @@ class BoostingAdapter(TreeAdapter):
         """What else may be wrong where leaf values do not follow from the rows, and the way out."""
         return "A model that was fitted further with warm_start on other rows is not covered."
 
+    def rounding(self, trees: BoostedTrees) -> float:
+        """By how much leaf values may differ in any case, because gradients were rounded."""
+        return 0.0
+
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
-        check_replay(trees, type(model).__name__, self.causes(model), precision=self.precision)
+        name, causes = type(model).__name__, self.causes(model)
+        check_replay(trees, name, causes, self.precision, self.rounding(trees))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
         return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs)

@@ -1,7 +1,7 @@
 """scikit-learn's HistGradientBoostingClassifier and HistGradientBoostingRegressor.
 
 They round the gradients of rows to single precision before they sum them, so that leaf values are
-those of the recursion up to some 1e-8 of the largest prediction, and no closer.
+those of the recursion up to some 1e-8 of what they were if gradients of both signs did not cancel.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from ..utils._frames import library_of
 from ._hist_leaves import HistTree, hist_trees, leaf_numbers, seed_of_split, start_of
 from ._registry import register
 from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
+
+#: The relative error of a gradient in single precision, and of those that follow from it.
+ROUNDING = 4 * 2.0**-24
 
 
 class HistBoostingAdapter(SklearnBoostingAdapter):
@@ -87,6 +90,22 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
             f"{first.counts.tolist()} rows, and of these they have {counts.tolist()}. Pass exactly "
             "what it was fitted on."
         )
+
+    def rounding(self, trees):
+        """As much as it may be in the first stage: later ones have smaller gradients.
+
+        Where they cancel almost, as of labels that no feature tells, it is more than the tolerance.
+        """
+        stage, eta = next(trees.stages_of(trees.solved))
+        gradient = np.abs(trees.step.gradient(trees.y, eta)) * trees.weight
+        curvature = trees.step.curvature(trees.y, eta) * trees.weight
+        largest = 0.0
+        for tree in stage:
+            output, estimation = trees.outputs[tree], trees.estimation
+            sums = trees.leaves.summed(gradient[output], tree)
+            bends = trees.leaves.summed(curvature[output], tree) + estimation.l2
+            largest = max(largest, float((estimation.rate[tree] * sums / bends).max()))
+        return ROUNDING * largest
 
     def causes(self, model):
         if model.monotonic_cst is None:
