@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
@@ -172,6 +173,22 @@ def test_replays_change_as_its_own_refits_do(kind):
     X = np.round(X / X.std(axis=0))  # few thresholds, which do not change with the weights
     model.set_params(n_estimators=5, max_depth=2, min_samples_leaf=20)
     assert check_refits(model, X, y, step=1e-3, closeness=1e-6) > 5
+
+
+def test_refits_stop_where_the_fit_did():
+    model, X, y = kind_of("squared_error", n_iter_no_change=3, random_state=0)
+    model.set_params(n_estimators=200).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    removed, queries, labels = np.arange(len(y)) % 50 == 3, X[:3] + 0.01, y[:3]
+    found = explainer.removal_effect(
+        queries, labels, np.where(removed, "these", None), order="retrain"
+    )
+    left = (reduced(model, X, y).trees.weight > 0) & ~removed
+    again = clone(model).set_params(n_iter_no_change=None, n_estimators=model.n_estimators_)
+    losses = [
+        (own.predict(queries) - labels) ** 2 / 2 for own in (model, again.fit(X[left], y[left]))
+    ]
+    assert_allclose(np.ravel(found), losses[1] - losses[0], rtol=1e-9)
 
 
 # --- leaves ----------------------------------------------------------------------------------
