@@ -21,6 +21,7 @@ from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
 
+RELEASE = tuple(int(part) for part in xgboost.__version__.split(".")[:2])
 N_ROWS, N_QUERIES = 120, 6
 #: Of the rows, some that are given other weights.
 MOVED = range(0, N_ROWS, 24)
@@ -84,7 +85,6 @@ MODELS = {
     ),
     "classes": (classifier(), "classes"),
     "classes, softmax": (classifier(objective="multi:softmax", base_score=0.5), "classes"),
-    "classes, vectors": (classifier(multi_strategy="multi_output_tree"), "classes"),
     "squared": (regressor(), "number"),
     "squared, no penalty": (regressor(reg_lambda=0), "number"),
     "squared, start given": (regressor(base_score=100), "number"),
@@ -99,10 +99,12 @@ MODELS = {
     "Poisson": (regressor(objective="count:poisson"), "count"),
     "Poisson, smaller steps": (regressor(objective="count:poisson", max_delta_step=0.1), "count"),
     "Poisson, any steps": (regressor(objective="count:poisson", max_delta_step=0), "count"),
-    "gamma": (regressor(objective="reg:gamma", max_depth=2), "number"),
+    "gamma": (regressor(objective="reg:gamma", max_depth=2, n_estimators=5), "number"),
     "Tweedie": (regressor(objective="reg:tweedie"), "zeros"),
     "Tweedie, power 1.2": (regressor(objective="reg:tweedie", tweedie_variance_power=1.2), "zeros"),
 }
+if RELEASE >= (3, 2):
+    MODELS["classes, vectors"] = classifier(multi_strategy="multi_output_tree"), "classes"
 
 
 def fitted(name):
@@ -182,7 +184,7 @@ def test_influence_is_the_derivative_of_refits_of_the_same_structure(name):
     loss, outputs = adapter_of(model).loss(model)
     # What classes weigh besides.
     factor = adapter_of(model).trees(model, X, y, weight).weight / weight
-    total, size, n_same = (factor * weight).sum(), 0.02, 0
+    total, size, n_same = (factor * weight).sum(), 0.01, 0
     for row in MOVED:
         values = []
         for sign in (1, -1):
@@ -240,14 +242,14 @@ def test_a_start_near_one_is_told_in_few_digits():
     model = classifier().fit(X, y)
     trees, off = replayed(model, X, y)
     assert off < REPLAY
-    assert trees.solved.start[0] == pytest.approx(trees.start_values[0], abs=1e-12)
-    mean = y.mean()
-    assert 1e-7 < abs(trees.start_values[0] - np.log(mean / (1 - mean))) < 1e-3
+    exact = trees.start.start.values(y, np.ones(len(y)))
+    assert_allclose(trees.solved.start, trees.start_values, atol=1e-12)
+    assert 1e-7 < abs(trees.start_values - exact) < 1e-3
 
 
 def rewritten(model, path, **changes):
     """A model from a file, with other parameters of its start in it."""
-    model.save_model(path)
+    model.get_booster().save_model(path)
     whole = json.loads(path.read_text())
     whole["learner"]["learner_model_param"].update(changes)
     path.write_text(json.dumps(whole))
@@ -262,14 +264,16 @@ def newton(y):
 
 
 @pytest.mark.parametrize(
-    "kind, score, rule",
+    "kind, score, rule, release",
     [
-        ("classes", lambda y: (np.bincount(y) / len(y)).tolist(), "SharesStart"),
-        ("classes", lambda y: 0.5, None),
-        ("binary", newton, "NewtonStart"),
+        ("classes", lambda y: (np.bincount(y) / len(y)).tolist(), "SharesStart", (3, 1)),
+        ("classes", lambda y: 0.5, None, (3, 1)),
+        ("binary", newton, "NewtonStart", (2, 1)),
     ],
 )
-def test_rules_of_older_releases_for_the_start(kind, score, rule, tmp_path):
+def test_rules_of_older_releases_for_the_start(kind, score, rule, release, tmp_path):
+    if release > RELEASE:
+        pytest.skip("XGBoost takes one base_score for all classes.")
     X, y = table(kind)
     model = classifier(base_score=score(y)).fit(X, y)
     loaded = rewritten(model, tmp_path / "model.json", boost_from_average="1")
@@ -359,7 +363,8 @@ def test_frames_with_categories():
     explanation = explainer.explain(frame.iloc[:3], y[:3])
     assert set(explanation.frame()["row"]) <= set(frame.index)
     replayed(explainer.estimator_, frame, y)
-    # The same from rows that come in another order of categories.
+    if RELEASE < (3, 1):  # Categories were numbered as each frame has them.
+        return
     other = frame.assign(kind=frame["kind"].cat.reorder_categories(list("zyxwvu")))
     assert_allclose(
         explainer.pairwise_influence(other.iloc[:3], y[:3]),
@@ -422,7 +427,8 @@ def test_trees_that_were_changed_are_refused():
         RelatIFExplainer.from_fitted(model, X, y)
 
 
-def test_vectors_of_older_releases_are_refused(tmp_path):
+@pytest.mark.skipif(RELEASE < (3, 2), reason="They are from an older release.")
+def test_vectors_of_older_releases_are_refused():
     X, y = table("classes")
     model = classifier(multi_strategy="multi_output_tree").fit(X, y)
     booster = ReadBooster(model)
