@@ -428,6 +428,13 @@ def test_refused_objectives_of_classes_and_functions():
         RelatIFExplainer.from_fitted(model, X, y)
 
 
+def test_refused_rows_of_one_class():
+    X, y, _, _ = TABLES["binary"]
+    model = model_of("binary").fit(X, 0 * y)
+    with pytest.raises(ValueError, match="rows of one class"):
+        RelatIFExplainer.from_fitted(model, X, 0 * y)
+
+
 def _half_square(y, predicted):
     return predicted - y, np.ones(len(y))
 

@@ -69,8 +69,6 @@ _NO_MODEL = "It predicts nothing; let a model be the last step."
 WAYS_OUT = {
     "sklearn.BaseDecisionTree": _APPLY,
     "sklearn.BaseForest": _APPLY,
-    "sklearn.BaseGradientBoosting": _APPLY,
-    "sklearn.BaseHistGradientBoosting": _BOOSTED,
     "sklearn.BaseWeightBoosting": _BOOSTED,
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,

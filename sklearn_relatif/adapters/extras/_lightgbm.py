@@ -213,6 +213,8 @@ def written_booster(model: Any) -> WrittenBooster:
             f"{name} with the objective {booster.parameters['objective']!r} cannot be explained; "
             f"the objectives are {', '.join(OBJECTIVES)}."
         )
+    if is_classifier(model) and len(model.classes_) == 1:
+        raise ValueError(f"{name} was fitted to rows of one class, and tells nothing apart.")
     for refused in REFUSED:
         if refused.is_met(booster):
             raise ValueError(
