@@ -177,6 +177,8 @@ def written(model):
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "forest" not in name])
 def test_influence_is_the_derivative_of_refits_of_the_same_structure(name):
+    if name == "gamma" and RELEASE < (3, 0):
+        pytest.skip("Its start is rounded by half of what a row changes of it.")
     model, X, y, weight = fitted(name)
     explainer = RelatIFExplainer.from_fitted(model, X, y, weight)
     queries = X[:N_QUERIES], y[:N_QUERIES]
@@ -184,7 +186,7 @@ def test_influence_is_the_derivative_of_refits_of_the_same_structure(name):
     loss, outputs = adapter_of(model).loss(model)
     # What classes weigh besides.
     factor = adapter_of(model).trees(model, X, y, weight).weight / weight
-    total, size, n_same = (factor * weight).sum(), 0.01, 0
+    total, size, n_same = (factor * weight).sum(), 0.02, 0
     for row in MOVED:
         values = []
         for sign in (1, -1):
