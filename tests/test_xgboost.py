@@ -305,18 +305,34 @@ def test_models_from_files(tmp_path):
             assert_allclose(explain(loaded, X, y).pairwise_influence(X[:3], y[:3]), expected[-1])
 
 
-def test_fits_without_rows(tmp_path):
+def test_effects_are_those_of_own_fits():
     X, y = table("binary")
-    model, adapter, rows = classifier(max_depth=2).fit(X, y), adapter_of(classifier()), [3, 4]
-    objective = adapter.reduce(model, X, y, np.ones(N_ROWS))
-    (without,) = adapter.refit(model, objective, X, y, None, [np.array(rows)])
-    rest = np.ones(N_ROWS)
-    rest[rows] = 0
-    expected = clone(model).fit(X, y, sample_weight=rest)
-    assert_allclose(without.predict_proba(X), expected.predict_proba(X))
-    loaded = rewritten(model, tmp_path / "model.json")
-    with pytest.raises(ValueError, match="does not know the parameters that it was trained with"):
-        adapter.refit(loaded, objective, X, y, None, [np.array(rows)])
+    options = {"colsample_bytree": 0.5, "max_depth": 2}
+    explainer = RelatIFExplainer(classifier(**options)).fit(X, y)
+    groups = np.where(np.arange(N_ROWS) < 9, "first", None)
+    effect = explainer.removal_effect(X[:4], y[:4], groups, order="retrain")
+    # The same draws: without a random_state, XGBoost takes 0.
+    losses = [
+        -np.log(classifier(**options).fit(X[rows:], y[rows:]).predict_proba(X[:4])[range(4), y[:4]])
+        for rows in (0, 9)
+    ]
+    assert_allclose(effect[:, 0], losses[1] - losses[0], atol=1e-5)
+    structure = explainer.removal_effect(X[:4], y[:4], groups, order="structure")
+    first = explainer.removal_effect(X[:4], y[:4], groups, order="first")
+    assert np.corrcoef(structure[:, 0], first[:, 0])[0, 1] > 0.9
+    drawn = classifier(random_state=np.random.RandomState(0)).fit(X, y)
+    drawn = RelatIFExplainer.from_fitted(drawn, X, y)
+    with pytest.raises(ValueError, match="would differ from it by what they draw"):
+        drawn.removal_effect(X[:4], y[:4], groups, order="retrain")
+
+
+def test_a_loaded_model_that_cannot_be_fitted_again(tmp_path):
+    X, y = table("binary")
+    loaded = rewritten(classifier(max_depth=2).fit(X, y), tmp_path / "model.json")
+    explainer = RelatIFExplainer.from_fitted(loaded, X, y)
+    groups = np.where(np.arange(N_ROWS) < 9, "first", None)
+    with pytest.warns(UserWarning, match="check its rows, weights and parameters"):
+        explainer.removal_effect(X[:4], y[:4], groups, order="retrain")
 
 
 def test_early_stopping():
@@ -333,9 +349,12 @@ def test_early_stopping():
     assert adapter.chosen(fit) == {"n_estimators": fit.best_iteration + 1}
     assert adapter.removal_changes_objective(fit)
     assert not adapter.removal_changes_objective(classifier().fit(X, y))
-    objective = adapter.reduce(fit, X[train], y[train], np.ones(80))
-    (same,) = adapter.refit(fit, objective, X[train], y[train], None, [np.array([], int)])
+    same = adapter.held(fit).fit(X[train], y[train])
     assert_allclose(same.predict_proba(X), fit.predict_proba(X), rtol=1e-6)
+    effect = explainer.removal_effect(X[rest], y[rest], np.arange(80) // 40, order="retrain")
+    expected = adapter.held(fit).fit(X[40:80], y[40:80])
+    losses = [-np.log(m.predict_proba(X[rest])[range(40), y[rest]]) for m in (expected, fit)]
+    assert_allclose(effect[:, 0], losses[0] - losses[1], atol=1e-5)
 
 
 def test_missing_values_sparse_rows_and_single_precision():
@@ -348,6 +367,7 @@ def test_missing_values_sparse_rows_and_single_precision():
     others = [
         (classifier(missing=-9.0).fit(filled, y), filled),
         (model, gaps.astype(np.float32)),
+        (model, sparse.csr_array((gaps[~np.isnan(gaps)], np.nonzero(~np.isnan(gaps))), X.shape)),
         # What a sparse matrix does not hold is missing to XGBoost.
         (model, sparse.csr_matrix((gaps[(held := ~np.isnan(gaps))], np.nonzero(held)), X.shape)),
     ]
@@ -464,6 +484,12 @@ def test_a_pipeline():
     found = RelatIFExplainer(make_pipeline(scaler, model)).fit(X, y).pairwise_influence(X[:3])
     expected = RelatIFExplainer(model).fit(scaled, y).pairwise_influence(scaled[:3])
     assert_allclose(found, expected)
+
+
+def test_one_class_is_refused():
+    X, _ = table("binary")
+    with pytest.raises(ValueError, match="rows of one class, and tells nothing apart"):
+        RelatIFExplainer(classifier()).fit(X, np.zeros(N_ROWS, int))
 
 
 def test_several_targets_are_refused():

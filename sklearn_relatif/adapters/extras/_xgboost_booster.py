@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from xgboost import DMatrix
 
 from ...trees import Leaves
@@ -134,13 +135,6 @@ class ReadBooster:
         return float(self.config["objective"].get(group, {}).get(name, default))
 
     @property
-    def training(self) -> tuple[Any, ...]:
-        """What it was trained by, besides the rows."""
-        grown = self.config["gradient_booster"]
-        parts = ("tree_train_param", "gbtree_train_param", "specified_updater")
-        return (*(grown[part] for part in parts), self.config["objective"], self.n_trees)
-
-    @property
     def base_score(self) -> np.ndarray:
         """Predictions before the first tree, shape (n_outputs,)."""
         written = json.loads(self.config["learner_model_param"]["base_score"])
@@ -215,8 +209,7 @@ class ReadBooster:
         positions = np.empty((len(trees), X.shape[0]), np.min_scalar_type(int(sizes.max()) - 1))
         firsts = np.cumsum(self.n_values) - self.n_values
         for rows in row_blocks(X.shape[0], LOOKED_UP * self.n_trees, MAX_BLOCK):
-            block = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-            nodes = self._nodes(block).reshape(-1, self.n_trees).astype(np.int32)
+            nodes = self._nodes(_safe_indexing(X, rows)).reshape(-1, self.n_trees).astype(np.int32)
             for tree, first, own in zip(self.trees, firsts, nodes.T, strict=True):
                 positions[first : first + tree.values.shape[1], rows] = tree.positions(own)
         return Leaves.of(positions, sizes)
