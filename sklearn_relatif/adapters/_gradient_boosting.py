@@ -20,6 +20,13 @@ class GradientBoostingAdapter(SklearnBoostingAdapter):
     def has_held_out(self, model):
         return model.n_iter_no_change is not None
 
+    def held(self, model):
+        if not self.has_held_out(model):
+            return super().held(model)
+        return (
+            super().held(model).set_params(n_iter_no_change=None, n_estimators=model.n_estimators_)
+        )
+
     def leaves_of(self, model, X):
         return numbered_leaves(_trees(model), X)
 

@@ -18,6 +18,9 @@ from ._hist_leaves import HistTree, hist_trees, leaf_numbers, seed_of_split, sta
 from ._registry import register
 from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
 
+#: Rows from which bins are found; of more, some are drawn.
+ROWS_OF_BINS = 200_000
+
 
 class HistBoostingAdapter(SklearnBoostingAdapter):
     """Both of them, with all options that leave the values of leaves to the rows in them."""
@@ -25,6 +28,15 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
     def has_held_out(self, model):
         """So it did unless it was given other rows to stop by, of which it does not tell."""
         return bool(model.do_early_stopping_) and model.validation_fraction is not None
+
+    def held(self, model):
+        if not model.do_early_stopping_:
+            return super().held(model)
+        return super().held(model).set_params(early_stopping=False, max_iter=model.n_iter_)
+
+    def is_seeded(self, model, n_rows):
+        draws = model.max_features < 1 or n_rows > ROWS_OF_BINS
+        return not draws or super().is_seeded(model, n_rows)
 
     def model_rows(self, transformers, model, X):
         """Rows as the model takes them, which encodes categories and places missing values."""
