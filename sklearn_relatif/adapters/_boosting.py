@@ -56,8 +56,12 @@ class BoostingAdapter(TreeAdapter):
         """What else may be wrong where leaf values do not follow from the rows, and the way out."""
         return "A model that was fitted further with warm_start on other rows is not covered."
 
-    def is_seeded(self, model: Any, n_rows: int) -> bool:
-        """Whether fits of the same rows, of which there are so many, are the same."""
+    def rounding(self, trees: BoostedTrees) -> float:
+        """By how much leaf values may differ in any case, because gradients were rounded."""
+        return 0.0
+
+    def is_seeded(self, model: Any) -> bool:
+        """Whether fits of the same rows are the same."""
         seed = model.get_params().get("random_state")
         return isinstance(seed, Integral) or (seed is None and self.has_default_seed)
 
@@ -71,7 +75,8 @@ class BoostingAdapter(TreeAdapter):
 
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
-        check_replay(trees, type(model).__name__, self.causes(model), precision=self.precision)
+        name, causes = type(model).__name__, self.causes(model)
+        check_replay(trees, name, causes, self.precision, self.rounding(trees))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
         grown_from = np.flatnonzero((trees.weight > 0) | (sample_weight == 0))

@@ -67,7 +67,7 @@ class BoostingRefits(Refits):
         ]
 
     def _fitted(self, each: Sequence[Given], n_jobs: int | None) -> list[Any]:
-        if not self.adapter.is_seeded(self.model, len(self.y)):
+        if not self.adapter.is_seeded(self.model):
             name = type(self.model).__name__
             raise ValueError(
                 f"Fits of this {name} without rows would differ from it by what they draw, and not "

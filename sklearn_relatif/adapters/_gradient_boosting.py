@@ -21,11 +21,8 @@ class GradientBoostingAdapter(SklearnBoostingAdapter):
         return model.n_iter_no_change is not None
 
     def held(self, model):
-        if not self.has_held_out(model):
-            return super().held(model)
-        return (
-            super().held(model).set_params(n_iter_no_change=None, n_estimators=model.n_estimators_)
-        )
+        held = {"n_iter_no_change": None, "n_estimators": model.n_estimators_}
+        return super().held(model).set_params(**held)
 
     def leaves_of(self, model, X):
         return numbered_leaves(_trees(model), X)
