@@ -328,9 +328,14 @@ def test_effects_are_those_of_own_fits():
 
 def test_a_loaded_model_that_cannot_be_fitted_again(tmp_path):
     X, y = table("binary")
-    loaded = rewritten(classifier(max_depth=2).fit(X, y), tmp_path / "model.json")
-    explainer = RelatIFExplainer.from_fitted(loaded, X, y)
     groups = np.where(np.arange(N_ROWS) < 9, "first", None)
+    other_number = rewritten(classifier(max_depth=2).fit(X, y), tmp_path / "model.json")
+    explainer = RelatIFExplainer.from_fitted(other_number, X, y)
+    with pytest.raises(ValueError, match="does not know the parameters that it was trained with"):
+        explainer.removal_effect(X[:4], y[:4], groups, order="retrain")
+    same_number = classifier(max_depth=2, n_estimators=100).fit(X, y)
+    same_number = rewritten(same_number, tmp_path / "model.json")
+    explainer = RelatIFExplainer.from_fitted(same_number, X, y)
     with pytest.warns(UserWarning, match="check its rows, weights and parameters"):
         explainer.removal_effect(X[:4], y[:4], groups, order="retrain")
 

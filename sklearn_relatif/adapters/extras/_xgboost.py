@@ -166,12 +166,17 @@ class XGBoostAdapter(BoostingAdapter):
         """As many trees as were the best: no model keeps the rows that told."""
         return super().held(model).set_params(early_stopping_rounds=None, **self.chosen(model))
 
-    def unfitted(self, model):
-        return self.held(model)
-
     def is_seeded(self, model):
-        """Without a random_state, XGBoost takes 0; of a generator, its parameters are a number."""
+        """A generator is none: the model's parameters are those of a number that it draws."""
         return isinstance(model.random_state, Integral | None)
+
+    def check_refit(self, model, refit):
+        """Parameters that a file does not keep may be others."""
+        if ReadBooster(refit).training != ReadBooster(model).training:
+            raise ValueError(
+                f"This {type(model).__name__} does not know the parameters that it was trained "
+                "with, which a file does not keep, and cannot be fitted again. Fit one with them."
+            )
 
     def weight_of_fit(self, model, arguments):
         if arguments.get("base_margin") is not None:

@@ -135,6 +135,13 @@ class ReadBooster:
         return float(self.config["objective"].get(group, {}).get(name, default))
 
     @property
+    def training(self) -> tuple[Any, ...]:
+        """What it was trained by, besides the rows."""
+        grown = self.config["gradient_booster"]
+        parts = ("tree_train_param", "gbtree_train_param", "specified_updater")
+        return (*(grown[part] for part in parts), self.config["objective"], self.n_trees)
+
+    @property
     def base_score(self) -> np.ndarray:
         """Predictions before the first tree, shape (n_outputs,)."""
         written = json.loads(self.config["learner_model_param"]["base_score"])
