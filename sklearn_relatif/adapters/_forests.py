@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn.base import is_classifier
+from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.fixes import parse_version
 
@@ -31,6 +32,7 @@ from ._class_weight import class_weight_of_rows
 from ._registry import register
 from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets
 from ._trees import NO_CHILD, TreeAdapter, numbered_leaves
+from ._wrappers import model_rows
 
 #: Since this release, the weights of rows are how probably trees draw them, and nothing else.
 DRAWS_BY_WEIGHT = parse_version(sklearn.__version__) >= parse_version("1.9.dev0")
@@ -50,6 +52,10 @@ class SingleTreeAdapter(TreeAdapter):
     def each(self, model: Any) -> list[Any]:
         """The trees."""
         return [model]
+
+    def model_rows(self, transformers, model, X):
+        """Rows as the model takes them, with missing values where its trees know these."""
+        return model_rows(transformers, model, X, get_tags(model).input_tags.allow_nan)
 
     def leaves_of(self, model, X) -> Leaves:
         return numbered_leaves(self.each(model), X)
