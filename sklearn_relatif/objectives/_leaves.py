@@ -109,8 +109,8 @@ class LeafObjective(Objective):
         """
         raise NotImplementedError
 
-    def target_pulls(self, rows: slice) -> Any:
-        """What the targets of some rows move in the values of their leaves, as a CSR matrix."""
+    def target_products(self, vectors: Any, rows: slice) -> np.ndarray:
+        """Inner products of these with what the targets of some training rows move, (m, n)."""
         raise NotImplementedError
 
     def summed_targets(self, weights: np.ndarray) -> np.ndarray:
@@ -159,9 +159,10 @@ class BoostedObjective(LeafObjective):
     def target_vectors(self, jacobian, solve):
         return solve(jacobian.gradients(np.ones((jacobian.n_rows, 1)), slice(None)))
 
-    def target_pulls(self, rows):
+    def target_products(self, vectors, rows):
         start, entries = self.trees.target_pulls(rows)
-        return self.trees.leaves.matrix(entries, rows, start=start)
+        products: np.ndarray = vectors.products(self.trees.leaves.matrix(entries, rows, start))
+        return products
 
     def summed_targets(self, weights):
         # A start that no row has a part in has what is missing to 1.
@@ -219,10 +220,12 @@ class ForestObjective(LeafObjective):
         share = is_out / np.maximum(is_out.sum(axis=1, keepdims=True), 1)
         return LeafVectors(self.forest.leaves.matrix(share, rows))
 
-    def target_pulls(self, rows):
-        forest = self.forest
-        weight = forest.weight[forest.leaves.numbered(rows)]
-        return forest.leaves.matrix(forest.weights.each(rows) / weight, rows)
+    def target_products(self, vectors, rows):
+        leaves = self.forest.leaves
+        places = leaves.places(rows, vectors.asked(leaves.n_leaves))
+        share = self.forest.weights.at(places) / self.forest.weight[places.leaves]
+        products: np.ndarray = vectors.products(leaves.matrix_of(share[:, None], places, rows))
+        return products
 
     def summed_targets(self, weights):
         return weights @ self.forest.y

@@ -82,5 +82,5 @@ def _products(
         own, n_asked = vectors(asked), asked.stop - asked.start
         values_per_row = objective.rows.n_formed(1) + n_asked
         for some in row_blocks(n_rows, 8 * values_per_row, block_budget()):
-            found[asked, some] = own.products(objective.target_pulls(some))
+            found[asked, some] = objective.target_products(own, some)
     return found

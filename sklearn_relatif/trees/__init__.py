@@ -3,7 +3,7 @@
 from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
 from ._forest import Forest, TreeWeights, check_forest
-from ._leaves import Leaves
+from ._leaves import Leaves, Places
 from ._recursion import DenseRecursion
 from ._starts import (
     FixedStart,
@@ -40,6 +40,7 @@ __all__ = [
     "MeanStart",
     "NewtonStart",
     "NewtonStep",
+    "Places",
     "PlainStart",
     "PoissonStep",
     "PriorStart",
