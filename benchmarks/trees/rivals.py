@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
 from tests.slow_boosting import Softmax, influences, replay
 
 from .models import LIGHTGBM

@@ -34,8 +34,11 @@ class LeafVectors:
         """Which leaves have values, as many each, that are not zero in a vector, (n_leaves,)."""
         is_asked = np.zeros(self.matrix.shape[1], bool)
         is_asked[self.matrix.indices] = True
-        found: np.ndarray = is_asked.reshape(n_leaves, -1).any(axis=1)
-        return found
+        return np.asarray(is_asked.reshape(n_leaves, -1).any(axis=1))
+
+    def astype(self, dtype: Any) -> LeafVectors:
+        """The same in another precision."""
+        return LeafVectors(self.matrix.astype(dtype))
 
     def products(self, rows: Any) -> np.ndarray:
         """Inner products with the rows of a CSR matrix, shape (n, n_rows)."""
