@@ -139,6 +139,7 @@ class XGBoostAdapter(BoostingAdapter):
     """The leaf values of a booster, as Newton steps on all of its rows."""
 
     precision = float(np.finfo(np.float32).eps)
+    has_default_seed = True
 
     def targets(self, model):
         loss, _ = self.loss(model)
@@ -164,23 +165,13 @@ class XGBoostAdapter(BoostingAdapter):
     def held(self, model):
         return super().held(model).set_params(early_stopping_rounds=None, **self.chosen(model))
 
-    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
-        """As in the base, with as many trees as were the best: no model keeps its eval_set.
-
-        Raises
-        ------
-        ValueError
-            If the parameters of the model are not those that its booster was trained with, as
-            where that was loaded from a file.
-        """
-        held, booster = self.held(model), ReadBooster(model)
-        fits = super().refit(held, objective, X, y, sample_weight, removals, n_jobs)
-        if any(ReadBooster(fit).training != booster.training for fit in fits):
+    def check_refit(self, model, refit):
+        """Parameters that a file does not keep would be others."""
+        if ReadBooster(refit).training != ReadBooster(model).training:
             raise ValueError(
                 f"This {type(model).__name__} does not know the parameters that it was trained "
                 "with, which a file does not keep, and cannot be fitted again. Fit one with them."
             )
-        return fits
 
     def weight_of_fit(self, model, arguments):
         if arguments.get("base_margin") is not None:
