@@ -22,6 +22,7 @@ from sklearn.linear_model import LassoLars, LogisticRegression, SGDRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.svm import SVC
@@ -152,8 +153,8 @@ def test_a_placeholder_that_stays_is_no_model():
 
 def test_search_that_ends_in_another_kind_of_model():
     X, y = categories()
-    estimator = search(placeholder(StandardScaler()), {"model": [DecisionTreeClassifier()]})
-    with pytest.raises(TypeError, match="DecisionTreeClassifier cannot be explained"):
+    estimator = search(placeholder(StandardScaler()), {"model": [KNeighborsClassifier()]})
+    with pytest.raises(TypeError, match="KNeighborsClassifier cannot be explained"):
         RelatIFExplainer(estimator).fit(X, y)
     kernel = search(placeholder(StandardScaler()), {"model": [SVC()]})
     explainer = RelatIFExplainer(kernel.set_params(scoring="accuracy")).fit(X, y)

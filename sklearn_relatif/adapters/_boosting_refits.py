@@ -33,8 +33,8 @@ class BoostingRefits(Refits):
     """Fits by the estimator's own ``fit`` and ``random_state``, of the rows that are left.
 
     Rows are left out: at weight 0 they would still count in the bins of features and in how many
-    rows a leaf must have. Balanced class weights are those of all rows, and what the fit has chosen
-    (when to stop, by which rows) is held.
+    rows a leaf must have. Balanced class weights are those of all rows. A fit that has stopped
+    early is repeated with as many trees, of the rows that it has not held out.
 
     Attributes
     ----------
@@ -75,13 +75,15 @@ class BoostingRefits(Refits):
                 f"{self.model.get_params().get('random_state')!r}. Fit it with a number as "
                 "random_state; order='structure' and order='first' need none."
             )
-        estimator = self.adapter.unfitted(self.model)
+        estimator = self.adapter.held(self.model)
         if self._are_balanced:
             estimator.set_params(class_weight=None)
         labels = self.adapter.targets(self.model).shown(self.y, None)
         fitted: list[Any] = Parallel(n_jobs=n_jobs)(
             delayed(_fit)(estimator, self.X, labels, *given) for given in each
         )
+        for refit in fitted:
+            self.adapter.check_refit(self.model, refit)
         return fitted
 
     def _given(self, rows: np.ndarray) -> Given:
