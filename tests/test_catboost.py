@@ -24,7 +24,7 @@ catboost = pytest.importorskip("catboost")
 COLUMNS = [2, 8]
 N_QUERIES = 5
 SMALL = {
-    "iterations": 8,
+    "iterations": 6,
     "depth": 3,
     "learning_rate": 0.3,
     "thread_count": 1,
@@ -191,7 +191,7 @@ def test_influence_is_the_derivative_of_the_replay(name):
         replayed = replace(trees, values=solved.values, start_values=solved.start)
         return losses_of(loss, y_new, replayed.predictors(leaves))
 
-    for row in np.flatnonzero(trees.weight)[::15]:
+    for row in np.flatnonzero(trees.weight)[::30]:
         step = 1e-5 * (np.arange(len(trees.weight)) == row)
         slope = (losses(trees.weight + step) - losses(trees.weight - step)) / 2e-5
         expected = -trees.weight.sum() * slope
@@ -223,7 +223,7 @@ def test_influence_is_the_derivative_of_fits_that_keep_their_structure(name):
     trees = trees_of(model, X, y, weight)
     borne, l2 = trees.weight, model.get_all_params()["l2_leaf_reg"]
     n_kept = 0
-    for row in np.flatnonzero(weight > 0.5)[::15]:
+    for row in np.flatnonzero(weight > 0.5)[::20]:
         slopes, is_kept = [], True
         for step in (2.0**-3, 2.0**-4):
             losses = []
@@ -242,7 +242,7 @@ def test_influence_is_the_derivative_of_fits_that_keep_their_structure(name):
             slope = (4 * slopes[1] - slopes[0]) / 3
             expected = -borne.sum() * slope * weight[row] / borne[row]
             assert_allclose(influence[:, row], expected, atol=1e-5 * np.abs(influence).max())
-    assert n_kept >= 5
+    assert n_kept >= 3
 
 
 # Weights of classes change the mean weight, by which the penalty is multiplied, and permutations
@@ -314,6 +314,15 @@ def test_models_of_default_parameters_and_wrappers():
         other = RelatIFExplainer(wrapped).fit(X, y)
         assert_allclose(other.pairwise_influence(X_new, y_new), alone, atol=1e-6 * alone.max())
     assert not adapter_of(model).chosen(explainer.estimator_)
+
+
+@pytest.mark.parametrize("name", ["squared", "squared, from 0", "squared, gradients"])
+def test_predictions_are_weighted_sums_of_targets(name):
+    model, (X, y, weight), (X_new, _) = fitted(name)
+    found = RelatIFExplainer.from_fitted(model, X, y, weight).target_weights(X_new)
+    assert_allclose(found @ y, model.predict(X_new), rtol=1e-6)
+    if "from 0" not in name:
+        assert_allclose(found.sum(axis=1), 1, atol=1e-12)
 
 
 def test_scores_are_the_predictors():
