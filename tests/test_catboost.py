@@ -473,3 +473,26 @@ def test_counts_below_zero_are_refused():
 def test_one_newton_step_is_the_plain_one():
     model, train, _ = fitted("squared")
     assert isinstance(trees_of(model, *train).estimation, NewtonStep)
+
+
+@pytest.mark.parametrize("method", ["Newton", "Gradient"])
+@pytest.mark.parametrize("loss", ["Logloss", "RMSE", "Poisson"])
+def test_influence_is_that_of_the_library_where_it_counts_in_all_that_moves(loss, method):
+    # Neither several steps inside a tree, nor the mean that predictions start from.
+    X, y, X_new, y_new = TABLES[loss]
+    y, y_new = targets(loss, y), targets(loss, y_new)
+    from_zero = {} if loss == "Poisson" else {"boost_from_average": False}
+    params = {"leaf_estimation_iterations": 1, "leaf_estimation_method": method, **from_zero}
+    model = model_of(loss, **params).fit(X, y)
+    rows, scores = model.get_object_importance(
+        catboost.Pool(X_new, y_new),
+        catboost.Pool(X, y),
+        type="PerObject",
+        update_method="AllPoints",
+        thread_count=1,
+    )
+    expected = np.empty((len(X_new), len(X)))
+    np.put_along_axis(expected, np.array(rows), -len(y) * np.array(scores), axis=1)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    influence = explainer.pairwise_influence(X_new, y_new, criterion="influence")
+    assert_allclose(influence, expected, atol=1e-10 * np.abs(expected).max())
