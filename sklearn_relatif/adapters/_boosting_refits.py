@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing, compute_sample_weight
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -110,4 +110,5 @@ def _fit(
 ) -> Any:
     # Weights of 1 are what a fit without any takes.
     weight = {"sample_weight": sample_weight} if (sample_weight != 1).any() else {}
-    return clone(estimator).fit(_safe_indexing(X, rows), y[rows], **weight, **options)
+    # No clone: estimators that hand out copies of their parameters have none.
+    return deepcopy(estimator).fit(_safe_indexing(X, rows), y[rows], **weight, **options)
