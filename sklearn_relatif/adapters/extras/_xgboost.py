@@ -284,11 +284,6 @@ REFUSED = (
         "subsample=1; colsample_bynode makes trees differ as well",
     ),
     Refused(
-        lambda booster: not booster.tells_values,
-        "multi_strategy='multi_output_tree' before XGBoost 3.2",
-        "a newer release, or multi_strategy='one_output_per_tree'",
-    ),
-    Refused(
         lambda booster: booster.changes_trees,
         "process_type='update', which changes trees that were grown before,",
         "process_type='default'",
