@@ -546,7 +546,7 @@ def reduce_fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, seen: Reco
     model = estimator_on_host(model)
     index = row_index(X)
     targets = targets_of(estimator, adapter.targets(model))
-    own = seen.get(model)
+    own = seen.of(model)
     if own is None:
         warn_if_transform_differs(estimator)
         features = adapter.model_rows(transformers, model, X)

@@ -29,7 +29,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
-from sklearn_relatif.adapters import Recordings
+from sklearn_relatif.adapters import Recordings, TrainingData
 from tests import cases
 
 MODEL = LogisticRegression(C=0.5, solver="newton-cholesky", tol=1e-10)
@@ -375,5 +375,14 @@ def test_weights_that_no_fit_can_have_minded_are_refused(model):
 def test_recordings_go_to_workers_empty():
     seen = Recordings()
     model = LogisticRegression()
-    seen[model] = None
+    seen.keep(model, None)
     assert not pickle.loads(pickle.dumps(seen))
+
+
+def test_recordings_are_dropped_with_their_models():
+    seen = Recordings()
+    model = LogisticRegression()
+    seen.keep(model, TrainingData(None, None, 1.0))
+    assert seen.of(model).sample_weight == 1 and seen.of(LogisticRegression()) is None
+    del model
+    assert len(seen) == 0
