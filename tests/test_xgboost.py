@@ -96,6 +96,7 @@ MODELS = {
         regressor(interaction_constraints=[[0, 1, 2], [3, 4, 5, 6, 7]]),
         "number",
     ),
+    "squared, ones weigh more": (regressor(scale_pos_weight=3), "count"),
     "Poisson": (regressor(objective="count:poisson"), "count"),
     "Poisson, smaller steps": (regressor(objective="count:poisson", max_delta_step=0.1), "count"),
     "Poisson, any steps": (regressor(objective="count:poisson", max_delta_step=0), "count"),
@@ -497,8 +498,13 @@ def test_one_class_is_refused():
 
 def test_several_targets_are_refused():
     X, y = table("number")
-    with pytest.raises(ValueError, match="1d array"):
-        RelatIFExplainer(regressor()).fit(X, np.c_[y, y])
+    for model, several in [(regressor(), np.c_[y, y]), (classifier(), np.c_[y > 90, y > 150])]:
+        several = several.astype(int)
+        with pytest.raises(ValueError, match=r"1d array|several targets or labels at once"):
+            RelatIFExplainer(model).fit(X, several)
+        fit = clone(model).fit(X, several)
+        with pytest.raises(ValueError, match="several targets or labels at once cannot be"):
+            RelatIFExplainer.from_fitted(fit, X, several[:, 0])
 
 
 def test_targets_lie_in_the_domain_of_their_distribution():

@@ -284,6 +284,11 @@ REFUSED = (
         "subsample=1; colsample_bynode makes trees differ as well",
     ),
     Refused(
+        lambda booster: booster.n_targets > 1,
+        "several targets or labels at once",
+        "one of them",
+    ),
+    Refused(
         lambda booster: booster.changes_trees,
         "process_type='update', which changes trees that were grown before,",
         "process_type='default'",

@@ -133,6 +133,11 @@ class ReadBooster:
         return max(int(self.config["learner_model_param"]["num_class"]), 1)
 
     @property
+    def n_targets(self) -> int:
+        """Targets or labels that a row has."""
+        return int(self.config["learner_model_param"]["num_target"])
+
+    @property
     def n_parallel(self) -> int:
         """Trees that share a stage, for each predictor."""
         return int(self.config["gradient_booster"]["gbtree_model_param"]["num_parallel_tree"])
