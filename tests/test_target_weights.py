@@ -222,13 +222,20 @@ def test_training_rows_by_default():
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames(library):
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestRegressor(9, random_state=0, min_samples_leaf=3),
+        GradientBoostingRegressor(n_estimators=9),
+    ],
+)
+def test_frames(library, model):
     module = pytest.importorskip(library)
     columns = {f"x{k}": column for k, column in enumerate(X.T)}
     frame = module.DataFrame(columns)
     if library == "pandas":
         frame.index = [f"p{i}" for i in range(len(Y))]
-    explainer = explained(RandomForestRegressor(9, random_state=0, min_samples_leaf=3), frame, Y)
+    explainer = explained(model, frame, Y)
     weights = explainer.target_weights(frame[:4])
     values = np.asarray(weights)
     if library == "pandas":
