@@ -209,9 +209,6 @@ class CatBoostAdapter(BoostingAdapter):
         """Its seed is 0 where none is given."""
         return True
 
-    def unfitted(self, model):
-        return self.held(model)
-
 
 def _check_columns(model: Any, X: Any) -> None:
     """CatBoost takes columns without names by their positions."""
