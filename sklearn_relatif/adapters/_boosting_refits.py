@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing, compute_sample_weight
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -102,4 +102,5 @@ class BoostingRefits(Refits):
 def _fit(estimator: Any, X: Any, y: Any, rows: np.ndarray, sample_weight: np.ndarray) -> Any:
     # Weights of 1 are what a fit without any takes.
     weight = {"sample_weight": sample_weight} if (sample_weight != 1).any() else {}
-    return clone(estimator).fit(_safe_indexing(X, rows), y[rows], **weight)
+    # No clone: estimators that hand out copies of their parameters have none.
+    return deepcopy(estimator).fit(_safe_indexing(X, rows), y[rows], **weight)

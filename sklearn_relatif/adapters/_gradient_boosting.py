@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import Any
 
@@ -86,7 +87,9 @@ def _trees(model: Any) -> list[Any]:
 
 def _start_of(model, X, values, leaves):
     """The predictors before the first tree: what the trees have not added to those of one row."""
-    n_outputs = model.estimators_.shape[1]
+    n_outputs, model = model.estimators_.shape[1], copy(model)
+    # Rows have been checked by their names already, and have none any more.
+    vars(model).pop("feature_names_in_", None)
     predictors = model.decision_function(X) if is_classifier(model) else model.predict(X)
     added = [own[place] for own, place in zip(values, leaves.positions[:, 0], strict=True)]
     stages = np.reshape(added, (-1, n_outputs))
