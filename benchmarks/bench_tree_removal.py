@@ -39,16 +39,16 @@ TABLES = {
     "breast cancer": (
         load_breast_cancer,
         [
-            GradientBoostingClassifier(random_state=0),
-            HistGradientBoostingClassifier(),
+            GradientBoostingClassifier(n_estimators=50, random_state=0),
+            HistGradientBoostingClassifier(max_iter=50),
             RandomForestClassifier(**FOREST),
         ],
     ),
     "diabetes": (
         load_diabetes,
         [
-            GradientBoostingRegressor(random_state=0),
-            HistGradientBoostingRegressor(),
+            GradientBoostingRegressor(n_estimators=50, random_state=0),
+            HistGradientBoostingRegressor(max_iter=50),
             RandomForestRegressor(**FOREST),
         ],
     ),

@@ -41,6 +41,20 @@ from ._lightgbm_text import WrittenBooster, read_booster
 
 #: Parameters by which training stops early, where they are above 0.
 EARLY_STOPPING = {"early_stopping_round", "early_stopping_rounds", "early_stopping"}
+#: Names for the number of trees an output.
+ROUNDS = {
+    "n_estimators",
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+}
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
 LOOKED_UP = 8 + 4
 
@@ -145,9 +159,9 @@ class LightGBMAdapter(BoostingAdapter):
     def held(self, model):
         """As many trees as were the best, without what would stop early."""
         booster, held = read_booster(model.booster_), super().held(model)
-        given = held.get_params().keys() & EARLY_STOPPING
-        n_stages = len(booster.trees) // booster.n_outputs
-        return held.set_params(n_estimators=n_stages, **dict.fromkeys(given, 0))
+        given, n_stages = held.get_params().keys(), len(booster.trees) // booster.n_outputs
+        stops = dict.fromkeys(given & EARLY_STOPPING, 0)
+        return held.set_params(**dict.fromkeys(given & ROUNDS, n_stages), **stops)
 
     def model_rows(self, transformers, model, X):
         """Rows as LightGBM takes them, with missing values; frames where it knows categories."""
