@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
-from sklearn_relatif.adapters.extras._xgboost_booster import ReadBooster
+from sklearn_relatif.adapters.extras._xgboost_booster import BoosterTree
 from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
@@ -96,6 +96,7 @@ MODELS = {
         regressor(interaction_constraints=[[0, 1, 2], [3, 4, 5, 6, 7]]),
         "number",
     ),
+    "squared, ones weigh more": (regressor(scale_pos_weight=3), "count"),
     "Poisson": (regressor(objective="count:poisson"), "count"),
     "Poisson, smaller steps": (regressor(objective="count:poisson", max_delta_step=0.1), "count"),
     "Poisson, any steps": (regressor(objective="count:poisson", max_delta_step=0), "count"),
@@ -454,15 +455,13 @@ def test_trees_that_were_changed_are_refused():
         RelatIFExplainer.from_fitted(model, X, y)
 
 
-@pytest.mark.skipif(RELEASE < (3, 2), reason="They are from an older release.")
 def test_vectors_of_older_releases_are_refused():
     X, y = table("classes")
     model = classifier(multi_strategy="multi_output_tree").fit(X, y)
-    booster = ReadBooster(model)
-    assert booster.tells_values
-    for tree in booster._written["trees"]:
-        del tree["leaf_weights"]
-    assert not booster.tells_values
+    (tree, *_) = written(model)["learner"]["gradient_booster"]["model"]["trees"]
+    tree.pop("leaf_weights", None)  # As they wrote it.
+    with pytest.raises(ValueError, match="before XGBoost 3"):
+        BoosterTree(tree)
 
 
 def test_other_rows_labels_and_weights_are_refused():
@@ -499,8 +498,13 @@ def test_one_class_is_refused():
 
 def test_several_targets_are_refused():
     X, y = table("number")
-    with pytest.raises(ValueError, match="1d array"):
-        RelatIFExplainer(regressor()).fit(X, np.c_[y, y])
+    for model, several in [(regressor(), np.c_[y, y]), (classifier(), np.c_[y > 90, y > 150])]:
+        several = several.astype(int)
+        with pytest.raises(ValueError, match=r"1d array|several targets or labels at once"):
+            RelatIFExplainer(model).fit(X, several)
+        fit = clone(model).fit(X, several)
+        with pytest.raises(ValueError, match="several targets or labels at once cannot be"):
+            RelatIFExplainer.from_fitted(fit, X, several[:, 0])
 
 
 def test_targets_lie_in_the_domain_of_their_distribution():
