@@ -1,7 +1,7 @@
 """Models of trees, which are no optimum of one objective.
 
-So they are not asked what others of the catalogue are: ``tests/test_forests.py`` and those of boosting
-ask what is promised of them. Here they are for the tables of estimators.
+So they are not asked what others of the catalogue are: ``tests/test_forests.py`` and the tests of
+boosting ask what is promised of them. Here they are for the tables of estimators.
 """
 
 from sklearn.ensemble import (
