@@ -14,7 +14,14 @@ from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.adapters._hist_leaves import hist_trees, leaf_numbers
 
-from .boosting_checks import check_influence, check_refits, check_replay, predictors, reduced
+from .boosting_checks import (
+    check_influence,
+    check_refits,
+    check_replay,
+    check_target_weights,
+    predictors,
+    reduced,
+)
 
 DIABETES = load_diabetes(return_X_y=True)
 CANCER = load_breast_cancer().data[:, :6], load_breast_cancer().target
@@ -290,6 +297,16 @@ def test_replays_change_as_its_own_refits_do(kind):
     X = np.round(X / X.std(axis=0))  # few thresholds, which do not change with the weights
     model.set_params(max_iter=4, max_leaf_nodes=3, learning_rate=0.3, min_samples_leaf=25)
     assert check_refits(model, X, y, step=0.02, rounding=2.0**-24) > 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"early_stopping": True}, {"max_iter": 60, "l2_regularization": 5.0}], ids=str
+)
+def test_predictions_are_weighted_sums_of_targets(options):
+    model, X, y = kind_of("squared_error")
+    weight = weights_of(y)
+    model.set_params(**options).fit(X, y, weight)
+    check_target_weights(model, X, y, X[::40] * 1.1, weight)
 
 
 # --- without rows ----------------------------------------------------------------------------
