@@ -42,21 +42,22 @@ class Step:
         """Derivatives of ``g_k`` and ``h_k`` in all predictors, in the shape of ``eta``."""
         raise NotImplementedError
 
-    def bent(self, y: np.ndarray, eta: np.ndarray, by: np.ndarray) -> np.ndarray:
-        """The matrix of derivatives of ``g`` times vectors, both in the shape of ``eta``.
+    def moved_gradient(self, y: np.ndarray, eta: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """``g + J move`` with the matrix J of derivatives of ``g``, in the shape of ``eta``.
 
         As it stands for losses of one predictor.
         """
-        return self.slopes(y, eta, 0)[0] * by
+        return self.gradient(y, eta) + self.slopes(y, eta, 0)[0] * move
 
-    def bent_slopes(
+    def moved_slopes(
         self, y: np.ndarray, eta: np.ndarray, by: np.ndarray, move: np.ndarray
     ) -> np.ndarray:
-        """Derivatives of ``by . bent(move)`` of each row in its predictors.
+        """Derivatives of ``by . (g + J move)`` of each row in its predictors.
 
         As it stands for losses of one predictor whose ``h`` is the derivative of ``g``.
         """
-        return self.slopes(y, eta, 0)[1] * by * move
+        slope, bend = self.slopes(y, eta, 0)
+        return by * (slope + bend * move)
 
 
 class SquaredStep(Step):
@@ -94,6 +95,10 @@ class LogStep(Step):
         p = expit(eta)
         h = p * (1 - p)
         return h, h * (1 - 2 * p)
+
+    def moved_gradient(self, y, eta, move):
+        p = expit(eta)
+        return p - y + p * (1 - p) * move
 
 
 class ExponentialStep(Step):
@@ -200,15 +205,15 @@ class SoftmaxStep(Step):
         slope[k] += p[k]
         return slope, self.factor * (1 - 2 * p[k]) * slope
 
-    def bent(self, y, eta, by):
+    def moved_gradient(self, y, eta, move):
         p = softmax(eta, axis=0)
-        return p * (by - (p * by).sum(0))
+        return self.gradient(y, eta) + p * (move - (p * move).sum(axis=0))
 
-    def bent_slopes(self, y, eta, by, move):
+    def moved_slopes(self, y, eta, by, move):
         p = softmax(eta, axis=0)
-        by, move = by - (p * by).sum(0), move - (p * move).sum(0)
+        by, move = by - (p * by).sum(axis=0), move - (p * move).sum(axis=0)
         product = by * move
-        return p * (product - (p * product).sum(0))
+        return p * (by + product - (p * product).sum(axis=0))
 
 
 class SinglePrecisionStep(Step):
