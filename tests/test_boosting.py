@@ -97,7 +97,7 @@ def test_warm_start_on_the_same_rows():
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_stages_that_fit_every_row(kind):
     model, X, y = kind_of(kind)
-    model.set_params(n_estimators=300, max_depth=5).fit(X, y)
+    model.set_params(n_estimators=120, max_depth=5).fit(X, y)
     check_replay(model, X, y, closeness=1e-9)
 
 

@@ -344,6 +344,26 @@ def test_refits_that_draw_need_a_seed():
         explainer.removal_effect(X[:2], y[:2], groups, order="retrain")
 
 
+def test_held_out_rows_keep_a_model_from_being_rid_of_rows():
+    model, X, y = kind_of("squared_error", early_stopping=True)
+    explainer = RelatIFExplainer.from_fitted(model.fit(X, y), X, y)
+    with pytest.raises(TypeError, match="retrain_without"):
+        explainer.without([3])
+    left = (reduced(model, X, y).trees.weight > 0) & (np.arange(len(y)) != 3)
+    again = clone(model).set_params(early_stopping=False, max_iter=model.n_iter_)
+    expected = again.fit(X[left], y[left]).predict(X)
+    assert_array_equal(explainer.retrain_without([[3]])[0].predict(X), expected)
+
+
+def test_without_held_out_rows_it_can_be_rid_of_rows():
+    model, X, y = kind_of("squared_error")
+    found = RelatIFExplainer.from_fitted(model.fit(X, y), X, y).without([3, 4])
+    left = ~np.isin(np.arange(len(y)), [3, 4])
+    expected = RelatIFExplainer.from_fitted(clone(model).fit(X[left], y[left]), X[left], y[left])
+    influence = [own.pairwise_influence(X[:2], y[:2]) for own in (found, expected)]
+    assert_allclose(*influence, rtol=1e-10)
+
+
 # --- leaves ----------------------------------------------------------------------------------
 
 

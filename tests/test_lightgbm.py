@@ -258,6 +258,18 @@ def test_criteria_are_those_of_the_slow_derivative(objective, params, loss):
         assert_array_equal(found[:, ~is_counted], 0)
 
 
+@pytest.mark.parametrize("from_average", [True, False])
+def test_target_weights_give_predictions(from_average):
+    X, y, X_new, _ = TABLES["regression"]
+    weight = weights(len(y))
+    options = {"reg_lambda": 1.0, "boost_from_average": from_average}
+    model = model_of("regression", **options).fit(X, y, sample_weight=weight)
+    found = RelatIFExplainer.from_fitted(model, X, y, weight).target_weights(X_new)
+    assert_allclose(found @ y, model.predict(X_new), rtol=1e-7)
+    if from_average:
+        assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+
+
 def held_out(model, X, y):
     """Rows to stop early by, as its fit takes them."""
     is_newer = "eval_X" in signature(model.fit).parameters  # from LightGBM 4.7

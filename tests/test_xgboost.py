@@ -490,6 +490,18 @@ def test_a_pipeline():
     assert_allclose(found, expected)
 
 
+@pytest.mark.parametrize("start", [None, 100.0])
+def test_predictions_by_squared_error_are_weighted_sums_of_the_targets(start):
+    X, y = table("number")
+    model = regressor(base_score=start).fit(X[:100], y[:100])
+    found = RelatIFExplainer.from_fitted(model, X[:100], y[:100]).target_weights(X[100:])
+    # What is missing to 1 is the weight of a start that is given.
+    missing = 1 - found.sum(axis=1)
+    expected = model.predict(X[100:])
+    assert_allclose(found @ y[:100] + missing * (start or 0), expected, rtol=1e-6)
+    assert (missing > 0.01).all() if start else np.abs(missing).max() < 1e-12
+
+
 def test_one_class_is_refused():
     X, _ = table("binary")
     with pytest.raises(ValueError, match="rows of one class, and tells nothing apart"):
