@@ -4,6 +4,7 @@ Each has ``fit(kind, X, y)``, ``predictors(model, X)``, (n, n_outputs), and ``le
 """
 
 import numpy as np
+
 from tests.slow_boosting import Boosted, Logistic, Softmax, Squared
 
 N_STAGES, RATE, CATBOOST_L2 = 100, 0.1, 3.0
