@@ -77,20 +77,26 @@ class Logistic:
 
 
 class Softmax:
-    """Log loss of several classes; trees see ``factor`` times the diagonal of its Hessian."""
+    """Log loss of several classes; trees see ``factor`` times the diagonal of its Hessian.
 
-    def __init__(self, n_outputs, factor=1.0):
-        self.n_outputs, self.factor = n_outputs, factor
+    Where it is centred, predictors start from logarithms of shares that have the mean 0.
+    """
+
+    def __init__(self, n_outputs, factor=1.0, is_centred=False):
+        self.n_outputs, self.factor, self.is_centred = n_outputs, factor, is_centred
+
+    def _centred(self, values, axis):
+        return values - values.mean(axis, keepdims=True) if self.is_centred else values
 
     def _is_own(self, y):
         return np.arange(self.n_outputs) == y[:, None]
 
     def start(self, y, w):
-        return np.log(w @ self._is_own(y) / w.sum(-1)[..., None])
+        return self._centred(np.log(w @ self._is_own(y) / w.sum(-1)[..., None]), -1)
 
     def start_slopes(self, y, w):
         share = w @ self._is_own(y) / w.sum()
-        return ((self._is_own(y) - share) / (share * w.sum())).T
+        return self._centred(((self._is_own(y) - share) / (share * w.sum())).T, 0)
 
     def gradient(self, y, eta):
         return softmax(eta, axis=-1) - self._is_own(y)

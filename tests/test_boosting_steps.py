@@ -23,6 +23,7 @@ STEPS = {
 STARTS = {
     "fixed": (trees.FixedStart(np.array([0.3])), NUMBERS),
     "mean": (trees.MeanStart(), NUMBERS),
+    "shifted": (trees.ShiftedStart(trees.MeanStart(), np.array([0.1])), NUMBERS),
     "log of the mean": (trees.MeanStart("log"), NUMBERS),
     "logit of the mean": (trees.MeanStart("logit"), CLASSES % 2),
     "half of that": (trees.MeanStart("half_logit"), CLASSES % 2),
@@ -35,7 +36,7 @@ STARTS = {
     ),
     **{f"Newton, {name}": (trees.NewtonStart(step), y) for name, (step, y) in STEPS.items()},
 }
-LINEAR = ["fixed", "mean", "log of the mean", "Newton, squared"]
+LINEAR = ["fixed", "mean", "shifted", "log of the mean", "Newton, squared"]
 
 
 def differences(function, at, size=1e-6):
@@ -77,3 +78,22 @@ def test_slopes_of_starts(name):
     if name in LINEAR:
         found = differences(lambda t: start.values(t, weight), y)
         assert_allclose(start.target_slopes(y, weight), found, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_in_single_precision(name):
+    step, y = STEPS[name]
+    single = trees.SinglePrecisionStep(step)
+    assert (single.n_outputs, single.is_linear) == (step.n_outputs, step.is_linear)
+    eta = np.random.default_rng(4).normal(size=(step.n_outputs, len(y)))
+    for part in ("gradient", "curvature"):
+        found, exact = getattr(single, part)(y, eta), getattr(step, part)(y, eta)
+        assert found.dtype == np.float64
+        assert_allclose(found, exact, atol=1e-5)
+    assert_allclose(single.slopes(y, eta, 0), step.slopes(y, eta, 0))
+
+
+def test_a_probability_that_single_precision_takes_for_one():
+    step, eta = trees.LogStep(), np.array([[20.0]])
+    assert trees.SinglePrecisionStep(step).gradient(np.array([1]), eta) == 0
+    assert step.gradient(np.array([1]), eta) < 0

@@ -16,6 +16,15 @@ SPEC.loader.exec_module(house)
 
 #: Private attributes of named tuples, and of what scikit-learn asks to be implemented.
 OF_OTHERS = {"_replace", "_asdict", "_fields", "_init_callback_context"}
+#: What has no public form in scikit-learn, and the one module that reads it, which says why.
+OF_SCIKIT_LEARN = {
+    "adapters._hist_leaves": {
+        "_baseline_prediction",
+        "_predictors",
+        "_random_seed",
+        "_staged_raw_predict",
+    }
+}
 #: What is called after our own nouns is ours.
 OWN_NOUNS = re.compile(
     r"(curvature|inverse|solver|norms|rows|queries|gradients|objective|loss|jacobian|kernel|adapter"
@@ -63,8 +72,9 @@ def trees():
 
 
 @pytest.mark.parametrize("code", trees())
-def test_no_private_attribute_of_another_module_is_read(code):
+def test_no_private_attribute_of_another_module_is_read(code, request):
     tree = ast.parse(code)
+    allowed = OF_OTHERS | OF_SCIKIT_LEARN.get(request.node.callspec.id, set())
     imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -84,7 +94,7 @@ def test_no_private_attribute_of_another_module_is_read(code):
         ast.unparse(node)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr)
-        if node.attr not in OF_OTHERS | own
+        if node.attr not in allowed | own
         if not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"} | imported)
     }
     assert not read

@@ -171,8 +171,8 @@ def test_labels_do_not_follow_later_changes():
 
 
 def test_clone_and_parameters():
-    explainer = NearestNeighborsExplainer(metric="manhattan", n_jobs=2)
-    assert clone(explainer).get_params() == {"metric": "manhattan", "n_jobs": 2}
+    parameters = {"metric": "manhattan", "n_jobs": 2, "estimator": None}
+    assert clone(NearestNeighborsExplainer(**parameters)).get_params() == parameters
 
 
 # --- hostile input --------------------------------------------------------------------------

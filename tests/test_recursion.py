@@ -35,7 +35,7 @@ MODELS = {
     "three classes": (
         GradientBoostingClassifier(n_estimators=10, max_depth=2, random_state=0),
         classes("three"),
-        slow.Softmax(3),
+        slow.Softmax(3, is_centred=True),
     ),
     "numbers": (
         GradientBoostingRegressor(n_estimators=19, random_state=0),

@@ -1,13 +1,15 @@
 """Noun 6: the adapter, from a fitted estimator to its objective and back."""
 
 from . import (  # noqa: F401 (they register)
-    _boosting,
     _calibrated,
     _discriminant,
     _ensembles,
+    _forests,
     _gaussian_process,
     _glm,
+    _gradient_boosting,
     _head,
+    _hist_boosting,
     _huber,
     _kernel,
     _kernel_ridge,

@@ -10,6 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from ..trees import Leaves
 from ..utils._validation import check_sample_weight
 from ._targets import ClassTargets, RealTargets, Targets
 from ._wrappers import model_rows
@@ -152,6 +153,22 @@ class Adapter:
             f"{type(model).__name__} has no last layer to be explained by: it is no network. "
             "Explain it as it is."
         )
+
+    def leaves_of(self, model: Any, X: Any) -> Leaves:
+        """The leaves of some rows in all trees of a model.
+
+        Parameters
+        ----------
+        model : fitted estimator
+        X : ndarray or CSR matrix of shape (n_rows, n_features)
+            As the model takes them.
+
+        Raises
+        ------
+        TypeError
+            If it is not made of trees.
+        """
+        raise TypeError(f"{type(model).__name__} has no leaves: it is not made of trees.")
 
     def scores(self, model: Any, X: Any) -> np.ndarray:
         """Scores of rows by a classifier itself, of which the loss makes the predictor."""

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ..trees import Leaves
+from ..utils._blocks import row_blocks, working_memory
+from ..utils._threads import for_each
 from ._base import Adapter
 
 #: A child that no node has: that of a leaf of scikit-learn's trees.
@@ -40,21 +43,36 @@ class TreeAdapter(Adapter):
         return None
 
 
-def numbered_leaves(trees: Sequence[Any], nodes: np.ndarray) -> Leaves:
-    """Leaves of scikit-learn's trees, counted within each tree.
+def numbered_leaves(trees: Sequence[Any], X: Any) -> Leaves:
+    """Leaves of rows in scikit-learn's trees, counted within each tree.
 
     Parameters
     ----------
     trees : sequence of fitted DecisionTreeClassifier or DecisionTreeRegressor
-    nodes : ndarray of int, shape (n_rows, n_trees)
-        As ``apply`` tells them.
+    X : ndarray, StoredRows or CSR matrix of shape (n_rows, n_features)
+        Checked already, so that names of features do not matter any more.
     """
-    positions, sizes = [], []
-    for tree, own in zip(trees, nodes.T, strict=True):
-        leaves = np.flatnonzero(tree.tree_.children_left == NO_CHILD)
-        positions.append(np.searchsorted(leaves, own.astype(np.intp)).astype(np.int32))
-        sizes.append(len(leaves))
-    return Leaves.of(np.stack(positions), sizes)
+    are_leaves = [tree.tree_.children_left == NO_CHILD for tree in trees]
+    numbers = [np.cumsum(are_leaves_of) - 1 for are_leaves_of in are_leaves]
+    sizes = np.array([np.count_nonzero(are_leaves_of) for are_leaves_of in are_leaves])
+    positions = np.empty((len(trees), X.shape[0]), np.min_scalar_type(int(sizes.max()) - 1))
+    for rows in row_blocks(X.shape[0], 4 * X.shape[1], working_memory() / 4):
+        some = _as_trees_take(X[rows])
+
+        def find(tree: int, rows: slice = rows, some: Any = some) -> None:
+            nodes = trees[tree].apply(some, check_input=False)
+            positions[tree, rows] = numbers[tree][nodes]
+
+        for_each(find, range(len(trees)))
+    return Leaves(positions, sizes)
+
+
+def _as_trees_take(X: Any) -> Any:
+    """Rows in the types that trees do not check."""
+    X = X.astype(np.float32)
+    if sparse.issparse(X):
+        X.indices, X.indptr = X.indices.astype(np.intc), X.indptr.astype(np.intc)
+    return X
 
 
 def leaf_values(tree: Any) -> np.ndarray:

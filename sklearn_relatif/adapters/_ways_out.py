@@ -69,11 +69,10 @@ _NO_MODEL = "It predicts nothing; let a model be the last step."
 WAYS_OUT = {
     "sklearn.BaseDecisionTree": _APPLY,
     "sklearn.BaseForest": _APPLY,
-    "sklearn.BaseGradientBoosting": _APPLY,
-    "sklearn.BaseHistGradientBoosting": _BOOSTED,
     "sklearn.BaseWeightBoosting": _BOOSTED,
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,
+    "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
     "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
     "sklearn.NeighborsBase": _NEIGHBORS,

@@ -224,7 +224,7 @@ def innermost_path(estimator) -> tuple[str, object]:
     return innermost_path(getattr(estimator, wrapper.template) or LinearRegression())
 
 
-def model_rows(transformers, model, X):
+def model_rows(transformers, model, X, may_miss=False):
     """Rows as the model at the core of a fitted estimator takes them, checked against its fit.
 
     Parameters
@@ -233,6 +233,8 @@ def model_rows(transformers, model, X):
         The steps in front of the model.
     model : fitted estimator
     X : array-like of shape (n_rows, n_raw_features)
+    may_miss : bool, default=False
+        Whether the model takes rows with missing values.
 
     Returns
     -------
@@ -243,6 +245,8 @@ def model_rows(transformers, model, X):
     """
     check_is_fitted(model)
     options = {"reset": False, "accept_sparse": "csr", "dtype": list(FLOATS)}
+    if may_miss:
+        options["ensure_all_finite"] = "allow-nan"
     if not is_stored(X):
         for transformer in transformers:
             X = transformer.transform(X)

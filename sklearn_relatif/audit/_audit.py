@@ -14,6 +14,7 @@ from ..utils._progress import begin
 from ..utils._validation import refuse_elsewhere, unmasked
 from ._quantities import (
     explain_first_rows,
+    is_judged_out_of_bag,
     mean_influence,
     model_columns,
     sliceable,
@@ -27,7 +28,7 @@ from ._source import DataSource
 from .explained import column_shares, contributions_of_rows, explained_predictions
 from .findings import Evidence, look
 from .suspects import find_suspects
-from .views import CLASSES, NumberView, View
+from .views import LEAVE_ONE_OUT, OUT_OF_BAG, ClassView, NumberView, View
 
 #: Share of the rows that count as suspects in the table of the groups.
 SUSPECT_SHARE = 0.05
@@ -160,7 +161,10 @@ def _view_of(study: Study) -> View:
             f"audit compares predictions with labels or targets, and {type(study.model).__name__} "
             "has none. See self_influence_, explain and removal_effect."
         )
-    return CLASSES if study.targets.has_classes else NumberView(study.targets.n_columns)
+    unseen = OUT_OF_BAG if is_judged_out_of_bag(study.objective) else LEAVE_ONE_OUT
+    if study.targets.has_classes:
+        return ClassView(unseen)
+    return NumberView(study.targets.n_columns, unseen)
 
 
 def _numbers(

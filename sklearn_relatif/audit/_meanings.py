@@ -9,7 +9,8 @@ class Meaning(NamedTuple):
     """A heading, a sentence or two for those who do not know it, and which model it is of.
 
     The basis is "in sample" where the model has seen the row, "leave-one-out" where it has seen
-    all others, and "out of sample" where it has seen none of them; empty where it matters not.
+    all others, "out of bag" where it is those trees of a forest that have not seen the row, and
+    "out of sample" where the model has seen none of the rows; empty where it matters not.
     """
 
     heading: str
@@ -19,6 +20,7 @@ class Meaning(NamedTuple):
 
 #: Which model a number is of; the page says it below headings.
 IN_SAMPLE, LEAVE_ONE_OUT, OUT_OF_SAMPLE = "in sample", "leave-one-out", "out of sample"
+OUT_OF_BAG = "out of bag"
 
 #: One training row.
 ROW = {
@@ -46,6 +48,23 @@ ROW = {
         "what the other rows make of it.",
         LEAVE_ONE_OUT,
     ),
+    "oob_prediction": Meaning(
+        "prediction of the rest",
+        "What the rest of the forest predicts: the trees whose samples did not hold the row.",
+        OUT_OF_BAG,
+    ),
+    "oob_loss": Meaning(
+        "loss by the rest",
+        "How badly the rest of the forest predicts the row: the trees whose samples did not hold "
+        "it.",
+        OUT_OF_BAG,
+    ),
+    "oob_probability": Meaning(
+        "p by the rest",
+        "The probability of the row's label by the rest of the forest: the trees whose samples did "
+        "not hold the row.",
+        OUT_OF_BAG,
+    ),
     "loss": Meaning(
         "loss", "How badly the model fits the row: its training loss, unweighted.", IN_SAMPLE
     ),
@@ -57,12 +76,13 @@ ROW = {
     "self_influence": Meaning(
         "self-influence",
         "How hard the row pulls the model towards itself: the influence of the row on its own "
-        "loss, g' H^-1 g.",
+        "loss, g' H^-1 g; of trees, with their structure held fixed.",
     ),
     "parameter_shift": Meaning(
         "parameter shift",
-        "How hard the row pulls at the coefficients: the norm of H^-1 g. Times the row's share of "
-        "the training weight, it estimates how far they move when the row is removed.",
+        "How hard the row pulls at the coefficients, or at the values of the leaves of trees: the "
+        "norm of H^-1 g. Times the row's share of the training weight, it estimates how far they "
+        "move when the row is removed.",
     ),
     "hub_if": Meaning(
         "first by IF",
@@ -90,6 +110,16 @@ ROW = {
         "1 for the row with the largest loss under the model without it, to compare with.",
         LEAVE_ONE_OUT,
     ),
+}
+
+#: One training row of a forest with rows that its trees have not seen.
+OUT_OF_BAG_ROW = {
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the row whose label is most likely to be wrong: the one that the rest of the forest "
+        "predicts worst. By a forest that has seen it, nearly every row is predicted well.",
+        OUT_OF_BAG,
+    )
 }
 
 #: One test row.
@@ -139,6 +169,12 @@ GROUP = {
         "interval.",
         LEAVE_ONE_OUT,
     ),
+    "oob_accuracy": Meaning(
+        "accuracy",
+        "How often the rest of the forest, the trees whose samples did not hold a row of the "
+        "group, predicts its label, with its 95% interval.",
+        OUT_OF_BAG,
+    ),
     "mean_loss": Meaning("mean loss", "The mean training loss of the group's rows.", IN_SAMPLE),
     "suspects": Meaning("suspects", "Rows of the group among the most suspicious 5% of all rows."),
     "loss_change": Meaning(
@@ -179,6 +215,10 @@ FACTS = {
         "at 0, of softmax regression one set fewer than there are labels, and with more features "
         "than rows the directions in which the rows lie.",
     ),
+    "n_trees": Meaning("trees", "The number of trees."),
+    "n_leaves": Meaning(
+        "leaves", "The number of leaves of all trees, whose values follow from the rows in them."
+    ),
     "effective_parameters": Meaning(
         "effective parameters", "The sum of the leverages: what regularisation leaves free."
     ),
@@ -194,7 +234,9 @@ FACTS = {
         "A network is explained as the model that is linear in the changes of its parameters, at "
         "those where its training stopped, which need be no optimum. Influence then tells what a "
         "row does to a model that is held near these; what training without the row would lead to "
-        "is another question, which only training answers.",
+        "is another question, which only training answers. Trees are explained by the values of "
+        "their leaves: which rows share a leaf is held fixed, and what a removal would do to that "
+        "only growing the trees again tells.",
     ),
     "accuracy": Meaning(
         "training accuracy", "The share of the training rows that the model predicts as labelled."
@@ -203,6 +245,11 @@ FACTS = {
         "leave-one-out accuracy",
         "The share of the training rows that the model trained without each predicts as labelled, "
         "by one Newton step.",
+    ),
+    "oob_accuracy": Meaning(
+        "out-of-bag accuracy",
+        "The share of the training rows that the rest of the forest predicts as labelled: the "
+        "trees whose samples did not hold the row.",
     ),
     "largest_class": Meaning(
         "baseline, training",
@@ -272,6 +319,19 @@ NUMBER_ROW = ROW | {
         "1 for the row whose target the model contradicts most: its loss is largest.",
         IN_SAMPLE,
     ),
+    "oob_residual": Meaning(
+        "residual of the rest",
+        "The target minus what the rest of the forest predicts: the trees whose samples did not "
+        "hold the row.",
+        OUT_OF_BAG,
+    ),
+}
+OUT_OF_BAG_NUMBER = {
+    "suspicion_rank": Meaning(
+        "suspicion",
+        "1 for the row whose target the rest of the forest contradicts most: its loss is largest.",
+        OUT_OF_BAG,
+    )
 }
 NUMBER_PREDICTION = PREDICTION | {
     "target": _TARGET,
@@ -321,91 +381,11 @@ NUMBER_FACTS = FACTS | {
     "loo_error": Meaning(
         "leave-one-out error", "The same by the model trained without each row, by one Newton step."
     ),
+    "oob_error": Meaning(
+        "out-of-bag error",
+        "The same by the rest of the forest: the trees whose samples did not hold the row.",
+    ),
     "spread": Meaning("baseline, training", f"{_MEAN} has this error on them."),
     "test_error": Meaning("test error", f"{_ERROR} of the test rows, in units of the target."),
     "test_spread": Meaning("baseline, test", f"{_MEAN} has this error on the test rows."),
 }
-
-# --- where targets are several numbers ----------------------------------------------------------
-
-SEVERAL_ROW = NUMBER_ROW | {
-    "loss": Meaning(
-        "loss",
-        "How badly the model fits the row: its training loss, unweighted, summed over the targets.",
-        IN_SAMPLE,
-    ),
-    "leverage": Meaning(
-        "leverage",
-        "The share of its own fit that the row alone determines, summed over the targets. Large "
-        "for unusual features. Leverages sum to the effective number of parameters.",
-    ),
-    "hub_if": Meaning(
-        "first by IF",
-        "The number of test rows for which the row moves the sum of the predictions most, by "
-        "influence.",
-    ),
-    "hub_relatif": Meaning(
-        "first by RelatIF",
-        "The number of test rows for which the row moves the sum of the predictions most, by "
-        "relative influence.",
-    ),
-    "suspicion_rank": Meaning(
-        "suspicion",
-        "1 for the row whose targets the model contradicts most: its loss, summed over the "
-        "targets, is largest.",
-        IN_SAMPLE,
-    ),
-}
-SEVERAL_PREDICTION = NUMBER_PREDICTION | {
-    "support": Meaning(
-        "support",
-        "How near the training row that moves the sum of the predictions most comes to the test "
-        "row, as the model sees it: for linear models a cosine, 1 for a row that bears on the "
-        "model just as the test row would, up or down; for kernel machines the score of that row.",
-    ),
-    "best_row": Meaning(
-        "best row",
-        "The training row that moves the sum of the predictions most, by relative influence.",
-    ),
-}
-#: What there is of each target, and how its heading tells which.
-EACH_ROW = {
-    "target": "target {}",
-    "prediction": "prediction {}",
-    "residual": "residual {}",
-    "loo_prediction": "prediction {} without",
-    "loo_residual": "residual {} without",
-}
-EACH_GROUP = {
-    "mean_residual": "mean residual {}",
-    "error": "error {}",
-    "prediction_change": "change {}",
-    "error_change": "error change {}",
-}
-EACH_FACT = {
-    "error": "training error {}",
-    "loo_error": "leave-one-out error {}",
-    "spread": "baseline {}, training",
-    "test_error": "test error {}",
-    "test_spread": "baseline {}, test",
-}
-
-
-def meanings_of_several(n_targets: int) -> tuple[dict[str, Meaning], ...]:
-    """Those of rows, predictions, groups and facts where a row has several targets."""
-    kinds = (
-        (SEVERAL_ROW, EACH_ROW),
-        (SEVERAL_PREDICTION, EACH_ROW),
-        (NUMBER_GROUP, EACH_GROUP),
-        (NUMBER_FACTS, EACH_FACT),
-    )
-    return tuple(meanings | _of_each(meanings, each, n_targets) for meanings, each in kinds)
-
-
-def _of_each(meanings, each, n_targets):
-    return {
-        f"{name}_{k}": meanings[name]._replace(heading=heading.format(k))
-        for name, heading in each.items()
-        if name in meanings
-        for k in range(n_targets)
-    }

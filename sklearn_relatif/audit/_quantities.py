@@ -25,6 +25,15 @@ NOT_LINEAR = (
     "The model is not linear in its parameters, so no step leads to the models without single "
     "rows: leave-one-out numbers are left out. What is told of rows is told by its tangent."
 )
+NO_STRUCTURE = (
+    "Trees are explained with their structure held fixed, by the values of their leaves. What a "
+    "removal would do to the structure is told by growing them again only, as for groups. There is "
+    "no leverage and no distance to an optimum: trees are grown, and minimise nothing together."
+)
+BY_TRAINING_LOSS = (
+    "Rows are ranked by their training loss, and there are no leave-one-out numbers: not every row "
+    "has trees that were grown without it (out of bag)."
+)
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
 )
@@ -56,15 +65,20 @@ def model_columns(study, view):
     objective = study.objective
     columns, notes = view.columns(study)
     predictor = None
-    if has_leave_one_out(objective):
+    if is_judged_out_of_bag(objective):
+        predictor = objective.out_of_bag_predictor
+    elif has_leave_one_out(objective):
         predictor = study.remover.loo_predictor()
+    if predictor is not None:
         columns |= view.without(study, predictor)
-    elif not objective.is_linear:
+    elif not objective.is_linear and not objective.has_leaves:
         notes.append(NOT_LINEAR)
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
-    if objective.leverage_obstacle is not None:
+    if objective.has_leaves:
+        notes += [NO_STRUCTURE, *([BY_TRAINING_LOSS] if predictor is None else [])]
+    elif objective.leverage_obstacle is not None:
         notes.append(NO_CURVATURE if not objective.has_closed_form else NO_LABEL_FITTED)
     elif not study.lacks_factor:
         columns["leverage"] = study.leverage()
@@ -102,6 +116,11 @@ def unseen_columns(study, query):
     columns["loss"] = loss.value(query.y, predictor)
     columns["suspicion_rank"] = ranks(columns["loss"], columns["loss"])
     return columns, Judged(query.y, predictor, query.features)
+
+
+def is_judged_out_of_bag(objective):
+    """Whether every training row has parts of the model that have not seen it."""
+    return objective.has_out_of_bag and not np.isnan(objective.out_of_bag_predictor).any()
 
 
 def has_leave_one_out(objective):
@@ -183,8 +202,11 @@ def suspicion_ranks(columns):
 
     By the training loss: of all rankings, it found planted label errors best or nearly so on every
     data set (``benchmarks/bench_label_errors.py``). The rank by the leave-one-out loss, in which a
-    row cannot vouch for itself, stands beside it where there is one.
+    row cannot vouch for itself, stands beside it where there is one. Rows of a forest are ranked by
+    the trees that have not seen them: those that have fit nearly all labels, right or wrong.
     """
+    if "oob_loss" in columns:
+        return {"suspicion_rank": ranks(columns["oob_loss"], columns["loss"])}
     found = {"suspicion_rank": ranks(columns["loss"], columns["self_influence"])}
     if "loo_loss" in columns:
         found["loo_rank"] = ranks(columns["loo_loss"], columns["loss"])

@@ -45,7 +45,7 @@ class AuditReport:
     model : dict of str to object
         Facts of the model and of its fit.
     curvature : dict of str to object
-        How the curvature was inverted, and how well it can be.
+        How the curvature was inverted, and how well it can be; empty of trees.
     predictions : dict of str to ndarray of shape (n_test,)
         The predictions on the test rows, and how they are supported; empty without test rows.
         ``best_row`` is the name of a training row, masked where none supports the prediction.
@@ -228,7 +228,9 @@ class AuditReport:
             test rows for which the row comes first; ``test_influence``, the change of the mean
             test loss without the row, to first order (positive: helpful); ``suspicion_rank``
             and ``loo_rank``, from 1 for the largest loss of the model and of the model without
-            the row.
+            the row. Of a forest that draws rows, ``oob_prediction`` and so on, by the trees that
+            have not drawn the row, are in the place of ``loo_prediction`` and so on, and
+            ``suspicion_rank`` is from 1 for the largest ``oob_loss``.
 
         Raises
         ------
@@ -360,8 +362,10 @@ class AuditReport:
         -------
         str
         """
-        distance = self.model["distance_to_optimum"]
-        if np.isnan(distance):
+        distance = self.model.get("distance_to_optimum")
+        if distance is None:
+            fit = f"it is explained by {self.model['explained_by']}"
+        elif np.isnan(distance):
             fit = "IT IS NOT KNOWN HOW FAR THE FIT IS FROM ITS OPTIMUM: numbers overflow"
         elif not must_be_optimal(self.model):
             fit = (

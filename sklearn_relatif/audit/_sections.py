@@ -18,6 +18,8 @@ from ..utils._validation import group_labels
 
 #: What stands for a network in all that is told of its rows.
 TANGENT = "its tangent where training stopped"
+#: The same for models of trees.
+LEAF_VALUES = "the values of its leaves, with the structure of its trees held fixed"
 #: Groups that are retrained without, at most: the largest ones.
 MAX_GROUPS = 50
 #: Relative error of the condition number, of which the order of magnitude matters.
@@ -29,15 +31,24 @@ EIGENVALUE_TOLERANCE = 1e-2
 
 def identify_model(study):
     """What a model is called, its settings and the size of what it was trained on."""
-    tangent = {"explained_by": TANGENT} if study.objective.may_stop_early else {}
     return {
         "model": type(study.model).__name__,
         "settings": _settings(study.model),
         "n_rows": study.objective.n_rows,
         "n_features": math.prod(study.training_data.features.shape[1:]),
-        "distance_to_optimum": study.distance_to_optimum,
-        **tangent,
+        **_fit(study),
     }
+
+
+def _fit(study):
+    """How far the fit is from an optimum, if there is one, and what the model is explained by."""
+    objective = study.objective
+    if objective.has_leaves:
+        leaves = objective.training_leaves
+        sizes = {"n_trees": leaves.n_trees, "n_leaves": leaves.n_leaves}
+        return {**sizes, "explained_by": LEAF_VALUES}
+    found = {"distance_to_optimum": study.distance_to_optimum}
+    return found | ({"explained_by": TANGENT} if objective.may_stop_early else {})
 
 
 def describe_model(study, view, columns, X_test, y_test):
@@ -193,7 +204,12 @@ def _changes_without(study, view, removals, X_test, y_test):
 
 
 def describe_curvature(study):
-    """How the curvature was inverted, and how well it can be, as {name: value}."""
+    """How the curvature was inverted, and how well it can be, as {name: value}.
+
+    Nothing of trees: that of a forest counts the rows of each leaf, and boosting has none.
+    """
+    if study.objective.has_leaves:
+        return {}
     facts = {
         "curvature": study.kind,
         "damping": float(study.damping),

@@ -113,9 +113,11 @@ class ForestCurvature(LeafCurvature):
 
     def __init__(self, objective: ForestObjective, damping: float) -> None:
         forest = objective.forest
-        diagonal = forest.weight / objective.total_weight + damping
-        inverse = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
-        self.inverse = np.repeat(inverse, forest.n_outputs)
+        diagonal = np.repeat(forest.weight / objective.total_weight, forest.n_outputs)
+        if objective.bend is not None:
+            diagonal *= objective.bend.ravel()
+        diagonal += damping
+        self.inverse = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
 
     def solve(self, gradients):
         return LeafVectors(_scaled(gradients.matrix, self.inverse))

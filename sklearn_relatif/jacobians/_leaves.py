@@ -230,18 +230,26 @@ class ForestRows(LeafRows):
     ----------
     forest : Forest
     sample_weight : ndarray of shape (n_rows,)
+    bend : ndarray of shape (n_leaves, n_outputs) or None
+        Expected second derivatives of the loss at the values of leaves. None: they are 1.
     """
 
-    def __init__(self, forest: Forest, sample_weight: np.ndarray) -> None:
-        self.forest, self.sample_weight = forest, sample_weight
+    def __init__(
+        self, forest: Forest, sample_weight: np.ndarray, bend: np.ndarray | None = None
+    ) -> None:
+        self.forest, self.sample_weight, self.bend = forest, sample_weight, bend
         self.n_rows = forest.n_rows
-        self.n_values = forest.leaves.n_trees * forest.n_outputs
+        self.n_values = forest.n_trees * forest.n_outputs
 
     def entries(self, rows: Any) -> np.ndarray:
         """Shape (n, n_trees, n_outputs)."""
         weight = self.sample_weight[rows, None]
-        counts = self.forest.weights(rows) / np.where(weight > 0, weight, 1)
-        return self.forest.errors(rows) * counts[:, :, None]
+        counts = self.forest.weights.each(rows) / np.where(weight > 0, weight, 1)
+        entries = self.forest.errors(rows)
+        entries *= counts[:, :, None]
+        if self.bend is not None:
+            entries *= self.bend[self.forest.leaves.numbered(rows)]
+        return entries
 
     def matrix(self, rows):
         return self.forest.leaves.matrix(self.entries(rows), rows)

@@ -55,6 +55,8 @@ class Objective:
         Why there is no optimum to be away from; None if there is.
     has_leaves : bool
         Whether the parameters are values of leaves, which have a curvature of their own.
+    has_out_of_bag : bool
+        Whether there is an ``out_of_bag_predictor``, because parts of the model have drawn rows.
     has_tables : bool
         Whether models without some of the rows are tables of parameters. Otherwise estimators
         without them are fitted again.
@@ -213,6 +215,19 @@ class Objective:
     @cached_property
     def training_predictor(self) -> np.ndarray:
         """Predictor of the training rows, shape (n_rows, n_outputs)."""
+        raise NotImplementedError
+
+    @property
+    def has_out_of_bag(self) -> bool:
+        return False
+
+    @property
+    def out_of_bag_predictor(self) -> np.ndarray:
+        """Predictor of the training rows by those parts of the model that have not drawn them.
+
+        Shape (n_rows, n_outputs). NaN for rows that all have drawn. Only where there is one: see
+        ``has_out_of_bag``.
+        """
         raise NotImplementedError
 
     def query_jacobian(self, X: Any) -> Any:

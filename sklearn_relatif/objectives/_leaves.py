@@ -127,9 +127,12 @@ class ForestObjective(LeafObjective):
     Attributes
     ----------
     forest : Forest
+    bend : ndarray of shape (n_leaves, n_outputs) or None
+        Expected second derivatives of the loss at the values of leaves. None: they are 1.
     """
 
     forest: Forest
+    bend: np.ndarray | None = None
 
     @property
     def training_leaves(self):
@@ -140,7 +143,15 @@ class ForestObjective(LeafObjective):
 
     @cached_property
     def rows(self) -> LeafRows:
-        return ForestRows(self.forest, self.sample_weight)
+        return ForestRows(self.forest, self.sample_weight, self.bend)
 
     def predictor(self, jacobian):
         return self.forest.predictors(jacobian.leaves)
+
+    @property
+    def has_out_of_bag(self):
+        return self.forest.has_draws
+
+    @cached_property
+    def out_of_bag_predictor(self):
+        return self.forest.out_of_bag_predictors()

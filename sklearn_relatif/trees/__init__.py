@@ -1,15 +1,25 @@
 """Trees: the leaves of rows, and how the values of leaves follow from the rows."""
 
-from ._boosted import BoostedTrees, Solved, Stage, check_replay
+from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest
+from ._forest import Forest, TreeWeights, check_forest
 from ._leaves import Leaves
 from ._recursion import DenseRecursion
-from ._starts import FixedStart, MeanStart, NewtonStart, PlainStart, PriorStart, SharesStart, Start
+from ._starts import (
+    FixedStart,
+    MeanStart,
+    NewtonStart,
+    PlainStart,
+    PriorStart,
+    SharesStart,
+    ShiftedStart,
+    Start,
+)
 from ._steps import (
     ExponentialStep,
     LogStep,
     PoissonStep,
+    SinglePrecisionStep,
     SoftmaxStep,
     SquaredStep,
     Step,
@@ -18,6 +28,7 @@ from ._steps import (
 from ._sweep import SweptRecursion
 
 __all__ = [
+    "REPLAY_TOLERANCE",
     "BoostedTrees",
     "DenseRecursion",
     "Estimation",
@@ -33,6 +44,8 @@ __all__ = [
     "PoissonStep",
     "PriorStart",
     "SharesStart",
+    "ShiftedStart",
+    "SinglePrecisionStep",
     "SoftmaxStep",
     "Solved",
     "SquaredStep",
@@ -40,6 +53,9 @@ __all__ = [
     "Start",
     "Step",
     "SweptRecursion",
+    "TreeWeights",
     "TweedieStep",
+    "check_forest",
     "check_replay",
+    "replay_error",
 ]

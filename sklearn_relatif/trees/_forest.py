@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._leaves import Leaves
+
+
+@dataclass(frozen=True)
+class TreeWeights:
+    """What rows weigh in each tree of a forest: how often they were drawn, times what a draw does.
+
+    Attributes
+    ----------
+    of_draw : ndarray of shape (n_rows,)
+        Sample and class weights, as far as they are the same in all trees.
+    draws : ndarray of unsigned int, shape (n_trees, n_rows), or None
+        How often. None: nothing was drawn, and all trees have all rows.
+    of_class : ndarray of shape (n_trees, n_classes) or None
+        What the classes weigh in each tree beside that, where they are balanced in each.
+    classes : ndarray of int, shape (n_rows,), or None
+        Of each row among these.
+    """
+
+    of_draw: np.ndarray
+    draws: np.ndarray | None = None
+    of_class: np.ndarray | None = None
+    classes: np.ndarray | None = None
+
+    def of(self, tree: int, rows: Any = slice(None)) -> np.ndarray:
+        """Of some rows in one tree, shape (n,)."""
+        return self._weighed(tree, rows)
+
+    def each(self, rows: Any = slice(None)) -> np.ndarray:
+        """Of some rows in each tree, shape (n, n_trees), or (n, 1) where they are all alike."""
+        return np.atleast_2d(self._weighed(slice(None), rows)).T
+
+    def _weighed(self, trees: Any, rows: Any) -> np.ndarray:
+        weight = self.of_draw[rows]
+        if self.draws is not None:
+            weight = weight * self.draws[trees, rows]
+        if self.of_class is not None and self.classes is not None:
+            weight = weight * self.of_class[trees][..., self.classes[rows]]
+        return weight
+
+
+class LeafSums(NamedTuple):
+    """What the rows of each leaf come to.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (n_leaves,)
+        Sums of the weights.
+    values : ndarray of shape (n_leaves, n_outputs)
+        Weighted means of the targets.
+    is_pure : ndarray of bool, shape (n_leaves,)
+        Whether all rows that count have one and the same target. It is the value then, to the bit.
+    """
+
+    weight: np.ndarray
+    values: np.ndarray
+    is_pure: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,14 +77,12 @@ class Forest:
         Targets, of a class the indicator of each.
     leaves : Leaves
         Of the training rows.
-    weight_in : callable
-        From the number of a tree to what the rows weigh in it, shape (n_rows,): how often they
-        were drawn, times sample and class weights.
+    weights : TreeWeights
     """
 
     y: np.ndarray
     leaves: Leaves
-    weight_in: Callable[[int], np.ndarray]
+    weights: TreeWeights
 
     @property
     def n_rows(self) -> int:
@@ -39,34 +92,132 @@ class Forest:
     def n_outputs(self) -> int:
         return int(self.y.shape[1])
 
-    @cached_property
-    def weight(self) -> np.ndarray:
-        """Of each leaf, the sum of the weights of its rows, shape (n_leaves,)."""
-        each = [self.leaves.summed(self.weight_in(t), t) for t in range(self.leaves.n_trees)]
-        return np.concatenate(each)
+    @property
+    def n_trees(self) -> int:
+        return self.leaves.n_trees
 
     @cached_property
+    def sums(self) -> LeafSums:
+        """Of all leaves."""
+        n_leaves = self.leaves.n_leaves
+        sums = LeafSums(
+            np.empty(n_leaves), np.empty((n_leaves, self.n_outputs)), np.empty(n_leaves, bool)
+        )
+        for tree in range(self.n_trees):
+            self._sum_up(tree, *(self.leaves.own(of_all, tree) for of_all in sums))
+        return sums
+
+    def _sum_up(
+        self, tree: int, weight: np.ndarray, values: np.ndarray, is_pure: np.ndarray
+    ) -> None:
+        """Write the sums of one tree."""
+        here, of_rows = self.leaves.positions[tree], self.weights.of(tree)
+        weight[:] = self.leaves.summed(of_rows, tree)
+        some = np.zeros(len(weight), np.intp)
+        counted = np.flatnonzero(of_rows)
+        some[here[counted]] = counted
+        is_pure[:] = True
+        for output, target in enumerate(self.y.T):
+            # From the target of one of the rows, so that equal targets give it without rounding.
+            rest = of_rows * (target - target[some][here])
+            step = self.leaves.summed(rest, tree) / np.where(weight > 0, weight, 1)
+            values[:, output] = target[some] + step
+            is_pure &= self.leaves.summed(np.abs(rest), tree) == 0
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Of each leaf, the sum of the weights of its rows, shape (n_leaves,)."""
+        return self.sums.weight
+
+    @property
     def values(self) -> np.ndarray:
         """Of each leaf, the weighted mean of the targets, shape (n_leaves, n_outputs)."""
-        sums = np.empty((self.leaves.n_leaves, self.n_outputs))
-        for tree in range(self.leaves.n_trees):
-            weight, own = self.weight_in(tree), self.leaves.own(sums, tree)
-            for output, target in enumerate(self.y.T):
-                own[:, output] = self.leaves.summed(weight * target, tree)
-        return sums / np.where(self.weight > 0, self.weight, 1)[:, None]
+        return self.sums.values
+
+    def share_in_pure_leaves(self) -> float:
+        """Of the places of rows in trees that they count in, those whose leaf is pure."""
+        n_counted, n_pure = 0, 0
+        for tree in range(self.n_trees):
+            counts = self.weights.of(tree) > 0
+            is_pure = self.leaves.own(self.sums.is_pure, tree)
+            n_counted += int(np.count_nonzero(counts))
+            n_pure += int(np.count_nonzero(is_pure[self.leaves.positions[tree, counts]]))
+        return n_pure / n_counted
 
     def predictors(self, leaves: Leaves) -> np.ndarray:
         """Means over the trees of the values of the leaves of rows, shape (n, n_outputs)."""
         total = np.zeros((leaves.n_rows, self.n_outputs))
-        for tree in range(leaves.n_trees):
+        for tree in range(self.n_trees):
             total += leaves.own(self.values, tree)[leaves.positions[tree]]
-        return total / leaves.n_trees
-
-    def weights(self, rows: Any = slice(None)) -> np.ndarray:
-        """What some rows weigh in each tree, shape (n, n_trees)."""
-        each = [self.weight_in(tree)[rows] for tree in range(self.leaves.n_trees)]
-        return np.stack(each, axis=1)
+        return total / self.n_trees
 
     def errors(self, rows: Any = slice(None)) -> np.ndarray:
         """Values of the leaves of some rows less their targets, (n, n_trees, n_outputs)."""
         return self.values[self.leaves.numbered(rows)] - self.y[rows][:, None]
+
+    # --- out of the bag --------------------------------------------------------------------
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether each tree has drawn its rows, so that there are some that it has not seen."""
+        return self.weights.draws is not None
+
+    def out_of_bag_predictors(self) -> np.ndarray:
+        """Means over the trees that have not drawn a row, of the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+            NaN for rows that all trees have drawn.
+        """
+        total, n_trees = np.zeros((self.n_rows, self.n_outputs)), np.zeros((self.n_rows, 1))
+        for tree in range(self.n_trees):
+            is_out = self.is_out_of_bag(tree)
+            values = self.leaves.own(self.values, tree)
+            total[is_out] += values[self.leaves.positions[tree, is_out]]
+            n_trees[is_out] += 1
+        return np.divide(total, n_trees, out=np.full_like(total, np.nan), where=n_trees > 0)
+
+    def is_out_of_bag(self, trees: Any, rows: Any = slice(None)) -> np.ndarray:
+        """Whether trees have not drawn rows, shape (n,), or (n_trees, n) of several trees."""
+        draws = self.weights.draws
+        if draws is None:
+            return np.zeros(self.leaves.positions[trees, rows].shape, bool)
+        not_drawn: np.ndarray = draws[trees, rows] == 0
+        return not_drawn
+
+
+def check_forest(
+    forest: Forest, values: np.ndarray, name: str, causes: str, tolerance: float = 1e-6
+) -> None:
+    """Refuse a forest whose leaf values do not follow from its rows.
+
+    Parameters
+    ----------
+    forest : Forest
+    values : ndarray of shape (n_leaves, n_outputs)
+        Those that the library has.
+    name : str
+        Of the estimator.
+    causes : str
+        What else may be the cause, and the way out, as sentences.
+    tolerance : float, default=1e-6
+        Largest difference of a leaf value, of the largest of them.
+
+    Raises
+    ------
+    ValueError
+    """
+    off = np.abs(forest.values - values).max() / (np.abs(values).max() or 1.0)
+    is_empty = forest.weight <= 0
+    if is_empty.any() or not off <= tolerance:
+        how = (
+            f"{np.count_nonzero(is_empty)} of them have no rows"
+            if is_empty.any()
+            else f"they differ by {off:.1g} of the largest"
+        )
+        raise ValueError(
+            f"The leaf values of this {name} do not follow from the rows, labels and weights that "
+            f"were given: {how}, so nothing is explained. Give exactly what it was fitted on. "
+            f"{causes}"
+        )

@@ -185,3 +185,26 @@ class PlainStart(Start):
 
     def target_slopes(self, y, weight):
         return self.start.target_slopes(y, weight / self.factor[y])
+
+
+class ShiftedStart(Start):
+    """A start that a library has computed less exactly.
+
+    Parameters
+    ----------
+    start : Start
+    shift : ndarray of shape (n_outputs,)
+        What the library's is above it.
+    """
+
+    def __init__(self, start: Start, shift: np.ndarray) -> None:
+        self.start, self.shift = start, shift
+
+    def values(self, y, weight):
+        return self.start.values(y, weight) + self.shift
+
+    def weight_slopes(self, y, weight):
+        return self.start.weight_slopes(y, weight)
+
+    def target_slopes(self, y, weight):
+        return self.start.target_slopes(y, weight)

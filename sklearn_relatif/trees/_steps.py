@@ -167,3 +167,28 @@ class SoftmaxStep(Step):
         slope = -p[k] * p
         slope[k] += p[k]
         return slope, self.factor * (1 - 2 * p[k]) * slope
+
+
+class SinglePrecisionStep(Step):
+    """A step with gradients and second derivatives as single precision has them.
+
+    Those of probabilities close to 1 have few digits then. How they change with the predictors is
+    told exactly.
+
+    Parameters
+    ----------
+    step : Step
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.n_outputs, self.is_linear = step.n_outputs, step.is_linear
+
+    def gradient(self, y, eta):
+        return self.step.gradient(y, eta.astype(np.float32)).astype(np.float64)
+
+    def curvature(self, y, eta):
+        return self.step.curvature(y, eta.astype(np.float32)).astype(np.float64)
+
+    def slopes(self, y, eta, k):
+        return self.step.slopes(y, eta, k)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import check_is_fitted
@@ -212,6 +213,8 @@ def written_booster(model: Any) -> WrittenBooster:
             f"{name} with the objective {booster.parameters['objective']!r} cannot be explained; "
             f"the objectives are {', '.join(OBJECTIVES)}."
         )
+    if is_classifier(model) and len(model.classes_) == 1:
+        raise ValueError(f"{name} was fitted to rows of one class, and tells nothing apart.")
     for refused in REFUSED:
         if refused.is_met(booster):
             raise ValueError(
@@ -232,6 +235,7 @@ def leaves_of(booster: Any, X: Any, sizes: np.ndarray) -> Leaves:
     """
     shape = len(sizes), X.shape[0]
     positions = np.empty(shape, np.min_scalar_type(int(sizes.max()) - 1))
+    X = sparse.csr_matrix(X) if sparse.issparse(X) else X  # It takes no sparse arrays.
     for rows in row_blocks(shape[1], LOOKED_UP * shape[0], MAX_BLOCK):
         found = booster.predict(_safe_indexing(X, rows), pred_leaf=True)
         positions[:, rows] = np.reshape(found, (-1, shape[0])).T

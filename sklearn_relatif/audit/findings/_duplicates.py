@@ -53,7 +53,8 @@ def _differing(evidence, group):
         lowest, highest = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
         np.minimum.at(lowest, group, columns[f"target{end}"])
         np.maximum.at(highest, group, columns[f"target{end}"])
-        typical = evidence.model.get(f"loo_error{end}", evidence.model[f"error{end}"])
+        error = f"error{end}"
+        typical = evidence.model.get(evidence.view.unseen.named(error), evidence.model[error])
         differs |= highest - lowest > TIMES_TYPICAL * typical
     return differs
 

@@ -35,4 +35,8 @@ def _is_network(evidence: Evidence) -> str | None:
     return None
 
 
-FIT = Check("a fit that is not at its optimum", _find, _is_network)
+def _has_optimum(evidence: Evidence) -> bool:
+    return evidence.study.objective.optimality_obstacle is None
+
+
+FIT = Check("a fit that is not at its optimum", _find, _is_network, _has_optimum)

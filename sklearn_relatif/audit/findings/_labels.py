@@ -42,7 +42,7 @@ def _find_errors(evidence: Evidence) -> list[Finding]:
     has_classes = evidence.study.targets.has_classes
     low, high = errors.interval
     what = evidence.view.target
-    parts = _parts(suspects)
+    parts = _parts(suspects, evidence.view.unseen)
     # The sum of what is told of its parts, which are rounded.
     n_wrong = sum(n_of_part for n_of_part, _, _ in parts)
     method = LABEL_METHOD if has_classes else TARGET_METHOD
@@ -62,10 +62,10 @@ def _find_errors(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def _parts(suspects):
+def _parts(suspects, unseen):
     """About how many errors there are among the rows of each kind, of how many, of what."""
     kinds = (
-        (suspects.training, "training rows, each judged by the model without it (leave-one-out)"),
+        (suspects.training, f"training rows, each {unseen.each}"),
         (suspects.test, "test rows, which the model has not seen (out of sample)"),
     )
     return [(round(float(np.sum(own))), len(own), kind) for own, kind in kinds if len(own)]
@@ -139,9 +139,9 @@ def _find_one_class(evidence: Evidence) -> list[Finding]:
 
 
 def _by_others(evidence):
-    """The prediction for each training row by the model without it, where there is one."""
+    """The prediction for each training row by a model that has not seen it, if there is one."""
     columns = evidence.columns
-    return columns.get("loo_prediction", columns["prediction"])
+    return columns.get(evidence.view.unseen.named("prediction"), columns["prediction"])
 
 
 def _contradicted(evidence):
@@ -155,8 +155,9 @@ def _amount(n_rows, n_suspects):
 
 
 def _whose(evidence):
-    if "loo_prediction" in evidence.columns:
-        return "the model without each row"
+    unseen = evidence.view.unseen
+    if unseen.named("prediction") in evidence.columns:
+        return unseen.without_each
     return "the model, which has seen the rows"
 
 

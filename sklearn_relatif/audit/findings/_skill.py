@@ -212,10 +212,11 @@ def _samples(evidence, end):
             of_second = _of_second(columns, prediction, tested["probability"])
         n_rows = f"{len(prediction):,} test rows"
         samples.append(Sample(n_rows, tested[target], prediction, of_second))
-    if f"loo_prediction{end}" in columns:
-        prediction, of_second = columns[f"loo_prediction{end}"], None
-        if has_two and "loo_probability" in columns:
-            of_second = _of_second(columns, columns["label"], columns["loo_probability"])
+    named = evidence.view.unseen.named
+    if named(f"prediction{end}") in columns:
+        prediction, of_second = columns[named(f"prediction{end}")], None
+        if has_two and named("probability") in columns:
+            of_second = _of_second(columns, columns["label"], columns[named("probability")])
         n_rows = f"{len(prediction):,} training rows, each predicted without it,"
         samples.append(Sample(n_rows, columns[target], prediction, of_second))
     return samples

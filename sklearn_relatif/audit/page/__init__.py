@@ -115,9 +115,10 @@ def _sections(report, cells, test_cells, n_rows, pictures, packed):
         content = predictions_of(report, n_rows)
         sections["predictions"] = Section("Predictions", "Predictions", content)
     sections["model"] = Section("Model", "The model and its fit", model_and_fit(report))
-    sections["curvature"] = Section(
-        "Conditioning", "Conditioning and damping", conditioning(report)
-    )
+    if report.curvature:
+        sections["curvature"] = Section(
+            "Conditioning", "Conditioning and damping", conditioning(report)
+        )
     sections["legend"] = Section("Legend", "What the numbers mean", legend(report))
     return sections
 

@@ -20,7 +20,8 @@ def groups_of(report):
     report : AuditReport
     """
     view, groups = report.view, report.groups
-    left_out = {"accuracy", "mean_loss"} if "loo_accuracy" in groups else set()
+    has_unseen = view.unseen.named("accuracy") in groups
+    left_out = {"accuracy", "mean_loss"} if has_unseen else set()
     names = [name for name in groups if not name.endswith((LOW, HIGH)) and name not in left_out]
     records = [
         [cell(view, name, groups[name][place], _interval(groups, name, place)) for name in names]

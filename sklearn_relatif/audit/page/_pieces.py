@@ -11,13 +11,14 @@ from ...utils._text import clip, short_text, text_of
 from ..views import percent
 
 PERCENT = (
-    "probability", "loo_probability", "label_probability", "accuracy", "loo_accuracy",
+    "probability", "loo_probability", "oob_probability", "label_probability", "accuracy",
+    "loo_accuracy", "oob_accuracy",
     "largest_class", "test_accuracy", "test_largest_class", "predictions_changed",
     "accuracy_change",
 )  # fmt: skip
 SIGNED = (
     "test_influence", "accuracy_change", "loss_change", "loss_change_estimate", "residual",
-    "loo_residual", "mean_residual", "error_change",
+    "loo_residual", "oob_residual", "mean_residual", "error_change",
 )  # fmt: skip
 #: The end of a column's name that tells which of several targets it is of.
 PLACE = re.compile(r"_\d+$")

@@ -46,8 +46,9 @@ def suspects(report, cells, test_cells, n_rows, pictures):
 
 def _training_suspects(report, cells, rows, pictures):
     columns = present(report, report.view.suspect_columns)
-    if "loo_probability" in columns:
-        columns.remove("loo_loss")  # Its logarithm, and the table must fit the page.
+    named = report.view.unseen.named
+    if named("probability") in columns:
+        columns.remove(named("loss"))  # A function of it, and the table must fit the page.
     more = [
         more_below(
             why(report.columns, row, report.n_test),
@@ -93,11 +94,10 @@ def _cells_of(cells, row, contributions):
 
 def _charts(report, rows):
     columns, figures = report.columns, []
-    own = columns.get("loo_probability")
+    unseen = report.view.unseen
+    own = columns.get(unseen.named("probability"))
     if own is not None:
-        chart = _svg.histogram(
-            own, x_label="p of the label, by the model without the row", y_label="rows"
-        )
+        chart = _svg.histogram(own, x_label=f"p of the label, {unseen.by_which}", y_label="rows")
         figures.append(figure(chart, "Rows at the left have a label that the others contradict."))
     marked = [(int(row), "suspect", f"row {text_of(report.index[row])}") for row in rows]
     key = '<span class="key suspect"></span>rows to look at first'

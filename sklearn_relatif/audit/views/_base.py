@@ -11,6 +11,7 @@ import numpy as np
 
 from ...optimality import in_standard_errors, is_at_optimum
 from .._meanings import Meaning
+from ._unseen import Unseen
 
 #: What of a report is words, not numbers.
 NAMES = ("row", "query", "best_row", "group")
@@ -42,6 +43,8 @@ class View:
         Of the tables of rows.
     row, prediction, group, facts : dict of str to Meaning
         What each number is called, and what it means.
+    unseen : Unseen
+        The models that have not seen a training row, by which it is judged where there are any.
     """
 
     target: str
@@ -56,6 +59,7 @@ class View:
     prediction: dict[str, Meaning]
     group: dict[str, Meaning]
     facts: dict[str, Meaning]
+    unseen: Unseen
 
     # --- numbers of rows -----------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class View:
         raise NotImplementedError
 
     def without(self, study: Any, eta: np.ndarray) -> dict[str, np.ndarray]:
-        """What the models without each row make of it, from their predictors."""
+        """What the models that have not seen each row make of it, from their predictors."""
         raise NotImplementedError
 
     def test_targets(self, y_test: Any, study: Any) -> np.ndarray:
@@ -170,11 +174,16 @@ def is_off_optimum(model: dict[str, Any]) -> bool:
     model : dict of str to object
         Facts of it.
     """
+    if "distance_to_optimum" not in model:
+        return False
     distance = model["distance_to_optimum"]
     return bool(np.isnan(distance)) or (must_be_optimal(model) and not is_at_optimum(distance))
 
 
 def _fit(model):
+    if "distance_to_optimum" not in model:
+        note = "what is told of rows is told by the values of the leaves that they share"
+        return KeyFigure("Held fixed", "the structure of the trees", note)
     distance = model["distance_to_optimum"]
     if np.isnan(distance):
         return KeyFigure("Unknown", "convergence", "the numbers overflow", is_bad=True)

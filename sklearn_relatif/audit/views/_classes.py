@@ -7,8 +7,9 @@ from sklearn.utils import column_or_1d
 
 from ...utils._validation import class_positions, label_array, missing_places
 from .._intervals import mean_change, of_share
-from .._meanings import FACTS, GROUP, PREDICTION, ROW
+from .._meanings import FACTS, GROUP, OUT_OF_BAG_ROW, PREDICTION, ROW
 from ._base import NAMES, KeyFigure, View
+from ._unseen import LEAVE_ONE_OUT, OUT_OF_BAG
 from ._words import name_of, ordinal, percent
 
 NO_PROBABILITIES = (
@@ -17,15 +18,16 @@ NO_PROBABILITIES = (
 
 
 class ClassView(View):
-    """Rows have labels."""
+    """Rows have labels.
+
+    Parameters
+    ----------
+    unseen : Unseen, default=LEAVE_ONE_OUT
+    """
 
     target = "label"
     sign = "positive"
-    words = (*NAMES, "label", "prediction", "loo_prediction")
-    suspect_columns = (
-        "label", "prediction", "loo_probability", "loo_loss", "probability", "loss",
-        "self_influence", "suspicion_rank", "loo_rank",
-    )  # fmt: skip
+    words = (*NAMES, "label", "prediction", "loo_prediction", "oob_prediction")
     hub_columns = (
         "label", "prediction", "probability", "hub_if", "hub_relatif", "self_influence",
         "leverage",
@@ -37,7 +39,15 @@ class ClassView(View):
         "label", "prediction", "label_probability", "probability", "loss", "support",
         "suspicion_rank",
     )  # fmt: skip
-    row, prediction, group, facts = ROW, PREDICTION, GROUP, FACTS
+    prediction, group, facts = PREDICTION, GROUP, FACTS
+
+    def __init__(self, unseen=LEAVE_ONE_OUT):
+        self.unseen = unseen
+        self.row = ROW | (OUT_OF_BAG_ROW if unseen is OUT_OF_BAG else {})
+        self.suspect_columns = (
+            "label", "prediction", *map(unseen.named, ("probability", "loss")), "probability",
+            "loss", "self_influence", "suspicion_rank", "loo_rank",
+        )  # fmt: skip
 
     def columns(self, study):
         known = study.training_rows
@@ -50,12 +60,12 @@ class ClassView(View):
         objective, loss = study.objective, study.objective.loss
         targets = study.targets
         columns = {
-            "loo_prediction": targets.shown(targets.predicted(loss, eta), None),
-            "loo_loss": loss.value(objective.y, eta),
+            "prediction": targets.shown(targets.predicted(loss, eta), None),
+            "loss": loss.value(objective.y, eta),
         }
         if loss.has_probabilities:
-            columns["loo_probability"] = of_own_class(loss.probabilities(eta), objective.y)
-        return columns
+            columns["probability"] = of_own_class(loss.probabilities(eta), objective.y)
+        return {self.unseen.named(name): values for name, values in columns.items()}
 
     def test_targets(self, y_test, study):
         # As they were given: among strings, NumPy makes the label "nan" of NaN.
@@ -79,7 +89,8 @@ class ClassView(View):
         return {"classes": study.model.classes_}
 
     def fit(self, columns):
-        names = {"prediction": "accuracy", "loo_prediction": "loo_accuracy"}
+        names = {"prediction": "accuracy"}
+        names[self.unseen.named("prediction")] = self.unseen.named("accuracy")
         return {
             name: float(np.mean(columns[of] == columns["label"]))
             for of, name in names.items()
@@ -98,7 +109,11 @@ class ClassView(View):
 
     def of_groups(self, columns, rows):
         found, sizes = {}, np.array([len(some) for some in rows])
-        for name, of in (("accuracy", "prediction"), ("loo_accuracy", "loo_prediction")):
+        named = self.unseen.named
+        for name, of in (
+            ("accuracy", "prediction"),
+            (named("accuracy"), named("prediction")),
+        ):
             if of in columns:
                 right = columns[of] == columns["label"]
                 found[name] = np.array([right[some].mean() for some in rows])
@@ -141,16 +156,18 @@ class ClassView(View):
                 )
             )
         baseline = f"always the most frequent label: {percent(model['largest_class'])}"
-        if "loo_accuracy" in model:
-            value, name = model["loo_accuracy"], "accuracy, leave-one-out"
+        unseen = self.unseen
+        if unseen.named("accuracy") in model:
+            value, name = model[unseen.named("accuracy")], f"accuracy, {unseen.of_all}"
         else:
             value, name = model["accuracy"], "accuracy on training rows (in sample)"
         return [*figures, KeyFigure(percent(value), name, baseline)]
 
     def quality(self, model):
         parts = [f"{model['accuracy']:.1%} of the training rows"]
-        if "loo_accuracy" in model:
-            parts.append(f"{model['loo_accuracy']:.1%} when each is left out")
+        if self.unseen.named("accuracy") in model:
+            known = model[self.unseen.named("accuracy")]
+            parts.append(f"{known:.1%} when each is {self.unseen.each_is}")
         line = f"The model is right about {', '.join(parts)}"
         if "test_accuracy" in model:
             line += (
@@ -160,17 +177,28 @@ class ClassView(View):
         return line + "."
 
     def heading(self, columns, first):
-        if (columns["label"][first] != columns["prediction"][first]).any():
+        if (columns["label"][first] != self._judged(columns)[first]).any():
             return "Labels to look at first:"
         return "The model contradicts none of the labels that fit it least:"
 
+    def _judged(self, columns):
+        """Predictions by those models whose losses rank the rows."""
+        return columns["oob_prediction" if self.unseen is OUT_OF_BAG else "prediction"]
+
     def introduction(self, columns, first):
-        n_contradicted = np.sum(columns["label"][first] != columns["prediction"][first])
-        told = (
-            "The rows that the model fits worst, by its loss: of the rankings tried, it found "
-            f"planted label errors best on most data. Of these {len(first)}, the model "
-            f"contradicts the labels of {n_contradicted or 'none'}. "
-        )
+        n_contradicted = np.sum(columns["label"][first] != self._judged(columns)[first])
+        if self.unseen is OUT_OF_BAG:
+            told = (
+                "The rows that the rest of the forest predicts worst, by its loss: the trees whose "
+                "samples did not hold the row (out of bag). They contradict the labels of "
+                f"{n_contradicted or 'none'} of these {len(first)}. "
+            )
+        else:
+            told = (
+                "The rows that the model fits worst, by its loss: of the rankings tried, it found "
+                f"planted label errors best on most data. Of these {len(first)}, the model "
+                f"contradicts the labels of {n_contradicted or 'none'}. "
+            )
         if n_contradicted == 0:
             return told + "They are only those that it is least sure of."
         return told + (
@@ -182,20 +210,18 @@ class ClassView(View):
         label, prediction = (name_of(columns[name][row]) for name in ("label", "prediction"))
         is_right = columns["label"][row] == columns["prediction"][row]
         verdict = f"the model predicts {prediction}"
-        if "loo_probability" in columns:
-            alone = percent(columns["loo_probability"][row])
+        unseen = self.unseen
+        if unseen.named("probability") in columns:
+            alone = percent(columns[unseen.named("probability")][row])
             own = percent(columns["probability"][row])
-            if is_right and columns["loo_prediction"][row] != columns["label"][row]:
+            if is_right and columns[unseen.named("prediction")][row] != columns["label"][row]:
                 return (
-                    f"Its label {label} has {own} only because of the row itself: {alone} without "
-                    "it"
+                    f"Its label {label} has {own} only because of the row itself: {alone} "
+                    f"{unseen.by}"
                 )
             if is_right:
-                return (
-                    f"The model agrees with its label {label}, which it gives {alone} without the "
-                    "row"
-                )
-            return f"Its label is {label}, which the model without it gives {alone}; {verdict}"
+                return f"The model agrees with its label {label}, {unseen.gives.format(alone)}"
+            return f"Its label is {label}, which {unseen.model} gives {alone}; {verdict}"
         if "loo_prediction" in columns:
             alone = name_of(columns["loo_prediction"][row])
             return f"Its label is {label}; {verdict}, and {alone} when trained without the row"
@@ -212,9 +238,6 @@ class ClassView(View):
         if predictions["label"][row] == predictions["prediction"][row]:
             return f"Its label is {label}{given}; the model predicts it"
         return f"Its label is {label}{given}; the model predicts {prediction}"
-
-
-CLASSES = ClassView()
 
 
 def of_own_class(probabilities, classes):

@@ -11,10 +11,12 @@ from .._meanings import (
     NUMBER_GROUP,
     NUMBER_PREDICTION,
     NUMBER_ROW,
+    OUT_OF_BAG_NUMBER,
     Meaning,
-    meanings_of_several,
 )
+from .._several_meanings import meanings_of_several
 from ._base import NAMES, KeyFigure, View
+from ._unseen import LEAVE_ONE_OUT, OUT_OF_BAG
 from ._words import amount
 
 #: Targets whose errors a sentence tells, at most.
@@ -28,13 +30,15 @@ class NumberView(View):
     ----------
     n_targets : int, default=1
         Of a row. The columns of several end in their places: ``target_0`` and so on.
+    unseen : Unseen, default=LEAVE_ONE_OUT
     """
 
     target = "target"
     sign = "absolute"
     words = NAMES
 
-    def __init__(self, n_targets=1):
+    def __init__(self, n_targets=1, unseen=LEAVE_ONE_OUT):
+        self.unseen = unseen
         self.endings = ("",) if n_targets == 1 else tuple(f"_{k}" for k in range(n_targets))
         meanings: tuple[dict[str, Meaning], ...] = (
             NUMBER_ROW,
@@ -45,8 +49,10 @@ class NumberView(View):
         if n_targets > 1:
             meanings = meanings_of_several(n_targets)
         self.row, self.prediction, self.group, self.facts = meanings
+        if unseen is OUT_OF_BAG:
+            self.row = self.row | OUT_OF_BAG_NUMBER
         shown: tuple[str, ...] = ("target", "prediction", "residual")
-        alone: tuple[str, ...] = ("loo_prediction", "loo_residual")
+        alone: tuple[str, ...] = (unseen.named("prediction"), unseen.named("residual"))
         if n_targets > 1:
             # The table must fit the page, and the sentences tell the others.
             shown, alone = ("target", "residual"), ()
@@ -58,6 +64,11 @@ class NumberView(View):
         )  # fmt: skip
         self.test_suspect_columns = (*self._names(*shown), "loss", "support", "suspicion_rank")
         self.harm_columns = (*self._names(*shown), "test_influence", "parameter_shift", "loss")
+
+    @property
+    def _judged(self):
+        """Residuals by those models whose losses rank the rows."""
+        return self.unseen.named("residual") if self.unseen is OUT_OF_BAG else "residual"
 
     def _names(self, *names):
         return tuple(name + ending for name in names for ending in self.endings)
@@ -80,8 +91,9 @@ class NumberView(View):
         objective, targets = study.objective, study.targets
         prediction = targets.shown(targets.predicted(objective.loss, eta), None)
         residual = self._targets(study) - prediction
-        columns = self._columns(loo_prediction=prediction, loo_residual=residual)
-        return columns | {"loo_loss": objective.loss.value(objective.y, eta)}
+        columns = self._columns(prediction=prediction, residual=residual)
+        columns["loss"] = objective.loss.value(objective.y, eta)
+        return {self.unseen.named(name): values for name, values in columns.items()}
 
     def test_targets(self, y_test, study):
         labels = study.targets.shaped(label_array(y_test))
@@ -95,7 +107,7 @@ class NumberView(View):
         return columns | self._columns(target=y_test, residual=y_test - shown)
 
     def fit(self, columns):
-        names = {"residual": "error", "loo_residual": "loo_error"}
+        names = {"residual": "error", self.unseen.named("residual"): self.unseen.named("error")}
         return {
             name + ending: root_mean_square(columns[of + ending])
             for of, name in names.items()
@@ -154,7 +166,7 @@ class NumberView(View):
         of = f" of target{end}" if end else ""
         known = {
             f"test_error{end}": ("on test rows", f"test_spread{end}"),
-            f"loo_error{end}": ("leave-one-out", f"spread{end}"),
+            self.unseen.named(f"error{end}"): (self.unseen.of_all, f"spread{end}"),
             f"error{end}": ("on training rows (in sample)", f"spread{end}"),
         }
         figures = [
@@ -171,8 +183,10 @@ class NumberView(View):
     def quality(self, model):
         beginning = "The root mean square error of the model is"
         if len(self.endings) == 1:
-            return f"{beginning} {_errors(model, '')}."
-        told = [f"of target{end} {_errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]]
+            return f"{beginning} {self._errors(model, '')}."
+        told = [
+            f"of target{end} {self._errors(model, end)}" for end in self.endings[:N_TARGETS_TOLD]
+        ]
         n_more = len(self.endings) - len(told)
         if n_more:
             told.append(f"those of {n_more} more targets are among the facts of the model")
@@ -182,7 +196,7 @@ class NumberView(View):
         return "Targets to look at first:"
 
     def introduction(self, columns, first):
-        worst = [columns[f"residual{self._worst(columns, row)}"][row] for row in first]
+        worst = [columns[self._judged + self._worst(columns, row)][row] for row in first]
         n_above = np.sum(np.array(worst) > 0)
         which, more = "a target", ""
         if len(self.endings) > 1:
@@ -191,8 +205,11 @@ class NumberView(View):
                 " The loss is a sum over the targets: those with the larger errors decide most of "
                 "it, so scale the targets if each should count alike."
             )
+        what = "the model"
+        if self.unseen is OUT_OF_BAG:
+            what = "the rest of the forest, the trees whose samples did not hold the row,"
         return (
-            "The rows whose targets the model contradicts most, by its loss. Of these "
+            f"The rows whose targets {what} contradicts most, by its loss. Of these "
             f"{len(first)}, {n_above or 'none'} have {which} above their prediction, a positive "
             f"residual, and {len(first) - n_above or 'none'} have one below. A suspect need not be "
             f"an error: it may be a rare case, or a case that the features do not tell.{more}"
@@ -201,11 +218,11 @@ class NumberView(View):
     def about(self, columns, row):
         end = self._worst(columns, row)
         target, own = columns[f"target{end}"][row], columns[f"prediction{end}"][row]
-        prediction, has_other = _of_others(columns, row, end)
+        prediction, has_other = self._of_others(columns, row, end)
         side = "above" if target >= prediction else "below"
-        whose = "the model without it" if has_other else "the model"
+        whose = self.unseen.model if has_other else "the model"
         with_it = f" ({amount(own)} with it)" if has_other else ""
-        times = _times_typical(columns, row, end)
+        times = self._times_typical(columns, row, end)
         of = f" of target{end}" if end else ""
         compared = f", {times:.1f} times the typical error{of}" if np.isfinite(times) else ""
         return (
@@ -228,33 +245,31 @@ class NumberView(View):
 
     def _worst(self, columns, row):
         """The ending of the target that is furthest off, in typical errors: units differ."""
-        return max(self.endings, key=lambda end: _times_typical(columns, row, end, fitted=0.0))
+        return max(self.endings, key=lambda end: self._times_typical(columns, row, end, fitted=0.0))
 
+    def _errors(self, model, end):
+        """The errors of a target, by the facts of a model."""
+        parts = [f"{amount(model[f'error{end}'])} on the training rows"]
+        if self.unseen.named(f"error{end}") in model:
+            known = amount(model[self.unseen.named(f"error{end}")])
+            parts.append(f"{known} when each is {self.unseen.each_is}")
+        line, spread = ", ".join(parts), f"spread{end}"
+        if f"test_error{end}" in model:
+            line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']:,} test rows"
+            spread = f"test_spread{end}"
+        return f"{line} (always the mean target: {amount(model[spread])})"
 
-def _errors(model, end):
-    """The errors of a target, by the facts of a model."""
-    parts = [f"{amount(model[f'error{end}'])} on the training rows"]
-    if f"loo_error{end}" in model:
-        parts.append(f"{amount(model[f'loo_error{end}'])} when each is left out")
-    line, spread = ", ".join(parts), f"spread{end}"
-    if f"test_error{end}" in model:
-        line += f", and {amount(model[f'test_error{end}'])} on {model['n_test']:,} test rows"
-        spread = f"test_spread{end}"
-    return f"{line} (always the mean target: {amount(model[spread])})"
+    def _of_others(self, columns, row, end):
+        """The prediction of a row by a model that has not seen it, if any, and whether there is."""
+        alone = columns.get(self.unseen.named(f"prediction{end}"))
+        has_other = alone is not None and bool(np.isfinite(alone[row]))
+        return (alone if has_other else columns[f"prediction{end}"])[row], has_other
 
-
-def _of_others(columns, row, end):
-    """The prediction of a row by the model without it where there is one, and whether there is."""
-    alone = columns.get(f"loo_prediction{end}")
-    has_other = alone is not None and bool(np.isfinite(alone[row]))
-    return (alone if has_other else columns[f"prediction{end}"])[row], has_other
-
-
-def _times_typical(columns, row, end, fitted=np.nan):
-    """How often the error of a row has the typical error; a number for a target fitted exactly."""
-    typical = root_mean_square(columns[f"residual{end}"])
-    error = abs(columns[f"target{end}"][row] - _of_others(columns, row, end)[0])
-    return error / typical if typical > 0 else fitted
+    def _times_typical(self, columns, row, end, fitted=np.nan):
+        """How often the error of a row has the typical one; a number for an exact fit."""
+        typical = root_mean_square(columns[self._judged + end])
+        error = abs(columns[f"target{end}"][row] - self._of_others(columns, row, end)[0])
+        return error / typical if typical > 0 else fitted
 
 
 def _times_usual(predictions, row, end):

@@ -1,0 +1,101 @@
+"""scikit-learn's HistGradientBoostingClassifier and HistGradientBoostingRegressor.
+
+They round the gradients of rows to single precision before they sum them, so that leaf values are
+those of the recursion up to some 1e-8 of the largest prediction, and no closer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, compute_sample_weight
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..trees import BoostedTrees, Leaves, NewtonStep
+from ..utils._frames import library_of
+from ._hist_leaves import HistTree, hist_trees, leaf_numbers, seed_of_split, start_of
+from ._registry import register
+from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
+
+
+class HistBoostingAdapter(SklearnBoostingAdapter):
+    """Both of them, with all options that leave the values of leaves to the rows in them."""
+
+    def has_held_out(self, model):
+        """So it did unless it was given other rows to stop by, of which it does not tell."""
+        return bool(model.do_early_stopping_) and model.validation_fraction is not None
+
+    def model_rows(self, transformers, model, X):
+        """Rows as the model takes them, which encodes categories and places missing values."""
+        check_is_fitted(model)
+        for transformer in transformers:
+            X = transformer.transform(X)
+        if library_of(X) is None:  # A frame stays, whose columns the model may know by name.
+            dtype = np.float64 if model.is_categorical_ is None else None
+            X = check_array(X, dtype=dtype, ensure_all_finite=False)
+        validate_data(model, X, reset=False, skip_check_array=True)
+        return X
+
+    def leaves_of(self, model, X):
+        sizes = [len(tree.values) for tree in hist_trees(model)]
+        positions = np.empty((len(sizes), X.shape[0]), np.min_scalar_type(max(sizes) - 1))
+        for own, numbers in zip(positions, leaf_numbers(model, X), strict=True):
+            own[:] = numbers
+        return Leaves.of(positions, sizes)
+
+    def trees(self, model, X, y, sample_weight):
+        descent, trees, leaves = self.descent(model), hist_trees(model), self.leaves_of(model, X)
+        is_fitted = self.rows_of_fit(model, y, leaves, trees[0])
+        # Classes are known to it by their positions, also as keys of class_weight.
+        class_weight = compute_sample_weight(model.get_params().get("class_weight"), y)
+        n_outputs = model.n_trees_per_iteration_
+        # A tree that found no split adds nothing, whatever its rows.
+        rate = np.where(leaves.sizes > 1, model.learning_rate, 0.0)
+        return BoostedTrees(
+            step=descent.step,
+            start=descent.start,
+            estimation=NewtonStep(rate, model.l2_regularization),
+            y=y,
+            weight=np.where(is_fitted, sample_weight * class_weight, 0.0),
+            leaves=leaves,
+            outputs=np.arange(len(trees)) % n_outputs,
+            stages=np.arange(len(trees)) // n_outputs,
+            values=np.concatenate([tree.values for tree in trees]),
+            start_values=start_of(model),
+        )
+
+    def rows_of_fit(self, model: Any, y: np.ndarray, leaves: Leaves, first: HistTree) -> np.ndarray:
+        """Which rows the trees were fitted on, shape (n_rows,).
+
+        The model does not tell, but how many there were in each leaf of its first tree.
+
+        Raises
+        ------
+        ValueError
+            If there are other numbers of rows in these.
+        """
+        guesses = [np.ones(len(y), bool)]
+        if self.has_held_out(model):
+            guesses.insert(0, not_held_out(model, y, seed_of_split(model)))
+        for guess in guesses:
+            counts = np.bincount(leaves.positions[0, guess], minlength=len(first.counts))
+            if np.array_equal(counts, first.counts):
+                return guess
+        raise ValueError(
+            f"{type(model).__name__} was fitted on other rows: the leaves of its first tree had "
+            f"{first.counts.tolist()} rows, and of these they have {counts.tolist()}. Pass exactly "
+            "what it was fitted on."
+        )
+
+    def causes(self, model):
+        if model.monotonic_cst is None:
+            return super().causes(model)
+        return (
+            "Its monotonic_cst holds the values of leaves at those of their neighbours, which is "
+            "not covered: fit it without."
+        )
+
+
+for _name in ("Classifier", "Regressor"):
+    register(f"sklearn.ensemble.HistGradientBoosting{_name}", HistBoostingAdapter())
