@@ -18,7 +18,7 @@ from .trees.models import CatBoost, LightGBM, recursion
 from .trees.protocol import FRACTIONS, Refits, correlations, found, planted, ranks, rises
 from .trees.tables import split, tables
 
-N_ROWS, N_QUERIES, N_SINGLE = 1_500, 15, 100
+N_ROWS, N_QUERIES, N_SINGLE = 800, 10, 60
 #: Held-out rows that judge whose labels are wrong.
 N_JUDGES = 200
 N_ROWS_OF_SETS, N_QUERIES_OF_SETS = 10_000, 2_000
@@ -42,7 +42,10 @@ def ours(model, case):
 
 
 def scores_by_all(library, model, case, python, seed, themselves=False):
-    """{method: Scores} of a model of LightGBM, by the package with what rows do for themselves if asked."""
+    """{method: Scores} of a model of LightGBM.
+
+    Those that ``tree-influence`` gives have what rows do for themselves only if that is asked.
+    """
     boosted, query_leaves = recursion(library, model, case)
     eta_query = library.predictors(model, case.X_query)
     eta = library.predictors(model, case.X)
@@ -68,7 +71,7 @@ def at_random(case, seed):
 
 def rows_of(y):
     """How many training rows are taken of a table."""
-    is_many = not np.issubdtype(y.dtype, np.floating) and len(np.unique(y)) > 5
+    is_many = not np.issubdtype(y.dtype, np.floating) and len(np.unique(y)) >= 5
     return N_ROWS_OF_MANY if is_many else N_ROWS
 
 

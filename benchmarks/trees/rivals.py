@@ -110,8 +110,8 @@ def of_package(python, split, expected, themselves, methods=PACKAGE):
     """
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "given.npz"), Path(folder, "result.npz")
-        arrays = {"X": split.X, "y": split.y, "X_query": split.X_query, "y_query": split.y_query}
-        np.savez(given, kind=split.kind, methods=methods, themselves=themselves, **arrays, **LIGHTGBM)
+        asked = {"methods": methods, "themselves": themselves}
+        np.savez(given, **split._asdict(), **asked, **LIGHTGBM)
         command = [python, "-m", "benchmarks.trees.with_tree_influence", given, result]
         subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
         found = np.load(result)
