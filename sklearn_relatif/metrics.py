@@ -145,7 +145,7 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     """
     rows = explainer.training_rows_
     rankings = {"self_influence": explainer.self_influence_}
-    if study_of(explainer).remover.obstacle("newton") is None:
+    if study_of(explainer).remover.loo_obstacle is None:
         own = np.searchsorted(explainer.classes_, rows.labels)
         rankings["loo_probability"] = 1 - explainer.loo_proba()[np.arange(len(own)), own]
     return {**rankings, "loss": 1 - rows.probabilities}

@@ -27,8 +27,8 @@ def positions(model, y):
 def raw_predictions(model, X):
     """What scikit-learn itself predicts, as the predictors of the trees, shape (n, n_outputs)."""
     if is_classifier(model):
-        return model.decision_function(X).reshape(len(X), -1)
-    predicted = model.predict(X).reshape(len(X), 1)
+        return model.decision_function(X).reshape(X.shape[0], -1)
+    predicted = model.predict(X)[:, None]
     return np.log(predicted) if model.loss in ("poisson", "gamma") else predicted
 
 

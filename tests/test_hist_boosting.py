@@ -14,7 +14,7 @@ from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.adapters._hist_leaves import hist_trees, leaf_numbers
 
-from .boosting_checks import check_influence, check_refits, check_replay, reduced
+from .boosting_checks import check_influence, check_refits, check_replay, predictors, reduced
 
 DIABETES = load_diabetes(return_X_y=True)
 CANCER = load_breast_cancer().data[:, :6], load_breast_cancer().target
@@ -186,6 +186,17 @@ def test_trees_without_a_split_add_nothing():
     check_influence(model, X, y, X[:3], y[:3])
 
 
+def test_gradients_that_almost_cancel_are_rounded_all_the_more():
+    """Labels that no feature tells: leaf values of 0.0001 of gradients of 0.5."""
+    X, y = np.repeat([0.0, 1.0], 1001)[:, None], np.tile([0, 1], 1001)
+    model = HistGradientBoostingClassifier(max_iter=8).fit(X, y)
+    trees = check_replay(model, X, y, closeness=1e-3)
+    off = np.abs(trees.solved.values - trees.values).max() / np.abs(trees.values).max()
+    assert off > 1e-6
+    with pytest.raises(ValueError, match="do not follow from the rows"):
+        reduced(model, X, y, 1 + 1e-3 * (np.arange(len(y)) == 0))
+
+
 # --- refused -------------------------------------------------------------------------------
 
 
@@ -279,6 +290,41 @@ def test_replays_change_as_its_own_refits_do(kind):
     X = np.round(X / X.std(axis=0))  # few thresholds, which do not change with the weights
     model.set_params(max_iter=4, max_leaf_nodes=3, learning_rate=0.3, min_samples_leaf=25)
     assert check_refits(model, X, y, step=0.02, rounding=2.0**-24) > 2
+
+
+# --- without rows ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True, "random_state": 0}], ids=str)
+def test_removal_effects(options):
+    """ "structure" is the replay without the rows, and "retrain" the estimator's own fit."""
+    model, X, y = kind_of("squared_error", **options)
+    model.fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    objective = reduced(model, X, y)
+    trees, queries, labels = objective.trees, X[:3] + 0.01, y[:3]
+    removed = np.arange(len(y)) % 50 == 3
+    groups = np.where(removed, "these", None)
+    before = (model.predict(queries) - labels) ** 2 / 2
+    found = {
+        order: np.asarray(explainer.removal_effect(queries, labels, groups, order=order)).ravel()
+        for order in ("structure", "retrain")
+    }
+    replayed = predictors(trees, trees.weight * ~removed, objective.leaves_of(queries))[:, 0]
+    structure = (replayed - labels) ** 2 / 2 - before
+    assert_allclose(found["structure"], structure, atol=1e-5 * np.abs(structure).max())
+    left = (trees.weight > 0) & ~removed
+    again = clone(model).set_params(early_stopping=False, max_iter=model.n_iter_)
+    refitted = (again.fit(X[left], y[left]).predict(queries) - labels) ** 2 / 2 - before
+    assert_allclose(found["retrain"], refitted, atol=1e-5 * np.abs(refitted).max())
+
+
+def test_refits_that_draw_need_a_seed():
+    model, X, y = kind_of("squared_error", max_features=0.5)
+    explainer = RelatIFExplainer.from_fitted(model.fit(X, y), X, y)
+    groups = np.where(np.arange(len(y)) == 3, "this", None)
+    with pytest.raises(ValueError, match="random_state"):
+        explainer.removal_effect(X[:2], y[:2], groups, order="retrain")
 
 
 # --- leaves ----------------------------------------------------------------------------------

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from ..losses import LogLoss, Loss, MultinomialLogLoss, binary_codebook
 from ..objectives import BoostedObjective
 from ..trees import BoostedTrees, check_replay
+from ._boosting_refits import BoostingRefits
 from ._trees import TreeAdapter
 
 
@@ -51,12 +54,27 @@ class BoostingAdapter(TreeAdapter):
         """What else may be wrong where leaf values do not follow from the rows, and the way out."""
         return "A model that was fitted further with warm_start on other rows is not covered."
 
+    def rounding(self, trees: BoostedTrees) -> float:
+        """By how much leaf values may differ in any case, because gradients were rounded."""
+        return 0.0
+
+    def is_seeded(self, model: Any) -> bool:
+        """Whether fits of the same rows are the same."""
+        return isinstance(model.get_params().get("random_state"), Integral)
+
+    def unfitted(self, model: Any) -> Any:
+        """An estimator to be fitted again, that does not choose anew what the fit has chosen."""
+        return clone(model)
+
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)
-        check_replay(trees, type(model).__name__, self.causes(model), precision=self.precision)
+        name, causes = type(model).__name__, self.causes(model)
+        check_replay(trees, name, causes, self.precision, self.rounding(trees))
         loss, outputs = self.loss(model)
         leaves_of = partial(self.leaves_of, model)
-        return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs)
+        grown_from = np.flatnonzero((trees.weight > 0) | (sample_weight == 0))
+        refits = BoostingRefits(self, model, X, y, sample_weight, grown_from)
+        return BoostedObjective(loss, y, trees.weight, leaves_of, trees, outputs, refits=refits)
 
 
 def softmax_loss(n_classes: int) -> tuple[Loss, np.ndarray]:

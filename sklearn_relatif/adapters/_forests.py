@@ -8,6 +8,7 @@ classes: half the Brier score), and a Poisson deviance too, whatever the tree wa
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -29,15 +30,18 @@ from ..losses import (
 from ..objectives import ForestObjective
 from ..trees import Forest, Leaves, TreeWeights, check_forest
 from ._class_weight import class_weight_of_rows
+from ._forest_refits import ForestRefits
 from ._registry import register
 from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets
-from ._trees import NO_CHILD, TreeAdapter, numbered_leaves
+from ._trees import NO_CHILD, TreeAdapter, hierarchy, numbered_leaves
 from ._wrappers import model_rows
 
 #: Since this release, the weights of rows are how probably trees draw them, and nothing else.
 DRAWS_BY_WEIGHT = parse_version(sklearn.__version__) >= parse_version("1.9.dev0")
 #: Criteria whose leaves have weighted means.
 MEANS = ("gini", "entropy", "log_loss", "squared_error", "friedman_mse", "poisson")
+#: What a fit tells of the rows that trees have not drawn, which those grown again do not.
+OF_OTHERS = ("oob_score_", "oob_prediction_", "oob_decision_function_")
 #: Share of the rows in pure leaves from which a forest has little to explain by its values.
 MOSTLY_PURE = 0.9
 
@@ -69,17 +73,41 @@ class SingleTreeAdapter(TreeAdapter):
                 f"rows smoothly. Criteria that are covered: {', '.join(MEANS)}."
             )
         weight = sample_weight * self.class_weight(model, y, sample_weight)
-        leaves = self.leaves_of(model, X)
-        weights = self.weights(model, y, weight)
-        forest = Forest(self.indicators(model, y), leaves, weights)
+        objective = self.objective(model, X, y, weight, self.weights(model, y, weight))
         values = np.concatenate([self.values(model, tree) for tree in self.each(model)])
-        check_forest(forest, values, name, self.causes(model))
-        warn_if_pure(forest, name)
+        check_forest(objective.forest, values, name, self.causes(model))
+        warn_if_pure(objective.forest, name)
+        return objective
+
+    def objective(
+        self,
+        model: Any,
+        X: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray,
+        weights: TreeWeights,
+    ) -> ForestObjective:
+        """What a fitted model minimises, by what rows weigh in its trees.
+
+        Parameters
+        ----------
+        model, X, y
+            As of :meth:`reduce`.
+        sample_weight : ndarray of shape (n_rows,)
+            With class weights.
+        weights : TreeWeights
+        """
+        trees_above = partial(hierarchy, self.each(model))
+        forest = Forest(self.indicators(model, y), self.leaves_of(model, X), weights, trees_above)
         bend = None
         if model.criterion == "poisson":
+            values = forest.values
             bend = np.divide(1, values, out=np.zeros_like(values), where=values > 0)
         leaves_of = partial(self.leaves_of, model)
-        return ForestObjective(self.loss(model), y, weight, leaves_of, forest, bend)
+        refits = ForestRefits(self, model, X, y, sample_weight, weights)
+        return ForestObjective(
+            self.loss(model), y, sample_weight, leaves_of, forest, bend, refits=refits
+        )
 
     def causes(self, model: Any) -> str:
         """What may be wrong where leaf values do not follow from the rows, by the options set."""
@@ -90,6 +118,21 @@ class SingleTreeAdapter(TreeAdapter):
                 "fit without it."
             )
         return " ".join(causes)
+
+    # --- without some rows -----------------------------------------------------------------
+
+    def tree_labels(self, model: Any, y: np.ndarray) -> np.ndarray:
+        """Targets as each tree takes them."""
+        return self.targets(model).shown(y, None)
+
+    def with_trees(self, model: Any, trees: list[Any]) -> Any:
+        """A fitted model of other trees."""
+        (tree,) = trees
+        class_weight = model.get_params().get("class_weight")
+        # The rows that are left would balance classes otherwise.
+        if class_weight not in (None, "balanced"):
+            tree.set_params(class_weight=class_weight)
+        return tree
 
     # --- targets ---------------------------------------------------------------------------
 
@@ -182,6 +225,16 @@ class ForestAdapter(SingleTreeAdapter):
                 "covered: grow all of them at once."
             )
         return causes.strip()
+
+    def tree_labels(self, model, y):
+        return y.astype(np.float64)
+
+    def with_trees(self, model, trees):
+        other = copy(model)
+        for name in OF_OTHERS:
+            vars(other).pop(name, None)
+        other.estimators_ = trees
+        return other
 
     def draws_rows(self, model):
         return bool(model.bootstrap)

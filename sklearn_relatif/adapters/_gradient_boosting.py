@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 
 from ..trees import BoostedTrees, FixedStart, NewtonStep
 from ._registry import register
@@ -19,6 +19,10 @@ class GradientBoostingAdapter(SklearnBoostingAdapter):
 
     def has_held_out(self, model):
         return model.n_iter_no_change is not None
+
+    def unfitted(self, model):
+        held = {"n_iter_no_change": None, "n_estimators": model.n_estimators_}
+        return clone(model).set_params(**held)
 
     def leaves_of(self, model, X):
         return numbered_leaves(_trees(model), X)

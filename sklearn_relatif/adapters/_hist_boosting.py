@@ -1,7 +1,7 @@
 """scikit-learn's HistGradientBoostingClassifier and HistGradientBoostingRegressor.
 
 They round the gradients of rows to single precision before they sum them, so that leaf values are
-those of the recursion up to some 1e-8 of the largest prediction, and no closer.
+those of the recursion up to some 1e-8 of what they were if gradients of both signs did not cancel.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_array, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,6 +19,11 @@ from ._hist_leaves import HistTree, hist_trees, leaf_numbers, seed_of_split, sta
 from ._registry import register
 from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
 
+#: Rows by which it chooses thresholds, which it draws where there are more.
+BINNED_ROWS = 200_000
+#: The relative error of a gradient in single precision, and of those that follow from it.
+ROUNDING = 4 * 2.0**-24
+
 
 class HistBoostingAdapter(SklearnBoostingAdapter):
     """Both of them, with all options that leave the values of leaves to the rows in them."""
@@ -25,6 +31,15 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
     def has_held_out(self, model):
         """So it did unless it was given other rows to stop by, of which it does not tell."""
         return bool(model.do_early_stopping_) and model.validation_fraction is not None
+
+    def is_seeded(self, model):
+        """So they are without a seed as well, unless something is drawn."""
+        n_rows = hist_trees(model)[0].counts.sum()
+        draws = model.max_features < 1 or n_rows > BINNED_ROWS
+        return super().is_seeded(model) or not draws
+
+    def unfitted(self, model):
+        return clone(model).set_params(early_stopping=False, max_iter=model.n_iter_)
 
     def model_rows(self, transformers, model, X):
         """Rows as the model takes them, which encodes categories and places missing values."""
@@ -87,6 +102,22 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
             f"{first.counts.tolist()} rows, and of these they have {counts.tolist()}. Pass exactly "
             "what it was fitted on."
         )
+
+    def rounding(self, trees):
+        """As much as it may be in the first stage: later ones have smaller gradients.
+
+        Where they cancel almost, as of labels that no feature tells, it is more than the tolerance.
+        """
+        stage, eta = next(trees.stages_of(trees.solved))
+        gradient = np.abs(trees.step.gradient(trees.y, eta)) * trees.weight
+        curvature = trees.step.curvature(trees.y, eta) * trees.weight
+        largest = 0.0
+        for tree in stage:
+            output, estimation = trees.outputs[tree], trees.estimation
+            sums = trees.leaves.summed(gradient[output], tree)
+            bends = trees.leaves.summed(curvature[output], tree) + estimation.l2
+            largest = max(largest, float((estimation.rate[tree] * sums / bends).max()))
+        return ROUNDING * largest
 
     def causes(self, model):
         if model.monotonic_cst is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..trees import Leaves
+from ..trees import Hierarchy, Leaves
 from ..utils._blocks import row_blocks, working_memory
 from ..utils._threads import for_each
 from ._base import Adapter
@@ -41,6 +41,9 @@ class TreeAdapter(Adapter):
 
     def stopping_cause(self, model):
         return None
+
+    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
+        return objective.refits.models(removals, n_jobs)
 
 
 def numbered_leaves(trees: Sequence[Any], X: Any) -> Leaves:
@@ -84,3 +87,13 @@ def leaf_values(tree: Any) -> np.ndarray:
     values = own.value[own.children_left == NO_CHILD]
     found: np.ndarray = values.reshape(len(values), -1)
     return found
+
+
+def hierarchy(trees: Sequence[Any], number: int) -> Hierarchy:
+    """Which nodes of one of scikit-learn's trees are above which."""
+    own = trees[number].tree_
+    is_split = own.children_left != NO_CHILD
+    above = np.full(own.node_count, NO_CHILD)
+    for children in (own.children_left, own.children_right):
+        above[children[is_split]] = np.flatnonzero(is_split)
+    return Hierarchy(above, np.flatnonzero(~is_split))

@@ -221,7 +221,9 @@ def innermost_path(estimator) -> tuple[str, object]:
     if wrapper is None:
         return "", estimator
     # A regressor of a transformed target may be left to the default.
-    return innermost_path(getattr(estimator, wrapper.template) or LinearRegression())
+    template = getattr(estimator, wrapper.template)
+    # Not its truth: an ensemble that is not fitted has no length.
+    return innermost_path(LinearRegression() if template is None else template)
 
 
 def model_rows(transformers, model, X, may_miss=False):

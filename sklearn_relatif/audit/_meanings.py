@@ -134,7 +134,7 @@ PREDICTION = {
         "support",
         "How near the best explaining training row comes to the test row, as the model sees it: "
         "for linear models a cosine, 1 for a row that bears on the model just as the test row "
-        "would; for kernel machines the score of that row.",
+        "would; for kernel machines and trees the score of that row.",
     ),
     "best_row": Meaning(
         "best row", "The training row that comes first in the explanation by relative influence."
@@ -219,6 +219,11 @@ FACTS = {
     "n_leaves": Meaning(
         "leaves", "The number of leaves of all trees, whose values follow from the rows in them."
     ),
+    "structure": Meaning(
+        "structure",
+        "Which rows share which leaves. Rows are explained by what they do to the values of these "
+        "leaves. What a removal would do to the structure only growing the trees again tells.",
+    ),
     "effective_parameters": Meaning(
         "effective parameters", "The sum of the leverages: what regularisation leaves free."
     ),
@@ -234,9 +239,7 @@ FACTS = {
         "A network is explained as the model that is linear in the changes of its parameters, at "
         "those where its training stopped, which need be no optimum. Influence then tells what a "
         "row does to a model that is held near these; what training without the row would lead to "
-        "is another question, which only training answers. Trees are explained by the values of "
-        "their leaves: which rows share a leaf is held fixed, and what a removal would do to that "
-        "only growing the trees again tells.",
+        "is another question, which only training answers.",
     ),
     "accuracy": Meaning(
         "training accuracy", "The share of the training rows that the model predicts as labelled."
@@ -340,7 +343,7 @@ NUMBER_PREDICTION = PREDICTION | {
         "support",
         "How near the training row that moves the prediction most comes to the test row, as the "
         "model sees it: for linear models a cosine, 1 for a row that bears on the model just as "
-        "the test row would, up or down; for kernel machines the score of that row.",
+        "the test row would, up or down; for kernel machines and trees the score of that row.",
     ),
     "best_row": Meaning(
         "best row", "The training row that moves the prediction most, by relative influence."

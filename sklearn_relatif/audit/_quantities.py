@@ -30,9 +30,11 @@ NO_STRUCTURE = (
     "removal would do to the structure is told by growing them again only, as for groups. There is "
     "no leverage and no distance to an optimum: trees are grown, and minimise nothing together."
 )
+DAMPED = "The curvature of the leaves is damped by {:g}."
 BY_TRAINING_LOSS = (
-    "Rows are ranked by their training loss, and there are no leave-one-out numbers: not every row "
-    "has trees that were grown without it (out of bag)."
+    "Rows are ranked by their training loss: not every row has trees that were grown without it "
+    "(out of bag), and trees whose leaves are filled again without a row have still seen it in "
+    "their structure. So there are no leave-one-out numbers."
 )
 NO_LEVERAGE = (
     "The exact curvature is too large to factor: leave-one-out numbers and leverage are left out."
@@ -71,13 +73,15 @@ def model_columns(study, view):
         predictor = study.remover.loo_predictor()
     if predictor is not None:
         columns |= view.without(study, predictor)
-    elif not objective.is_linear and not objective.has_leaves:
+    elif objective.has_leaves:
+        notes.append(BY_TRAINING_LOSS)
+    elif not objective.is_linear:
         notes.append(NOT_LINEAR)
     elif objective.loss.has_curvature:
         notes.append(NO_LEVERAGE if study.lacks_factor else NO_FACTOR)
     columns["loss"] = losses(objective)
     if objective.has_leaves:
-        notes += [NO_STRUCTURE, *([BY_TRAINING_LOSS] if predictor is None else [])]
+        notes += [NO_STRUCTURE, *([DAMPED.format(study.damping)] if study.damping else [])]
     elif objective.leverage_obstacle is not None:
         notes.append(NO_CURVATURE if not objective.has_closed_form else NO_LABEL_FITTED)
     elif not study.lacks_factor:

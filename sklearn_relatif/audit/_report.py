@@ -364,7 +364,10 @@ class AuditReport:
         """
         distance = self.model.get("distance_to_optimum")
         if distance is None:
-            fit = f"it is explained by {self.model['explained_by']}"
+            fit = (
+                "rows are explained by the values of its leaves, and the structure of its trees is "
+                f"{self.model['structure']}"
+            )
         elif np.isnan(distance):
             fit = "IT IS NOT KNOWN HOW FAR THE FIT IS FROM ITS OPTIMUM: numbers overflow"
         elif not must_be_optimal(self.model):

@@ -18,8 +18,8 @@ from ..utils._validation import group_labels
 
 #: What stands for a network in all that is told of its rows.
 TANGENT = "its tangent where training stopped"
-#: The same for models of trees.
-LEAF_VALUES = "the values of its leaves, with the structure of its trees held fixed"
+#: What an audit of trees leaves as it is.
+HELD = "held as it was grown"
 #: Groups that are retrained without, at most: the largest ones.
 MAX_GROUPS = 50
 #: Relative error of the condition number, of which the order of magnitude matters.
@@ -45,8 +45,7 @@ def _fit(study):
     objective = study.objective
     if objective.has_leaves:
         leaves = objective.training_leaves
-        sizes = {"n_trees": leaves.n_trees, "n_leaves": leaves.n_leaves}
-        return {**sizes, "explained_by": LEAF_VALUES}
+        return {"n_trees": leaves.n_trees, "n_leaves": leaves.n_leaves, "structure": HELD}
     found = {"distance_to_optimum": study.distance_to_optimum}
     return found | ({"explained_by": TANGENT} if objective.may_stop_early else {})
 

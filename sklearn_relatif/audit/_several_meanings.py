@@ -44,7 +44,8 @@ SEVERAL_PREDICTION = NUMBER_PREDICTION | {
         "support",
         "How near the training row that moves the sum of the predictions most comes to the test "
         "row, as the model sees it: for linear models a cosine, 1 for a row that bears on the "
-        "model just as the test row would, up or down; for kernel machines the score of that row.",
+        "model just as the test row would, up or down; for kernel machines and trees the score of "
+        "that row.",
     ),
     "best_row": Meaning(
         "best row",

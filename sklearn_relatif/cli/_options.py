@@ -40,7 +40,8 @@ def add_table_options(parser):
     parser.add_argument(
         "--model",
         choices=list(MODELS),
-        help="(default: logistic for labels, ridge for a target of many different numbers)",
+        help="(default: logistic for labels, ridge for a target of many different numbers; forest "
+        "and boosting predict either)",
     )
     parser.add_argument(
         "--damping",
@@ -58,6 +59,8 @@ def check(options):
     options : argparse.Namespace
     """
     parser = options.parser
+    if options.damping != "auto" and options.model and not MODELS[options.model].has_curvature:
+        parser.error(f"--model {options.model} has no curvature to damp: leave --damping out")
     if options.data is None and options.test is not None:
         parser.error("--test needs a file to train on")
     if options.data is not None and options.target is None:

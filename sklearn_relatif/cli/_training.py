@@ -7,6 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
@@ -39,27 +45,60 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    predicts : {"classes", "numbers"}
-    build : callable
-        Takes the number of training rows.
+    of_classes, of_numbers : callable or None
+        Each takes the number of training rows, and makes the model of such targets, if it has any.
+    has_curvature : bool, default=True
+        Whether there is a curvature to damp.
+    takes_sparse : bool, default=True
+        Whether features may be a sparse matrix.
     """
 
-    predicts: str
-    build: Callable[[int], Any]
+    of_classes: Callable[[int], Any] | None = None
+    of_numbers: Callable[[int], Any] | None = None
+    has_curvature: bool = True
+    takes_sparse: bool = True
+
+    @property
+    def predicts(self) -> str | None:
+        """ "classes" or "numbers"; None for what the table has."""
+        if self.of_classes is not None and self.of_numbers is not None:
+            return None
+        return "numbers" if self.of_classes is None else "classes"
+
+    def build(self, n_rows: int, has_classes: bool) -> Any:
+        """The model, to be trained."""
+        make = self.of_classes if has_classes else self.of_numbers
+        assert make is not None  # The table was read for what it predicts.
+        return make(n_rows)
 
 
 #: Of mean losses: as much as a penalty of 1 is to their sum, as of the others.
 ONE_OF_ALL = {"solver": "newton-cholesky", "tol": 1e-8, "max_iter": 1000}
+#: Of forests: rows in a leaf, so that not all leaves are pure, and so many trees that each row has
+#: some that have not seen it.
+FOREST = {"n_estimators": 200, "min_samples_leaf": 5, "random_state": 0}
+#: Of boosting: from all rows, none of which it puts aside to stop by.
+BOOSTING = {"early_stopping": False, "random_state": 0}
 MODELS = {
-    "logistic": Model("classes", lambda n_rows: LogisticRegression(max_iter=10_000, tol=1e-6)),
-    "linear_svm": Model("classes", lambda n_rows: LinearSVC(max_iter=100_000, tol=1e-6)),
-    "svm": Model("classes", lambda n_rows: SVC(tol=1e-6)),
-    "ridge": Model("numbers", lambda n_rows: Ridge(tol=1e-10)),
-    "linear": Model("numbers", lambda n_rows: LinearRegression()),
-    "lasso": Model("numbers", lambda n_rows: LassoCV(max_iter=100_000, tol=1e-8)),
-    "huber": Model("numbers", lambda n_rows: HuberRegressor(max_iter=10_000)),
-    "poisson": Model("numbers", lambda n_rows: PoissonRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
-    "gamma": Model("numbers", lambda n_rows: GammaRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+    "logistic": Model(lambda n_rows: LogisticRegression(max_iter=10_000, tol=1e-6)),
+    "linear_svm": Model(lambda n_rows: LinearSVC(max_iter=100_000, tol=1e-6)),
+    "svm": Model(lambda n_rows: SVC(tol=1e-6)),
+    "ridge": Model(None, lambda n_rows: Ridge(tol=1e-10)),
+    "linear": Model(None, lambda n_rows: LinearRegression()),
+    "lasso": Model(None, lambda n_rows: LassoCV(max_iter=100_000, tol=1e-8)),
+    "huber": Model(None, lambda n_rows: HuberRegressor(max_iter=10_000)),
+    "poisson": Model(None, lambda n_rows: PoissonRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+    "gamma": Model(None, lambda n_rows: GammaRegressor(alpha=1 / n_rows, **ONE_OF_ALL)),
+    "forest": Model(
+        lambda n_rows: RandomForestClassifier(**FOREST),
+        lambda n_rows: RandomForestRegressor(**FOREST),
+    ),
+    "boosting": Model(
+        lambda n_rows: HistGradientBoostingClassifier(**BOOSTING),
+        lambda n_rows: HistGradientBoostingRegressor(**BOOSTING),
+        has_curvature=False,
+        takes_sparse=False,
+    ),
 }
 #: By whether the target has classes.
 DEFAULT_MODELS = {True: "logistic", False: "ridge"}
@@ -114,6 +153,8 @@ def _choose_model(table, options):
     if options.model is None:
         options.model = DEFAULT_MODELS[table.has_classes]
         table.notes += _said_of_target(table, options.target)
+    elif MODELS[options.model].predicts is None:
+        table.notes.append(_taken_for(table, options.target))
     is_refused, which = REFUSED.get(options.model, (None, ""))
     n_refused = int(is_refused(table.y).sum()) if is_refused else 0
     if n_refused:
@@ -127,7 +168,7 @@ def _said_of_target(table, target):
     """What is assumed of a target of numbers, of which others could be right."""
     n_different = len(np.unique(table.y))
     if not table.has_classes:
-        others = [name for name, model in MODELS.items() if model.predicts == "numbers"][1:]
+        others = [name for name, model in MODELS.items() if model.predicts != "classes"][1:]
         yield (
             f"{target!r} has {n_different} different numbers, and is predicted as a number, by "
             f"ridge regression (--model {', '.join(others)} for another model)."
@@ -137,6 +178,12 @@ def _said_of_target(table, target):
             f"The {n_different} different numbers of {target!r} were taken as classes (--model "
             "ridge predicts them as numbers)."
         )
+
+
+def _taken_for(table, target):
+    """What a model of either kind takes the target for."""
+    what = "classes" if table.has_classes else "numbers"
+    return f"The {len(np.unique(table.y)):,} different values of {target!r} were taken as {what}."
 
 
 def show_assumptions(table):
@@ -183,9 +230,12 @@ def train(table, rows, options) -> RelatIFExplainer:
     """
     say(f"training on {len(rows):,} rows")
     X, y = table.X.iloc[rows], table.y[rows]
-    model = make_pipeline(features_of(table), MODELS[options.model].build(len(rows)))
-    model.fit(X, y)
+    chosen = MODELS[options.model]
+    features = features_of(table, is_dense=not chosen.takes_sparse)
+    model = make_pipeline(features, chosen.build(len(rows), table.has_classes)).fit(X, y)
     begin("measuring how each row bears on the model")
+    if not chosen.has_curvature:
+        return RelatIFExplainer.from_fitted(model, X, y)
     if options.damping != "auto":
         return RelatIFExplainer.from_fitted(model, X, y, damping=options.damping)
     try:

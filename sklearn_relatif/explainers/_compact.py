@@ -311,6 +311,11 @@ def compacted(study: Study) -> Attribution:
             f"compact() is for one model, and {type(study.model).__name__} is made of several. "
             "Save the explainer as it is, or an ExplanationIndex of it."
         )
+    if objective.has_leaves:
+        raise ValueError(
+            f"compact() is for linear models, and {type(study.model).__name__} is of trees: what "
+            "explains it is which leaves the training rows are in. Save the explainer as it is."
+        )
     if not objective.rows.are_vectors or objective.jacobian.needs_rows:
         raise ValueError(
             "compact() is for linear models: kernel machines, Gaussian processes and "

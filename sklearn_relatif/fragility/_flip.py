@@ -47,6 +47,12 @@ def find_flip_set(study, X, max_size: int) -> FlipSet:
             "groups=..., order='retrain') of the rows that explain ranks first, or flip_set of "
             "the last layer, by sklearn_relatif.networks.LastLayer or parameters='last_layer'."
         )
+    if study.objective.has_leaves:
+        raise TypeError(
+            f"{type(study.model).__name__} has no flip sets: to look for one takes the models "
+            "without many sets of rows, for each of which trees would be grown again. Ask "
+            "removal_effect(X, groups=..., order='retrain') of the rows that explain ranks first."
+        )
     search = _FlipSearch(study, X)
     rows, _ = search.smallest(max_size)
     return search.result(rows, max_size)

@@ -38,8 +38,8 @@ def find_relabel_set(study: Any, X: Any, max_size: int) -> FlipSet:
         raise TypeError(
             f"{name} has no flip sets of other labels: they are looked for along the Hessians of "
             "models with a smooth loss, and it is a machine with a hinge loss, a closed form, a "
-            "network, or made of several models. edit='remove' looks for rows to be removed; or "
-            "take a logistic regression, or the squared hinge."
+            "network, of trees, or made of several models. edit='remove' looks for rows to be "
+            "removed; or take a logistic regression, or the squared hinge."
         )
     check_positive_int("max_size", max_size)
     search = _RelabelSearch(study, X)

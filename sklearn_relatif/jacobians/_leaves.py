@@ -30,6 +30,10 @@ class LeafVectors:
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
 
+    def astype(self, dtype: Any) -> LeafVectors:
+        """The same in another precision."""
+        return LeafVectors(self.matrix.astype(dtype))
+
     def products(self, rows: Any) -> np.ndarray:
         """Inner products with the rows of a CSR matrix, shape (n, n_rows)."""
         products: np.ndarray = (rows @ self.matrix.T).toarray().T

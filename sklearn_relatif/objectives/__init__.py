@@ -13,7 +13,7 @@ from ._grouped import GroupedObjective
 from ._hinge import HingeObjective
 from ._kernel import KernelObjective, UnknownBoundsError
 from ._kernel_space import KernelSpaceObjective
-from ._leaves import BoostedObjective, ForestObjective, LeafObjective
+from ._leaves import BoostedObjective, ForestObjective, LeafObjective, Refits
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._network import NetworkObjective
@@ -55,6 +55,7 @@ __all__ = [
     "Objective",
     "PairGrams",
     "QuadraticMoments",
+    "Refits",
     "Removals",
     "Shrinkage",
     "Sizes",

@@ -7,8 +7,8 @@ other. What they do without some of their rows is found by estimating them again
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..jacobians import (
     LeafRows,
 )
 from ..losses import Loss
-from ..trees import BoostedTrees, Forest, Leaves
+from ..trees import BoostedTrees, Forest, Leaves, LeavesWithout, boosted_without, forest_without
 from ._base import Objective
 
 NO_LEVERAGE = "a row of a model of trees also determines which rows share its leaves"
@@ -32,6 +32,28 @@ NO_OPTIMUM = (
     "trees are grown and not trained to an optimum. That their leaves follow from exactly these "
     "rows was checked by fit"
 )
+
+
+class Refits:
+    """The estimator's own fits without some of its rows.
+
+    Attributes
+    ----------
+    X : ndarray, CSR matrix or data frame of shape (n_rows, n_features)
+        The training rows as the model takes them.
+    """
+
+    X: Any
+
+    def models(self, removals: Sequence[np.ndarray], n_jobs: int | None = None) -> list[Any]:
+        """Fitted estimators without each group of rows."""
+        raise NotImplementedError
+
+    def objectives(
+        self, removals: Sequence[np.ndarray], n_jobs: int | None = None
+    ) -> list[Objective]:
+        """What they are, each with the rows that it was fitted on."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -47,12 +69,14 @@ class LeafObjective(Objective):
     sample_weight : ndarray of shape (n_rows,)
     leaves_of : callable
         From rows as the model takes them to their :class:`Leaves`.
+    refits : Refits
     """
 
     loss: Loss
     y: np.ndarray
     sample_weight: np.ndarray
     leaves_of: Callable[[Any], Leaves]
+    refits: Refits = field(kw_only=True)
 
     removal_kind = "leaves"
     has_leaves = True
@@ -73,6 +97,17 @@ class LeafObjective(Objective):
 
     def jacobian_of(self, leaves: Leaves) -> LeafJacobian:
         """The Jacobian of rows in some leaves."""
+        raise NotImplementedError
+
+    @property
+    def n_visits(self) -> int:
+        """Visits of a row by a tree that estimating the leaves again without one row takes."""
+        return self.training_leaves.n_trees
+
+    def estimated_without(
+        self, removals: Sequence[np.ndarray]
+    ) -> Iterator[tuple[slice, LeavesWithout]]:
+        """Leaf values without each group of rows, the structure held, some at a time."""
         raise NotImplementedError
 
     def own_rows(self, rows: slice) -> Gradients:
@@ -112,6 +147,13 @@ class BoostedObjective(LeafObjective):
     def jacobian_of(self, leaves):
         return BoostedJacobian(leaves, self.outputs, self.trees.outputs)
 
+    @property
+    def n_visits(self):
+        return self.n_rows * self.trees.leaves.n_trees
+
+    def estimated_without(self, removals):
+        return boosted_without(self.trees, removals)
+
     @cached_property
     def rows(self) -> LeafRows:
         return BoostedRows(self.trees, self.total_weight)
@@ -140,6 +182,9 @@ class ForestObjective(LeafObjective):
 
     def jacobian_of(self, leaves):
         return ForestJacobian(leaves, self.forest.n_outputs)
+
+    def estimated_without(self, removals):
+        return forest_without(self.forest, removals)
 
     @cached_property
     def rows(self) -> LeafRows:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Rankings of an audit, by its columns.
-RANKINGS = ("loss", "loo_loss", "self_influence")
+RANKINGS = ("loss", "loo_loss", "oob_loss", "self_influence")
 
 
 class DetectionCurveDisplay:
@@ -171,6 +171,8 @@ class DetectionCurveDisplay:
         cls, report: AuditReport, is_wrong: ArrayLike, *, ax: Axes | None = None
     ) -> DetectionCurveDisplay:
         """Draw the rankings of an audit: by loss, leave-one-out loss and self-influence.
+
+        Of a forest, the loss out of bag is in the place of that with each row left out.
 
         Parameters
         ----------

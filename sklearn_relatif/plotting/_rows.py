@@ -332,7 +332,10 @@ class LeverageDisplay:
         """
         columns = report.columns
         if "leverage" not in columns:
-            raise ValueError(f"{report.model['model']} has no leverage: its loss has no curvature.")
+            reason = (
+                "it is made of trees" if "n_trees" in report.model else "its loss has no curvature"
+            )
+            raise ValueError(f"{report.model['model']} has no leverage: {reason}.")
         targets, classes = columns.get("label", columns.get("target")), report.model.get("classes")
         display = cls(
             columns["leverage"],

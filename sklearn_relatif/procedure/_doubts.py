@@ -29,6 +29,17 @@ def refuse_networks(study: Any) -> None:
         )
 
 
+def refuse_trees(study: Any) -> None:
+    """Refuse models that no steps lead through everything that ``fit`` does."""
+    if study.objective.has_leaves:
+        raise ValueError(
+            f"{type(study.model).__name__} is of trees, which grow otherwise behind other "
+            "preprocessing: no derivative and no step goes through all that fit does. With "
+            "procedure='all' use order='retrain'; order='first' and order='structure' are for "
+            "procedure='model', which holds what is in front of the trees."
+        )
+
+
 def check_classes_stay(study: Any, procedure: Procedure, removals: Sequence[np.ndarray]) -> None:
     """Refuse removals that leave no row of a class."""
     targets = study.targets

@@ -14,7 +14,7 @@ from sklearn import get_config
 from ..adapters import chosen
 from ..utils._progress import show_progress
 from ..utils._validation import is_dispatched
-from ._doubts import check_classes_stay, refuse_networks, warn_if_drawn, warn_if_other
+from ._doubts import check_classes_stay, refuse_networks, refuse_trees, warn_if_drawn, warn_if_other
 from ._models import Asked, WholeModels
 from ._refits import NO_ROWS, refits
 from ._shortcut import Shortcut
@@ -41,6 +41,7 @@ def stepped(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Wh
     """
     study = asked.study
     refuse_networks(study)
+    refuse_trees(study)
     check_classes_stay(study, asked.procedure, removals)
     try:
         shortcut = shortcut_of(asked, asked.fitted)
@@ -97,6 +98,7 @@ def first(asked: Asked, removals: Sequence[np.ndarray], with_held: bool) -> Whol
     """
     study = asked.study
     refuse_networks(study)
+    refuse_trees(study)
     check_classes_stay(study, asked.procedure, removals)
     try:
         shortcut = shortcut_of(asked, asked.fitted, with_search=False)

@@ -16,6 +16,10 @@ NO_RESPONSE = (
     "order='newton' takes one step to the model without rows, and order='retrain' leads there "
     "exactly."
 )
+NO_STRUCTURE = (
+    "order='structure' estimates the leaves of trees again, with the structure of the trees held, "
+    "and this is no model of trees. Use order='newton' or order='retrain'."
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,16 @@ class Remover:
 
     def obstacle(self, order: str) -> str | None:
         """Why the models of an order cannot be had; None if they can."""
-        return NO_RESPONSE if order == "pbrf" else None
+        return {"pbrf": NO_RESPONSE, "structure": NO_STRUCTURE}.get(order)
+
+    def has_parameter_change(self, order: str) -> bool:
+        """Whether the models of an order have the parameters of that of all rows."""
+        return True
+
+    @property
+    def loo_obstacle(self) -> str | None:
+        """Why there are no predictions of each row without it; None if there are."""
+        return self.obstacle("newton")
 
     def at_optimum(self, query: Any) -> Any:
         """A query whose Jacobian has the columns of the objective at its optimum."""
@@ -116,9 +129,9 @@ class Remover:
         ----------
         removals : sequence of ndarray of int
             Positions of the rows that each model does without.
-        order : {"newton", "pbrf", "retrain"}
-            One step from the model of all rows, a network's proximal Bregman response, or the
-            optimum without the rows.
+        order : {"newton", "pbrf", "structure", "retrain"}
+            One step from the model of all rows, a network's proximal Bregman response, the leaves
+            of trees estimated again, or the optimum without the rows.
 
         Raises
         ------
@@ -148,13 +161,13 @@ class Remover:
         raise NotImplementedError
 
     def loo_predictor(self) -> np.ndarray:
-        """Predictor of each training row by one step of the model without it.
+        """Predictor of each training row by one step of the model without it, or exactly.
 
         Shape (n_rows, n_outputs).
 
         Raises
         ------
         ValueError
-            If there is an :meth:`obstacle` to "newton".
+            If there is a :attr:`loo_obstacle`.
         """
         raise NotImplementedError

@@ -35,7 +35,7 @@ def told_effects(
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
         A label for each training row; None: each row on its own.
-    order : {"first", "newton", "auto", "pbrf", "retrain"}
+    order : {"first", "newton", "auto", "pbrf", "structure", "retrain"}
     tol : float
         Share of the largest effect that a bound may be, by "auto".
     with_bounds : bool
@@ -79,7 +79,11 @@ def bounded_effects(
     -------
     effects, bounds : ndarray of shape (n_queries, n_groups) or (n_groups,)
     """
-    refused = {"first": "estimates of the first order", "pbrf": "proximal responses"}
+    refused = {
+        "first": "estimates of the first order",
+        "pbrf": "proximal responses",
+        "structure": "models with the structure of their trees held",
+    }
     if order in refused:
         raise ValueError(
             f"There are no bounds on the errors of {refused[order]}: return_bounds=True needs "
@@ -116,6 +120,9 @@ def _without_bounds(
             "order='auto' is for models with an optimum, from which a step leads to those without "
             "rows: networks have none. Use order='retrain' or order='pbrf'."
         )
+    obstacle = study.remover.obstacle(order)
+    if obstacle is not None:
+        raise ValueError(obstacle)
     warnings.warn(
         f"There are no bounds on the errors of these effects, since {lacks}. They are those of "
         f"order={own!r}, and their bounds NaN.",

@@ -141,6 +141,13 @@ class ComposedRemover(Remover):
             return SOME_NETWORKS
         return next(filter(None, (remover.obstacle(order) for remover in self.removers)), None)
 
+    def has_parameter_change(self, order):
+        return all(remover.has_parameter_change(order) for remover in self.removers)
+
+    @property
+    def loo_obstacle(self):
+        return next(filter(None, (remover.loo_obstacle for remover in self.removers)), None)
+
     def at_optimum(self, query):
         queries = []
         for (member, remover), jacobian in zip(self._both, query.jacobian.members, strict=True):

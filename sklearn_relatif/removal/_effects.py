@@ -25,9 +25,9 @@ from ..utils._progress import show_progress
 from ..utils._validation import check_removals, group_labels
 from ._composed import check_classes_stay
 
-ORDERS = ("first", "newton", "auto", "pbrf", "retrain")
+ORDERS = ("first", "newton", "auto", "pbrf", "structure", "retrain")
 #: Those that are models of their own, by which estimates are judged.
-TRUTHS = ("retrain", "pbrf")
+TRUTHS = ("retrain", "pbrf", "structure")
 
 
 def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarray:
@@ -39,7 +39,7 @@ def removal_effect(study: Any, query: Any, groups: Any, order: str) -> np.ndarra
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
         A label for each training row; None: each row on its own.
-    order : {"first", "newton", "pbrf", "retrain"}
+    order : {"first", "newton", "pbrf", "structure", "retrain"}
 
     Returns
     -------
@@ -71,7 +71,7 @@ def removal_effect_on(
         Of the queries.
     query : Query of n_queries rows
     groups : array-like of shape (n_rows,) or None
-    order : {"first", "newton", "pbrf", "retrain"}
+    order : {"first", "newton", "pbrf", "structure", "retrain"}
         As of :func:`removal_effect`.
     """
     if order == "first":
@@ -173,7 +173,7 @@ def predictors_without(
     query : Query of n_queries rows
     rows : sequence
         Each item is a row position or an array of them; there is at least one.
-    order : {"newton", "pbrf", "retrain"}, default="retrain"
+    order : {"newton", "pbrf", "structure", "retrain"}, default="retrain"
 
     Returns
     -------
@@ -202,7 +202,7 @@ def removal_statistics(
     rows : sequence
         Each item is a row position or an array of them.
     query : Query
-    order : {"newton", "pbrf", "retrain"}, default="retrain"
+    order : {"newton", "pbrf", "structure", "retrain"}, default="retrain"
     """
     removals = check_removals(rows, study.objective.n_rows)
     loss, query = study.objective.loss, study.remover.at_optimum(query)

@@ -41,9 +41,9 @@ def estimate_and_truth(
         How many rows, at most.
     random_state : int, RandomState instance or None
         Draws half of them.
-    order : {"first", "newton"} or None
+    order : {"first", "newton", "structure"} or None
         Instead of the criterion, the effect of the removal to this order.
-    truth : {"retrain", "pbrf"}, default="retrain"
+    truth : {"retrain", "pbrf", "structure"}, default="retrain"
         The order that tells what it is.
 
     Returns
@@ -51,6 +51,8 @@ def estimate_and_truth(
     estimate, truth : ndarrays of shape (n_queries, n_retrainings)
     """
     objective = study.objective
+    if criterion == "theta_relative" and order is None:
+        _check_parameters_change(study, truth)
     queries = objective.query_rows(query.jacobian, query.y)
     factors = study.factors(criterion)
     if criterion == "influence":
@@ -71,6 +73,17 @@ def estimate_and_truth(
     elif criterion == "loss_relative":
         change = ratio_or_zero(change, without.training_change)
     return estimate, change
+
+
+def _check_parameters_change(study: Any, truth: str) -> None:
+    """Refuse to compare theta-relative influence with models whose parameters are others."""
+    if not study.remover.has_parameter_change(truth):
+        raise ValueError(
+            "Theta-relative influence stands for an effect over the change of the parameters, and "
+            "trees that are grown again have leaves of their own, whose values do not compare. Use "
+            "truth='structure' (of estimate_and_truth or metrics.retraining_fidelity), "
+            "criterion='loss_relative' or criterion='influence'."
+        )
 
 
 def _rows_to_retrain(

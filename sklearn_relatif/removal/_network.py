@@ -288,6 +288,8 @@ class NetworkRemover(Remover):
     def obstacle(self, order):
         if order in ("pbrf", "retrain"):
             return None
+        if order == "structure":
+            return super().obstacle(order)
         return (
             "Newton steps lead to the models without rows of what is linear in its parameters; a "
             "network is not. Use order='first' (influence), order='pbrf' (the proximal Bregman "
@@ -316,13 +318,17 @@ class NetworkRemover(Remover):
         self._warn_of_lost(ends)
         self._warn_of_far([end for end in ends if not end.is_lost], order)
 
-    def loo_predictor(self):
-        raise ValueError(
+    @property
+    def loo_obstacle(self):
+        return (
             "Leave-one-out predictions of a network would take a training a row; "
             "sklearn.model_selection.cross_val_predict takes one a fold. Those of its last layer "
             "take one step each: explain that by sklearn_relatif.networks.LastLayer or "
             "parameters='last_layer'."
         )
+
+    def loo_predictor(self):
+        raise ValueError(self.loo_obstacle)
 
     def _responses(self, groups: Sequence[np.ndarray]) -> tuple[Found, list[Found]]:
         anchor = Found(self._fitted.weights, 0.0)

@@ -13,6 +13,7 @@ from ._composed import ComposedRemover
 from ._dual import DualRemover
 from ._grouped import GroupedRemover
 from ._hinge import HingeRemover
+from ._leaves import LeafRemover
 from ._moments import MomentsRemover
 from ._network import NetworkRemover
 from ._smooth import SmoothRemover
@@ -41,6 +42,7 @@ REMOVERS: dict[str, Callable[..., Remover]] = {
     "dual": lambda objective, *_: DualRemover(objective),
     "moments": lambda objective, *_: MomentsRemover(objective),
     "network": lambda objective, _, *options: NetworkRemover(objective, *options),
+    "leaves": lambda objective, _, n_jobs, __: LeafRemover(objective, n_jobs),
     "composed": _composed,
     "none": _refused,
 }

@@ -2,8 +2,9 @@
 
 from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest, TreeWeights, check_forest
-from ._leaves import Leaves
+from ._forest import Forest, Hierarchy, TreeWeights, check_forest
+from ._forest_without import forest_without, no_row_left
+from ._leaves import Leaves, LeavesWithout
 from ._recursion import DenseRecursion
 from ._starts import (
     FixedStart,
@@ -26,6 +27,7 @@ from ._steps import (
     TweedieStep,
 )
 from ._sweep import SweptRecursion
+from ._without import boosted_without
 
 __all__ = [
     "REPLAY_TOLERANCE",
@@ -35,7 +37,9 @@ __all__ = [
     "ExponentialStep",
     "FixedStart",
     "Forest",
+    "Hierarchy",
     "Leaves",
+    "LeavesWithout",
     "LogStep",
     "MeanStart",
     "NewtonStart",
@@ -55,7 +59,10 @@ __all__ = [
     "SweptRecursion",
     "TreeWeights",
     "TweedieStep",
+    "boosted_without",
     "check_forest",
     "check_replay",
+    "forest_without",
+    "no_row_left",
     "replay_error",
 ]

@@ -233,7 +233,7 @@ class BoostedTrees:
         return slopes * self.weight[rows]
 
 
-def replay_error(trees: BoostedTrees, precision: float = ROUNDING) -> float:
+def replay_error(trees: BoostedTrees, precision: float = ROUNDING, rounding: float = 0.0) -> float:
     """By how much leaf values, and starts, do not follow from the rows.
 
     Parameters
@@ -242,6 +242,8 @@ def replay_error(trees: BoostedTrees, precision: float = ROUNDING) -> float:
     precision : float, default=1e-12
         By which share of the largest predictor they may differ in any case, because a library adds
         predictors up no closer than that.
+    rounding : float, default=0.0
+        By how much they may differ in any case as well, because it rounds gradients.
 
     Returns
     -------
@@ -254,13 +256,19 @@ def replay_error(trees: BoostedTrees, precision: float = ROUNDING) -> float:
     start = np.abs(trees.start_values).max(initial=0)
     off_start = np.abs(solved.start - trees.start_values).max(initial=0)
     predictor = np.abs(trees.predictors(trees.leaves)).max(initial=1)
-    rounding = precision * max(start, predictor)
+    rounding += precision * max(start, predictor)
     # Where nothing was split, there may be no leaf value to compare with.
     compared = np.array([max(largest, ROUNDING), max(start, largest, ROUNDING)])
     return float((np.maximum(np.array([off, off_start]) - rounding, 0) / compared).max())
 
 
-def check_replay(trees: BoostedTrees, name: str, causes: str, precision: float = ROUNDING) -> None:
+def check_replay(
+    trees: BoostedTrees,
+    name: str,
+    causes: str,
+    precision: float = ROUNDING,
+    rounding: float = 0.0,
+) -> None:
     """Refuse a model whose predictions the recursion does not give again.
 
     Parameters
@@ -271,13 +279,14 @@ def check_replay(trees: BoostedTrees, name: str, causes: str, precision: float =
     causes : str
         What else may be the cause, and the way out, as a sentence.
     precision : float, default=1e-12
+    rounding : float, default=0.0
         Of the library; see :func:`replay_error`.
 
     Raises
     ------
     ValueError
     """
-    off = replay_error(trees, precision)
+    off = replay_error(trees, precision, rounding)
     if not off <= REPLAY_TOLERANCE:
         raise ValueError(
             f"The leaf values of this {name} do not follow from the rows, labels and weights that "

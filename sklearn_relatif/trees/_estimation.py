@@ -13,7 +13,7 @@ second derivatives h at the predictors before the stage ::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,25 @@ class Estimation:
         weight : ndarray of shape (n_rows,)
         """
         raise NotImplementedError
+
+    def estimated_of_each(
+        self, trees: Any, stage: range, eta: np.ndarray, weight: np.ndarray
+    ) -> Iterable[np.ndarray]:
+        """Of each tree of a stage, the values of its leaves in several models, (size, n_models).
+
+        Parameters
+        ----------
+        trees : BoostedTrees
+        stage : range
+        eta : ndarray of shape (n_outputs, n_rows, n_models)
+            What the stage sees of all training rows in each model.
+        weight : ndarray of shape (n_rows, n_models)
+        """
+        each = [
+            [values for values, _ in self.estimated(trees, stage, eta[:, :, model], own)]
+            for model, own in enumerate(weight.T)
+        ]
+        return [np.stack(values, axis=1) for values in zip(*each, strict=True)]
 
     def pulls(
         self,
@@ -136,13 +155,23 @@ class NewtonStep(Estimation):
         self.rate, self.l2, self.l1, self.max_step = rate, l2, l1, max_step
 
     def estimated(self, trees, stage, eta, weight):
-        gradient = weight * trees.step.gradient(trees.y, eta)
-        curvature = weight * trees.step.curvature(trees.y, eta)
+        return self._steps(trees, stage, trees.y, eta, weight)
+
+    def estimated_of_each(self, trees, stage, eta, weight):
+        for values, _ in self._steps(trees, stage, trees.y[:, None], eta, weight):
+            yield values
+
+    def _steps(self, trees, stage, y, eta, weight):
+        """In one model, or in several along a last axis."""
+        gradient = weight * trees.step.gradient(y, eta)
+        curvature = weight * trees.step.curvature(y, eta)
         l2 = np.broadcast_to(self.l2, trees.leaves.n_leaves)
         for tree in stage:
             output = trees.outputs[tree]
             total = trees.leaves.summed(gradient[output], tree)
-            bend = trees.leaves.summed(curvature[output], tree) + trees.leaves.own(l2, tree)
+            bend = trees.leaves.summed(curvature[output], tree)
+            # Transposed, so that leaves are last whether there are several models or not.
+            bend = (bend.T + trees.leaves.own(l2, tree)).T
             yield self._step(total, bend, self.rate[tree])
 
     def _step(self, gradient, curvature, rate):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -40,6 +41,12 @@ class TreeWeights:
         """Of some rows in each tree, shape (n, n_trees), or (n, 1) where they are all alike."""
         return np.atleast_2d(self._weighed(slice(None), rows)).T
 
+    def without(self, rows: np.ndarray) -> TreeWeights:
+        """The same with some rows at weight 0."""
+        of_draw = self.of_draw.copy()
+        of_draw[rows] = 0
+        return replace(self, of_draw=of_draw)
+
     def _weighed(self, trees: Any, rows: Any) -> np.ndarray:
         weight = self.of_draw[rows]
         if self.draws is not None:
@@ -47,6 +54,21 @@ class TreeWeights:
         if self.of_class is not None and self.classes is not None:
             weight = weight * self.of_class[trees][..., self.classes[rows]]
         return weight
+
+
+class Hierarchy(NamedTuple):
+    """Which nodes of a tree are above which.
+
+    Attributes
+    ----------
+    above : ndarray of int, shape (n_nodes,)
+        The node above each; -1 for the root.
+    leaves : ndarray of int, shape (size,)
+        The nodes that are leaves, ascending.
+    """
+
+    above: np.ndarray
+    leaves: np.ndarray
 
 
 class LeafSums(NamedTuple):
@@ -78,11 +100,14 @@ class Forest:
     leaves : Leaves
         Of the training rows.
     weights : TreeWeights
+    hierarchy_of : callable
+        From the number of a tree to its :class:`Hierarchy`.
     """
 
     y: np.ndarray
     leaves: Leaves
     weights: TreeWeights
+    hierarchy_of: Callable[[int], Hierarchy]
 
     @property
     def n_rows(self) -> int:

@@ -96,5 +96,36 @@ class Leaves:
         return sparse.csr_array((entries.ravel(), columns.ravel(), starts), shape=shape)
 
     def summed(self, values: np.ndarray, tree: int) -> np.ndarray:
-        """Sums of a number of each row over the leaves of one tree, shape (size,)."""
-        return np.bincount(self.positions[tree], values, minlength=int(self.sizes[tree]))
+        """Sums of a number of each row, or of several, over the leaves of one tree.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows,) or (n_rows, n_values)
+        tree : int
+
+        Returns
+        -------
+        ndarray of shape (size,) or (size, n_values)
+        """
+        here, size = self.positions[tree], int(self.sizes[tree])
+        if values.ndim == 1:
+            return np.bincount(here, values, minlength=size)
+        one_each = np.ones(self.n_rows), here, np.arange(self.n_rows + 1)
+        sums: np.ndarray = sparse.csr_array(one_each, shape=(self.n_rows, size)).T @ values
+        return sums
+
+
+class LeavesWithout:
+    """Leaf values of several models, each without some of the training rows."""
+
+    def predictors_before(self, leaves: Leaves) -> np.ndarray:
+        """Predictors of rows by the model of all rows, shape (n, n_outputs)."""
+        raise NotImplementedError
+
+    def predictors(self, leaves: Leaves) -> np.ndarray:
+        """Predictors of rows by each model, shape (n, n_models, n_outputs)."""
+        raise NotImplementedError
+
+    def parameter_change(self) -> np.ndarray:
+        """Norm of the change of all leaf values, shape (n_models,)."""
+        raise NotImplementedError

@@ -34,6 +34,7 @@ RANKING_NAMES = {
     "test_influence": "influence on the test rows",
     "loo_loss": "leave-one-out",
     "loo_probability": "leave-one-out",
+    "oob_loss": "out of bag",
 }
 #: Least distance of two labels, as a share of the height of the axes, and in heights of their text.
 LABEL_GAP, LINE_HEIGHT = 0.07, 1.35

@@ -42,6 +42,7 @@ MIN_REACH = 0.5
 NOT_SOUGHT = "Rows without which the label would be another were not looked for"
 NO_STEPS = f"{NOT_SOUGHT}: for this kind of model it takes long; see flip_set."
 TOO_LARGE = f"{NOT_SOUGHT}: the model takes long to train again; see flip_set."
+GROWN = f"{NOT_SOUGHT}: trees would be grown again for each set of rows; see removal_effect."
 NO_RAW_ROWS = f"{NOT_SOUGHT}: the training rows were not given; see audit(X_train=...)."
 OTHER_COLUMNS = f"{NOT_SOUGHT}: the training rows were not given as the model takes them."
 OUT_OF_REACH = f"By a first-order estimate, no {MAX_FLIP} training rows hold this prediction."
@@ -454,6 +455,8 @@ def _obstacle(queries, positions):
     objective = study.objective
     if not study.targets.has_classes:
         return ""
+    if objective.has_leaves:
+        return GROWN
     if not objective.loss.has_probabilities or objective.removal_kind != "smooth":
         return NO_STEPS
     if study.lacks_factor or _work(study) > MAX_WORK:

@@ -113,6 +113,8 @@ def _change(evidence, before, after):
 
 
 def _no_steps(evidence: Evidence) -> str | None:
+    if evidence.study.objective.has_leaves:
+        return "trees that are grown again differ by more than what a single row does"
     if evidence.test_cells is None:
         return "there are no test rows"
     ends = evidence.view.endings or ("",)

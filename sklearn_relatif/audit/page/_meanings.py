@@ -19,7 +19,10 @@ def legend(report):
         "A training row": (view.row, {"row": 0, **report.columns}),
         "A test row": (view.prediction, report.predictions),
         "A group of training rows": (view.group, report.groups),
-        "The model and its curvature": (view.facts, {**report.model, **report.curvature}),
+        f"The model{' and its curvature' if report.curvature else ''}": (
+            view.facts,
+            {**report.model, **report.curvature},
+        ),
     }
     return "".join(
         f"<h3>{title}</h3>{_meanings(meanings, present)}"

@@ -33,6 +33,8 @@ from ._refusals import TableError, import_pandas, some
 #: takes about a minute.
 MAX_PARAMETERS, MAX_PRODUCTS = 5000, 5e11
 MAX_CLASSES = 100
+#: Share of the features that are not 0 below which they are a sparse matrix.
+SPARSE_BELOW = 0.3
 #: Different numbers in a target from which on it is a quantity, not a class.
 MAX_NUMERIC_CLASSES = 50
 #: Groups that are told apart.
@@ -411,8 +413,15 @@ def _as_array(labels):
 
 
 # --- features and groups --------------------------------------------------------------------
-def features_of(table) -> ColumnTransformer:
-    """scikit-learn's transformers for the columns of a table."""
+def features_of(table, is_dense=False) -> ColumnTransformer:
+    """scikit-learn's transformers for the columns of a table.
+
+    Parameters
+    ----------
+    table : Table
+    is_dense : bool, default=False
+        Whether the features must be an array, however many of them are 0.
+    """
     named, most = table.kinds(), _limits(table)
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     numbers = make_pipeline(impute, StandardScaler())
@@ -427,7 +436,8 @@ def features_of(table) -> ColumnTransformer:
             analyzer="char_wb", ngram_range=(1, 3), max_features=most["letters"]
         )
         parts.append((f"letters of {name}", letters, name))
-    return ColumnTransformer([part for part in parts if len(part[2])])
+    present = [part for part in parts if len(part[2])]
+    return ColumnTransformer(present, sparse_threshold=0.0 if is_dense else SPARSE_BELOW)
 
 
 def describe_features(table):
