@@ -30,7 +30,7 @@ PARTS = ("removals", "labels", "catboost", "sets")
 
 
 def ours(model, case):
-    """{criterion: Scores} of the package."""
+    """{method: Scores} of this package: its criteria, and leaf values without each row."""
     explainer = RelatIFExplainer.from_fitted(model, case.X, case.y)
     queries = case.X_query, case.y_query
     scores = {
@@ -38,7 +38,9 @@ def ours(model, case):
         for criterion in CRITERIA
     }
     themselves = explainer.self_influence_
-    return scores | {"influence": scores["influence"]._replace(themselves=themselves)}
+    scores["influence"] = scores["influence"]._replace(themselves=themselves)
+    effects = np.asarray(explainer.removal_effect(*queries, order="structure"))
+    return scores | {"structure": rivals.Scores(effects)}
 
 
 def scores_by_all(library, model, case, python, seed, themselves=False):
