@@ -37,7 +37,7 @@ from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
 from .removal.active_set import ActiveSetCurvature, ActiveSetObjective
 from .results import Explanation, NoResamples, Resampler, SolverChoice, TrainingRows
-from .search import best_rows, score_matrices
+from .search import best_rows, score_matrices, target_weights
 from .stability import resampler_of
 from .utils._arrays import beside, estimator_on_host
 from .utils._blocks import value_blocks
@@ -343,6 +343,21 @@ class Study(Attribution):
         """Leverage of each training row, shape (n_rows,), where the loss has a curvature."""
         return leverages(self.objective, self.curvature)
 
+    # --- predictions as sums over rows -----------------------------------------------------
+
+    def target_weights(self, X: Any = None) -> np.ndarray:
+        """Weights of the training targets in predictions, shape (n_queries, n_rows).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_queries, n_features), default=None
+            None: the training rows.
+        """
+        objective = self.objective
+        own = objective.training_jacobian if X is None else self.query(X).jacobian
+        with jobs(self.n_jobs):
+            return target_weights(objective, self.curvature, own)
+
     # --- vectors ---------------------------------------------------------------------------
 
     @property
@@ -531,7 +546,7 @@ def reduce_fitted(estimator: Any, X: Any, y: Any, sample_weight: Any, seen: Reco
     model = estimator_on_host(model)
     index = row_index(X)
     targets = targets_of(estimator, adapter.targets(model))
-    own = seen.get(model)
+    own = seen.of(model)
     if own is None:
         warn_if_transform_differs(estimator)
         features = adapter.model_rows(transformers, model, X)

@@ -480,7 +480,7 @@ def test_types_of_state_are_trusted():
 # --- what is refused ---------------------------------------------------------------------------
 
 REFUSED = {
-    "kernels": (OneVsRestClassifier(SVC()), Y, TypeError, "kernel machines.*estimators_"),
+    "kernels": (OneVsRestClassifier(SVC()), Y, TypeError, "no vectors.*estimators_"),
     "trees": (BaggingClassifier(DecisionTreeClassifier()), Y, TypeError, "DecisionTreeClassifier"),
     "frozen": (
         CalibratedClassifierCV(FrozenEstimator(clone(LOGISTIC).fit(X, Y))),

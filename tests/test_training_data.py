@@ -22,13 +22,14 @@ from sklearn.linear_model import LassoLars, LogisticRegression, SGDRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
-from sklearn_relatif.adapters import Recordings
+from sklearn_relatif.adapters import Recordings, TrainingData
 from tests import cases
 
 MODEL = LogisticRegression(C=0.5, solver="newton-cholesky", tol=1e-10)
@@ -152,8 +153,8 @@ def test_a_placeholder_that_stays_is_no_model():
 
 def test_search_that_ends_in_another_kind_of_model():
     X, y = categories()
-    estimator = search(placeholder(StandardScaler()), {"model": [DecisionTreeClassifier()]})
-    with pytest.raises(TypeError, match="DecisionTreeClassifier cannot be explained"):
+    estimator = search(placeholder(StandardScaler()), {"model": [KNeighborsClassifier()]})
+    with pytest.raises(TypeError, match="KNeighborsClassifier cannot be explained"):
         RelatIFExplainer(estimator).fit(X, y)
     kernel = search(placeholder(StandardScaler()), {"model": [SVC()]})
     explainer = RelatIFExplainer(kernel.set_params(scoring="accuracy")).fit(X, y)
@@ -374,5 +375,14 @@ def test_weights_that_no_fit_can_have_minded_are_refused(model):
 def test_recordings_go_to_workers_empty():
     seen = Recordings()
     model = LogisticRegression()
-    seen[model] = None
+    seen.keep(model, None)
     assert not pickle.loads(pickle.dumps(seen))
+
+
+def test_recordings_are_dropped_with_their_models():
+    seen = Recordings()
+    model = LogisticRegression()
+    seen.keep(model, TrainingData(None, None, 1.0))
+    assert seen.of(model).sample_weight == 1 and seen.of(LogisticRegression()) is None
+    del model
+    assert len(seen) == 0

@@ -1,7 +1,8 @@
 """Models of trees without some rows: leaves filled again, and trees grown again."""
 
+import pickle
 import warnings
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -13,13 +14,23 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.explainers import study_of
+from sklearn_relatif.metrics import mislabel_detection, mislabel_rankings, retraining_fidelity
+from sklearn_relatif.removal import _leaves
+from sklearn_relatif.serving import ExplanationIndex
 from sklearn_relatif.trees import Estimation, boosted_without
 
 from .slow_boosting import Boosted, Logistic, Softmax, Squared, replay
@@ -316,3 +327,359 @@ def test_forests_grown_again_draw_what_they_drew(name):
         assert_allclose(column, loss.value(query.y, after) - before, atol=1e-12)
         told = grown.predict_proba if hasattr(grown, "predict_proba") else grown.predict
         assert_allclose(told(queries).reshape(after.shape), after, atol=1e-12)
+
+
+def hist(**options):
+    return HistGradientBoostingClassifier(max_iter=6, min_samples_leaf=5, **options)
+
+
+def test_what_a_fit_has_chosen_is_held():
+    X, y, queries, _ = data_of("log")
+    model = hist(early_stopping=True, n_iter_no_change=2, random_state=0, learning_rate=0.8)
+    explainer = RelatIFExplainer(model.set_params(max_iter=50)).fit(X, y)
+    objective = study_of(explainer).objective
+    fit, kept = explainer.estimator_, objective.refits.grown_from
+    assert fit.n_iter_ < 50
+    assert len(kept) == 90
+    # A row that was held out, and one that was not.
+    held_out = np.setdiff1d(np.arange(100), kept)[0]
+    grown, same = explainer.retrain_without([kept[0], held_out])
+    assert_allclose(same.predict_proba(queries), fit.predict_proba(queries))
+    refit = hist(learning_rate=0.8).set_params(max_iter=fit.n_iter_)
+    refit.fit(X[kept[1:]], y[kept[1:]])
+    assert_allclose(grown.predict_proba(queries), refit.predict_proba(queries))
+    boosting = GradientBoostingClassifier(n_iter_no_change=1, random_state=0, n_estimators=40)
+    explainer = RelatIFExplainer(boosting).fit(X, y)
+    (same,) = explainer.retrain_without([[]])
+    assert_array_equal(same.predict_proba(X), explainer.estimator_.predict_proba(X))
+    assert same.n_iter_no_change is None
+
+
+def test_balanced_classes_keep_their_weights():
+    X, y, queries, _ = data_of("log")
+    explainer = RelatIFExplainer(hist(class_weight="balanced")).fit(X, y)
+    counts = np.bincount(y)
+    weight = len(y) / 2 / counts[y]
+    (grown,) = explainer.retrain_without([REMOVALS[2]])
+    left = np.delete(np.arange(100), REMOVALS[2])
+    refit = hist().fit(X[left], y[left], sample_weight=weight[left])
+    assert_array_equal(grown.predict_proba(queries), refit.predict_proba(queries))
+    with pytest.raises(TypeError, match="Classes of other rows would be balanced otherwise"):
+        explainer.without([0])
+    tree = DecisionTreeClassifier(max_depth=2, class_weight="balanced", random_state=0)
+    explainer = RelatIFExplainer(tree).fit(X, y)
+    (grown,) = explainer.retrain_without([REMOVALS[2]])
+    refit = clone(tree).set_params(class_weight=None)
+    refit.fit(X[left], y[left], sample_weight=weight[left])
+    assert_allclose(grown.predict_proba(queries), refit.predict_proba(queries))
+
+
+@pytest.mark.parametrize("name", ["boosting", "tree", "tree with classes that weigh"])
+@pytest.mark.filterwarnings("ignore:.* in pure leaves")
+def test_explainers_rid_of_rows_explain_the_models_grown_again(name):
+    explainer = boosted("log")[0] if name == "boosting" else forest(name)[0]
+    X, y, queries, labels = data_of("softmax" if name == "tree" else "log")
+    other = explainer.without(REMOVALS[2])
+    left = np.delete(np.arange(100), REMOVALS[2])
+    weight = study_of(explainer).training_data.sample_weight
+    weight = {} if weight is None else {"sample_weight": weight[left]}
+    refit = RelatIFExplainer(explainer.estimator, criterion="influence")
+    refit.fit(X[left], y[left], **weight)
+    expected = refit.pairwise_influence(queries, labels)
+    assert_allclose(other.pairwise_influence(queries, labels), expected, atol=1e-9)
+
+
+def test_draws_that_no_number_tells():
+    X, y, queries, labels = data_of("log")
+    for model in (
+        GradientBoostingClassifier(n_estimators=2),
+        GradientBoostingClassifier(n_estimators=2, random_state=np.random.RandomState(0)),
+        DecisionTreeClassifier(max_depth=2),
+        hist(max_features=0.5),
+    ):
+        explainer = RelatIFExplainer(model).fit(X, y)
+        explainer.removal_effect(queries, labels, groups_of([[0]]), order="structure")
+        for ask in (
+            partial(explainer.removal_effect, queries, labels, groups_of([[0]]), order="retrain"),
+            partial(explainer.retrain_without, [0]),
+        ):
+            with pytest.raises(ValueError, match=r"its random_state is .* number as random_state"):
+                ask()
+    # Nothing is drawn, or trees have numbers of their own.
+    drawn = np.random.RandomState(0)
+    for model in (hist(), RandomForestClassifier(3, min_samples_leaf=9, random_state=drawn)):
+        explainer = RelatIFExplainer(model).fit(X, y)
+        (same,) = explainer.retrain_without([[]])
+        assert_array_equal(same.predict_proba(X), explainer.estimator_.predict_proba(X))
+
+
+def test_models_that_are_not_grown_again_as_they_were():
+    X, y, queries, labels = data_of("log")
+    model = GradientBoostingClassifier(n_estimators=3, random_state=0, max_depth=1).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model.set_params(max_depth=3), X, y)
+    with pytest.warns(UserWarning, match="Grown again from all of the rows, the model moves"):
+        explainer.removal_effect(queries, labels, groups_of([[0]]), order="retrain")
+
+
+# --- what is asked of them -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["first", "structure", "retrain"])
+def test_metrics(order):
+    explainer, queries, labels = boosted("log")
+    study, groups = study_of(explainer), groups_of(REMOVALS[:2])
+
+    def gap(scores):
+        sign = np.where(labels == 1, 1.0, -1.0)
+        return sign @ scores**2, 2 * sign * scores
+
+    by_name = explainer.removal_effect_on("log_loss", queries, labels, groups, order=order)
+    each = explainer.removal_effect(queries, labels, groups, order=order)
+    assert_allclose(by_name, each.mean(axis=0), atol=1e-12)
+    found = explainer.removal_effect_on(gap, queries, None, groups, order=order)
+    query = study.query(queries, labels)
+    before = study.objective.predictor(query.jacobian)[:, 0]
+    if order == "first":
+        up = explainer.removal_effect(queries, np.ones(len(labels), int), groups, order=order)
+        # The loss of a label of 1 falls by its probability of 0 times what scores rise by.
+        moved = -up * (1 + np.exp(before))[:, None]
+        assert_allclose(found, gap(before)[1] @ moved, atol=1e-10)
+    else:
+        batches = study.remover.models_without(REMOVALS[:2], order)
+        after = np.hstack([models.predictors(query)[:, :, 0] for models in batches]).T
+        assert_allclose(found, [gap(own)[0] - gap(before)[0] for own in after], atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["log", "forest"])
+def test_statistics(kind):
+    if kind == "log":
+        explainer, queries, labels = boosted("log")
+    else:
+        explainer, _, _, queries, labels = forest("forest of classes")
+    study, removals = study_of(explainer), REMOVALS[:2]
+    objective = study.objective
+    found = explainer.removal_statistics(removals, queries, labels, truth="structure")
+    effect = explainer.removal_effect(queries, labels, groups_of(removals), order="structure")
+    assert_allclose(found.loss_change, effect, atol=1e-12)
+    X = study.training_data.features
+    for order in ("structure", "retrain"):
+        told = explainer.removal_statistics(removals, queries, labels, truth=order)
+        losses = explainer.removal_effect(
+            X, study.training_rows.labels, groups_of(removals), order=order
+        )
+        expected = np.sqrt(objective.sample_weight @ losses**2)
+        assert_allclose(told.training_change, expected, atol=1e-10)
+        assert np.isnan(told.parameter_change).all() == (order == "retrain")
+    for rows, change in zip(removals, found.parameter_change, strict=True):
+        if kind == "log":
+            trees, weight = objective.trees, objective.trees.weight.copy()
+            weight[rows] = 0
+            solved, before = trees.resolved(weight), trees.solved
+            moved = np.r_[solved.start - before.start, solved.values - before.values]
+        else:
+            (models,) = study.remover.models_without([rows], "structure")
+            moved = models.without.change
+        assert_allclose(change, np.linalg.norm(moved), rtol=1e-10)
+
+
+def test_fidelity():
+    explainer, queries, labels = boosted("log")
+    truth = partial(explainer.estimate_and_truth, queries, labels)
+    assert_allclose(*truth(order="structure", truth="structure"))
+    _, own = truth(truth="structure")
+    assert_allclose(own, truth(order="first", truth="structure")[1])
+    assert retraining_fidelity(explainer, queries, labels, truth="structure") > 0.8
+    assert np.isfinite(explainer.score(queries, labels))
+    relative = RelatIFExplainer.from_fitted(
+        explainer.estimator_,
+        *data_of("log")[:2],
+        sample_weight=study_of(explainer).objective.sample_weight,
+        criterion="theta_relative",
+        n_retrainings=6,
+        random_state=0,
+    )
+    assert retraining_fidelity(relative, queries, labels, truth="structure") > 0.9
+    with pytest.raises(ValueError, match=r"Theta-relative .* Use truth='structure'"):
+        relative.score(queries, labels)
+    relative.criterion = "loss_relative"
+    assert retraining_fidelity(relative, queries, labels, truth="structure") > 0.9
+    assert np.isfinite(relative.score(queries, labels))
+    forests = forest("forest of numbers")
+    assert retraining_fidelity(forests[0], *forests[3:], truth="structure") > 0.9
+
+
+def test_predictions_of_each_row_without_it(monkeypatch):
+    for explainer, X in (
+        (boosted("log")[0], data_of("log")[0]),
+        (forest("forest of classes")[0], data_of("softmax")[0]),
+    ):
+        study, some = study_of(explainer), [0, 17, 60]
+        probabilities = explainer.loo_proba()
+        for row in some:
+            (models,) = study.remover.models_without([np.array([row])], "structure")
+            query = study.query(X[[row]])
+            expected = study.objective.loss.probabilities(models.predictors(query)[:, 0])
+            assert_allclose(probabilities[[row]], expected, atol=1e-12)
+        told = explainer.classes_[probabilities.argmax(axis=1)]
+        assert_array_equal(explainer.loo_predict(), told)
+        assert "loo_probability" in mislabel_rankings(explainer)
+    explainer = forest("several targets")[0]
+    assert explainer.loo_predict().shape == (100, 2)
+    monkeypatch.setattr(_leaves, "MAX_VISITS", 1e4)
+    explainer = boosted("log")[0]
+    with pytest.raises(ValueError, match=r"once for each of them, 8e\+04 visits in all"):
+        explainer.loo_proba()
+    assert sorted(mislabel_rankings(explainer)) == ["loss", "self_influence"]
+
+
+def test_label_errors_are_found():
+    X, y, _, _ = data_of("softmax")
+    model = GradientBoostingClassifier(n_estimators=5, max_depth=2, random_state=0)
+    for ranking in ("loo_probability", "loss"):
+        found = mislabel_detection(RelatIFExplainer(model), X, y, ranking=ranking, noise=0.1)
+        assert found > 0.5
+
+
+def test_everything_that_fit_does():
+    X, y, queries, labels = data_of("log")
+    model = GradientBoostingClassifier(n_estimators=3, random_state=0)
+    search = GridSearchCV(model, {"max_depth": [1, 2]}, cv=2)
+    explainer = RelatIFExplainer(make_pipeline(StandardScaler(), search)).fit(X, y)
+    groups = groups_of([REMOVALS[2]])
+    effect, parts = explainer.removal_effect(
+        queries, labels, groups, order="retrain", procedure="all", return_parts=True
+    )
+    left = np.delete(np.arange(100), REMOVALS[2])
+    refit = clone(explainer.estimator).fit(X[left], y[left])
+    losses = [
+        own_loss("log", labels, fit.decision_function(queries)[:, None])
+        for fit in (refit, explainer.estimator_)
+    ]
+    assert_allclose(effect[:, 0], losses[0] - losses[1], atol=1e-10)
+    assert parts.chosen == {"gridsearchcv__max_depth": 2}
+    own = explainer.removal_effect(queries, labels, groups, order="retrain")
+    assert_allclose(parts.model, own, atol=1e-12)
+    (whole,) = explainer.retrain_without([REMOVALS[2]], procedure="all")
+    assert_array_equal(whole.predict_proba(queries), refit.predict_proba(queries))
+    for order in ("first", "newton"):
+        with pytest.raises(ValueError, match="procedure='all' use order='retrain'"):
+            explainer.removal_effect(queries, labels, groups, order=order, procedure="all")
+    with pytest.raises(ValueError, match="order='structure' does not exist with procedure='all'"):
+        explainer.removal_effect(queries, labels, groups, order="structure", procedure="all")
+
+
+def test_saved_explainers():
+    explainer, queries, labels = boosted("log")
+    loaded = pickle.loads(pickle.dumps(explainer))
+    for order in ("structure", "retrain"):
+        effects = [
+            own.removal_effect(queries, labels, groups_of([[3]]), order=order)
+            for own in (explainer, loaded)
+        ]
+        assert_array_equal(*effects)
+
+
+# --- what there is not -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["newton", "auto", "pbrf"])
+def test_orders_of_models_with_an_optimum(order):
+    explainer, queries, labels = boosted("log")
+    for ask in (explainer.removal_effect, partial(explainer.removal_effect_on, "log_loss")):
+        with pytest.raises(ValueError, match=f"order='{order}' is of models with an optimum"):
+            ask(queries, labels, order=order)
+    if order == "pbrf":
+        with pytest.raises(ValueError, match="order='pbrf' is of models with an optimum"):
+            explainer.removal_statistics([0], queries, truth="pbrf")
+
+
+def test_bounds():
+    explainer, queries, labels = boosted("log")
+    groups = groups_of([[3]])
+    ask = partial(explainer.removal_effect, queries, labels, groups, return_bounds=True)
+    with pytest.raises(ValueError, match=r"no bounds .* models with the structure of their trees"):
+        ask(order="structure")
+    with pytest.warns(UserWarning, match="There are no bounds"):
+        effect, bounds = ask(order="retrain")
+    assert np.isnan(bounds).all()
+    assert_array_equal(effect, explainer.removal_effect(queries, labels, groups, order="retrain"))
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), SVC(kernel="linear"), MLPClassifier(3)])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:.*optimum")
+def test_models_that_have_no_structure(model):
+    X, y = load_iris(return_X_y=True)
+    X, y = X[:100:2], y[:100:2]
+    explainer = RelatIFExplainer(model, curvature="gauss_newton", damping=0.1).fit(X, y)
+    for ask in (
+        partial(explainer.removal_effect, X, y, order="structure"),
+        partial(explainer.removal_statistics, [0], X, truth="structure"),
+    ):
+        with pytest.raises(ValueError, match="and this is no model of trees"):
+            ask()
+
+
+def test_removals_that_leave_no_rows_or_classes():
+    explainer, queries, labels = boosted("log")
+    y = data_of("log")[1]
+    for order in ("structure", "retrain"):
+        with pytest.raises(ValueError, match="no row of the classes"):
+            groups = groups_of([np.flatnonzero(y == 1)])
+            explainer.removal_effect(queries, labels, groups, order=order)
+        with pytest.raises(ValueError, match="none is left"):
+            regression, *query = boosted("squared")
+            regression.removal_effect(*query, np.zeros(100), order=order)
+
+
+REFUSED = {
+    "fragility": (lambda own, X: own.fragility("log_loss"), TypeError, "has no fragile sets"),
+    "flip_set": (lambda own, X: own.flip_set(X[:1]), TypeError, "has no flip sets"),
+    "labels": (lambda own, X: own.flip_set(X[:1], edit="relabel"), TypeError, "of trees"),
+    "stability": (lambda own, X: own.explain(X[:2]).stability(), ValueError, "stability is of"),
+    "compact": (lambda own, X: own.compact(), ValueError, "is of trees"),
+    "transform": (lambda own, X: own.transform(X), AttributeError, "transform"),
+    "diagnostics": (lambda own, X: own.diagnostics(), TypeError, "has no diagnostics"),
+    "leverage": (lambda own, X: own.leverage_, AttributeError, "has no leverage_"),
+    "distance": (lambda own, X: own.distance_to_optimum_, AttributeError, "are grown"),
+    "serving": (lambda own, X: ExplanationIndex(own), AttributeError, "transform"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("kind", ["boosting", "forest"])
+def test_what_models_of_trees_have_not(name, kind):
+    if kind == "boosting":
+        explainer, queries, _ = boosted("log")
+    else:
+        explainer, _, _, queries, _ = forest("forest of classes")
+    ask, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        ask(explainer, queries)
+
+
+def test_forests_that_drew_rows_cannot_be_rid_of_them():
+    with pytest.raises(TypeError, match="cannot be rid of rows"):
+        forest("forest of classes")[0].without([0])
+
+
+# --- libraries -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])
+@pytest.mark.filterwarnings("ignore:.*eval_set")
+def test_libraries(name):
+    library, kind = name.split(".")
+    kind = getattr(pytest.importorskip(library), kind)
+    X, y, queries, labels = data_of("log")
+    options = {"n_estimators": 5, "n_jobs": 1, "verbosity": -1 if library == "lightgbm" else 0}
+    explainer = RelatIFExplainer(kind(**options), criterion="influence").fit(X, y)
+    groups = groups_of([[3], [5, 6]])
+    for order in ("first", "structure", "retrain"):
+        effect = explainer.removal_effect(queries, labels, groups, order=order)
+        assert np.isfinite(effect).all()
+    left = np.delete(np.arange(100), [5, 6])
+    losses = [
+        -np.log(np.maximum(fit.predict_proba(queries)[np.arange(len(labels)), labels], 1e-300))
+        for fit in (kind(**options).fit(X[left], y[left]), explainer.estimator_)
+    ]
+    assert_allclose(effect[:, 1], losses[0] - losses[1], atol=1e-5)

@@ -18,6 +18,7 @@ from sklearn.linear_model import (
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -42,14 +43,14 @@ def explainer():
 @pytest.mark.parametrize(
     "estimator",
     [
-        DecisionTreeClassifier(),
-        make_pipeline(StandardScaler(), DecisionTreeClassifier()),
-        GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2]}),
+        KNeighborsClassifier(),
+        make_pipeline(StandardScaler(), KNeighborsClassifier()),
+        GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 2]}),
     ],
 )
 def test_unsupported_estimator(estimator):
     message = (
-        "DecisionTreeClassifier cannot be explained. Trees are not .*NearestNeighborsExplainer.* "
+        "KNeighborsClassifier cannot be explained. Its neighbours .*NearestNeighborsExplainer.* "
         "Supported estimators: .*LogisticRegression, LogisticRegressionCV, "
         ".*OneVsRestClassifier.*last step of a Pipeline"
     )

@@ -7,7 +7,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from ..losses import LogLoss, Loss, MultinomialLogLoss, binary_codebook
 from ..objectives import BoostedObjective
@@ -26,9 +25,12 @@ class BoostingAdapter(TreeAdapter):
     ----------
     precision : float, default=1e-12
         In which the library adds predictors up; see :func:`replay_error`.
+    has_default_seed : bool, default=False
+        Whether a model that is given no ``random_state`` takes the same one each time.
     """
 
     precision = 1e-12
+    has_default_seed = False
 
     def trees(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray) -> BoostedTrees:
         """How a fitted model came about.
@@ -60,11 +62,16 @@ class BoostingAdapter(TreeAdapter):
 
     def is_seeded(self, model: Any) -> bool:
         """Whether fits of the same rows are the same."""
-        return isinstance(model.get_params().get("random_state"), Integral)
+        seed = model.get_params().get("random_state")
+        return isinstance(seed, Integral) or (seed is None and self.has_default_seed)
 
-    def unfitted(self, model: Any) -> Any:
-        """An estimator to be fitted again, that does not choose anew what the fit has chosen."""
-        return clone(model)
+    def check_refit(self, model: Any, refit: Any) -> None:
+        """Refuse fits without rows that differ from a model by more than these.
+
+        Raises
+        ------
+        ValueError
+        """
 
     def reduce(self, model, X, y, sample_weight):
         trees = self.trees(model, X, y, sample_weight)

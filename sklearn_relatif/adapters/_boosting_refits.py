@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing, compute_sample_weight
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -33,8 +33,8 @@ class BoostingRefits(Refits):
     """Fits by the estimator's own ``fit`` and ``random_state``, of the rows that are left.
 
     Rows are left out: at weight 0 they would still count in the bins of features and in how many
-    rows a leaf must have. Balanced class weights are those of all rows, and what the fit has chosen
-    (when to stop, by which rows) is held.
+    rows a leaf must have. Balanced class weights are those of all rows. A fit that has stopped
+    early is repeated with as many trees, of the rows that it has not held out.
 
     Attributes
     ----------
@@ -75,13 +75,15 @@ class BoostingRefits(Refits):
                 f"{self.model.get_params().get('random_state')!r}. Fit it with a number as "
                 "random_state; order='structure' and order='first' need none."
             )
-        estimator = self.adapter.unfitted(self.model)
+        estimator = self.adapter.held(self.model)
         if self._are_balanced:
             estimator.set_params(class_weight=None)
         labels = self.adapter.targets(self.model).shown(self.y, None)
         fitted: list[Any] = Parallel(n_jobs=n_jobs)(
             delayed(_fit)(estimator, self.X, labels, *given) for given in each
         )
+        for refit in fitted:
+            self.adapter.check_refit(self.model, refit)
         return fitted
 
     def _given(self, rows: np.ndarray) -> Given:
@@ -100,4 +102,5 @@ class BoostingRefits(Refits):
 def _fit(estimator: Any, X: Any, y: Any, rows: np.ndarray, sample_weight: np.ndarray) -> Any:
     # Weights of 1 are what a fit without any takes.
     weight = {"sample_weight": sample_weight} if (sample_weight != 1).any() else {}
-    return clone(estimator).fit(_safe_indexing(X, rows), y[rows], **weight)
+    # No clone: estimators that hand out copies of their parameters have none.
+    return deepcopy(estimator).fit(_safe_indexing(X, rows), y[rows], **weight)

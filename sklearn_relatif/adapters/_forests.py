@@ -114,8 +114,7 @@ class SingleTreeAdapter(TreeAdapter):
         causes = []
         if model.monotonic_cst is not None:
             causes.append(
-                "monotonic_cst has clipped the values of leaves that would have gone against it: "
-                "fit without it."
+                "monotonic_cst clips the values of leaves that would go against it: fit without it."
             )
         return " ".join(causes)
 
@@ -145,8 +144,8 @@ class SingleTreeAdapter(TreeAdapter):
             columns = [ClassTargets(classes) for classes in self.classes(model)]
             return columns[0] if len(columns) == 1 else ColumnTargets(columns)
         if model.criterion == "poisson":
-            name = type(model).__name__
-            return BoundedTargets(PoissonDeviance.targets, name, model.n_outputs_)
+            domain = PoissonDeviance(IdentityLink()).targets
+            return BoundedTargets(domain, type(model).__name__, model.n_outputs_)
         return RealTargets(model.n_outputs_)
 
     def loss(self, model: Any) -> Loss:
@@ -296,10 +295,10 @@ def warn_if_pure(forest: Forest, name: str) -> None:
     share = forest.share_in_pure_leaves()
     if share >= MOSTLY_PURE:
         warnings.warn(
-            f"{share:.3g} of the places of training rows in the trees of this {name} are in pure "
-            "leaves, whose rows all have the same target: no row moves the value of such a leaf, "
-            "and influence there is exactly zero. What explain and pairwise_influence give rests "
-            "on the other leaves; where a query has none of these, no row is found (index -1). "
+            f"{share:.1%} of the training rows in the trees of this {name} are in pure leaves, "
+            "whose rows have one and the same target: no row moves the value of such a leaf, and "
+            "influence there is exactly zero. What explain and pairwise_influence give rests on "
+            "the other leaves; where a query has none of these, no row is found (index -1). "
             "What tells more of such trees: target_weights(X), their predictions as weighted sums "
             "of training targets; removal_effect with order='structure' or 'retrain'; "
             "NearestNeighborsExplainer(metric='leaves'). Or grow them with a larger "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 
 from ..trees import BoostedTrees, FixedStart, NewtonStep
 from ._registry import register
@@ -20,9 +21,9 @@ class GradientBoostingAdapter(SklearnBoostingAdapter):
     def has_held_out(self, model):
         return model.n_iter_no_change is not None
 
-    def unfitted(self, model):
+    def held(self, model):
         held = {"n_iter_no_change": None, "n_estimators": model.n_estimators_}
-        return clone(model).set_params(**held)
+        return super().held(model).set_params(**held)
 
     def leaves_of(self, model, X):
         return numbered_leaves(_trees(model), X)
@@ -86,7 +87,9 @@ def _trees(model: Any) -> list[Any]:
 
 def _start_of(model, X, values, leaves):
     """The predictors before the first tree: what the trees have not added to those of one row."""
-    n_outputs = model.estimators_.shape[1]
+    n_outputs, model = model.estimators_.shape[1], copy(model)
+    # Rows have been checked by their names already, and have none any more.
+    vars(model).pop("feature_names_in_", None)
     predictors = model.decision_function(X) if is_classifier(model) else model.predict(X)
     added = [own[place] for own, place in zip(values, leaves.positions[:, 0], strict=True)]
     stages = np.reshape(added, (-1, n_outputs))

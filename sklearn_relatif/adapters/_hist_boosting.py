@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import check_array, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -38,8 +37,8 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
         draws = model.max_features < 1 or n_rows > BINNED_ROWS
         return super().is_seeded(model) or not draws
 
-    def unfitted(self, model):
-        return clone(model).set_params(early_stopping=False, max_iter=model.n_iter_)
+    def held(self, model):
+        return super().held(model).set_params(early_stopping=False, max_iter=model.n_iter_)
 
     def model_rows(self, transformers, model, X):
         """Rows as the model takes them, which encodes categories and places missing values."""

@@ -12,11 +12,13 @@ import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -49,8 +51,27 @@ class TrainingData(NamedTuple):
     sample_weight: Any
 
 
-class Recordings(WeakKeyDictionary[Any, TrainingData]):
-    """What reached the ``fit`` of each model that is still there: a search soon drops most."""
+class Recordings:
+    """What reached the ``fit`` of each model that is still there: a search soon drops most.
+
+    Models are told apart by which they are: some compare, or have no hash, by what they predict.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[ref[Any], TrainingData]] = {}
+
+    def keep(self, model: Any, data: TrainingData) -> None:
+        """Keep what reached the ``fit`` of a model while it is there."""
+        place = id(model)
+        self._found[place] = ref(model, lambda _: self._found.pop(place, None)), data
+
+    def of(self, model: Any) -> TrainingData | None:
+        """What reached the ``fit`` of a model, if that is known."""
+        found = self._found.get(id(model))
+        return None if found is None else found[1]
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def __reduce__(self):
         # Workers fit for the folds, whose models are dropped: what reaches them is not asked for.
@@ -108,12 +129,15 @@ def _fit_and_take_down(model, seen, /, *args, **kwargs):
     adapter = find_adapter(model) or Adapter()
     # Some name several targets by a capital letter, and some are fitted without any.
     y = given["y"] if "y" in given else given.get("Y")
-    seen[model] = TrainingData(given["X"], y, adapter.weight_of_fit(model, given))
+    seen.keep(model, TrainingData(given["X"], y, adapter.weight_of_fit(model, given)))
     return model.fit(*args, **kwargs)
 
 
 def _clone_and_record(template, seen, /):
-    copied = type(template).__sklearn_clone__(template)
+    # Without the hook, in a copy of its own: others may be cloning the template.
+    bare = copy(template)
+    _unhook(bare)
+    copied = clone(bare)
     copied.__sklearn_clone__ = partial(_clone_and_record, copied, seen)
     copied.fit = partial(_fit_and_record, copied, seen)
     return copied

@@ -18,7 +18,7 @@ from ._wrappers import is_placeholder
 #: Entry points of other packages: modules, or what is in them, that register when imported.
 ENTRY_POINTS = "sklearn_relatif.adapters"
 #: Libraries for which there is a module in ``extras``.
-EXTRAS = {"glum", "lightgbm", "skglm", "skorch", "statsmodels", "xgboost"}
+EXTRAS = {"catboost", "glum", "lightgbm", "skglm", "skorch", "statsmodels", "xgboost"}
 _adapters: dict[str, Adapter] = {}
 
 

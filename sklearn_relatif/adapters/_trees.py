@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class TreeAdapter(Adapter):
         return None
 
     def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
-        return objective.refits.models(removals, n_jobs)
+        return replace(objective.refits, model=model).models(removals, n_jobs)
 
 
 def numbered_leaves(trees: Sequence[Any], X: Any) -> Leaves:

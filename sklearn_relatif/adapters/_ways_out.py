@@ -74,7 +74,6 @@ WAYS_OUT = {
     "xgboost.XGBModel": _APPLY,
     "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
-    "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
     "sklearn.NeighborsBase": _NEIGHBORS,
     "torch.Module": _MODULE,
     "skorch.NeuralNet": _NET,

@@ -57,6 +57,7 @@ from ._metadata import handed_on
 from ._persistence import VersionedMixin
 from ._removal import RemovalMixin
 from ._studied import study_of
+from ._target_weights import TargetWeightsMixin
 from ._unlearning import UnlearningMixin
 from ._wrapped import WrappedEstimatorMixin
 
@@ -96,6 +97,7 @@ def _is_one_label(model: Any, adapter: Any, labels: np.ndarray) -> bool:
 class RelatIFExplainer(
     FragilityMixin,
     RemovalMixin,
+    TargetWeightsMixin,
     UnlearningMixin,
     VersionedMixin,
     CallbackSupportMixin,

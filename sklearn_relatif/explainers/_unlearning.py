@@ -130,6 +130,12 @@ def _check_can_lose_rows(study: Study) -> None:
             "known of fewer rows. retrain_without gives the model without them, with what was "
             "drawn held; or fit it again."
         )
+    if study.objective.has_leaves and study.model.get_params().get("class_weight") == "balanced":
+        raise TypeError(
+            f"{name} cannot be rid of rows and stay explained. Classes of other rows would be "
+            "balanced otherwise, and retrain_without holds what they weigh. Fit it with class "
+            "weights as numbers."
+        )
     if study.model.get_params().get("kernel") == "precomputed":
         raise TypeError(
             f"{name} with a precomputed kernel cannot be rid of rows: these are columns of "

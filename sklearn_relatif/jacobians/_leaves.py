@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..trees import BoostedTrees, Forest, Leaves
+from ..trees import BoostedTrees, Forest, Leaves, Places
 from ..utils._blocks import row_blocks
 from ..utils._threads import for_each, n_blas_threads
 from ._base import Jacobian
@@ -29,6 +29,12 @@ class LeafVectors:
 
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
+
+    def asked(self, n_leaves: int) -> np.ndarray:
+        """Which leaves have values, as many each, that are not zero in a vector, (n_leaves,)."""
+        is_asked = np.zeros(self.matrix.shape[1], bool)
+        is_asked[self.matrix.indices] = True
+        return np.asarray(is_asked.reshape(n_leaves, -1).any(axis=1))
 
     def astype(self, dtype: Any) -> LeafVectors:
         """The same in another precision."""
@@ -245,15 +251,22 @@ class ForestRows(LeafRows):
         self.n_rows = forest.n_rows
         self.n_values = forest.n_trees * forest.n_outputs
 
-    def entries(self, rows: Any) -> np.ndarray:
-        """Shape (n, n_trees, n_outputs)."""
-        weight = self.sample_weight[rows, None]
-        counts = self.forest.weights.each(rows) / np.where(weight > 0, weight, 1)
-        entries = self.forest.errors(rows)
-        entries *= counts[:, :, None]
+    def entries(self, places: Places) -> np.ndarray:
+        """Of rows in trees, with an axis of outputs more than these."""
+        weight = self.sample_weight[places.rows]
+        counts = self.forest.weights.at(places) / np.where(weight > 0, weight, 1)
+        entries = self.forest.errors(places)
+        entries *= counts[..., None]
         if self.bend is not None:
-            entries *= self.bend[self.forest.leaves.numbered(rows)]
+            entries *= self.bend[places.leaves]
         return entries
 
     def matrix(self, rows):
-        return self.forest.leaves.matrix(self.entries(rows), rows)
+        leaves = self.forest.leaves
+        return leaves.matrix(self.entries(leaves.places(rows)), rows)
+
+    def contract(self, block, rows):
+        # Most leaves have no query in them, and rows there no product.
+        leaves = self.forest.leaves
+        places = leaves.places(rows, block.asked(leaves.n_leaves))
+        return block.products(leaves.matrix_of(self.entries(places), places, rows))

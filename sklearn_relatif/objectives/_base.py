@@ -51,6 +51,8 @@ class Objective:
         Whether influence estimates what a removal does. That of a hinge does not.
     leverage_obstacle : str or None
         Why rows have no leverage; None if they have.
+    target_weights_obstacle : str or None
+        Why predictions are not told as weighted sums of training targets; None if they are.
     optimality_obstacle : str or None
         Why there is no optimum to be away from; None if there is.
     has_leaves : bool
@@ -110,6 +112,10 @@ class Objective:
     @property
     def has_first_order(self) -> bool:
         return bool(self.loss.has_curvature)
+
+    @property
+    def target_weights_obstacle(self) -> str | None:
+        return "forests and trees have them, and models that were boosted by squared error"
 
     @property
     def leverage_obstacle(self) -> str | None:

@@ -22,6 +22,7 @@ from ..jacobians import (
     Gradients,
     LeafJacobian,
     LeafRows,
+    LeafVectors,
 )
 from ..losses import Loss
 from ..trees import BoostedTrees, Forest, Leaves, LeavesWithout, boosted_without, forest_without
@@ -121,9 +122,35 @@ class LeafObjective(Objective):
         norm, unit = self.loss.query_direction(y, self.predictor(jacobian))
         return Gradients(jacobian, unit, norm)
 
+    @property
+    def training_jacobian(self) -> LeafJacobian:
+        """The Jacobian of the training rows."""
+        return self.jacobian_of(self.training_leaves)
+
     @cached_property
     def training_predictor(self):
-        return self.predictor(self.jacobian_of(self.training_leaves))
+        return self.predictor(self.training_jacobian)
+
+    # --- predictions as weighted sums of targets -------------------------------------------
+
+    def target_vectors(self, jacobian: LeafJacobian, solve: Callable[[Any], Any]) -> Any:
+        """What the predictions of rows take of what moves the values of leaves, a vector a row.
+
+        Parameters
+        ----------
+        jacobian : LeafJacobian
+        solve : callable
+            Of the curvature.
+        """
+        raise NotImplementedError
+
+    def target_products(self, vectors: Any, rows: slice) -> np.ndarray:
+        """Inner products of these with what the targets of some training rows move, (m, n)."""
+        raise NotImplementedError
+
+    def summed_targets(self, weights: np.ndarray) -> np.ndarray:
+        """Predictors by the weights of targets, shape (n, n_outputs)."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -160,6 +187,29 @@ class BoostedObjective(LeafObjective):
 
     def predictor(self, jacobian):
         return self.trees.predictors(jacobian.leaves) @ self.outputs
+
+    @property
+    def target_weights_obstacle(self):
+        if self.trees.step.is_linear and self.trees.n_outputs == 1:
+            return None
+        return (
+            "its trees descend a loss whose gradients are not linear in the targets, so that its "
+            "predictions are no weighted sums of them. Those of models that are boosted by squared "
+            "error are; the other losses have explain and pairwise_influence"
+        )
+
+    def target_vectors(self, jacobian, solve):
+        return solve(jacobian.gradients(np.ones((jacobian.n_rows, 1)), slice(None)))
+
+    def target_products(self, vectors, rows):
+        start, entries = self.trees.target_pulls(rows)
+        products: np.ndarray = vectors.products(self.trees.leaves.matrix(entries, rows, start))
+        return products
+
+    def summed_targets(self, weights):
+        # A start that no row has a part in has what is missing to 1.
+        rest = 1 - weights.sum(axis=1, keepdims=True)
+        return (weights @ self.trees.y)[:, None] + rest * self.trees.start_values
 
 
 @dataclass(frozen=True)
@@ -200,3 +250,27 @@ class ForestObjective(LeafObjective):
     @cached_property
     def out_of_bag_predictor(self):
         return self.forest.out_of_bag_predictors()
+
+    @property
+    def target_weights_obstacle(self):
+        return None
+
+    def target_vectors(self, jacobian, solve):
+        shape = jacobian.n_rows, self.forest.n_trees
+        return LeafVectors(jacobian.leaves.matrix(np.full(shape, 1 / self.forest.n_trees)))
+
+    def out_of_bag_vectors(self, rows: slice) -> LeafVectors:
+        """The same of some training rows in the trees that have not drawn them."""
+        is_out = self.forest.is_out_of_bag(slice(None), rows).T
+        share = is_out / np.maximum(is_out.sum(axis=1, keepdims=True), 1)
+        return LeafVectors(self.forest.leaves.matrix(share, rows))
+
+    def target_products(self, vectors, rows):
+        leaves = self.forest.leaves
+        places = leaves.places(rows, vectors.asked(leaves.n_leaves))
+        share = self.forest.weights.at(places) / self.forest.weight[places.leaves]
+        products: np.ndarray = vectors.products(leaves.matrix_of(share[:, None], places, rows))
+        return products
+
+    def summed_targets(self, weights):
+        return weights @ self.forest.y

@@ -4,8 +4,9 @@ from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_repla
 from ._estimation import Estimation, NewtonStep
 from ._forest import Forest, Hierarchy, TreeWeights, check_forest
 from ._forest_without import forest_without, no_row_left
-from ._leaves import Leaves, LeavesWithout
+from ._leaves import Leaves, LeavesWithout, Places
 from ._recursion import DenseRecursion
+from ._several_steps import GradientSteps, NewtonSteps
 from ._starts import (
     FixedStart,
     MeanStart,
@@ -37,6 +38,7 @@ __all__ = [
     "ExponentialStep",
     "FixedStart",
     "Forest",
+    "GradientSteps",
     "Hierarchy",
     "Leaves",
     "LeavesWithout",
@@ -44,6 +46,8 @@ __all__ = [
     "MeanStart",
     "NewtonStart",
     "NewtonStep",
+    "NewtonSteps",
+    "Places",
     "PlainStart",
     "PoissonStep",
     "PriorStart",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._leaves import Leaves
+from ._leaves import Leaves, Places
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ class TreeWeights:
 
     def of(self, tree: int, rows: Any = slice(None)) -> np.ndarray:
         """Of some rows in one tree, shape (n,)."""
-        return self._weighed(tree, rows)
-
-    def each(self, rows: Any = slice(None)) -> np.ndarray:
-        """Of some rows in each tree, shape (n, n_trees), or (n, 1) where they are all alike."""
-        return np.atleast_2d(self._weighed(slice(None), rows)).T
+        weight = self.of_draw[rows]
+        if self.draws is not None:
+            weight = weight * self.draws[tree, rows]
+        if self.of_class is not None and self.classes is not None:
+            weight = weight * self.of_class[tree, self.classes[rows]]
+        return weight
 
     def without(self, rows: np.ndarray) -> TreeWeights:
         """The same with some rows at weight 0."""
@@ -47,12 +48,14 @@ class TreeWeights:
         of_draw[rows] = 0
         return replace(self, of_draw=of_draw)
 
-    def _weighed(self, trees: Any, rows: Any) -> np.ndarray:
+    def at(self, places: Places) -> np.ndarray:
+        """Of rows in trees, in a shape that goes with theirs."""
+        rows, trees, _ = places
         weight = self.of_draw[rows]
         if self.draws is not None:
             weight = weight * self.draws[trees, rows]
         if self.of_class is not None and self.classes is not None:
-            weight = weight * self.of_class[trees][..., self.classes[rows]]
+            weight = weight * self.of_class[trees, self.classes[rows]]
         return weight
 
 
@@ -176,9 +179,9 @@ class Forest:
             total += leaves.own(self.values, tree)[leaves.positions[tree]]
         return total / self.n_trees
 
-    def errors(self, rows: Any = slice(None)) -> np.ndarray:
-        """Values of the leaves of some rows less their targets, (n, n_trees, n_outputs)."""
-        return self.values[self.leaves.numbered(rows)] - self.y[rows][:, None]
+    def errors(self, places: Places) -> np.ndarray:
+        """Values of leaves less the targets of rows in them, with an axis of outputs more."""
+        return self.values[places.leaves] - self.y[places.rows]
 
     # --- out of the bag --------------------------------------------------------------------
 

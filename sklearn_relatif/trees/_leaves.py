@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+
+
+class Places(NamedTuple):
+    """Rows in trees: arrays of one shape together, (n, n_trees) for all, (n_places,) for some.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Their positions.
+    trees : ndarray of int
+    leaves : ndarray of int
+        Where they are, among the leaves of all trees.
+    """
+
+    rows: np.ndarray
+    trees: np.ndarray
+    leaves: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,42 @@ class Leaves:
         """Leaves of some rows among those of all trees, shape (n, n_trees)."""
         here = self.positions[:, rows].T
         return here + self.firsts[:-1].astype(np.int32 if self.n_leaves < 2**31 else np.int64)
+
+    def places(self, rows: Any = slice(None), is_asked: np.ndarray | None = None) -> Places:
+        """Where some rows are, in all trees; or those places that are in some of the leaves.
+
+        Parameters
+        ----------
+        rows : slice or array of int
+        is_asked : ndarray of bool, shape (n_leaves,), default=None
+            Which leaves. Their places come row after row.
+        """
+        leaves, positions = self.numbered(rows), np.arange(self.n_rows)[rows]
+        if is_asked is None:
+            return Places(positions[:, None], np.arange(self.n_trees)[None], leaves)
+        places, trees = np.nonzero(is_asked[leaves])
+        return Places(positions[places], trees, leaves[places, trees])
+
+    def matrix_of(self, entries: np.ndarray, places: Places, rows: slice) -> Any:
+        """Numbers of some places of rows, as a sparse matrix.
+
+        Parameters
+        ----------
+        entries : ndarray of shape (n_places, n_values)
+        places : Places
+            Of these rows, row after row.
+        rows : slice
+
+        Returns
+        -------
+        CSR matrix of shape (n, n_leaves * n_values)
+        """
+        n_values = entries.shape[1]
+        positions = np.arange(self.n_rows)[rows]
+        columns = places.leaves[:, None] * n_values + np.arange(n_values, dtype=places.leaves.dtype)
+        starts = np.searchsorted(places.rows, [*positions, positions[-1] + 1]) * n_values
+        shape = len(positions), self.n_leaves * n_values
+        return sparse.csr_array((entries.ravel(), columns.ravel(), starts), shape=shape)
 
     def matrix(
         self, entries: np.ndarray, rows: Any = slice(None), start: np.ndarray | None = None

@@ -9,7 +9,7 @@ so that a row can be looked at in all of the stages at once.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logsumexp, softmax
 
 
 class Step:
@@ -26,6 +26,10 @@ class Step:
     n_outputs = 1
     is_linear = False
 
+    def loss(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Of each row, up to what depends on ``y`` alone; only asked for where steps compare it."""
+        raise NotImplementedError
+
     def gradient(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """``g`` of rows, in the shape of ``eta``, (n_outputs, ...); ``y`` has one axis less."""
         raise NotImplementedError
@@ -38,11 +42,30 @@ class Step:
         """Derivatives of ``g_k`` and ``h_k`` in all predictors, in the shape of ``eta``."""
         raise NotImplementedError
 
+    def bent(self, y: np.ndarray, eta: np.ndarray, by: np.ndarray) -> np.ndarray:
+        """The matrix of derivatives of ``g`` times vectors, both in the shape of ``eta``.
+
+        As it stands for losses of one predictor.
+        """
+        return self.slopes(y, eta, 0)[0] * by
+
+    def bent_slopes(
+        self, y: np.ndarray, eta: np.ndarray, by: np.ndarray, move: np.ndarray
+    ) -> np.ndarray:
+        """Derivatives of ``by . bent(move)`` of each row in its predictors.
+
+        As it stands for losses of one predictor whose ``h`` is the derivative of ``g``.
+        """
+        return self.slopes(y, eta, 0)[1] * by * move
+
 
 class SquaredStep(Step):
     """``(eta - y)^2 / 2``."""
 
     is_linear = True
+
+    def loss(self, y, eta):
+        return (eta[0] - y) ** 2 / 2
 
     def gradient(self, y, eta):
         return eta - y
@@ -56,6 +79,9 @@ class SquaredStep(Step):
 
 class LogStep(Step):
     """``log(1 + exp(eta)) - y eta`` of two classes, 0 and 1."""
+
+    def loss(self, y, eta):
+        return np.logaddexp(0, eta[0]) - y * eta[0]
 
     def gradient(self, y, eta):
         return expit(eta) - y
@@ -96,6 +122,9 @@ class PoissonStep(Step):
 
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor
+
+    def loss(self, y, eta):
+        return np.exp(eta[0]) - y * eta[0]
 
     def gradient(self, y, eta):
         return np.exp(eta) - y
@@ -153,6 +182,9 @@ class SoftmaxStep(Step):
         self.n_outputs = n_outputs
         self.factor = factor
 
+    def loss(self, y, eta):
+        return logsumexp(eta, axis=0) - np.take_along_axis(eta, y[None], axis=0)[0]
+
     def gradient(self, y, eta):
         p = softmax(eta, axis=0)
         classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
@@ -167,6 +199,16 @@ class SoftmaxStep(Step):
         slope = -p[k] * p
         slope[k] += p[k]
         return slope, self.factor * (1 - 2 * p[k]) * slope
+
+    def bent(self, y, eta, by):
+        p = softmax(eta, axis=0)
+        return p * (by - (p * by).sum(0))
+
+    def bent_slopes(self, y, eta, by, move):
+        p = softmax(eta, axis=0)
+        by, move = by - (p * by).sum(0), move - (p * move).sum(0)
+        product = by * move
+        return p * (product - (p * product).sum(0))
 
 
 class SinglePrecisionStep(Step):

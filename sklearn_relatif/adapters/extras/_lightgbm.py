@@ -39,6 +39,8 @@ from .._targets import BoundedTargets
 from .._wrappers import FLOATS
 from ._lightgbm_text import WrittenBooster, read_booster
 
+#: Parameters by which training stops early, where they are above 0.
+EARLY_STOPPING = {"early_stopping_round", "early_stopping_rounds", "early_stopping"}
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
 LOOKED_UP = 8 + 4
 
@@ -137,6 +139,15 @@ OBJECTIVES: dict[str, Callable[[WrittenBooster], Objective]] = {
 
 class LightGBMAdapter(BoostingAdapter):
     """Newton steps on gradients that LightGBM rounds; the first trees hold the start as well."""
+
+    has_default_seed = True
+
+    def held(self, model):
+        """As many trees as were the best, without what would stop early."""
+        booster, held = read_booster(model.booster_), super().held(model)
+        given = held.get_params().keys() & EARLY_STOPPING
+        n_stages = len(booster.trees) // booster.n_outputs
+        return held.set_params(n_estimators=n_stages, **dict.fromkeys(given, 0))
 
     def model_rows(self, transformers, model, X):
         """Rows as LightGBM takes them, with missing values; frames where it knows categories."""

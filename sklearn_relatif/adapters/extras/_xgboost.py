@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,10 +142,10 @@ class XGBoostAdapter(BoostingAdapter):
     precision = float(np.finfo(np.float32).eps)
 
     def targets(self, model):
-        loss, _ = self.loss(model)
-        if is_classifier(model) or isinstance(loss, SquaredError):
+        booster = _checked(model)
+        if is_classifier(model) or booster.objective == "reg:squarederror":
             return super().targets(model)
-        return BoundedTargets(loss.targets, type(model).__name__)
+        return BoundedTargets(self.loss(model)[0].targets, type(model).__name__)
 
     def loss(self, model):
         booster = _checked(model)
@@ -162,25 +163,20 @@ class XGBoostAdapter(BoostingAdapter):
         return {} if booster.best_stage is None else {"n_estimators": booster.best_stage + 1}
 
     def held(self, model):
+        """As many trees as were the best: no model keeps the rows that told."""
         return super().held(model).set_params(early_stopping_rounds=None, **self.chosen(model))
 
-    def refit(self, model, objective, X, y, sample_weight, removals, n_jobs=None):
-        """As in the base, with as many trees as were the best: no model keeps its eval_set.
+    def is_seeded(self, model):
+        """A generator is none: the model's parameters are those of a number that it draws."""
+        return isinstance(model.random_state, Integral | None)
 
-        Raises
-        ------
-        ValueError
-            If the parameters of the model are not those that its booster was trained with, as
-            where that was loaded from a file.
-        """
-        held, booster = self.held(model), ReadBooster(model)
-        fits = super().refit(held, objective, X, y, sample_weight, removals, n_jobs)
-        if any(ReadBooster(fit).training != booster.training for fit in fits):
+    def check_refit(self, model, refit):
+        """Parameters that a file does not keep may be others."""
+        if ReadBooster(refit).training != ReadBooster(model).training:
             raise ValueError(
                 f"This {type(model).__name__} does not know the parameters that it was trained "
                 "with, which a file does not keep, and cannot be fitted again. Fit one with them."
             )
-        return fits
 
     def weight_of_fit(self, model, arguments):
         if arguments.get("base_margin") is not None:
@@ -319,6 +315,8 @@ def _checked(model: Any) -> ReadBooster:
             raise ValueError(
                 f"{name} with {refused.what} cannot be explained. Fit it with {refused.way_out}."
             )
+    if is_classifier(model) and len(model.classes_) == 1:
+        raise ValueError(f"{name} was fitted to rows of one class, and tells nothing apart.")
     of_kind = [k for k, o in OBJECTIVES.items() if o.has_classes == is_classifier(model)]
     if booster.objective not in of_kind:
         raise ValueError(

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
+from xgboost import DMatrix
 
 from ...trees import Leaves
 from ...utils._blocks import MAX_BLOCK, row_blocks
@@ -163,10 +165,14 @@ class ReadBooster:
         return None if best is None else int(best)
 
     @property
+    def n_stages(self) -> int:
+        """Stages that predictions are made of."""
+        return self.booster.num_boosted_rounds() if self.best_stage is None else self.best_stage + 1
+
+    @property
     def n_trees(self) -> int:
         """Trees that predictions are made of."""
-        end = -1 if self.best_stage is None else self.best_stage + 1
-        return int(self._written["iteration_indptr"][end])
+        return int(self._written["iteration_indptr"][self.n_stages])
 
     @property
     def tells_values(self) -> bool:
@@ -210,8 +216,19 @@ class ReadBooster:
         positions = np.empty((len(trees), X.shape[0]), np.min_scalar_type(int(sizes.max()) - 1))
         firsts = np.cumsum(self.n_values) - self.n_values
         for rows in row_blocks(X.shape[0], LOOKED_UP * self.n_trees, MAX_BLOCK):
-            block = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-            nodes = self.model.apply(block).reshape(-1, self.n_trees).astype(np.int32)
+            nodes = self._nodes(_safe_indexing(X, rows)).reshape(-1, self.n_trees).astype(np.int32)
             for tree, first, own in zip(self.trees, firsts, nodes.T, strict=True):
                 positions[first : first + tree.values.shape[1], rows] = tree.positions(own)
         return Leaves.of(positions, sizes)
+
+    def _nodes(self, X):
+        """The same as ``apply``, which refused categories before XGBoost 3."""
+        model = self.model
+        rows = DMatrix(
+            X,
+            missing=model.missing,
+            nthread=model.n_jobs,
+            feature_types=model.feature_types,
+            enable_categorical=model.enable_categorical,
+        )
+        return self.booster.predict(rows, pred_leaf=True, iteration_range=(0, self.n_stages))
