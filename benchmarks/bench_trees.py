@@ -26,6 +26,8 @@ N_ROWS_OF_SETS, N_QUERIES_OF_SETS = 10_000, 2_000
 N_ROWS_OF_MANY = 400
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 BASELINE = "random rows"
+#: With which all others are compared, query by query.
+MEASURE = "structure"
 PARTS = ("removals", "labels", "catboost", "sets")
 
 
@@ -40,7 +42,7 @@ def ours(model, case):
     themselves = explainer.self_influence_
     scores["influence"] = scores["influence"]._replace(themselves=themselves)
     effects = np.asarray(explainer.removal_effect(*queries, order="structure"))
-    return scores | {"structure": rivals.Scores(effects)}
+    return scores | {MEASURE: rivals.Scores(effects)}
 
 
 def scores_by_all(library, model, case, python, seed, themselves=False):
@@ -181,18 +183,24 @@ def removal_tables(of_rises, of_single):
     """The rise over all fractions, each fraction, ranks query by query, and single rows."""
     mean = {name: {m: np.nanmean(r) for m, r in of.items()} for name, of in of_rises.items()}
     yield table(mean, "rise of the loss", "{:.3f}".format)
-    by_query = [np.array([np.nanmean(r, axis=1) for r in of.values()]) for of in of_rises.values()]
-    of_queries = ranks(np.hstack(by_query)).mean(axis=1)
+    by_query = np.hstack(
+        [[np.nanmean(rise, axis=1) for rise in of.values()] for of in of_rises.values()]
+    )
     methods = list(next(iter(of_rises.values())))
+    measured = by_query[methods.index(MEASURE)]
     lines = [
         f"| method | {' | '.join(f'{fraction:.1%}' for fraction in FRACTIONS)} "
-        "| average rank, query by query |",
-        "|---|" + "--:|" * (len(FRACTIONS) + 1),
+        f"| average rank, query by query | better than {MEASURE} | worse |",
+        "|---|" + "--:|" * (len(FRACTIONS) + 3),
     ]
-    for method, rank in zip(methods, of_queries, strict=True):
+    for method, of_queries, rank in zip(
+        methods, by_query, ranks(by_query).mean(axis=1), strict=True
+    ):
         over_tables = np.mean([np.nanmean(of[method], axis=0) for of in of_rises.values()], axis=0)
         cells = " | ".join(f"{value:.3f}" for value in over_tables)
-        lines.append(f"| {method} | {cells} | {rank:.2f} |")
+        shares = [np.mean(of_queries > measured), np.mean(of_queries < measured)]
+        compared_with = " | ".join(f"{share:.0%}" for share in shares)
+        lines.append(f"| {method} | {cells} | {rank:.2f} | {compared_with} |")
     yield "\n".join(lines)
     for name in ("pearson", "spearman"):
         cells = {of: {m: getattr(c, name) for m, c in by.items()} for of, by in of_single.items()}
