@@ -40,10 +40,10 @@ LARGE_GROUP = 20
 def table() -> str:
     """The table, with a line a class of estimators."""
     sys.path.insert(0, str(ROOT))
-    from tests.catalogue import CASES
+    from tests.catalogue import CASES, TREES
 
     by_class: dict[str, list] = {}
-    for case in CASES.values():
+    for case in [*CASES.values(), *TREES.values()]:
         by_class.setdefault(type(case.estimator).__name__, []).append(case)
     rows = [_row(name, cases) for name, cases in sorted(by_class.items()) if name != "Pipeline"]
     return "\n".join([HEAD, re.sub(r"[^|]+", "---", HEAD), *rows]) + "\n"
@@ -121,11 +121,14 @@ def _takes_several(case) -> bool:
 
 
 def _removal(case, model) -> str:
-    """Whether the models without a row, or a third, are exact, and one step leads there."""
+    """What models without rows are; of those at an optimum, whether one step leads to it."""
     explainer, (_, _, X_new, y_new) = _explainer(case, model), case.table
     with suppress(ValueError):  # The response of a network, which has many optima.
         explainer.removal_effect(X_new, y_new, order="pbrf")
         return "trained on from the fit"
+    with suppress(ValueError):  # Of trees, whose structure is held.
+        explainer.removal_effect(X_new, y_new, order="structure")
+        return "leaves refilled, or trees regrown"
     groups = np.arange(len(case.table.X)) // LARGE_GROUP
     effects = []
     for order in ("retrain", "newton"):

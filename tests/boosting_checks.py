@@ -69,6 +69,17 @@ def check_influence(model, X, y, queries, labels, sample_weight=None, closeness=
     assert not found[:, held_out].any()
 
 
+def check_target_weights(model, X, y, queries, sample_weight=None, closeness=1e-6):
+    """Predictions are weighted sums of the targets, whose weights sum to 1."""
+    explainer = RelatIFExplainer.from_fitted(model, X, y, sample_weight=sample_weight)
+    weights = np.asarray(explainer.target_weights(queries))
+    expected = model.predict(queries)
+    scale = closeness * np.abs(expected).max()
+    assert_allclose(weights @ y, expected, atol=scale, rtol=0)
+    assert_allclose(weights.sum(axis=1), 1, atol=1e-10)
+    assert not weights[:, reduced(model, X, y, sample_weight).trees.weight == 0].any()
+
+
 def refits_beside(model, X, y, weight, move, step):
     """Central differences of the raw predictions of its own refits; None if a tree is another.
 

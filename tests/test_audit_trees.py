@@ -1,4 +1,4 @@
-"""Audits of forests and boosted models: by trees that have not seen a row, without what they lack."""
+"""Audits of forests and boosted models: by trees that have not seen a row, and without leverage."""
 
 import json
 
@@ -224,7 +224,7 @@ def test_groups_of_boosting_are_fits_without_them(of_boosting, digits):
 
 def test_groups_of_forests_are_grown_again_from_what_trees_drew(of_forest, digits):
     explainer, report = of_forest
-    X, y, X_test, y_test, _ = digits
+    _, y, X_test, y_test, _ = digits
     groups = report.groups
     half_brier = explainer.removal_effect(
         X_test, y_test, np.where(np.arange(240) < 60, "first", "rest"), order="retrain"

@@ -15,7 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 
-from .boosting_checks import check_influence, check_refits, check_replay, reduced
+from .boosting_checks import (
+    check_influence,
+    check_refits,
+    check_replay,
+    check_target_weights,
+    reduced,
+)
 
 DIABETES = load_diabetes(return_X_y=True)
 CANCER = load_breast_cancer().data[:, :6], load_breast_cancer().target
@@ -91,7 +97,7 @@ def test_warm_start_on_the_same_rows():
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_stages_that_fit_every_row(kind):
     model, X, y = kind_of(kind)
-    model.set_params(n_estimators=300, max_depth=5).fit(X, y)
+    model.set_params(n_estimators=120, max_depth=5).fit(X, y)
     check_replay(model, X, y, closeness=1e-9)
 
 
@@ -173,6 +179,18 @@ def test_replays_change_as_its_own_refits_do(kind):
     X = np.round(X / X.std(axis=0))  # few thresholds, which do not change with the weights
     model.set_params(n_estimators=5, max_depth=2, min_samples_leaf=20)
     assert check_refits(model, X, y, step=1e-3, closeness=1e-6) > 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"n_iter_no_change": 3, "random_state": 0}, {"n_estimators": 60, "max_depth": 5}],
+    ids=str,
+)
+def test_predictions_are_weighted_sums_of_targets(options):
+    model, X, y = kind_of("squared_error")
+    weight = weights_of(y)
+    model.set_params(**options).fit(X, y, weight)
+    check_target_weights(model, X, y, X[::40] * 1.1, weight)
 
 
 def test_refits_stop_where_the_fit_did():

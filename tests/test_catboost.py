@@ -24,7 +24,7 @@ catboost = pytest.importorskip("catboost")
 COLUMNS = [2, 8]
 N_QUERIES = 5
 SMALL = {
-    "iterations": 8,
+    "iterations": 6,
     "depth": 3,
     "learning_rate": 0.3,
     "thread_count": 1,
@@ -191,7 +191,7 @@ def test_influence_is_the_derivative_of_the_replay(name):
         replayed = replace(trees, values=solved.values, start_values=solved.start)
         return losses_of(loss, y_new, replayed.predictors(leaves))
 
-    for row in np.flatnonzero(trees.weight)[::15]:
+    for row in np.flatnonzero(trees.weight)[::30]:
         step = 1e-5 * (np.arange(len(trees.weight)) == row)
         slope = (losses(trees.weight + step) - losses(trees.weight - step)) / 2e-5
         expected = -trees.weight.sum() * slope
@@ -223,7 +223,7 @@ def test_influence_is_the_derivative_of_fits_that_keep_their_structure(name):
     trees = trees_of(model, X, y, weight)
     borne, l2 = trees.weight, model.get_all_params()["l2_leaf_reg"]
     n_kept = 0
-    for row in np.flatnonzero(weight > 0.5)[::15]:
+    for row in np.flatnonzero(weight > 0.5)[::20]:
         slopes, is_kept = [], True
         for step in (2.0**-3, 2.0**-4):
             losses = []
@@ -242,7 +242,7 @@ def test_influence_is_the_derivative_of_fits_that_keep_their_structure(name):
             slope = (4 * slopes[1] - slopes[0]) / 3
             expected = -borne.sum() * slope * weight[row] / borne[row]
             assert_allclose(influence[:, row], expected, atol=1e-5 * np.abs(influence).max())
-    assert n_kept >= 5
+    assert n_kept >= 3
 
 
 # Weights of classes change the mean weight, by which the penalty is multiplied, and permutations
@@ -314,6 +314,15 @@ def test_models_of_default_parameters_and_wrappers():
         other = RelatIFExplainer(wrapped).fit(X, y)
         assert_allclose(other.pairwise_influence(X_new, y_new), alone, atol=1e-6 * alone.max())
     assert not adapter_of(model).chosen(explainer.estimator_)
+
+
+@pytest.mark.parametrize("name", ["squared", "squared, from 0", "squared, gradients"])
+def test_predictions_are_weighted_sums_of_targets(name):
+    model, (X, y, weight), (X_new, _) = fitted(name)
+    found = RelatIFExplainer.from_fitted(model, X, y, weight).target_weights(X_new)
+    assert_allclose(found @ y, model.predict(X_new), rtol=1e-6)
+    if "from 0" not in name:
+        assert_allclose(found.sum(axis=1), 1, atol=1e-12)
 
 
 def test_scores_are_the_predictors():
@@ -464,3 +473,26 @@ def test_counts_below_zero_are_refused():
 def test_one_newton_step_is_the_plain_one():
     model, train, _ = fitted("squared")
     assert isinstance(trees_of(model, *train).estimation, NewtonStep)
+
+
+@pytest.mark.parametrize("method", ["Newton", "Gradient"])
+@pytest.mark.parametrize("loss", ["Logloss", "RMSE", "Poisson"])
+def test_influence_is_that_of_the_library_where_it_counts_in_all_that_moves(loss, method):
+    # Neither several steps inside a tree, nor the mean that predictions start from.
+    X, y, X_new, y_new = TABLES[loss]
+    y, y_new = targets(loss, y), targets(loss, y_new)
+    from_zero = {} if loss == "Poisson" else {"boost_from_average": False}
+    params = {"leaf_estimation_iterations": 1, "leaf_estimation_method": method, **from_zero}
+    model = model_of(loss, **params).fit(X, y)
+    rows, scores = model.get_object_importance(
+        catboost.Pool(X_new, y_new),
+        catboost.Pool(X, y),
+        type="PerObject",
+        update_method="AllPoints",
+        thread_count=1,
+    )
+    expected = np.empty((len(X_new), len(X)))
+    np.put_along_axis(expected, np.array(rows), -len(y) * np.array(scores), axis=1)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    influence = explainer.pairwise_influence(X_new, y_new, criterion="influence")
+    assert_allclose(influence, expected, atol=1e-10 * np.abs(expected).max())

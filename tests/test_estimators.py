@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.fixes import parse_version
 
 from sklearn_relatif.adapters import _registry
-from tests.catalogue import CASES
+from tests.catalogue import CASES, TREES
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "estimators.py"
 specification = importlib.util.spec_from_file_location("estimators", SCRIPT)
@@ -32,4 +32,5 @@ def test_the_tables_are_up_to_date():
 def test_every_registered_estimator_of_scikit_learn_is_in_the_catalogue():
     names = {name.rpartition(".")[2] for name in _registry._adapters if name.startswith("sklearn.")}
     names = {name for name in names if not name.startswith("_")}
-    assert names <= {type(case.estimator).__name__ for case in CASES.values()} - {Pipeline.__name__}
+    cases = [*CASES.values(), *TREES.values()]
+    assert names <= {type(case.estimator).__name__ for case in cases} - {Pipeline.__name__}

@@ -56,6 +56,28 @@ def test_quickstart_saves_nothing_unless_asked(run, tmp_path):
     assert max(map(len, printed.splitlines())) <= 100
 
 
+def test_trees_find_the_lost_decimal_point(run, tmp_path):
+    names, printed = run("trees.py")
+    assert list(tmp_path.iterdir()) == []
+    mistaken = names["mistaken"]
+    assert names["y_train"][mistaken] == 840 and names["y"][mistaken] == 84
+    assert f"Where the audit says to look first:\n\n  row {mistaken}: Its target 840" in printed
+    for name, explainer in names["explainers"].items():
+        said = explainer.predict(names["query"])[0]
+        assert f"{name}: {said:.1f} = {said:.1f} = 0.02" in " ".join(printed.split())
+        alone = names["changes"][name, 1]
+        rows = names["y_train"].index != mistaken
+        refit = clone(names["models"][name]).fit(names["X_train"][rows], names["y_train"][rows])
+        if name == "boosting":  # A forest fitted to fewer rows draws others.
+            change = refit.predict(names["query"])[0] - said
+            assert alone["retrain"] == pytest.approx(change, abs=1e-6)
+        assert 0 > alone["first"] > alone["structure"] > alone["retrain"]
+    leaves = names["near"].estimator_.apply(names["X_train"])
+    own = names["near"].estimator_.apply(names["query"])
+    shares = np.sort(np.mean(leaves == own, axis=1))[::-1]
+    np.testing.assert_allclose(1 + names["found"].scores[0], shares[:5])
+
+
 @pytest.mark.parametrize("name", [*PICTURES, *REPORTS])
 def test_writes_where_it_is_and_says_so(run, tmp_path, pyplot, name):
     kind = "Picture" if name in PICTURES else "Report"
@@ -66,9 +88,10 @@ def test_writes_where_it_is_and_says_so(run, tmp_path, pyplot, name):
     check_written(tmp_path / target, pyplot)
 
 
-@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py", "recidivism.py"])
+@pytest.mark.parametrize("name", ["quickstart.py", "audit_credit.py", "recidivism.py", "trees.py"])
 def test_writes_where_it_is_told_to(run, tmp_path, pyplot, name):
-    target = tmp_path / ("elsewhere.html" if name in REPORTS else "elsewhere.png")
+    is_report = name in (*REPORTS, "trees.py")
+    target = tmp_path / ("elsewhere.html" if is_report else "elsewhere.png")
     _, printed = run(name, "--output", target)
     assert printed.count(f"{target}\n") == 1
     assert list(tmp_path.iterdir()) == [target]

@@ -14,7 +14,14 @@ from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.adapters._hist_leaves import hist_trees, leaf_numbers
 
-from .boosting_checks import check_influence, check_refits, check_replay, predictors, reduced
+from .boosting_checks import (
+    check_influence,
+    check_refits,
+    check_replay,
+    check_target_weights,
+    predictors,
+    reduced,
+)
 
 DIABETES = load_diabetes(return_X_y=True)
 CANCER = load_breast_cancer().data[:, :6], load_breast_cancer().target
@@ -292,6 +299,16 @@ def test_replays_change_as_its_own_refits_do(kind):
     assert check_refits(model, X, y, step=0.02, rounding=2.0**-24) > 2
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"early_stopping": True}, {"max_iter": 60, "l2_regularization": 5.0}], ids=str
+)
+def test_predictions_are_weighted_sums_of_targets(options):
+    model, X, y = kind_of("squared_error")
+    weight = weights_of(y)
+    model.set_params(**options).fit(X, y, weight)
+    check_target_weights(model, X, y, X[::40] * 1.1, weight)
+
+
 # --- without rows ----------------------------------------------------------------------------
 
 
@@ -325,6 +342,26 @@ def test_refits_that_draw_need_a_seed():
     groups = np.where(np.arange(len(y)) == 3, "this", None)
     with pytest.raises(ValueError, match="random_state"):
         explainer.removal_effect(X[:2], y[:2], groups, order="retrain")
+
+
+def test_held_out_rows_keep_a_model_from_being_rid_of_rows():
+    model, X, y = kind_of("squared_error", early_stopping=True)
+    explainer = RelatIFExplainer.from_fitted(model.fit(X, y), X, y)
+    with pytest.raises(TypeError, match="retrain_without"):
+        explainer.without([3])
+    left = (reduced(model, X, y).trees.weight > 0) & (np.arange(len(y)) != 3)
+    again = clone(model).set_params(early_stopping=False, max_iter=model.n_iter_)
+    expected = again.fit(X[left], y[left]).predict(X)
+    assert_array_equal(explainer.retrain_without([[3]])[0].predict(X), expected)
+
+
+def test_without_held_out_rows_it_can_be_rid_of_rows():
+    model, X, y = kind_of("squared_error")
+    found = RelatIFExplainer.from_fitted(model.fit(X, y), X, y).without([3, 4])
+    left = ~np.isin(np.arange(len(y)), [3, 4])
+    expected = RelatIFExplainer.from_fitted(clone(model).fit(X[left], y[left]), X[left], y[left])
+    influence = [own.pairwise_influence(X[:2], y[:2]) for own in (found, expected)]
+    assert_allclose(*influence, rtol=1e-10)
 
 
 # --- leaves ----------------------------------------------------------------------------------

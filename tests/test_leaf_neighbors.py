@@ -25,6 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
+from sklearn_relatif.adapters._forests import MISPLACES_MISSING, cause_of_missing
 
 from .estimator_checks import assert_checks
 
@@ -144,10 +145,20 @@ def test_rows_with_missing_values():
     assert_nearest(explainer.explain(rows[:9]), near)
     with pytest.raises(ValueError, match="infinity"):
         explainer.explain(np.where(np.isnan(rows), np.inf, rows))
-    # What explains by influence takes them, too.
+    # What explains by influence takes them, too, where scikit-learn fits and predicts alike.
     forest = clone(FOREST).set_params(min_samples_leaf=5)
-    explained = RelatIFExplainer(forest).fit(rows, Y)
-    assert explained.explain(rows[:9]).indices.shape == (9, 5)
+    if MISPLACES_MISSING:
+        with pytest.raises(ValueError, match=r"Before release 1\.8, trees of scikit-learn may"):
+            RelatIFExplainer(forest).fit(rows, Y)
+    else:
+        explained = RelatIFExplainer(forest).fit(rows, Y)
+        assert explained.explain(rows[:9]).indices.shape == (9, 5)
+
+
+def test_what_scikit_learn_may_have_done_is_told(monkeypatch):
+    monkeypatch.setattr("sklearn_relatif.adapters._forests.MISPLACES_MISSING", True)
+    assert "fill the values" in cause_of_missing(np.array([[np.nan, 1.0]]))
+    assert cause_of_missing(X) == ""
 
 
 def test_several_targets():

@@ -258,15 +258,29 @@ def test_criteria_are_those_of_the_slow_derivative(objective, params, loss):
         assert_array_equal(found[:, ~is_counted], 0)
 
 
+@pytest.mark.parametrize("from_average", [True, False])
+def test_target_weights_give_predictions(from_average):
+    X, y, X_new, _ = TABLES["regression"]
+    weight = weights(len(y))
+    options = {"reg_lambda": 1.0, "boost_from_average": from_average}
+    model = model_of("regression", **options).fit(X, y, sample_weight=weight)
+    found = RelatIFExplainer.from_fitted(model, X, y, weight).target_weights(X_new)
+    assert_allclose(found @ y, model.predict(X_new), rtol=1e-7)
+    if from_average:
+        assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
+
+
+def held_out(model, X, y):
+    """Rows to stop early by, as its fit takes them."""
+    is_newer = "eval_X" in signature(model.fit).parameters  # from LightGBM 4.7
+    return {"eval_X": X, "eval_y": y} if is_newer else {"eval_set": [(X, y)]}
+
+
 def test_early_stopping_explains_the_trees_that_predict():
     X, y, X_new, y_new = TABLES["binary"]
     model = model_of("binary", n_estimators=200)
     stop = lightgbm.early_stopping(15, verbose=False)
-    if "eval_X" in signature(model.fit).parameters:  # from LightGBM 4.7
-        held_out = {"eval_X": X_new, "eval_y": y_new}
-    else:
-        held_out = {"eval_set": [(X_new, y_new)]}
-    model.fit(X, y, callbacks=[stop], **held_out)
+    model.fit(X, y, callbacks=[stop], **held_out(model, X_new, y_new))
     assert 0 < model.best_iteration_ < 200
     short = model_of("binary", n_estimators=model.best_iteration_).fit(X, y)
     found, expected = (
@@ -311,6 +325,68 @@ def test_categories_and_missing_values(max_cat_to_onehot):
     model = model_of("regression", **options).fit(codes, y, categorical_feature=[0])
     by_array = RelatIFExplainer.from_fitted(model, codes, y).pairwise_influence(codes[:9])
     assert_allclose(by_frame, by_array, atol=1e-9 * np.abs(by_array).max())
+
+
+@pytest.mark.parametrize("kind", ["frame", "array", "names", "numbers"])
+def test_removals_are_fits_with_the_same_categories(kind):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    level, number = rng.integers(6, size=200), rng.normal(size=200)
+    y = np.sin(3 * level) + number + 0.3 * rng.normal(size=200)
+    X = pandas.DataFrame({"level": level, "number": number})
+    options = {}
+    if kind == "frame":
+        X = X.assign(level=pandas.Categorical(np.array(list("abcdef"))[level]))
+    elif kind == "names":
+        options = {"categorical_feature": ["level"]}
+    elif kind == "array":
+        X, options = X.to_numpy(), {"categorical_feature": [0]}
+    model = model_of("regression", min_data_per_group=5).fit(X, y, **options)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    rows, rest = np.arange(60), np.arange(60, 200)
+    (without,) = explainer.retrain_without([rows])
+    expected = clone(model).fit(X.iloc[rest] if hasattr(X, "iloc") else X[rest], y[rest], **options)
+    assert_array_equal(without.predict(X), expected.predict(X))
+    by_hand = (expected.predict(X) - y) ** 2 / 2 - (model.predict(X) - y) ** 2 / 2
+    groups = np.arange(200) < 60
+    effects = np.asarray(explainer.removal_effect(X, y, groups=groups, order="retrain"))
+    assert_allclose(effects[:, 1], by_hand, atol=1e-6 * np.abs(by_hand).max())
+
+
+# Those have other factors without rows, or seldom the same splits.
+@pytest.mark.parametrize("name", sorted(OWN_FITS.keys() - {"unbalanced", "multiclass"}))
+def test_the_structure_without_rows_is_that_of_fits_that_keep_it(name):
+    objective, params = OWN_FITS[name]
+    X, y, X_new, y_new = TABLES[objective]
+    halves = np.median(X[:, COLUMNS], axis=0)
+    X, X_new = ((table[:, COLUMNS] > halves).astype(float) for table in (X, X_new))
+    params = {**params, "num_leaves": 4, "min_child_samples": 1}
+    model = model_of(objective, **params).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    groups, n_kept = np.arange(len(y)) // 10, 0
+    effects = explainer.removal_effect(X_new, y_new, groups=groups, order="structure")
+    for group, found in enumerate(effects.T):
+        refit = clone(model).fit(X[groups != group], y[groups != group])
+        if np.array_equal(groups_of(refit, X), groups_of(model, X)):
+            n_kept += 1
+            losses = (losses_after(one, objective, X_new, y_new) for one in (refit, model))
+            expected = np.subtract(*losses)
+            assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    assert n_kept >= 4
+
+
+def test_fits_without_rows_have_the_trees_that_were_the_best():
+    X, y, X_new, y_new = TABLES["binary"]
+    model = model_of("binary", n_estimators=100, early_stopping_round=5)
+    model.fit(X, y, **held_out(model, X_new, y_new))
+    assert 0 < model.best_iteration_ < 100
+    (without,) = RelatIFExplainer.from_fitted(model, X, y).retrain_without([[0]])
+    assert without.n_estimators_ == model.best_iteration_
+    X, y, _, _ = TABLES["regression"]
+    first = model_of("regression", n_estimators=6).fit(X, y)
+    continued = model_of("regression", n_estimators=4).fit(X, y, init_model=first)
+    (without,) = RelatIFExplainer.from_fitted(continued, X, y).retrain_without([[0]])
+    assert without.booster_.num_trees() == 10
 
 
 def test_columns_must_be_those_of_the_fit():
@@ -448,6 +524,9 @@ def test_refused_fits(tmp_path):
 
     rates = lightgbm.reset_parameter(learning_rate=lambda stage: 0.2 * 0.99**stage)
     refuse(model_of("regression").fit(X, y, callbacks=[rates]), "no reset_parameter among")
+    rare = (np.arange(len(y)) < 2).astype(int)
+    steep = model_of("binary", learning_rate=1.0, min_child_samples=1).fit(X, rare)
+    refuse(steep, "the cause: a small min_child_weight", (X, 1 - rare))
     score = np.linspace(0, 50, len(y))
     refuse(model_of("regression").fit(X, y, init_score=score), "the cause: an init_score")
     monotone = model_of("regression", monotone_constraints=[1] * 10, num_leaves=15)

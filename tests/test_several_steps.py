@@ -141,18 +141,21 @@ def test_derivatives_in_targets_where_the_loss_is_squared(kind):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_products_with_second_and_third_derivatives(name):
+def test_second_and_third_derivatives(name):
     rng, step = np.random.default_rng(0), STEPS[name]
     y, shape = targets(name, rng), (step.n_outputs, N_ROWS)
     eta, by, move = rng.normal(size=(3, *shape))
     hessian = np.stack([step.slopes(y, eta, k)[0] for k in range(step.n_outputs)])
-    assert_allclose(step.bent(y, eta, by), np.einsum("kjn,kn->jn", hessian, by), atol=1e-14)
+    moved = step.gradient(y, eta) + np.einsum("kjn,kn->jn", hessian, move)
+    assert_allclose(step.moved_gradient(y, eta, move), moved, atol=1e-14)
     # The loss itself, along a line.
     line = [step.loss(y, eta + width * move) for width in (-1e-5, 1e-5)]
     slope = (step.gradient(y, eta) * move).sum(axis=0)
     assert_allclose((line[1] - line[0]) / 2e-5, slope, atol=1e-8)
     for k in range(step.n_outputs):
         width = 1e-5 * (np.arange(step.n_outputs) == k)[:, None]
-        forms = [(by * step.bent(y, eta + sign * width, move)).sum(axis=0) for sign in (1, -1)]
-        third = step.bent_slopes(y, eta, by, move)[k]
-        assert_allclose((forms[0] - forms[1]) / 2e-5, third, atol=1e-8)
+        forms = [
+            (by * step.moved_gradient(y, eta + sign * width, move)).sum(axis=0) for sign in (1, -1)
+        ]
+        slope = step.moved_slopes(y, eta, by, move)[k]
+        assert_allclose((forms[0] - forms[1]) / 2e-5, slope, atol=1e-8)

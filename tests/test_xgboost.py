@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
-from sklearn_relatif.adapters.extras._xgboost_booster import ReadBooster
+from sklearn_relatif.adapters.extras._xgboost_booster import BoosterTree
 from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
@@ -96,6 +96,7 @@ MODELS = {
         regressor(interaction_constraints=[[0, 1, 2], [3, 4, 5, 6, 7]]),
         "number",
     ),
+    "squared, ones weigh more": (regressor(scale_pos_weight=3), "count"),
     "Poisson": (regressor(objective="count:poisson"), "count"),
     "Poisson, smaller steps": (regressor(objective="count:poisson", max_delta_step=0.1), "count"),
     "Poisson, any steps": (regressor(objective="count:poisson", max_delta_step=0), "count"),
@@ -454,15 +455,13 @@ def test_trees_that_were_changed_are_refused():
         RelatIFExplainer.from_fitted(model, X, y)
 
 
-@pytest.mark.skipif(RELEASE < (3, 2), reason="They are from an older release.")
 def test_vectors_of_older_releases_are_refused():
     X, y = table("classes")
     model = classifier(multi_strategy="multi_output_tree").fit(X, y)
-    booster = ReadBooster(model)
-    assert booster.tells_values
-    for tree in booster._written["trees"]:
-        del tree["leaf_weights"]
-    assert not booster.tells_values
+    (tree, *_) = written(model)["learner"]["gradient_booster"]["model"]["trees"]
+    tree.pop("leaf_weights", None)  # As they wrote it.
+    with pytest.raises(ValueError, match="before XGBoost 3"):
+        BoosterTree(tree)
 
 
 def test_other_rows_labels_and_weights_are_refused():
@@ -491,6 +490,18 @@ def test_a_pipeline():
     assert_allclose(found, expected)
 
 
+@pytest.mark.parametrize("start", [None, 100.0])
+def test_predictions_by_squared_error_are_weighted_sums_of_the_targets(start):
+    X, y = table("number")
+    model = regressor(base_score=start).fit(X[:100], y[:100])
+    found = RelatIFExplainer.from_fitted(model, X[:100], y[:100]).target_weights(X[100:])
+    # What is missing to 1 is the weight of a start that is given.
+    missing = 1 - found.sum(axis=1)
+    expected = model.predict(X[100:])
+    assert_allclose(found @ y[:100] + missing * (start or 0), expected, rtol=1e-6)
+    assert (missing > 0.01).all() if start else np.abs(missing).max() < 1e-12
+
+
 def test_one_class_is_refused():
     X, _ = table("binary")
     with pytest.raises(ValueError, match="rows of one class, and tells nothing apart"):
@@ -499,8 +510,13 @@ def test_one_class_is_refused():
 
 def test_several_targets_are_refused():
     X, y = table("number")
-    with pytest.raises(ValueError, match="1d array"):
-        RelatIFExplainer(regressor()).fit(X, np.c_[y, y])
+    for model, several in [(regressor(), np.c_[y, y]), (classifier(), np.c_[y > 90, y > 150])]:
+        several = several.astype(int)
+        with pytest.raises(ValueError, match=r"1d array|several targets or labels at once"):
+            RelatIFExplainer(model).fit(X, several)
+        fit = clone(model).fit(X, several)
+        with pytest.raises(ValueError, match="several targets or labels at once cannot be"):
+            RelatIFExplainer.from_fitted(fit, X, several[:, 0])
 
 
 def test_targets_lie_in_the_domain_of_their_distribution():

@@ -166,9 +166,12 @@ class Adapter:
         Raises
         ------
         TypeError
-            If it is not made of trees.
+            If it is no tree, forest or boosted model.
         """
-        raise TypeError(f"{type(model).__name__} has no leaves: it is not made of trees.")
+        raise TypeError(
+            f"{type(model).__name__} has no leaves that rows could share: it is no tree, forest or "
+            "boosted model. Models of trees in it can be asked one by one."
+        )
 
     def scores(self, model: Any, X: Any) -> np.ndarray:
         """Scores of rows by a classifier itself, of which the loss makes the predictor."""

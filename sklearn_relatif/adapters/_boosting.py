@@ -65,6 +65,10 @@ class BoostingAdapter(TreeAdapter):
         seed = model.get_params().get("random_state")
         return isinstance(seed, Integral) or (seed is None and self.has_default_seed)
 
+    def options_of_fit(self, model: Any) -> dict[str, Any]:
+        """What the fit of a model was given besides rows, labels and weights, to be given again."""
+        return {}
+
     def check_refit(self, model: Any, refit: Any) -> None:
         """Refuse fits without rows that differ from a model by more than these.
 

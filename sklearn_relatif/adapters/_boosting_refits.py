@@ -79,8 +79,9 @@ class BoostingRefits(Refits):
         if self._are_balanced:
             estimator.set_params(class_weight=None)
         labels = self.adapter.targets(self.model).shown(self.y, None)
+        options = self.adapter.options_of_fit(self.model)
         fitted: list[Any] = Parallel(n_jobs=n_jobs)(
-            delayed(_fit)(estimator, self.X, labels, *given) for given in each
+            delayed(_fit)(estimator, self.X, labels, *given, options) for given in each
         )
         for refit in fitted:
             self.adapter.check_refit(self.model, refit)
@@ -99,8 +100,15 @@ class BoostingRefits(Refits):
         return bool(self.model.get_params().get("class_weight") == "balanced")
 
 
-def _fit(estimator: Any, X: Any, y: Any, rows: np.ndarray, sample_weight: np.ndarray) -> Any:
+def _fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    rows: np.ndarray,
+    sample_weight: np.ndarray,
+    options: dict[str, Any],
+) -> Any:
     # Weights of 1 are what a fit without any takes.
     weight = {"sample_weight": sample_weight} if (sample_weight != 1).any() else {}
     # No clone: estimators that hand out copies of their parameters have none.
-    return deepcopy(estimator).fit(_safe_indexing(X, rows), y[rows], **weight)
+    return deepcopy(estimator).fit(_safe_indexing(X, rows), y[rows], **weight, **options)

@@ -38,6 +38,8 @@ from ._wrappers import model_rows
 
 #: Since this release, the weights of rows are how probably trees draw them, and nothing else.
 DRAWS_BY_WEIGHT = parse_version(sklearn.__version__) >= parse_version("1.9.dev0")
+#: Before this release, fits may put rows with missing values into other leaves than predictions do.
+MISPLACES_MISSING = parse_version(sklearn.__version__) < parse_version("1.8.dev0")
 #: Criteria whose leaves have weighted means.
 MEANS = ("gini", "entropy", "log_loss", "squared_error", "friedman_mse", "poisson")
 #: What a fit tells of the rows that trees have not drawn, which those grown again do not.
@@ -75,7 +77,8 @@ class SingleTreeAdapter(TreeAdapter):
         weight = sample_weight * self.class_weight(model, y, sample_weight)
         objective = self.objective(model, X, y, weight, self.weights(model, y, weight))
         values = np.concatenate([self.values(model, tree) for tree in self.each(model)])
-        check_forest(objective.forest, values, name, self.causes(model))
+        causes = f"{self.causes(model)}{cause_of_missing(X)}".strip()
+        check_forest(objective.forest, values, name, causes)
         warn_if_pure(objective.forest, name)
         return objective
 
@@ -265,6 +268,16 @@ class ForestAdapter(SingleTreeAdapter):
         _, firsts, classes = np.unique(columns, axis=0, return_index=True, return_inverse=True)
         balanced = [compute_sample_weight("balanced", y, indices=rows)[firsts] for rows in drawn]
         return TreeWeights(of_draw, draws, np.stack(balanced), classes.ravel())
+
+
+def cause_of_missing(X: Any) -> str:
+    """What scikit-learn itself may have done to rows with missing values."""
+    if not MISPLACES_MISSING or not isinstance(X, np.ndarray) or not np.isnan(X).any():
+        return ""
+    return (
+        " Before release 1.8, trees of scikit-learn may put rows with missing values into other "
+        "leaves when they are fitted than when they predict: use a later one, or fill the values."
+    )
 
 
 def drawn_counts(drawn: list[np.ndarray], n_rows: int, name: str) -> np.ndarray:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 _LEAVES = (
-    "Trees are not supported yet. What explains a prediction of theirs is the rows that share most "
-    "leaves with it: NearestNeighborsExplainer(metric='hamming').fit(leaves, y), where {leaves}."
+    "What explains a prediction of its trees is the rows that share most leaves with it: "
+    "NearestNeighborsExplainer(metric='hamming').fit(leaves, y), where {leaves}."
 )
 _APPLY = _LEAVES.format(leaves="leaves = model.apply(X).reshape(len(X), -1)")
-_BOOSTED = (
-    "It is no optimum of one objective but a sequence of fits, and it does not tell the leaves of "
-    "rows. A GradientBoosting or random forest model of the same rows does: "
-    "NearestNeighborsExplainer(metric='hamming').fit(leaves, y), with "
-    "leaves = model.apply(X).reshape(len(X), -1), finds the rows that share most leaves."
+_WEIGHTED = (
+    "Each model in it weighs rows by the mistakes of those before, which jump. GradientBoosting, "
+    "HistGradientBoosting and random forests of the same rows can be explained."
 )
 _NEIGHBORS = (
     "Its neighbours are the explanation: model.kneighbors(X), or "
@@ -67,9 +65,7 @@ _NO_MODEL = "It predicts nothing; let a model be the last step."
 
 #: By the name of a class or of one that it is derived from, after that of its package.
 WAYS_OUT = {
-    "sklearn.BaseDecisionTree": _APPLY,
-    "sklearn.BaseForest": _APPLY,
-    "sklearn.BaseWeightBoosting": _BOOSTED,
+    "sklearn.BaseWeightBoosting": _WEIGHTED,
     "sklearn.IsolationForest": _OUTLIERS,
     "xgboost.XGBModel": _APPLY,
     "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",

@@ -98,7 +98,7 @@ class NearestNeighborsExplainer(BaseEstimator):
     >>> explainer = NearestNeighborsExplainer(metric="leaves", estimator=forest).fit(X, y)
     >>> proximity = 1 + explainer.explain(X[[70]], n_examples=3).scores
     >>> proximity
-    array([[1.  , 0.76, 0.76]])
+    array([[1.  , 0.49, 0.43]])
     """
 
     _search: _DistanceNeighbors | LeafNeighbors

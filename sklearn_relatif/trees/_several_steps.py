@@ -154,8 +154,7 @@ class NewtonSteps(Estimation):
         found = np.zeros((len(stage), leaves.n_rows))
         for pulls in zip(*(states[tree] for tree in stage), strict=True):
             seen = _moved(eta, pulls[0].before, here)
-            pulled = trees.step.gradient(y, seen)
-            pulled += self._bent(trees.step, y, seen, pulls[0].step.T[:, here])
+            pulled = self._pulled(trees.step, y, seen, pulls[0].step.T[:, here])
             for own, pull in zip(found, pulls, strict=True):
                 own += (pull.by.T[:, here] * pulled).sum(0)
         return found
@@ -180,13 +179,13 @@ class NewtonSteps(Estimation):
         ]
         return np.moveaxis(np.array(found), 2, 0)
 
-    def _bent(self, step, y, seen, moved):
-        """``h u`` of each row."""
-        return step.bent(y, seen, moved)
+    def _pulled(self, step, y, seen, moved):
+        """``g + h u`` of each row."""
+        return step.moved_gradient(y, seen, moved)
 
     def _row_slopes(self, step, y, seen, by, moved):
         """Derivative of ``by . (g + h u)`` of each row in what is seen of it."""
-        return step.bent(y, seen, by) + step.bent_slopes(y, seen, by, moved)
+        return step.moved_slopes(y, seen, by, moved)
 
 
 class GradientSteps(NewtonSteps):
@@ -196,11 +195,11 @@ class GradientSteps(NewtonSteps):
         total = trees.leaves.summed(weight, tree)
         return total[:, None, None] * np.eye(trees.n_outputs)
 
-    def _bent(self, step, y, seen, moved):
-        return moved
+    def _pulled(self, step, y, seen, moved):
+        return step.gradient(y, seen) + moved
 
     def _row_slopes(self, step, y, seen, by, moved):
-        return step.bent(y, seen, by)
+        return step.moved_slopes(y, seen, by, np.zeros_like(seen))
 
 
 def _moved(eta: np.ndarray, move: np.ndarray, here: np.ndarray) -> np.ndarray:

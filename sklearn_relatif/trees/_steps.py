@@ -38,25 +38,32 @@ class Step:
         """``h`` of rows, in the shape of ``eta``."""
         raise NotImplementedError
 
+    def gradient_and_curvature(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Both, where one takes what the other does."""
+        return self.gradient(y, eta), self.curvature(y, eta)
+
     def slopes(self, y: np.ndarray, eta: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of ``g_k`` and ``h_k`` in all predictors, in the shape of ``eta``."""
         raise NotImplementedError
 
-    def bent(self, y: np.ndarray, eta: np.ndarray, by: np.ndarray) -> np.ndarray:
-        """The matrix of derivatives of ``g`` times vectors, both in the shape of ``eta``.
+    def moved_gradient(self, y: np.ndarray, eta: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """``g + J move`` with the matrix J of derivatives of ``g``, in the shape of ``eta``.
 
         As it stands for losses of one predictor.
         """
-        return self.slopes(y, eta, 0)[0] * by
+        return self.gradient(y, eta) + self.slopes(y, eta, 0)[0] * move
 
-    def bent_slopes(
+    def moved_slopes(
         self, y: np.ndarray, eta: np.ndarray, by: np.ndarray, move: np.ndarray
     ) -> np.ndarray:
-        """Derivatives of ``by . bent(move)`` of each row in its predictors.
+        """Derivatives of ``by . (g + J move)`` of each row in its predictors.
 
         As it stands for losses of one predictor whose ``h`` is the derivative of ``g``.
         """
-        return self.slopes(y, eta, 0)[1] * by * move
+        slope, bend = self.slopes(y, eta, 0)
+        return by * (slope + bend * move)
 
 
 class SquaredStep(Step):
@@ -90,10 +97,18 @@ class LogStep(Step):
         p = expit(eta)
         return p * (1 - p)
 
+    def gradient_and_curvature(self, y, eta):
+        p = expit(eta)
+        return p - y, p * (1 - p)
+
     def slopes(self, y, eta, k):
         p = expit(eta)
         h = p * (1 - p)
         return h, h * (1 - 2 * p)
+
+    def moved_gradient(self, y, eta, move):
+        p = expit(eta)
+        return p - y + p * (1 - p) * move
 
 
 class ExponentialStep(Step):
@@ -186,13 +201,15 @@ class SoftmaxStep(Step):
         return logsumexp(eta, axis=0) - np.take_along_axis(eta, y[None], axis=0)[0]
 
     def gradient(self, y, eta):
-        p = softmax(eta, axis=0)
-        classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
-        return p - (classes == y)
+        return self.gradient_and_curvature(y, eta)[0]
 
     def curvature(self, y, eta):
+        return self.gradient_and_curvature(y, eta)[1]
+
+    def gradient_and_curvature(self, y, eta):
         p = softmax(eta, axis=0)
-        return self.factor * p * (1 - p)
+        classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
+        return p - (classes == y), self.factor * p * (1 - p)
 
     def slopes(self, y, eta, k):
         p = softmax(eta, axis=0)
@@ -200,15 +217,15 @@ class SoftmaxStep(Step):
         slope[k] += p[k]
         return slope, self.factor * (1 - 2 * p[k]) * slope
 
-    def bent(self, y, eta, by):
+    def moved_gradient(self, y, eta, move):
         p = softmax(eta, axis=0)
-        return p * (by - (p * by).sum(0))
+        return self.gradient(y, eta) + p * (move - (p * move).sum(axis=0))
 
-    def bent_slopes(self, y, eta, by, move):
+    def moved_slopes(self, y, eta, by, move):
         p = softmax(eta, axis=0)
-        by, move = by - (p * by).sum(0), move - (p * move).sum(0)
+        by, move = by - (p * by).sum(axis=0), move - (p * move).sum(axis=0)
         product = by * move
-        return p * (product - (p * product).sum(0))
+        return p * (by + product - (p * product).sum(axis=0))
 
 
 class SinglePrecisionStep(Step):

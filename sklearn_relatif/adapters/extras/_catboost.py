@@ -34,6 +34,7 @@ from ...trees import (
     SquaredStep,
     Start,
     Step,
+    replay_error,
 )
 from ...utils._frames import library_of
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
@@ -55,6 +56,8 @@ TOLD = {
     *("l2_leaf_reg", "reg_lambda", "class_weights", "auto_class_weights", "scale_pos_weight"),
     *("use_best_model", "early_stopping_rounds", "od_type", "od_pval", "od_wait"),
 }
+#: Largest difference of leaf values, of the largest one, after steps that none was taken back of.
+DIGITS = 1e-9
 #: It has no penalty of 0 but one of 1e-20.
 SMALLEST_L2 = 1e-10
 #: Relative rounding of numbers of single precision.
@@ -73,6 +76,8 @@ NEUTRAL = {
 
 class CatBoostAdapter(BoostingAdapter):
     """Losses whose gradients move with the predictions, on features that are numbers."""
+
+    has_default_seed = True
 
     def model_rows(self, transformers, model, X):
         """Rows as CatBoost takes them, with missing values; frames where it knows categories."""
@@ -134,7 +139,7 @@ class CatBoostAdapter(BoostingAdapter):
             values=_values(model, step.n_outputs),
             start_values=start_values,
         )
-        return replace(trees, estimation=_estimation(trees, options))
+        return _with_steps(trees, options)
 
     def check(self, model: Any, options: Mapping[str, Any]) -> None:
         """Refuse options that change leaf values in ways that are not covered."""
@@ -202,13 +207,6 @@ class CatBoostAdapter(BoostingAdapter):
         """Also where the learning rate, or the weights of classes, follow from the rows."""
         return bool(self.chosen(model))
 
-    def is_seeded(self, model):
-        """Its seed is 0 where none is given."""
-        return True
-
-    def unfitted(self, model):
-        return self.held(model)
-
 
 def _check_columns(model: Any, X: Any) -> None:
     """CatBoost takes columns without names by their positions."""
@@ -272,19 +270,21 @@ def _values(model: Any, n_outputs: int) -> np.ndarray:
     return np.concatenate([values.T.ravel() for values in each])
 
 
-def _estimation(trees: BoostedTrees, options: Mapping[str, Any]) -> Estimation:
-    """How the leaves took their steps."""
+def _with_steps(trees: BoostedTrees, options: Mapping[str, Any]) -> BoostedTrees:
+    """The same with the steps that its leaves took."""
     n_steps, rate = options["leaf_estimation_iterations"], options["learning_rate"]
     l2 = options["l2_leaf_reg"] * trees.weight.mean()
     is_newton = options["leaf_estimation_method"] == "Newton"
     if n_steps == 1 and trees.n_outputs == 1 and is_newton:
-        return NewtonStep(np.full(trees.leaves.n_trees, rate), l2)
-    taken = [[1.0] * n_steps] * len(trees.stage_trees)
-    estimation = METHODS[options["leaf_estimation_method"]](rate, l2, taken)
-    if n_steps == 1 or options["leaf_estimation_backtracking"] == "No":
-        return estimation
-    estimation.lengths = lengths_of_steps(trees, estimation, n_steps)
-    return estimation
+        return replace(trees, estimation=NewtonStep(np.full(trees.leaves.n_trees, rate), l2))
+    kind = METHODS[options["leaf_estimation_method"]]
+    estimation = kind(rate, l2, [[1.0] * n_steps] * len(trees.stage_trees))
+    whole = replace(trees, estimation=estimation)
+    may_halve = n_steps > 1 and options["leaf_estimation_backtracking"] != "No"
+    if not may_halve or replay_error(whole) <= DIGITS:
+        return whole
+    lengths = lengths_of_steps(trees, estimation, n_steps)
+    return replace(trees, estimation=kind(rate, l2, lengths))
 
 
 ADAPTERS = {

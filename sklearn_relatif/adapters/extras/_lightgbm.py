@@ -40,7 +40,29 @@ from .._wrappers import FLOATS
 from ._lightgbm_text import WrittenBooster, read_booster
 
 #: Parameters by which training stops early, where they are above 0.
-EARLY_STOPPING = {"early_stopping_round", "early_stopping_rounds", "early_stopping"}
+EARLY_STOPPING = {
+    "early_stopping",
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "n_iter_no_change",
+}
+#: Leaf values are logarithms where the objective is none of squares: larger ones come of rows that
+#: have next to no second derivatives, and make rounding grow from tree to tree.
+LARGE_LOGARITHM = 30.0
+#: Names for the number of trees an output.
+ROUNDS = {
+    "n_estimators",
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+}
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
 LOOKED_UP = 8 + 4
 
@@ -143,11 +165,21 @@ class LightGBMAdapter(BoostingAdapter):
     has_default_seed = True
 
     def held(self, model):
-        """As many trees as were the best, without what would stop early."""
+        """As many trees as were the best, or were added to others, without what would stop early.
+
+        A fit that found no more splits may find some without some rows.
+        """
         booster, held = read_booster(model.booster_), super().held(model)
-        given = held.get_params().keys() & EARLY_STOPPING
         n_stages = len(booster.trees) // booster.n_outputs
-        return held.set_params(n_estimators=n_stages, **dict.fromkeys(given, 0))
+        given = held.get_params().keys()
+        if model.best_iteration_ or n_stages > model.n_estimators:
+            held.set_params(**dict.fromkeys(given & ROUNDS, n_stages))
+        return held.set_params(**dict.fromkeys(given & EARLY_STOPPING, 0))
+
+    def options_of_fit(self, model):
+        """The columns of categories, which a frame may tell by itself."""
+        columns = np.flatnonzero(read_booster(model.booster_).n_categories > 1)
+        return {"categorical_feature": columns.tolist()} if columns.size else {}
 
     def model_rows(self, transformers, model, X):
         """Rows as LightGBM takes them, with missing values; frames where it knows categories."""
@@ -177,8 +209,13 @@ class LightGBMAdapter(BoostingAdapter):
         return objective.loss, objective.outputs
 
     def causes(self, model):
-        parameters = read_booster(model.booster_).parameters
+        booster = read_booster(model.booster_)
+        parameters = booster.parameters
+        largest = max(np.abs(tree.values).max() for tree in booster.trees)
+        is_logarithm = parameters["objective"] != "regression"
         told = {
+            "a small min_child_weight, by which leaf values are so large that rounding errors grow "
+            "from tree to tree": is_logarithm and largest > LARGE_LOGARITHM,
             "monotone_constraints that held leaf values back": "1"
             in parameters["monotone_constraints"],
             "forced splits by categories": parameters["forcedsplits_filename"],

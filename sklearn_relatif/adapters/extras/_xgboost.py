@@ -284,9 +284,9 @@ REFUSED = (
         "subsample=1; colsample_bynode makes trees differ as well",
     ),
     Refused(
-        lambda booster: not booster.tells_values,
-        "multi_strategy='multi_output_tree' before XGBoost 3.2",
-        "a newer release, or multi_strategy='one_output_per_tree'",
+        lambda booster: booster.n_targets > 1,
+        "several targets or labels at once",
+        "one of them",
     ),
     Refused(
         lambda booster: booster.changes_trees,

@@ -33,6 +33,11 @@ class BoosterTree:
         Numbers of the nodes that rows may end in. What was pruned is left out.
     values : ndarray of shape (n_leaves, n_values)
         What is added to predictors there.
+
+    Raises
+    ------
+    ValueError
+        If an older release has written values of several predictors.
     """
 
     def __init__(self, written: dict[str, Any]) -> None:
@@ -42,6 +47,12 @@ class BoosterTree:
         n_values = max(int(written["tree_param"]["size_leaf_vector"]), 1)
         if n_values == 1:
             self.values = np.asarray(written["split_conditions"], np.float64)[self.leaves, None]
+        elif "leaf_weights" not in written:
+            raise ValueError(
+                "Models with multi_strategy='multi_output_tree' from before XGBoost 3.2 cannot be "
+                "explained. Fit them with a newer release, or with "
+                "multi_strategy='one_output_per_tree'."
+            )
         else:
             values = np.asarray(written["leaf_weights"], np.float64).reshape(-1, n_values)
             self.values = values[right[self.leaves]]
@@ -122,6 +133,11 @@ class ReadBooster:
         return max(int(self.config["learner_model_param"]["num_class"]), 1)
 
     @property
+    def n_targets(self) -> int:
+        """Targets or labels that a row has."""
+        return int(self.config["learner_model_param"]["num_target"])
+
+    @property
     def n_parallel(self) -> int:
         """Trees that share a stage, for each predictor."""
         return int(self.config["gradient_booster"]["gbtree_model_param"]["num_parallel_tree"])
@@ -173,15 +189,6 @@ class ReadBooster:
     def n_trees(self) -> int:
         """Trees that predictions are made of."""
         return int(self._written["iteration_indptr"][self.n_stages])
-
-    @property
-    def tells_values(self) -> bool:
-        """Whether leaf values can be read: older releases write those of vectors otherwise."""
-        trees = self._written["trees"]
-        return all(
-            "leaf_weights" in tree or int(tree["tree_param"]["size_leaf_vector"]) <= 1
-            for tree in trees
-        )
 
     @cached_property
     def trees(self) -> list[BoosterTree]:
