@@ -5,7 +5,7 @@ each row does for itself, (n_rows,).
 
 ``LeafInfluence`` and ``LeafRefit`` (Sharchilev et al. 2018, as adapted by Brophy, Hammoudeh & Lowd
 2023) are written out in NumPy: the package loops over rows, trees and leaves in Python, for about
-ten minutes a table of 2,000 rows. Both hold the structure and the starting predictors, and the first
+ten minutes a table of 2,000 rows. Both hold the structure and the starting predictors, and the one
 the predictors of other classes.
 """
 

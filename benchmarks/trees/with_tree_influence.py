@@ -20,7 +20,7 @@ def parameters(given):
 
 
 def themselves(explainer, X, y):
-    """What rows do for themselves; the package's own ``get_self_influence`` fails for some methods."""
+    """What rows do for themselves; its own ``get_self_influence`` fails for some methods."""
     found = []
     for first in range(0, len(y), AT_A_TIME):
         rows = np.arange(first, min(first + AT_A_TIME, len(y)))
