@@ -188,6 +188,12 @@ class BoostedObjective(LeafObjective):
     def predictor(self, jacobian):
         return self.trees.predictors(jacobian.leaves) @ self.outputs
 
+    def predictor_fisher(self) -> np.ndarray:
+        """Fisher weights of the predictors of trees, shape (n_predictors, n_predictors, n_rows)."""
+        fisher = self.loss.fisher_weight(self.training_predictor)
+        subscripts = "ka,nab,lb->kln" if fisher.ndim == 3 else "ka,na,la->kln"
+        return np.einsum(subscripts, self.outputs, fisher, self.outputs, optimize=True)
+
     @property
     def target_weights_obstacle(self):
         if self.trees.step.is_linear and self.trees.n_outputs == 1:
