@@ -14,6 +14,7 @@ from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
 from ._jacobians import TANGENT, difference_step, rounding
+from ._leaves import check_leaves
 from ._objectives import check_objective, predictors_without, two_removals
 from ._promises import promise, same
 
@@ -40,6 +41,9 @@ def check_adapter(
       others predicts what the Jacobian says, and the model stays as it is.
     - Where a model is made of several, each of these keeps all of this, with what it was fitted on,
       and the rows are the members' side by side, as often as each counts there.
+    - Of a model of trees, the rows that it was fitted on are in the leaves that they are in when
+      asked, and influence is how losses change with the weights of rows, the structure held. There
+      is no optimum, and none of what follows is asked.
     - Unless ``removal_changes_objective`` or predictors are not linear in the parameters, models
       without rows that the objective leads to predict what the estimator's own ``refit`` does.
 
@@ -86,8 +90,12 @@ def check_adapter(
         limits = {"distance": distance, "refits": refits}
         _check_composition(adapter, model, objective, X, positions, weight, limits)
         return
-    check_objective(objective, X)
     rows = Query(X, objective.query_jacobian(X), positions)
+    if objective.has_leaves:
+        _check_predictions(adapter, model, objective, rows, targets, labels)
+        check_leaves(objective, rows)
+        return
+    check_objective(objective, X)
     _check_predictions(adapter, model, objective, rows, targets, labels)
     if objective.loss.has_curvature or not objective.minimises_loss:
         far = _distance(objective)
