@@ -16,11 +16,10 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
+from sklearn_relatif.adapters.extras._xgboost_booster import BoosterTree
 from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
-
-from sklearn_relatif.adapters.extras._xgboost_booster import BoosterTree  # noqa: E402 (of xgboost)
 
 RELEASE = tuple(int(part) for part in xgboost.__version__.split(".")[:2])
 N_ROWS, N_QUERIES = 120, 6
