@@ -115,7 +115,8 @@ def _objective_of(study: Study) -> Any:
     if not objective.is_linear:
         raise TypeError(
             f"{name} has no diagnostics: they are of models that are linear in their parameters. "
-            "self_influence_ and leverage_ tell of its rows."
+            f"self_influence_ {'tells' if objective.has_leaves else 'and leverage_ tell'} of its "
+            "rows."
         )
     if not objective.loss.has_curvature:
         raise TypeError(
