@@ -67,6 +67,6 @@ class BrierScore(Loss):
         return np.eye(self.n_outputs)[y]
 
     def lead(self, label: int, rival: int) -> np.ndarray:
-        lead = np.zeros(self.n_outputs)
-        lead[label], lead[rival] = 1, -1
+        every = np.eye(self.n_outputs)
+        lead: np.ndarray = every[label] - every[rival]
         return lead
