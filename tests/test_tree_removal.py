@@ -508,6 +508,19 @@ def test_fidelity():
     assert retraining_fidelity(forests[0], *forests[3:], truth="structure") > 0.9
 
 
+def test_displays_of_fidelity():
+    pytest.importorskip("matplotlib").use("Agg")
+    from sklearn_relatif.plotting import RemovalFidelityDisplay
+
+    explainer, queries, labels = boosted("log")
+    draw = partial(RemovalFidelityDisplay.from_estimator, explainer, queries, labels)
+    axes = draw(order="structure").ax_
+    assert axes.get_xlabel() == "predicted: change of the loss, structure held"
+    assert axes.get_ylabel() == "retrained: change of the loss"
+    held = draw(order="first", truth="structure").ax_
+    assert held.get_ylabel() == "structure held: change of the loss"
+
+
 def test_predictions_of_each_row_without_it(monkeypatch):
     for explainer, X in (
         (boosted("log")[0], data_of("log")[0]),
