@@ -651,7 +651,7 @@ REFUSED = {
     "stability": (lambda own, X: own.explain(X[:2]).stability(), ValueError, "stability is of"),
     "compact": (lambda own, X: own.compact(), ValueError, "is of trees"),
     "transform": (lambda own, X: own.transform(X), AttributeError, "transform"),
-    "diagnostics": (lambda own, X: own.diagnostics(), TypeError, "has no diagnostics"),
+    "diagnostics": (lambda own, X: own.diagnostics(), TypeError, r"\. self_influence_ tells"),
     "leverage": (lambda own, X: own.leverage_, AttributeError, "has no leverage_"),
     "distance": (lambda own, X: own.distance_to_optimum_, AttributeError, "are grown"),
     "serving": (lambda own, X: ExplanationIndex(own), AttributeError, "transform"),
