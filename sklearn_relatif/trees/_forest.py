@@ -140,11 +140,12 @@ class Forest:
         some[here[counted]] = counted
         is_pure[:] = True
         for output, target in enumerate(self.y.T):
-            # From the target of one of the rows, so that equal targets give it without rounding.
-            rest = of_rows * (target - target[some][here])
-            step = self.leaves.summed(rest, tree) / np.where(weight > 0, weight, 1)
-            values[:, output] = target[some] + step
-            is_pure &= self.leaves.summed(np.abs(rest), tree) == 0
+            rest = of_rows * (target != target[some][here])
+            is_one = self.leaves.summed(rest, tree) == 0
+            # As scikit-learn has it, so that shares that are equal there are equal here.
+            mean = self.leaves.summed(of_rows * target, tree) / np.where(weight > 0, weight, 1)
+            values[:, output] = np.where(is_one, target[some], mean)
+            is_pure &= is_one
 
     @property
     def weight(self) -> np.ndarray:
