@@ -33,13 +33,13 @@ class TreeWeights:
     of_class: np.ndarray | None = None
     classes: np.ndarray | None = None
 
-    def of(self, tree: int, rows: Any = slice(None)) -> np.ndarray:
-        """Of some rows in one tree, shape (n,)."""
+    def of(self, trees: Any, rows: Any = slice(None)) -> np.ndarray:
+        """Of some rows in one tree, shape (n,); or of each in a tree of its own."""
         weight = self.of_draw[rows]
         if self.draws is not None:
-            weight = weight * self.draws[tree, rows]
+            weight = weight * self.draws[trees, rows]
         if self.of_class is not None and self.classes is not None:
-            weight = weight * self.of_class[tree, self.classes[rows]]
+            weight = weight * self.of_class[trees, self.classes[rows]]
         return weight
 
     def without(self, rows: np.ndarray) -> TreeWeights:
@@ -50,13 +50,7 @@ class TreeWeights:
 
     def at(self, places: Places) -> np.ndarray:
         """Of rows in trees, in a shape that goes with theirs."""
-        rows, trees, _ = places
-        weight = self.of_draw[rows]
-        if self.draws is not None:
-            weight = weight * self.draws[trees, rows]
-        if self.of_class is not None and self.classes is not None:
-            weight = weight * self.of_class[trees, self.classes[rows]]
-        return weight
+        return self.of(places.trees, places.rows)
 
 
 class Hierarchy(NamedTuple):
