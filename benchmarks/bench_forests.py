@@ -3,7 +3,7 @@
 Run ``python -m benchmarks.bench_forests`` from the top of a checkout. ``--rows``, ``--trees``,
 ``--leaf`` (``min_samples_leaf``) and ``--queries`` set one size, measured in a process of its own
 together with its peak memory; without ``--rows`` each of four sizes is changed threefold. "Model"
-is scikit-learn's own fit, in one process as all of it. "Fit" is ``from_fitted``: leaves of the rows,
+is scikit-learn's own fit, in one process as all of it. "Fit" is ``from_fitted``: leaves of rows,
 leaf values, their comparison with the model's own, and the lengths of rows for one relative
 criterion. "Explain" and "weights" are ``explain`` and ``target_weights`` of all queries.
 """

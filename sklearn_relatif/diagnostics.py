@@ -106,16 +106,17 @@ def _of_each_target(objective: LinearObjective) -> list[LinearObjective]:
 def _objective_of(study: Study) -> Any:
     """The objective at its optimum, in double precision."""
     name, objective = type(study.model).__name__, study.objective
+    has_leverage = objective.leverage_obstacle is None
+    tells = "self_influence_ and leverage_ tell" if has_leverage else "self_influence_ tells"
     if objective.members:
         raise TypeError(
             f"{name} has no diagnostics: it is made of several models, each of which has its own. "
-            "Explain one of them by RelatIFExplainer.from_fitted for these; self_influence_ and "
-            "leverage_ tell of its rows."
+            f"Explain one of them by RelatIFExplainer.from_fitted for these; {tells} of its rows."
         )
     if not objective.is_linear:
         raise TypeError(
             f"{name} has no diagnostics: they are of models that are linear in their parameters. "
-            "self_influence_ and leverage_ tell of its rows."
+            f"{tells} of its rows."
         )
     if not objective.loss.has_curvature:
         raise TypeError(

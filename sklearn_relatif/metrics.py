@@ -66,10 +66,12 @@ def retraining_fidelity(
     X : array-like or sparse matrix of shape (n_queries, n_features)
     y : array-like of shape (n_queries,), default=None
     correlation : {"pearson", "spearman"}, default="pearson"
-    truth : {"retrain", "pbrf"}, default="retrain"
-        "pbrf": a network's proximal Bregman response in the place of retraining. It depends on the
+    truth : {"retrain", "pbrf", "structure"}, default="retrain"
+        In the place of retraining: "pbrf", a network's proximal Bregman response. It depends on the
         damping, and the larger that is, the more easily it is estimated: it tells whether an
-        estimate is right, not which damping to choose.
+        estimate is right, not which damping to choose. "structure", a model of trees with their
+        structure held: it tells whether an estimate of that is right, not whether the structure
+        stays.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def top_k_overlap(
     y : array-like of shape (n_queries,), default=None
     n_examples : int, default=5
         Less than ``n_retrainings``, or the overlap is always 1.
-    truth : {"retrain", "pbrf"}, default="retrain"
+    truth : {"retrain", "pbrf", "structure"}, default="retrain"
         As of :func:`retraining_fidelity`.
 
     Returns
@@ -129,8 +131,9 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray of shape (n_rows,)
         "self_influence"; "loo_probability" (one minus the leave-one-out probability of the
-        label, by one Newton step; not of networks, which have none) and "loss" (one minus the
-        probability of the label under the model as it is).
+        label, as :meth:`RelatIFExplainer.loo_proba` tells it; not of networks and of large boosted
+        models, which have none) and "loss" (one minus the probability of the label under the model
+        as it is).
 
     Examples
     --------

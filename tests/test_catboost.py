@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
 from sklearn_relatif.adapters.extras import _catboost_steps
+from sklearn_relatif.testing import check_adapter
 from sklearn_relatif.trees import NewtonStep
 from tests import cases
 
@@ -496,3 +497,17 @@ def test_influence_is_that_of_the_library_where_it_counts_in_all_that_moves(loss
     explainer = RelatIFExplainer.from_fitted(model, X, y)
     influence = explainer.pairwise_influence(X_new, y_new, criterion="influence")
     assert_allclose(influence, expected, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "load"),
+    [
+        ("CatBoostClassifier", load_breast_cancer),
+        ("CatBoostClassifier", load_wine),
+        ("CatBoostRegressor", load_diabetes),
+    ],
+)
+def test_the_adapter_keeps_its_promises(kind, load):
+    X, y = load(return_X_y=True)
+    model = getattr(catboost, kind)(iterations=5, verbose=0, allow_writing_files=False).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)

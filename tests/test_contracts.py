@@ -8,7 +8,19 @@ import pytest
 from scipy import sparse
 from scipy.stats import norm
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+)
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
 from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
@@ -30,6 +42,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.tree import (
+    DecisionTreeClassifier,
+    DecisionTreeRegressor,
+    ExtraTreeClassifier,
+    ExtraTreeRegressor,
+)
 
 from sklearn_relatif import RelatIFExplainer, losses
 from sklearn_relatif.adapters import _registry, adapter_of, reduce_estimator
@@ -45,6 +63,7 @@ from sklearn_relatif.curvature import (
 from sklearn_relatif.explainers import study_of
 from sklearn_relatif.losses import (
     BinomialDeviance,
+    BrierScore,
     ComplementaryLogLogLink,
     CoupledSquaredError,
     EpsilonInsensitive,
@@ -177,6 +196,11 @@ def test_a_loss_of_several_targets(kind):
     check_loss(kind(3), rng.normal(size=(40, 3)), rng.normal(size=(40, 3)))
 
 
+def test_a_loss_of_probabilities():
+    eta = np.random.default_rng(0).dirichlet(np.ones(3), size=40)
+    check_loss(BrierScore(3), np.arange(40) % 3, eta)
+
+
 def test_every_loss_is_held_to_its_protocol():
     public = {getattr(losses, name) for name in losses.__all__}
     kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, losses.Loss)}
@@ -186,6 +210,7 @@ def test_every_loss_is_held_to_its_protocol():
     kinds = {kind for kind in kinds if not issubclass(kind, ours)}
     abstract = {losses.Loss, losses.MarginLoss, losses.RegressionLoss, losses.UnitDeviance}
     assert kinds - abstract <= {
+        BrierScore,
         CoupledSquaredError,
         *(type(loss) for loss in [*CLASSIFIERS.values(), *REGRESSIONS.values(), *SHARES.values()]),
     }
@@ -363,6 +388,33 @@ MODELS = {
     "ridge": Case(Ridge(solver="svd"), weighted=True, target=numbers),
     "ridge of two targets": Case(
         Ridge(alpha=np.array([1.0, 9.0]), solver="svd"), weighted=True, target=pairs
+    ),
+    "forest": Case(RandomForestClassifier(5, min_samples_leaf=4, random_state=0), 3, True),
+    "forest of two targets": Case(
+        ExtraTreesRegressor(5, min_samples_leaf=4, random_state=0), weighted=True, target=pairs
+    ),
+    "forest of two labels": Case(
+        RandomForestClassifier(5, min_samples_leaf=4, random_state=0), target=labels
+    ),
+    "forest of counts": Case(
+        RandomForestRegressor(5, criterion="poisson", min_samples_leaf=4, random_state=0),
+        target=counts,
+    ),
+    "forest without draws": Case(ExtraTreesClassifier(5, min_samples_leaf=4, random_state=0), 3),
+    "tree of classes": Case(ExtraTreeClassifier(min_samples_leaf=4, random_state=0), 2),
+    "tree of counts": Case(
+        DecisionTreeRegressor(criterion="poisson", min_samples_leaf=4), target=counts
+    ),
+    "tree": Case(DecisionTreeClassifier(min_samples_leaf=4), 3, container=sparse.csr_matrix),
+    "tree of numbers": Case(ExtraTreeRegressor(min_samples_leaf=4), target=numbers),
+    "boosting": Case(GradientBoostingClassifier(n_estimators=5), 2, True),
+    "boosting of three": Case(GradientBoostingClassifier(n_estimators=5), 3, True),
+    "boosting of numbers": Case(GradientBoostingRegressor(n_estimators=5), target=numbers),
+    "histograms": Case(HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5), 2, True),
+    "histograms of three": Case(HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=5), 3),
+    "histograms of counts": Case(
+        HistGradientBoostingRegressor(loss="poisson", max_iter=5, min_samples_leaf=5),
+        target=counts,
     ),
     "SGD, squared error": Case(by_inverse_scaling("squared_error"), weighted=True, target=numbers),
     "SGD, Huber": Case(by_inverse_scaling("huber", epsilon=0.5), target=numbers),

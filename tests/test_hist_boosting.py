@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
+from sklearn_relatif.adapters._hist_boosting import check_classes
 from sklearn_relatif.adapters._hist_leaves import hist_trees, leaf_numbers
 
 from .boosting_checks import (
@@ -224,6 +225,15 @@ def test_monotonic_constraints_that_hold_values_are_refused_and_others_are_not()
     y = np.round(5 * X[:, 2] / X[:, 2].max()) + 1.0
     free = clone(bound).set_params(max_leaf_nodes=6, max_iter=15).fit(X, y)
     check_replay(free, X, y)
+
+
+def test_classes_without_a_row_are_refused():
+    X, y = CANCER
+    model = HistGradientBoostingClassifier(max_iter=2).fit(X, np.zeros(len(y)))
+    with pytest.raises(ValueError, match="two classes or more"):
+        reduced(model, X, np.zeros(len(y)))
+    with pytest.raises(ValueError, match=r"\[0\] only, of \[0, 1\]"):
+        check_classes(model.fit(X, y), y, 1.0 * (y == 0))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

@@ -113,6 +113,19 @@ def test_no_object_of_ours_is_probed(code):
     assert not probes
 
 
+@pytest.mark.parametrize("code", trees())
+def test_what_is_optional_is_imported_where_it_is_used(code):
+    """Without it, the module can still be imported: by doctests, or tests that are left out."""
+    needed = {"sklearn", "numpy", "scipy", "joblib", "threadpoolctl", "narwhals"}
+    tops = ast.parse(code).body
+    imported = {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {
+        node.module for node in tops if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    roots = {name.partition(".")[0] for name in imported}
+    assert not roots - needed - sys.stdlib_module_names
+
+
 def test_the_import_is_light():
     heavy = ["matplotlib", "torch", "sphinx", "pytest", "distributed"]
     code = f"import sys, sklearn_relatif; print([m for m in {heavy} if m in sys.modules])"

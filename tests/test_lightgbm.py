@@ -18,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
+from sklearn_relatif.testing import check_adapter
 from tests import cases, slow_boosting
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -551,3 +552,17 @@ def test_a_booster_is_told_to_be_an_estimator():
     booster = model_of("regression").fit(X, y).booster_
     with pytest.raises(TypeError, match="LGBMClassifier or LGBMRegressor"):
         RelatIFExplainer.from_fitted(booster, X, y)
+
+
+@pytest.mark.parametrize(
+    ("kind", "load"),
+    [
+        ("LGBMClassifier", load_breast_cancer),
+        ("LGBMClassifier", load_wine),
+        ("LGBMRegressor", load_diabetes),
+    ],
+)
+def test_the_adapter_keeps_its_promises(kind, load):
+    X, y = load(return_X_y=True)
+    model = getattr(lightgbm, kind)(n_estimators=5, verbose=-1).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)

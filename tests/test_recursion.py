@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.curvature import _leaves as of_leaves
+from sklearn_relatif.curvature import _trees as of_trees
 from sklearn_relatif.trees import DenseRecursion, Leaves, SweptRecursion
 
 from . import slow_boosting as slow
@@ -93,7 +93,7 @@ def test_sweeps_solve_as_the_triangle_does(case, monkeypatch):
 
 def test_large_models_are_explained_by_sweeps(case, monkeypatch):
     explainer, X, y, weight, _ = case
-    monkeypatch.setattr(of_leaves, "MOST_PAIRS", 0)
+    monkeypatch.setattr(of_trees, "MOST_PAIRS", 0)
     data = explainer._study.training_data
     large = RelatIFExplainer.from_fitted(explainer.estimator_, *data)
     assert (explainer.solver_.name, large.solver_.name) == ("triangle", "sweeps")

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_relatif import RelatIFExplainer
-from sklearn_relatif.curvature import _leaves as of_leaves
+from sklearn_relatif.curvature import _trees as of_trees
 from sklearn_relatif.explainers._studied import study_of
 from sklearn_relatif.search import target_weights
 from sklearn_relatif.trees import NewtonStep
@@ -75,7 +75,7 @@ def test_classifiers_are_sums_of_indicators(model):
 
 
 @grown
-def test_weights_are_shares_of_leaves():
+def test_weights_are_shares_of_trees():
     forest = RandomForestRegressor(5, random_state=0, min_samples_leaf=4)
     explainer = explained(forest, X, Y)
     expected = np.zeros((len(QUERIES), len(Y)))
@@ -145,7 +145,7 @@ def test_bags_that_are_not_there():
 def boosted(request, monkeypatch):
     """Of both ways to solve for queries."""
     if request.param == "sweeps":
-        monkeypatch.setattr(of_leaves, "TriangleCurvature", of_leaves.SweptCurvature)
+        monkeypatch.setattr(of_trees, "TriangleCurvature", of_trees.SweptCurvature)
     explainer = explained(GradientBoostingRegressor(n_estimators=40, random_state=0), X, Y, WEIGHT)
     assert explainer.solver_.name == request.param
     return explainer
@@ -194,7 +194,7 @@ def test_thresholded_values_are_refused():
     objective = study_of(explainer).objective
     trees = replace(objective.trees, estimation=NewtonStep(objective.trees.estimation.rate, l1=30))
     objective = replace(objective, trees=replace(trees, values=trees.solved.values))
-    curvature = of_leaves.TriangleCurvature(objective)
+    curvature = of_trees.TriangleCurvature(objective)
     with pytest.raises(ValueError, match=r"no weighted sums.*thresholded, clipped or held"):
         target_weights(objective, curvature, objective.query_jacobian(QUERIES))
 

@@ -152,3 +152,17 @@ def test_every_other_estimator_has_a_way_out(kind):
             before, way_and_names = str(error).split(" cannot be explained.")
             assert before == name
             assert not way_and_names.startswith(" Supported estimators"), name
+
+
+@pytest.mark.parametrize(
+    ("ranker", "leaves"),
+    [
+        ("xgboost.XGBRanker", "model.apply"),
+        ("lightgbm.LGBMRanker", "pred_leaf=True"),
+        ("catboost.CatBoostRanker", "calc_leaf_indexes"),
+    ],
+)
+def test_rankers_have_a_way_out(ranker, leaves):
+    library, kind = ranker.split(".")
+    with pytest.raises(TypeError, match=f"cannot be explained.*{leaves}"):
+        adapter_of(getattr(pytest.importorskip(library), kind)())

@@ -16,10 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import adapter_of
-from sklearn_relatif.adapters.extras._xgboost_booster import BoosterTree
+from sklearn_relatif.testing import check_adapter
 from sklearn_relatif.trees import FixedStart, SinglePrecisionStep, replay_error
 
 xgboost = pytest.importorskip("xgboost")
+BoosterTree = pytest.importorskip("sklearn_relatif.adapters.extras._xgboost_booster").BoosterTree
 
 RELEASE = tuple(int(part) for part in xgboost.__version__.split(".")[:2])
 N_ROWS, N_QUERIES = 120, 6
@@ -547,3 +548,17 @@ def test_scores_are_margins():
     X, y = table("classes")
     model = classifier().fit(X, y)
     assert_allclose(adapter_of(model).scores(model, X), model.predict(X, output_margin=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "load"),
+    [
+        ("XGBClassifier", load_breast_cancer),
+        ("XGBClassifier", load_wine),
+        ("XGBRegressor", load_diabetes),
+    ],
+)
+def test_the_adapter_keeps_its_promises(kind, load):
+    X, y = load(return_X_y=True)
+    model = getattr(xgboost, kind)(n_estimators=5).fit(X, y)
+    check_adapter(adapter_of(model), model, X, y)

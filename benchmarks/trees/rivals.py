@@ -5,8 +5,9 @@ each row does for itself, (n_rows,).
 
 ``LeafInfluence`` and ``LeafRefit`` (Sharchilev et al. 2018, as adapted by Brophy, Hammoudeh & Lowd
 2023) are written out in NumPy: the package loops over rows, trees and leaves in Python, for about
-ten minutes a table of 2,000 rows. Both hold the structure and the starting predictors, and the first
-the predictors of other classes.
+ten minutes a table of 2,000 rows. Both hold the structure and the starting predictors, and the
+first holds what other classes' trees say. The package's own LeafRefit looks at the predictors after
+a tree where those before it are meant; with these two lines exchanged, it agrees.
 """
 
 import subprocess
@@ -27,10 +28,10 @@ PACKAGE = ("BoostIn", "Trex", "LeafSim")
 
 
 class Scores(NamedTuple):
-    """What rows do for queries, (n_queries, n_rows), and for themselves, (n_rows,)."""
+    """What rows do for queries, (n_queries, n_rows), and for themselves, (n_rows,), if known."""
 
     queries: np.ndarray
-    themselves: np.ndarray
+    themselves: np.ndarray | None = None
 
 
 class OwnClassOnly(Softmax):
@@ -82,10 +83,26 @@ def leaf_proximity(boosted, query_leaves, y_query, eta_query):
         agrees = (boosted.y >= eta_query) == (y_query[:, None] >= eta_query)
     else:
         agrees = boosted.y == y_query[:, None]
-    return np.where(agrees, shares, -shares)
+    return Scores(np.where(agrees, shares, -shares))
 
 
-def of_package(python, split, expected, methods=PACKAGE):
+def object_importances(model, split):
+    """{method: Scores} of CatBoost's own, whose values fall where a row helps."""
+    from catboost import Pool
+
+    train, queries = Pool(split.X, split.y), Pool(split.X_query, split.y_query)
+    found = {}
+    for method in ("SinglePoint", "AllPoints"):
+        rows, values = model.get_object_importance(
+            queries, train, type="PerObject", update_method=method, thread_count=1
+        )
+        scores = np.empty((len(split.y_query), len(split.y)))
+        np.put_along_axis(scores, np.asarray(rows), np.asarray(values), axis=1)
+        found[f"get_object_importance, {method}"] = Scores(-scores)
+    return found
+
+
+def of_package(python, split, expected, themselves, methods=PACKAGE):
     """{method: Scores} of ``tree-influence``, run by the interpreter of its own environment.
 
     It fits the model again, by the same version of LightGBM; ``expected`` are the predictions for
@@ -93,8 +110,8 @@ def of_package(python, split, expected, methods=PACKAGE):
     """
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "given.npz"), Path(folder, "result.npz")
-        arrays = {"X": split.X, "y": split.y, "X_query": split.X_query, "y_query": split.y_query}
-        np.savez(given, kind=split.kind, methods=methods, **arrays, **LIGHTGBM)
+        asked = {"methods": methods, "themselves": themselves}
+        np.savez(given, **split._asdict(), **asked, **LIGHTGBM)
         command = [python, "-m", "benchmarks.trees.with_tree_influence", given, result]
         subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
         found = np.load(result)
@@ -102,4 +119,4 @@ def of_package(python, split, expected, methods=PACKAGE):
         raise RuntimeError(
             f"the model of {python} is another one: is its LightGBM another version?"
         )
-    return {name: Scores(found[name], found[f"{name} themselves"]) for name in methods}
+    return {name: Scores(found[name], found.get(f"{name} themselves")) for name in methods}

@@ -41,7 +41,7 @@ def tables(paths):
     shipped = {
         "breast cancer": load_breast_cancer(return_X_y=True),
         "wine": load_wine(return_X_y=True),
-        "digits": load_digits(return_X_y=True),
+        "digits 0 to 4": load_digits(n_class=5, return_X_y=True),
         "diabetes": load_diabetes(return_X_y=True),
         "German credit": _read(CREDIT, "class"),
     }
@@ -72,15 +72,11 @@ def split(X, y, n_rows, n_queries, seed):
     """Draw at most ``n_rows`` training rows, and ``n_queries`` others."""
     is_number = np.issubdtype(y.dtype, np.floating)
     n_rows = min(n_rows, int(0.8 * len(y)))
-    n_queries = min(n_queries, len(y) - n_rows)
+    stratify = None if is_number else y
     X, X_query, y, y_query = train_test_split(
-        X,
-        y,
-        train_size=n_rows,
-        test_size=n_queries,
-        stratify=None if is_number else y,
-        random_state=seed,
+        X, y, train_size=n_rows, stratify=stratify, random_state=seed
     )
+    X_query, y_query = X_query[:n_queries], y_query[:n_queries]
     if is_number:
         mean, deviation = y.mean(), y.std()
         return Split("regression", X, (y - mean) / deviation, X_query, (y_query - mean) / deviation)

@@ -15,12 +15,12 @@ AT_A_TIME = 100
 
 
 def parameters(given):
-    kept = ("X", "y", "X_query", "y_query", "kind", "methods")
+    kept = ("X", "y", "X_query", "y_query", "kind", "methods", "themselves")
     return {name: given[name].item() for name in given.files if name not in kept}
 
 
 def themselves(explainer, X, y):
-    """What rows do for themselves; the package's own ``get_self_influence`` fails for some methods."""
+    """What rows do for themselves: ``get_self_influence`` fails for some methods."""
     found = []
     for first in range(0, len(y), AT_A_TIME):
         rows = np.arange(first, min(first + AT_A_TIME, len(y)))
@@ -39,7 +39,8 @@ def main(path, result):
     for method in given["methods"]:
         explainer = getattr(explainers, method)().fit(model, X, y)
         found[method] = explainer.get_local_influence(X_query, y_query).T
-        found[f"{method} themselves"] = themselves(explainer, X, y)
+        if given["themselves"]:
+            found[f"{method} themselves"] = themselves(explainer, X, y)
     np.savez(result, **found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils import check_array, compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -63,6 +64,9 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
         is_fitted = self.rows_of_fit(model, y, leaves, trees[0])
         # Classes are known to it by their positions, also as keys of class_weight.
         class_weight = compute_sample_weight(model.get_params().get("class_weight"), y)
+        weight = np.where(is_fitted, sample_weight * class_weight, 0.0)
+        if is_classifier(model):
+            check_classes(model, y, weight)
         n_outputs = model.n_trees_per_iteration_
         # A tree that found no split adds nothing, whatever its rows.
         rate = np.where(leaves.sizes > 1, model.learning_rate, 0.0)
@@ -71,7 +75,7 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
             start=descent.start,
             estimation=NewtonStep(rate, model.l2_regularization),
             y=y,
-            weight=np.where(is_fitted, sample_weight * class_weight, 0.0),
+            weight=weight,
             leaves=leaves,
             outputs=np.arange(len(trees)) % n_outputs,
             stages=np.arange(len(trees)) // n_outputs,
@@ -125,6 +129,23 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
             "Its monotonic_cst holds the values of leaves at those of their neighbours, which is "
             "not covered: fit it without."
         )
+
+
+def check_classes(model: Any, y: np.ndarray, weight: np.ndarray) -> None:
+    """Refuse a fit that saw one class only, or none of one: no row moves where it started then.
+
+    Raises
+    ------
+    ValueError
+    """
+    has_rows = np.bincount(y, weight, minlength=len(model.classes_)) > 0
+    if np.count_nonzero(has_rows) > 1 and has_rows.all():
+        return
+    raise ValueError(
+        f"The trees of this {type(model).__name__} were fitted on the classes "
+        f"{model.classes_[has_rows].tolist()} only, of {model.classes_.tolist()}. Fit it on "
+        "rows of two classes or more, some of each left when early stopping has held out its own."
+    )
 
 
 for _name in ("Classifier", "Regressor"):

@@ -8,7 +8,6 @@ _LEAVES = (
     "What explains a prediction of its trees is the rows that share most leaves with it: "
     "NearestNeighborsExplainer(metric='hamming').fit(leaves, y), where {leaves}."
 )
-_APPLY = _LEAVES.format(leaves="leaves = model.apply(X).reshape(len(X), -1)")
 _WEIGHTED = (
     "Each model in it weighs rows by the mistakes of those before, which jump. GradientBoosting, "
     "HistGradientBoosting and random forests of the same rows can be explained."
@@ -67,9 +66,12 @@ _NO_MODEL = "It predicts nothing; let a model be the last step."
 WAYS_OUT = {
     "sklearn.BaseWeightBoosting": _WEIGHTED,
     "sklearn.IsolationForest": _OUTLIERS,
-    "xgboost.XGBModel": _APPLY,
-    "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
+    # Rankers, mostly: classifiers and regressors have adapters.
+    "xgboost.XGBModel": _LEAVES.format(leaves="leaves = model.apply(X).reshape(len(X), -1)"),
     "lightgbm.LGBMModel": _LEAVES.format(leaves="leaves = model.predict(X, pred_leaf=True)"),
+    "catboost.CatBoost": _LEAVES.format(leaves="leaves = model.calc_leaf_indexes(X)"),
+    "xgboost.Booster": "XGBClassifier or XGBRegressor, fitted to the same rows, can be.",
+    "lightgbm.Booster": "LGBMClassifier or LGBMRegressor, fitted to the same rows, can be.",
     "sklearn.NeighborsBase": _NEIGHBORS,
     "torch.Module": _MODULE,
     "skorch.NeuralNet": _NET,

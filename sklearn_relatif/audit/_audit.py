@@ -153,8 +153,8 @@ def _view_of(study: Study) -> View:
         raise TypeError(
             f"audit is for one label a row; {type(study.model).__name__} was fitted to "
             f"{study.targets.n_columns}. Audit a model of each label, which MultiOutputClassifier "
-            "and OneVsRestClassifier keep in `estimators_`, or see self_influence_, leverage_, "
-            "explain and removal_effect."
+            "and OneVsRestClassifier keep in `estimators_`, or see self_influence_, explain and "
+            "removal_effect."
         )
     if not study.targets.are_known:
         raise TypeError(

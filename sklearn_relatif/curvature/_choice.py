@@ -20,9 +20,9 @@ from ._inverse import build_curvature, diagonal_curvature, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
 from ._layers import LayeredCurvature, memory_of_blocks, obstacle_of_layers
-from ._leaves import prepare_leaves
 from ._memory import MEMORY_SHARE
 from ._softmax_woodbury import SoftmaxWoodburyCurvature
+from ._trees import prepare_leaves
 
 CURVATURES = ("hessian", "gauss_newton", "fisher", "empirical_fisher", "identity")
 SOLVERS = (

@@ -76,7 +76,7 @@ class RemovalMixin:
         groups : array-like of shape (n_rows,), default=None
             A label for each training row: rows of one label are removed together. Rows
             without one (None or NaN) are never removed. None: each row on its own.
-        order : {"first", "newton", "auto", "pbrf", "retrain"}, default="newton"
+        order : {"first", "newton", "auto", "pbrf", "structure", "retrain"}, default="newton"
             "first": the influence, to first order in the weight of the rows; effects of a
             group add up. "newton": the loss after one Newton step of the model without the
             rows. "retrain": the loss of the model retrained without them. "auto": that of the
@@ -97,6 +97,14 @@ class RemovalMixin:
             near the parameters as they are that keeps all predictions but gives up the rows, with
             the ``damping`` of the explainer. Its derivative in the weight of the rows is "first"
             by ``curvature="gauss_newton"``.
+            Of models of trees, "newton", "auto" and "pbrf" do not exist. "structure" is of them
+            only: which rows share a leaf is held, and leaf values are estimated again from the
+            rows that are left, exactly; its derivative in the weight of the rows is "first". A leaf
+            that loses all of its rows adds nothing to a boosted model, and in a forest takes the
+            mean of the nearest node above it that keeps some. "retrain" grows trees again, in
+            ``n_jobs`` processes and with the model's own ``random_state``: boosted models by the
+            estimator's own fit on the rows that are left, and of a forest each tree from the rows
+            that it has drawn, without those that go.
         tol : float, default=1e-3
             By order="auto", what the error of an effect may be at most, as a share of the largest
             absolute effect that any of the removals has on the query, whatever is not rounding.
@@ -104,7 +112,7 @@ class RemovalMixin:
             Whether to return bounds on the errors of the effects, too. They hold for smooth
             losses (log loss, softmax, squared error and hinge, Huber's loss, deviances in a log
             link), count rounding, and are NaN where there are none: for L1 penalties, machines
-            with a hinge, models in closed form, ensembles, and networks.
+            with a hinge, models in closed form, ensembles, networks, and models of trees.
         procedure : {"model", "all"}, default="model"
             What is done again without the rows. "model": only the model at the end is trained.
             "all": everything that ``fit`` does, preprocessing, the search for a penalty in new
@@ -141,7 +149,8 @@ class RemovalMixin:
         ------
         ValueError
             If an argument is invalid, or a removal leaves no row of a class (but for "first"):
-            then there is no model of all classes without the rows. With ``procedure="all"`` also
+            then there is no model of all classes without the rows. If a model of trees is to be
+            grown again, and no ``random_state`` tells what it draws. With ``procedure="all"`` also
             for networks, and where a search chooses a model of another loss.
 
         Warns
@@ -149,7 +158,8 @@ class RemovalMixin:
         UserWarning
             If the rows do not determine the intercept of an SVM, see ``intercept_interval_``; if
             removals through all that ``fit`` does have to be fitted again; if doing everything
-            again for all rows does not lead to the model that is explained; or if bounds are asked
+            again for all rows, or growing a model of trees again from all rows, does not lead to
+            the model that is explained; or if bounds are asked
             for, or order="auto", where there are none.
         ConvergenceWarning
             If bounds exceed ``tol`` by order="auto", after retraining too; if a model to retrain
@@ -177,6 +187,18 @@ class RemovalMixin:
         ... )
         >>> bool((bounds <= 0.01 * abs(effect).max(axis=1, keepdims=True)).all())
         True
+
+        A model of trees, with its structure held, and grown again:
+
+        >>> from sklearn.ensemble import GradientBoostingClassifier
+        >>> model = GradientBoostingClassifier(n_estimators=10, random_state=0)
+        >>> explainer = RelatIFExplainer(model).fit(X, y)
+        >>> groups = ["a row"] + [None] * 149
+        >>> [
+        ...     explainer.removal_effect(X[:3], y[:3], groups, order=order).shape
+        ...     for order in ("structure", "retrain")
+        ... ]
+        [(3, 1), (3, 1)]
 
         What the choice of the penalty adds, on removing the first ten rows together:
 
@@ -279,7 +301,7 @@ class RemovalMixin:
             The targets of the rows, for a metric by name that compares with them.
         groups : array-like of shape (n_rows,), default=None
             Labels of rows that are removed together, as in :meth:`removal_effect`.
-        order : {"first", "newton", "auto", "pbrf", "retrain"}, default="newton"
+        order : {"first", "newton", "auto", "pbrf", "structure", "retrain"}, default="newton"
             As in :meth:`removal_effect`. "first" uses the gradient of the number, the others the
             number itself. Where a metric counts, its gradient is that of ramps in the place of
             steps: from 0 at -h to 1 at h, with ``h = 0.39 min(sd, IQR / 1.349) n^(-1/5)`` of the
@@ -363,7 +385,9 @@ class RemovalMixin:
         what they were for all rows. Linear models are trained to the level of rounding; without
         any rows to do without, that is the model of all rows at its optimum. Kernel SVMs are
         fitted by scikit-learn, to a tolerance of 1e-9. Networks are trained on from where they
-        are, in full batches.
+        are, in full batches. Boosted models are the estimator's own fits of the rows that are left,
+        with as many trees where training has stopped early; of forests each tree is grown again
+        from the rows that it has drawn, without those that go.
 
         Parameters
         ----------
@@ -428,14 +452,17 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
-        truth : {"retrain", "pbrf"}, default="retrain"
-            "pbrf": a network's proximal Bregman response in the place of retraining.
+        truth : {"retrain", "pbrf", "structure"}, default="retrain"
+            In the place of retraining: "pbrf", a network's proximal Bregman response; "structure",
+            a model of trees with their structure held.
 
         Returns
         -------
         RemovalStatistics
             Its attributes are ``loss_change`` of shape (n_queries, n_removals), and
-            ``parameter_change`` and ``training_change`` of shape (n_removals,).
+            ``parameter_change`` and ``training_change`` of shape (n_removals,). The parameters of
+            models of trees are the values of their leaves (and where boosting starts): those of
+            trees that are grown again do not compare, and their change is NaN.
 
         Examples
         --------
@@ -458,8 +485,9 @@ class RemovalMixin:
         The criterion is correlated with what it stands for, over all queries and
         ``n_retrainings`` training rows, each left out and the model retrained exactly. Half of
         the rows are those with the largest criterion on the queries, half are drawn at random.
-        Networks are trained on without the row, see :meth:`removal_effect`; by their proximal
-        Bregman response, :func:`~sklearn_relatif.metrics.retraining_fidelity` measures.
+        Networks are trained on without the row, and trees are grown again, see
+        :meth:`removal_effect`; by the proximal Bregman response of a network, or with the structure
+        of trees held, :func:`~sklearn_relatif.metrics.retraining_fidelity` measures.
 
         ================== ==========================================================
         criterion          measured against, for each query and row left out
@@ -483,6 +511,12 @@ class RemovalMixin:
         -------
         float
             Between -1 and 1.
+
+        Raises
+        ------
+        ValueError
+            If the criterion is "theta_relative" and the model is of trees: those that are grown
+            again have other parameters, so that there is no change of them.
 
         Examples
         --------
@@ -509,11 +543,12 @@ class RemovalMixin:
         X : array-like or sparse matrix of shape (n_queries, n_features)
         y : array-like of shape (n_queries,) or (n_queries, n_targets), default=None
             Labels of the queries. None: the labels that the model predicts.
-        order : {"first", "newton"}, default=None
+        order : {"first", "newton", "structure"}, default=None
             Instead of the criterion, estimate the change of the query's loss by
             :meth:`removal_effect` of this order, for the same rows.
-        truth : {"retrain", "pbrf"}, default="retrain"
-            "pbrf": a network's proximal Bregman response in the place of retraining.
+        truth : {"retrain", "pbrf", "structure"}, default="retrain"
+            In the place of retraining: "pbrf", a network's proximal Bregman response; "structure",
+            a model of trees with their structure held.
 
         Returns
         -------
@@ -542,12 +577,20 @@ class RemovalMixin:
         one factorisation. Of least squares, with or without a ridge penalty, that is what refits
         predict: ``y_i - e_i / (1 - h_i)``, with the error ``e_i`` and the leverage ``h_i`` (Allen
         1974). Compared with the targets, the predictions are as honest as those of n-fold
-        cross-validation.
+        cross-validation. Of models of trees, leaves are filled again without the row while their
+        structure, in which it has had its part, is held: that flatters them, if less than
+        predictions of rows that were trained on.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             Labels or numbers, as ``predict`` returns them.
+
+        Raises
+        ------
+        ValueError
+            If there are no such predictions, as of a network, or of a boosted model of so many rows
+            and trees that to have one for each row takes hours.
 
         Examples
         --------

@@ -51,6 +51,6 @@ class BrierScore(Loss):
         return log
 
     def lead(self, label: int, rival: int) -> np.ndarray:
-        lead = np.zeros(self.n_outputs)
-        lead[label], lead[rival] = 1, -1
+        every = np.eye(self.n_outputs)
+        lead: np.ndarray = every[label] - every[rival]
         return lead

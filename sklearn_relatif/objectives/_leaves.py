@@ -8,7 +8,7 @@ other. What they do without some of their rows is found by estimating them again
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -111,6 +111,15 @@ class LeafObjective(Objective):
         """Leaf values without each group of rows, the structure held, some at a time."""
         raise NotImplementedError
 
+    def reweighted(self, factors: np.ndarray) -> LeafObjective:
+        """The same structure, its leaves estimated with rows that weigh so many times as much.
+
+        Parameters
+        ----------
+        factors : ndarray of shape (n_rows,)
+        """
+        raise NotImplementedError
+
     def own_rows(self, rows: slice) -> Gradients:
         """Some training rows as queries of their own targets."""
         return self.query_rows(self.jacobian_of(self.training_leaves[rows]), self.y[rows])
@@ -181,12 +190,24 @@ class BoostedObjective(LeafObjective):
     def estimated_without(self, removals):
         return boosted_without(self.trees, removals)
 
+    def reweighted(self, factors):
+        weight = self.trees.weight * factors
+        solved = self.trees.resolved(weight)
+        trees = replace(self.trees, weight=weight, values=solved.values, start_values=solved.start)
+        return replace(self, sample_weight=weight, trees=trees)
+
     @cached_property
     def rows(self) -> LeafRows:
         return BoostedRows(self.trees, self.total_weight)
 
     def predictor(self, jacobian):
         return self.trees.predictors(jacobian.leaves) @ self.outputs
+
+    def predictor_fisher(self) -> np.ndarray:
+        """Fisher weights of the predictors of trees, shape (n_predictors, n_predictors, n_rows)."""
+        fisher = self.loss.fisher_weight(self.training_predictor)
+        subscripts = "ka,nab,lb->kln" if fisher.ndim == 3 else "ka,na,la->kln"
+        return np.einsum(subscripts, self.outputs, fisher, self.outputs, optimize=True)
 
     @property
     def target_weights_obstacle(self):
@@ -235,6 +256,11 @@ class ForestObjective(LeafObjective):
 
     def estimated_without(self, removals):
         return forest_without(self.forest, removals)
+
+    def reweighted(self, factors):
+        weights = replace(self.forest.weights, of_draw=self.forest.weights.of_draw * factors)
+        forest = replace(self.forest, weights=weights)
+        return replace(self, sample_weight=self.sample_weight * factors, forest=forest)
 
     @cached_property
     def rows(self) -> LeafRows:

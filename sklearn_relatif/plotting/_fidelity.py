@@ -15,16 +15,21 @@ from ..utils._validation import check_choice
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ESTIMATES = (*list(SCORE_NAMES)[:3], "first", "newton")
+ESTIMATES = (*list(SCORE_NAMES)[:3], "first", "newton", "structure")
 
 _ESTIMATED = {
     "influence": "change of the loss, by influence",
     "first": "change of the loss, to first order",
     "newton": "change of the loss, by one Newton step",
+    "structure": "change of the loss, structure held",
     "theta_relative": SCORE_NAMES["theta_relative"],
     "loss_relative": SCORE_NAMES["loss_relative"],
 }
-_TRUTHS = {"retrain": "retrained", "pbrf": "proximal Bregman response"}
+_TRUTHS = {
+    "retrain": "retrained",
+    "pbrf": "proximal Bregman response",
+    "structure": "structure held",
+}
 _RETRAINED = {
     "theta_relative": "change of the loss over the change of the parameters",
     "loss_relative": "change of the loss over the change of all losses",
@@ -43,11 +48,12 @@ class RemovalFidelityDisplay:
         What was predicted.
     retrained : array-like of shape (n_queries, n_removals)
         What retraining showed.
-    kind : {"influence", "theta_relative", "loss_relative", "first", "newton"}
+    kind : {"influence", "theta_relative", "loss_relative", "first", "newton", "structure"}
         What the estimates are: a criterion or an order of ``removal_effect``. The loss-relative
         criterion is an estimate up to a factor: there is no line then.
-    truth : {"retrain", "pbrf"}, default="retrain"
-        What is in the place of retraining, if anything: a network's proximal Bregman response.
+    truth : {"retrain", "pbrf", "structure"}, default="retrain"
+        What is in the place of retraining, if anything: a network's proximal Bregman response, or
+        models of trees with their structure held.
 
     Attributes
     ----------
@@ -139,10 +145,11 @@ class RemovalFidelityDisplay:
             The queries.
         y : array-like of shape (n_queries,), optional
             Their labels. None: the predicted ones.
-        order : {"first", "newton"}, optional
+        order : {"first", "newton", "structure"}, optional
             Predict by ``removal_effect`` of this order. None: by the explainer's criterion.
-        truth : {"retrain", "pbrf"}, default="retrain"
-            "pbrf": a network's proximal Bregman response in the place of retraining.
+        truth : {"retrain", "pbrf", "structure"}, default="retrain"
+            In the place of retraining: "pbrf", a network's proximal Bregman response; "structure",
+            a model of trees with their structure held.
         ax : matplotlib.axes.Axes, optional
             Where to draw. None: a new figure.
 
@@ -158,7 +165,7 @@ class RemovalFidelityDisplay:
             If matplotlib is not installed.
         """
         if order is not None:
-            check_choice("order", order, ("first", "newton"))
+            check_choice("order", order, ("first", "newton", "structure"))
         explainer, X = at_explainer(estimator, X)
         estimate, retrained = explainer.estimate_and_truth(X, y, order=order, truth=truth)
         kind = explainer.criterion if order is None else order

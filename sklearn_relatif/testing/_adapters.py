@@ -14,6 +14,7 @@ from ..removal import remover_of
 from ..utils._validation import check_sample_weight, label_array
 from ._dense import DenseObjective
 from ._jacobians import TANGENT, difference_step, rounding
+from ._leaves import check_leaves
 from ._objectives import check_objective, predictors_without, two_removals
 from ._promises import promise, same
 
@@ -40,6 +41,9 @@ def check_adapter(
       others predicts what the Jacobian says, and the model stays as it is.
     - Where a model is made of several, each of these keeps all of this, with what it was fitted on,
       and the rows are the members' side by side, as often as each counts there.
+    - Of a model of trees, the rows that it was fitted on are in the leaves that they are in when
+      asked, and influence is how losses change with the weights of rows, the structure held. There
+      is no optimum, and none of what follows is asked.
     - Unless ``removal_changes_objective`` or predictors are not linear in the parameters, models
       without rows that the objective leads to predict what the estimator's own ``refit`` does.
 
@@ -86,8 +90,12 @@ def check_adapter(
         limits = {"distance": distance, "refits": refits}
         _check_composition(adapter, model, objective, X, positions, weight, limits)
         return
-    check_objective(objective, X)
     rows = Query(X, objective.query_jacobian(X), positions)
+    if objective.has_leaves:
+        _check_predictions(adapter, model, objective, rows, targets, labels)
+        check_leaves(objective, rows)
+        return
+    check_objective(objective, X)
     _check_predictions(adapter, model, objective, rows, targets, labels)
     if objective.loss.has_curvature or not objective.minimises_loss:
         far = _distance(objective)
@@ -150,14 +158,17 @@ def _without_gauge(objective: Any, predictor: np.ndarray) -> np.ndarray:
 def _check_predictions(
     adapter: Any, model: Any, objective: Any, rows: Any, targets: Any, labels: Any
 ) -> None:
-    tolerance = rounding(objective.dtype)
     predicted = _of_objective(adapter, model, objective, objective.predictor(rows.jacobian))
     expected = _of_model(adapter, model, objective, rows.features)
+    # Some tell predictions in single precision whatever they compute in.
+    told = expected.dtype if expected.dtype.kind == "f" else objective.dtype
+    tolerance = max(rounding(objective.dtype), rounding(told))
     same(predicted, expected, tolerance, "the objective predicts what the model does")
     positions = targets.of_queries(None, objective, rows.jacobian)
     shown = targets.shown(positions, lambda: objective.predict(rows.jacobian))
     if targets.has_classes:
-        predicted = model.predict(rows.features)
+        # Some models tell one label as a column.
+        predicted = np.reshape(model.predict(rows.features), shown.shape)
         promise(np.array_equal(shown, predicted), "targets are shown as the model predicts them")
         again = targets.shown(rows.y, None)
         promise(np.array_equal(again, labels), "targets are the labels again when shown")

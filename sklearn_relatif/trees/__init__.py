@@ -5,7 +5,7 @@ from ._estimation import Estimation, NewtonStep
 from ._forest import Forest, Hierarchy, TreeWeights, check_forest
 from ._forest_without import forest_without, no_row_left
 from ._leaves import Leaves, LeavesWithout, Places
-from ._recursion import DenseRecursion
+from ._recursion import DenseRecursion, summed_over_pairs
 from ._several_steps import GradientSteps, NewtonSteps
 from ._starts import (
     FixedStart,
@@ -69,4 +69,5 @@ __all__ = [
     "forest_without",
     "no_row_left",
     "replay_error",
+    "summed_over_pairs",
 ]

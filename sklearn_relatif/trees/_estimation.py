@@ -163,8 +163,7 @@ class NewtonStep(Estimation):
 
     def _steps(self, trees, stage, y, eta, weight):
         """In one model, or in several along a last axis."""
-        gradient = weight * trees.step.gradient(y, eta)
-        curvature = weight * trees.step.curvature(y, eta)
+        gradient, curvature = (weight * own for own in trees.step.gradient_and_curvature(y, eta))
         l2 = np.broadcast_to(self.l2, trees.leaves.n_leaves)
         for tree in stage:
             output = trees.outputs[tree]
@@ -187,7 +186,7 @@ class NewtonStep(Estimation):
         return value, NewtonState(rate * scale, value * scale)
 
     def pulls(self, trees, stage, states, leaves, y, eta):
-        g, h = trees.step.gradient(y, eta), trees.step.curvature(y, eta)
+        g, h = trees.step.gradient_and_curvature(y, eta)
         found = np.empty((len(stage), leaves.n_rows))
         for own, tree in zip(found, stage, strict=True):
             here, output, state = leaves.positions[tree], trees.outputs[tree], states[tree]

@@ -38,6 +38,12 @@ class Step:
         """``h`` of rows, in the shape of ``eta``."""
         raise NotImplementedError
 
+    def gradient_and_curvature(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Both, where one takes what the other does."""
+        return self.gradient(y, eta), self.curvature(y, eta)
+
     def slopes(self, y: np.ndarray, eta: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of ``g_k`` and ``h_k`` in all predictors, in the shape of ``eta``."""
         raise NotImplementedError
@@ -90,6 +96,10 @@ class LogStep(Step):
     def curvature(self, y, eta):
         p = expit(eta)
         return p * (1 - p)
+
+    def gradient_and_curvature(self, y, eta):
+        p = expit(eta)
+        return p - y, p * (1 - p)
 
     def slopes(self, y, eta, k):
         p = expit(eta)
@@ -191,13 +201,15 @@ class SoftmaxStep(Step):
         return logsumexp(eta, axis=0) - np.take_along_axis(eta, y[None], axis=0)[0]
 
     def gradient(self, y, eta):
-        p = softmax(eta, axis=0)
-        classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
-        return p - (classes == y)
+        return self.gradient_and_curvature(y, eta)[0]
 
     def curvature(self, y, eta):
+        return self.gradient_and_curvature(y, eta)[1]
+
+    def gradient_and_curvature(self, y, eta):
         p = softmax(eta, axis=0)
-        return self.factor * p * (1 - p)
+        classes = np.arange(self.n_outputs).reshape(-1, *[1] * (p.ndim - 1))
+        return p - (classes == y), self.factor * p * (1 - p)
 
     def slopes(self, y, eta, k):
         p = softmax(eta, axis=0)

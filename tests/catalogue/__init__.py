@@ -1,7 +1,7 @@
 """Every estimator that can be explained, fitted closely, with data for it: a module a family.
 
 ``tests/test_catalogue.py`` asks the same of each of them. A family names its cases in ``CASES``, a
-dict from what a test is called to a :class:`Case`. Models of trees, of which other things are asked,
+dict from what a test is called to a :class:`Case`. Models of trees, of which others are asked for,
 are in ``TREES``.
 """
 

@@ -77,6 +77,8 @@ NEUTRAL = {
 class CatBoostAdapter(BoostingAdapter):
     """Losses whose gradients move with the predictions, on features that are numbers."""
 
+    has_default_seed = True
+
     def model_rows(self, transformers, model, X):
         """Rows as CatBoost takes them, with missing values; frames where it knows categories."""
         check_is_fitted(model)
@@ -204,10 +206,6 @@ class CatBoostAdapter(BoostingAdapter):
     def removal_changes_objective(self, model):
         """Also where the learning rate, or the weights of classes, follow from the rows."""
         return bool(self.chosen(model))
-
-    def is_seeded(self, model):
-        """Its seed is 0 where none is given."""
-        return True
 
 
 def _check_columns(model: Any, X: Any) -> None:

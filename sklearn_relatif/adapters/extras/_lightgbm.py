@@ -49,6 +49,20 @@ EARLY_STOPPING = {
 #: Leaf values are logarithms where the objective is none of squares: larger ones come of rows that
 #: have next to no second derivatives, and make rounding grow from tree to tree.
 LARGE_LOGARITHM = 30.0
+#: Names for the number of trees an output.
+ROUNDS = {
+    "n_estimators",
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+}
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
 LOOKED_UP = 8 + 4
 
@@ -157,9 +171,10 @@ class LightGBMAdapter(BoostingAdapter):
         """
         booster, held = read_booster(model.booster_), super().held(model)
         n_stages = len(booster.trees) // booster.n_outputs
+        given = held.get_params().keys()
         if model.best_iteration_ or n_stages > model.n_estimators:
-            held.set_params(n_estimators=n_stages)
-        return held.set_params(**dict.fromkeys(held.get_params().keys() & EARLY_STOPPING, 0))
+            held.set_params(**dict.fromkeys(given & ROUNDS, n_stages))
+        return held.set_params(**dict.fromkeys(given & EARLY_STOPPING, 0))
 
     def options_of_fit(self, model):
         """The columns of categories, which a frame may tell by itself."""

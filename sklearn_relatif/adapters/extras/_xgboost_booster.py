@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
-from xgboost import DMatrix
 
 from ...trees import Leaves
 from ...utils._blocks import MAX_BLOCK, row_blocks
@@ -230,6 +229,8 @@ class ReadBooster:
 
     def _nodes(self, X):
         """The same as ``apply``, which refused categories before XGBoost 3."""
+        from xgboost import DMatrix
+
         model = self.model
         rows = DMatrix(
             X,
