@@ -368,6 +368,7 @@ def test_damping():
 # --- rows that a tree has not drawn ----------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")  # scikit-learn 1.7
 def test_predictions_out_of_the_bag():
     model = RandomForestClassifier(40, max_depth=2, random_state=0, oob_score=True)
     objective = study_of(RelatIFExplainer(model).fit(X, Y, WEIGHT)).objective

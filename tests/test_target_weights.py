@@ -99,6 +99,7 @@ def test_several_targets_have_the_same_weights():
 # --- out of the bag ----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes:UserWarning")  # scikit-learn 1.7
 def test_out_of_bag_predictions_are_sums():
     model = RandomForestRegressor(40, random_state=0, min_samples_leaf=3, oob_score=True)
     explainer = explained(model, X, Y)

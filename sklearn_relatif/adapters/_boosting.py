@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..losses import LogLoss, Loss, MultinomialLogLoss, binary_codebook
 from ..objectives import BoostedObjective
-from ..trees import BoostedTrees, check_replay
+from ..trees import BoostedTrees, Start, Step, check_replay
 from ._boosting_refits import BoostingRefits
 from ._trees import TreeAdapter
+
+
+class Descent(NamedTuple):
+    """What a boosted model descends: where from, by which steps, and by which loss queries enter.
+
+    Attributes
+    ----------
+    start : Start
+    step : Step
+    loss : Loss
+    outputs : ndarray of shape (n_predictors, n_outputs)
+        What the loss takes, by the predictors of the trees.
+    """
+
+    start: Start
+    step: Step
+    loss: Loss
+    outputs: np.ndarray
 
 
 class BoostingAdapter(TreeAdapter):

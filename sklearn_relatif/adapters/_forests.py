@@ -36,7 +36,8 @@ from ._targets import BoundedTargets, ClassTargets, ColumnTargets, RealTargets
 from ._trees import NO_CHILD, TreeAdapter, hierarchy, numbered_leaves
 from ._wrappers import model_rows
 
-#: Since this release, the weights of rows are how probably trees draw them, and nothing else.
+#: Since this release, the weights of rows are how probably trees draw them, and nothing else, and
+#: forests balance classes by the weights of their rows: before, by counting these.
 DRAWS_BY_WEIGHT = parse_version(sklearn.__version__) >= parse_version("1.9.dev0")
 #: Before this release, fits may put rows with missing values into other leaves than predictions do.
 MISPLACES_MISSING = parse_version(sklearn.__version__) < parse_version("1.8.dev0")
@@ -52,7 +53,7 @@ class SingleTreeAdapter(TreeAdapter):
     """A tree by itself, and what forests share with it."""
 
     has_several_targets = True
-    #: Whether balanced classes count sample weights, in the releases that can.
+    #: Whether balanced classes count sample weights.
     balances_weights = False
 
     def each(self, model: Any) -> list[Any]:
@@ -214,7 +215,7 @@ class SingleTreeAdapter(TreeAdapter):
 class ForestAdapter(SingleTreeAdapter):
     """Random forests and extra trees."""
 
-    balances_weights = True
+    balances_weights = DRAWS_BY_WEIGHT
 
     def each(self, model):
         return model.estimators_

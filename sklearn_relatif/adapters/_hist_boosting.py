@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_array, compute_sample_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..trees import BoostedTrees, Leaves, NewtonStep
 from ..utils._frames import library_of
 from ._hist_leaves import HistTree, hist_trees, leaf_numbers, seed_of_split, start_of
 from ._registry import register
 from ._sklearn_boosting import SklearnBoostingAdapter, not_held_out
+from ._wrappers import behind
 
 #: Rows by which it chooses thresholds, which it draws where there are more.
 BINNED_ROWS = 200_000
@@ -43,9 +44,7 @@ class HistBoostingAdapter(SklearnBoostingAdapter):
 
     def model_rows(self, transformers, model, X):
         """Rows as the model takes them, which encodes categories and places missing values."""
-        check_is_fitted(model)
-        for transformer in transformers:
-            X = transformer.transform(X)
+        X = behind(transformers, model, X)
         if library_of(X) is None:  # A frame stays, whose columns the model may know by name.
             dtype = np.float64 if model.is_categorical_ is None else None
             X = check_array(X, dtype=dtype, ensure_all_finite=False)

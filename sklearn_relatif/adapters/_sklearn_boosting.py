@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 
-from ..losses import LogLink, Loss, PoissonDeviance, SquaredError, TweedieDeviance
+from ..losses import LogLink, PoissonDeviance, SquaredError, TweedieDeviance
 from ..trees import (
     ExponentialStep,
     LogStep,
@@ -18,30 +18,10 @@ from ..trees import (
     PriorStart,
     SoftmaxStep,
     SquaredStep,
-    Start,
-    Step,
     TweedieStep,
 )
-from ._boosting import BoostingAdapter, log_loss, softmax_loss
+from ._boosting import BoostingAdapter, Descent, log_loss, softmax_loss
 from ._targets import BoundedTargets
-
-
-class Descent(NamedTuple):
-    """What a boosted model descends: where from, by which steps, and by which loss queries enter.
-
-    Attributes
-    ----------
-    start : Start
-    step : Step
-    loss : Loss
-    outputs : ndarray of shape (n_predictors, n_outputs)
-        What the loss takes, by the predictors of the trees.
-    """
-
-    start: Start
-    step: Step
-    loss: Loss
-    outputs: np.ndarray
 
 
 def _log_loss(model):

@@ -226,6 +226,14 @@ def innermost_path(estimator) -> tuple[str, object]:
     return innermost_path(LinearRegression() if template is None else template)
 
 
+def behind(transformers, model, X):
+    """Rows behind the transformers in front of a fitted model, which checks them itself."""
+    check_is_fitted(model)
+    for transformer in transformers:
+        X = transformer.transform(X)
+    return X
+
+
 def model_rows(transformers, model, X, may_miss=False):
     """Rows as the model at the core of a fitted estimator takes them, checked against its fit.
 

@@ -1,11 +1,12 @@
 """Trees: the leaves of rows, and how the values of leaves follow from the rows."""
 
-from ._boosted import REPLAY_TOLERANCE, BoostedTrees, Solved, Stage, check_replay, replay_error
+from ._boosted import BoostedTrees, Solved, Stage
 from ._estimation import Estimation, NewtonStep
-from ._forest import Forest, Hierarchy, TreeWeights, check_forest
+from ._forest import Forest, Hierarchy, TreeWeights
 from ._forest_without import forest_without, no_row_left
 from ._leaves import Leaves, LeavesWithout, Places
 from ._recursion import DenseRecursion, summed_over_pairs
+from ._replay import REPLAY_TOLERANCE, check_forest, check_replay, replay_error
 from ._several_steps import GradientSteps, NewtonSteps
 from ._starts import (
     FixedStart,

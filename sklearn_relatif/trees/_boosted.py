@@ -19,11 +19,6 @@ from ._leaves import Leaves
 from ._starts import Start
 from ._steps import Step
 
-#: By which predictors of about 1 may differ where nothing was split.
-ROUNDING = 1e-12
-#: By how much of the largest leaf value those of a replay may differ.
-REPLAY_TOLERANCE = 1e-6
-
 
 class Stage(NamedTuple):
     """Trees that see the same predictors, and what they see.
@@ -231,65 +226,3 @@ class BoostedTrees:
         state, here = self.solved.states[tree], self.leaves.positions[tree, rows]
         slopes = self.estimation.seen_slopes(self, tree, state, here, self.y[rows], eta)
         return slopes * self.weight[rows]
-
-
-def replay_error(trees: BoostedTrees, precision: float = ROUNDING, rounding: float = 0.0) -> float:
-    """By how much leaf values, and starts, do not follow from the rows.
-
-    Parameters
-    ----------
-    trees : BoostedTrees
-    precision : float, default=1e-12
-        By which share of the largest predictor they may differ in any case, because a library adds
-        predictors up no closer than that.
-    rounding : float, default=0.0
-        By how much they may differ in any case as well, because it rounds gradients.
-
-    Returns
-    -------
-    float
-        The largest difference above that, of the largest leaf value. Predictors may be much larger,
-        by where they start: they would hide that all leaf values are wrong.
-    """
-    solved, largest = trees.solved, np.abs(trees.values).max(initial=0)
-    off = np.abs(solved.values - trees.values).max(initial=0)
-    start = np.abs(trees.start_values).max(initial=0)
-    off_start = np.abs(solved.start - trees.start_values).max(initial=0)
-    predictor = np.abs(trees.predictors(trees.leaves)).max(initial=1)
-    rounding += precision * max(start, predictor)
-    # Where nothing was split, there may be no leaf value to compare with.
-    compared = np.array([max(largest, ROUNDING), max(start, largest, ROUNDING)])
-    return float((np.maximum(np.array([off, off_start]) - rounding, 0) / compared).max())
-
-
-def check_replay(
-    trees: BoostedTrees,
-    name: str,
-    causes: str,
-    precision: float = ROUNDING,
-    rounding: float = 0.0,
-) -> None:
-    """Refuse a model whose predictions the recursion does not give again.
-
-    Parameters
-    ----------
-    trees : BoostedTrees
-    name : str
-        Of the estimator.
-    causes : str
-        What else may be the cause, and the way out, as a sentence.
-    precision : float, default=1e-12
-    rounding : float, default=0.0
-        Of the library; see :func:`replay_error`.
-
-    Raises
-    ------
-    ValueError
-    """
-    off = replay_error(trees, precision, rounding)
-    if not off <= REPLAY_TOLERANCE:
-        raise ValueError(
-            f"The leaf values of this {name} do not follow from the rows, labels and weights that "
-            f"were given: they differ by {off:.1g} of the largest, so nothing is explained. Give "
-            f"exactly what it was fitted on. {causes}"
-        )

@@ -213,39 +213,3 @@ class Forest:
             return np.zeros(self.leaves.positions[trees, rows].shape, bool)
         not_drawn: np.ndarray = draws[trees, rows] == 0
         return not_drawn
-
-
-def check_forest(
-    forest: Forest, values: np.ndarray, name: str, causes: str, tolerance: float = 1e-6
-) -> None:
-    """Refuse a forest whose leaf values do not follow from its rows.
-
-    Parameters
-    ----------
-    forest : Forest
-    values : ndarray of shape (n_leaves, n_outputs)
-        Those that the library has.
-    name : str
-        Of the estimator.
-    causes : str
-        What else may be the cause, and the way out, as sentences.
-    tolerance : float, default=1e-6
-        Largest difference of a leaf value, of the largest of them.
-
-    Raises
-    ------
-    ValueError
-    """
-    off = np.abs(forest.values - values).max() / (np.abs(values).max() or 1.0)
-    is_empty = forest.weight <= 0
-    if is_empty.any() or not off <= tolerance:
-        how = (
-            f"{np.count_nonzero(is_empty)} of them have no rows"
-            if is_empty.any()
-            else f"they differ by {off:.1g} of the largest"
-        )
-        raise ValueError(
-            f"The leaf values of this {name} do not follow from the rows, labels and weights that "
-            f"were given: {how}, so nothing is explained. Give exactly what it was fitted on. "
-            f"{causes}"
-        )

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from ...losses import LogLink, Loss, PoissonDeviance, SquaredError
 from ...trees import (
@@ -39,7 +38,8 @@ from ...trees import (
 from ...utils._frames import library_of
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
-from .._wrappers import FLOATS
+from .._wrappers import FLOATS, behind
+from ._boosters import check_columns, in_single_precision
 from ._catboost_steps import lengths_of_steps
 
 #: Losses that are covered, and the link of the mean that boost_from_average starts from.
@@ -81,10 +81,10 @@ class CatBoostAdapter(BoostingAdapter):
 
     def model_rows(self, transformers, model, X):
         """Rows as CatBoost takes them, with missing values; frames where it knows categories."""
-        check_is_fitted(model)
-        for transformer in transformers:
-            X = transformer.transform(X)
-        _check_columns(model, X)
+        X = behind(transformers, model, X)
+        _check_not_encoded(model)
+        # It takes columns without names by their positions.
+        check_columns(type(model).__name__, X, model.feature_names_, "{}")
         if library_of(X) is not None and model.get_cat_feature_indices():
             return X
         return check_array(X, accept_sparse="csr", dtype=list(FLOATS), ensure_all_finite=False)
@@ -123,8 +123,8 @@ class CatBoostAdapter(BoostingAdapter):
         options = model.get_all_params()
         self.check(model, options)
         step, n_stages = _step(model), int(model.tree_count_)
-        weight = _weights(model, options, y, sample_weight)
-        y = y if is_classifier(model) else y.astype(np.float32).astype(np.float64)
+        weight = _weights(options, y, sample_weight)
+        y = y if is_classifier(model) else in_single_precision(y)
         start_values = np.broadcast_to(np.float64(model.get_scale_and_bias()[1]), step.n_outputs)
         link = LINKS[_loss_name(model)] if options["boost_from_average"] else None
         trees = BoostedTrees(
@@ -208,25 +208,13 @@ class CatBoostAdapter(BoostingAdapter):
         return bool(self.chosen(model))
 
 
-def _check_columns(model: Any, X: Any) -> None:
-    """CatBoost takes columns without names by their positions."""
-    names, kind = model.feature_names_, type(model).__name__
+def _check_not_encoded(model: Any) -> None:
+    """Refuse columns whose numbers are made of the targets of other rows."""
     encoded = [*model.get_text_feature_indices(), *model.get_embedding_feature_indices()]
     if encoded:
         raise ValueError(
-            f"{kind} encodes columns of text and embeddings ({encoded[:5]}) by the targets of "
-            "rows. Encode them in front of it: make_pipeline(encoder, model)."
-        )
-    if X.shape[1] != len(names):
-        raise ValueError(
-            f"X has {X.shape[1]} features, but {kind} is expecting {len(names)} features as input."
-        )
-    given = [str(name) for name in getattr(X, "columns", names)]
-    is_named = names != [str(number) for number in range(len(names))]
-    if is_named and given != names:
-        raise ValueError(
-            f"The columns of X must be those that {kind} was fitted with, in the same order: "
-            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+            f"{type(model).__name__} encodes columns of text and embeddings ({encoded[:5]}) by the "
+            "targets of rows. Encode them in front of it: make_pipeline(encoder, model)."
         )
 
 
@@ -251,9 +239,7 @@ def _start(link: str | None, given: np.ndarray, y: np.ndarray, weight: np.ndarra
     return ShiftedStart(start, np.where(is_rounding, rounding, 0))
 
 
-def _weights(
-    model: Any, options: Mapping[str, Any], y: np.ndarray, sample_weight: np.ndarray
-) -> np.ndarray:
+def _weights(options: Mapping[str, Any], y: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
     """What rows weigh: sample weights and, also where it balances them itself, class weights."""
     weight = sample_weight.astype(np.float32)
     if options.get("class_weights") is not None:

@@ -7,15 +7,14 @@ weights: the latter are here as well, and the former leave differences of some 1
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_array
-from sklearn.utils.validation import check_is_fitted
 
-from ...losses import LogLink, Loss, SquaredError, TweedieDeviance
+from ...losses import LogLink, SquaredError, TweedieDeviance
 from ...trees import (
     BoostedTrees,
     FixedStart,
@@ -28,15 +27,14 @@ from ...trees import (
     PriorStart,
     SoftmaxStep,
     SquaredStep,
-    Start,
-    Step,
     TweedieStep,
 )
 from ...utils._blocks import MAX_BLOCK, row_blocks
-from .._boosting import BoostingAdapter, log_loss, softmax_loss
+from .._boosting import BoostingAdapter, Descent, log_loss, softmax_loss
 from .._class_weight import class_weight_of_rows
 from .._targets import BoundedTargets
-from .._wrappers import FLOATS
+from .._wrappers import FLOATS, behind
+from ._boosters import Refused, check_columns, check_covered, in_single_precision
 from ._lightgbm_text import WrittenBooster, read_booster
 
 #: Parameters by which training stops early, where they are above 0.
@@ -65,14 +63,6 @@ ROUNDS = {
 }
 #: Bytes of a row and a tree, while LightGBM looks its leaf up.
 LOOKED_UP = 8 + 4
-
-
-class Refused(NamedTuple):
-    """Parameters after which leaf values do not follow from the rows alone."""
-
-    is_met: Callable[[WrittenBooster], bool]
-    what: str
-    way_out: str
 
 
 REFUSED = (
@@ -126,31 +116,10 @@ REFUSED = (
 )
 
 
-class Objective(NamedTuple):
-    """An objective of LightGBM.
-
-    Attributes
-    ----------
-    step : Step
-        What its trees descend.
-    start : Start
-        Where they do from, if it is from the average.
-    loss : Loss
-        By which queries enter.
-    outputs : ndarray of shape (n_predictors, n_outputs)
-        What the loss takes, by the predictors of the trees.
-    """
-
-    step: Step
-    start: Start
-    loss: Loss
-    outputs: np.ndarray
-
-
-OBJECTIVES: dict[str, Callable[[WrittenBooster], Objective]] = {
-    "binary": lambda booster: Objective(LogStep(), MeanStart("logit"), *log_loss()),
+OBJECTIVES: dict[str, Callable[[WrittenBooster], Descent]] = {
+    "binary": lambda booster: Descent(MeanStart("logit"), LogStep(), *log_loss()),
     "multiclass": lambda booster: _of_classes(booster.n_outputs),
-    "regression": lambda booster: Objective(SquaredStep(), MeanStart(), SquaredError(), np.eye(1)),
+    "regression": lambda booster: Descent(MeanStart(), SquaredStep(), SquaredError(), np.eye(1)),
     "poisson": lambda booster: _of_means(
         1.0, PoissonStep(np.exp(booster.number("poisson_max_delta_step")))
     ),
@@ -183,10 +152,15 @@ class LightGBMAdapter(BoostingAdapter):
 
     def model_rows(self, transformers, model, X):
         """Rows as LightGBM takes them, with missing values; frames where it knows categories."""
-        check_is_fitted(model)
-        for transformer in transformers:
-            X = transformer.transform(X)
-        _check_columns(model, X)
+        X = behind(transformers, model, X)
+        # It takes columns by their positions, whatever their names, of which it writes no spaces.
+        check_columns(
+            type(model).__name__,
+            X,
+            model.feature_name_,
+            "Column_{}",
+            lambda name: str(name).replace(" ", "_"),
+        )
         if hasattr(X, "columns") and model.booster_.pandas_categorical:
             return X
         return check_array(X, accept_sparse="csr", dtype=list(FLOATS), ensure_all_finite=False)
@@ -202,11 +176,11 @@ class LightGBMAdapter(BoostingAdapter):
         booster = written_booster(model)
         if is_classifier(model) or booster.parameters["objective"] == "regression":
             return super().targets(model)
-        return BoundedTargets(_objective(booster).loss.targets, type(model).__name__)
+        return BoundedTargets(_descent(booster).loss.targets, type(model).__name__)
 
     def loss(self, model):
-        objective = _objective(written_booster(model))
-        return objective.loss, objective.outputs
+        descent = _descent(written_booster(model))
+        return descent.loss, descent.outputs
 
     def causes(self, model):
         booster = read_booster(model.booster_)
@@ -238,8 +212,8 @@ class LightGBMAdapter(BoostingAdapter):
             own = class_weight_of_rows(model.class_weight, model.classes_, y, None)
             sample_weight = sample_weight * own
         else:
-            y = _rounded(y)
-        return boosted_trees(booster, leaves, y, _rounded(sample_weight))
+            y = in_single_precision(y)
+        return boosted_trees(booster, leaves, y, in_single_precision(sample_weight))
 
 
 def written_booster(model: Any) -> WrittenBooster:
@@ -261,13 +235,7 @@ def written_booster(model: Any) -> WrittenBooster:
             f"{name} with the objective {booster.parameters['objective']!r} cannot be explained; "
             f"the objectives are {', '.join(OBJECTIVES)}."
         )
-    if is_classifier(model) and len(model.classes_) == 1:
-        raise ValueError(f"{name} was fitted to rows of one class, and tells nothing apart.")
-    for refused in REFUSED:
-        if refused.is_met(booster):
-            raise ValueError(
-                f"{name} with {refused.what} cannot be explained. Fit it with {refused.way_out}."
-            )
+    check_covered(model, booster, REFUSED)
     return booster
 
 
@@ -303,8 +271,8 @@ def boosted_trees(
     y, weight : ndarray of shape (n_rows,)
         Their targets, or the positions of their classes, and what they weigh.
     """
-    objective, n_outputs = _objective(booster), booster.n_outputs
-    start, slope = objective.start, 1.0
+    descent, n_outputs = _descent(booster), booster.n_outputs
+    start, slope = descent.start, 1.0
     # Where nothing can be split, all rows have their average anyway.
     is_split = bool((booster.sizes[:n_outputs] > 1).any())
     if is_split and not booster.is_on("boost_from_average"):
@@ -319,7 +287,7 @@ def boosted_trees(
         leaves.own(values, output)[:] -= start_values[output]
     max_step = booster.number("max_delta_step")
     return BoostedTrees(
-        step=objective.step,
+        step=descent.step,
         start=start,
         estimation=NewtonStep(
             # A tree without a split adds nothing.
@@ -338,24 +306,19 @@ def boosted_trees(
     )
 
 
-def _objective(booster):
+def _descent(booster):
     return OBJECTIVES[booster.parameters["objective"]](booster)
 
 
 def _of_classes(n_classes):
     """Its second derivatives are enlarged as those of Friedman's multinomial steps."""
     step = SoftmaxStep(n_classes, n_classes / (n_classes - 1))
-    return Objective(step, PriorStart(n_classes), *softmax_loss(n_classes))
+    return Descent(PriorStart(n_classes), step, *softmax_loss(n_classes))
 
 
 def _of_means(power, step):
     """Targets of a variance ``mean^power``, with the logarithm of the mean as the predictor."""
-    return Objective(step, MeanStart("log"), TweedieDeviance(power, LogLink()), np.eye(1))
-
-
-def _rounded(numbers):
-    """Numbers as LightGBM keeps them."""
-    return np.asarray(numbers, np.float32).astype(np.float64)
+    return Descent(MeanStart("log"), step, TweedieDeviance(power, LogLink()), np.eye(1))
 
 
 def _class_factors(booster, y):
@@ -388,22 +351,6 @@ def _changes_rate(booster):
     later = booster.trees[booster.n_outputs :]
     rates = {f"{tree.shrinkage:g}" for tree in later if len(tree.values) > 1}
     return bool(rates - {booster.parameters["learning_rate"]})
-
-
-def _check_columns(model, X):
-    """LightGBM takes columns by their positions, whatever their names."""
-    names, kind = model.feature_name_, type(model).__name__
-    if X.shape[1] != len(names):
-        raise ValueError(
-            f"X has {X.shape[1]} features, but {kind} is expecting {len(names)} features as input."
-        )
-    given = [str(name).replace(" ", "_") for name in getattr(X, "columns", names)]
-    is_named = names != [f"Column_{number}" for number in range(len(names))]
-    if is_named and given != names:
-        raise ValueError(
-            f"The columns of X must be those that {kind} was fitted with, in the same order: "
-            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
-        )
 
 
 def _check_rows(booster, leaves, name):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from ...jacobians import ModuleFunction, log_of_probabilities, module_rows, parameter_names
 from ...losses import (
@@ -22,6 +21,7 @@ from ...losses import (
 )
 from .._targets import BoundedTargets, ClassTargets, RealTargets, ThresholdTargets
 from .._torch import ModuleAdapter
+from .._wrappers import behind
 
 #: Of a net that overrides one of these, what it minimised is not known.
 OVERRIDDEN = ("get_loss", "infer", "train_step", "train_step_single", "get_split_datasets")
@@ -39,10 +39,7 @@ class SkorchAdapter(ModuleAdapter):
 
     def model_rows(self, transformers, model, X):
         """Rows of any shape, as the module takes them."""
-        check_is_fitted(model)
-        for transformer in transformers:
-            X = transformer.transform(X)
-        return module_rows(X)
+        return module_rows(behind(transformers, model, X))
 
     def reduce(self, model, X, y, sample_weight):
         _check_net(model)

@@ -17,7 +17,7 @@ from scipy.special import expit
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.fixes import parse_version
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from ...losses import LogLink, Loss, SquaredError, TweedieDeviance
 from ...trees import (
@@ -42,7 +42,8 @@ from ...trees import (
 )
 from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
-from .._wrappers import FLOATS
+from .._wrappers import FLOATS, behind
+from ._boosters import Refused, check_covered, in_single_precision
 from ._xgboost_booster import ReadBooster
 
 #: What XGBoost takes for rounding, also where it adds it to shares of classes.
@@ -82,8 +83,8 @@ LOGIT = Link("logit", _logit, expit)
 LOG = Link("log", np.log, np.exp)
 
 
-class Objective(NamedTuple):
-    """What XGBoost descends, by the name of it.
+class BoosterObjective(NamedTuple):
+    """What XGBoost descends, of an objective of its own.
 
     Attributes
     ----------
@@ -113,26 +114,28 @@ def _deviance(power):
     return TweedieDeviance(power, LogLink()), np.eye(1)
 
 
-SOFTMAX = Objective(
+SOFTMAX = BoosterObjective(
     lambda booster: SoftmaxStep(booster.n_outputs, 2.0),
     IDENTITY,
     lambda booster: softmax_loss(booster.n_outputs),
     has_classes=True,
 )
 OBJECTIVES = {
-    "binary:logistic": Objective(
+    "binary:logistic": BoosterObjective(
         lambda booster: LogStep(), LOGIT, lambda booster: log_loss(), has_classes=True
     ),
     "multi:softprob": SOFTMAX,
     "multi:softmax": SOFTMAX,
-    "reg:squarederror": Objective(
+    "reg:squarederror": BoosterObjective(
         lambda booster: SquaredStep(), IDENTITY, lambda booster: (SquaredError(), np.eye(1))
     ),
-    "count:poisson": Objective(
+    "count:poisson": BoosterObjective(
         lambda booster: PoissonStep(np.exp(_max_step(booster))), LOG, lambda booster: _deviance(1)
     ),
-    "reg:gamma": Objective(lambda booster: TweedieStep(2), LOG, lambda booster: _deviance(2)),
-    "reg:tweedie": Objective(
+    "reg:gamma": BoosterObjective(
+        lambda booster: TweedieStep(2), LOG, lambda booster: _deviance(2)
+    ),
+    "reg:tweedie": BoosterObjective(
         lambda booster: TweedieStep(_power(booster)),
         LOG,
         lambda booster: _deviance(_power(booster)),
@@ -192,9 +195,7 @@ class XGBoostAdapter(BoostingAdapter):
 
     def model_rows(self, transformers, model, X):
         """Rows as the model takes them: missing values and categories are its own business."""
-        check_is_fitted(model)
-        for transformer in transformers:
-            X = transformer.transform(X)
+        X = behind(transformers, model, X)
         if not hasattr(X, "columns"):  # A frame stays: its columns may hold categories.
             options = {"accept_sparse": "csr", "dtype": list(FLOATS), "ensure_all_finite": False}
             X = check_array(X, **options)
@@ -208,8 +209,8 @@ class XGBoostAdapter(BoostingAdapter):
         booster = _checked(model)
         objective = OBJECTIVES[booster.objective]
         # As XGBoost keeps them.
-        y = y if objective.has_classes else y.astype(np.float32).astype(np.float64)
-        weight = sample_weight.astype(np.float32).astype(np.float64)
+        y = y if objective.has_classes else in_single_precision(y)
+        weight = in_single_precision(sample_weight)
         # Also a number that is 1 is a positive class to it.
         factor = booster.of_objective("reg_loss_param", "scale_pos_weight")
         weight = weight * np.where(y == 1, factor, 1.0)
@@ -256,21 +257,6 @@ class XGBoostAdapter(BoostingAdapter):
         )
 
 
-class Refused(NamedTuple):
-    """What no leaf values follow from, of a model whose leaves have some.
-
-    Attributes
-    ----------
-    is_met : callable
-        From a booster to whether it is.
-    what, way_out : str
-    """
-
-    is_met: Callable[[ReadBooster], bool]
-    what: str
-    way_out: str
-
-
 REFUSED = (
     Refused(
         lambda booster: booster.kind == "dart",
@@ -314,13 +300,7 @@ def _checked(model: Any) -> ReadBooster:
         If it says of itself that they do not.
     """
     booster, name = ReadBooster(model), type(model).__name__
-    for refused in REFUSED:
-        if refused.is_met(booster):
-            raise ValueError(
-                f"{name} with {refused.what} cannot be explained. Fit it with {refused.way_out}."
-            )
-    if is_classifier(model) and len(model.classes_) == 1:
-        raise ValueError(f"{name} was fitted to rows of one class, and tells nothing apart.")
+    check_covered(model, booster, REFUSED)
     of_kind = [k for k, o in OBJECTIVES.items() if o.has_classes == is_classifier(model)]
     if booster.objective not in of_kind:
         raise ValueError(
