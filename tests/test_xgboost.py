@@ -307,6 +307,19 @@ def test_counts_with_a_mean_of_one_start_as_the_own_fits_do():
     assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
+def test_counts_with_a_mean_of_one_start_by_the_rule_of_the_release(monkeypatch):
+    X, y = table("count")
+    y = y / y.mean()
+    model = regressor(objective="count:poisson").fit(X, y)
+    rules = {"3.0.5": "NewtonStart", "3.1.0": "MeanStart"}
+    for release, rule in rules.items():
+        monkeypatch.setattr(
+            "sklearn_relatif.adapters.extras._xgboost.xgboost_release", lambda own=release: own
+        )
+        trees, _ = replayed(model, X, y)
+        assert type(trees.start.start).__name__ == rule
+
+
 def test_models_from_files(tmp_path):
     X, y = table("binary")
     explain = RelatIFExplainer.from_fitted

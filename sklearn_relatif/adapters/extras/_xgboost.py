@@ -12,7 +12,6 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-import xgboost
 from scipy.special import expit
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
@@ -44,7 +43,7 @@ from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
 from .._wrappers import FLOATS, behind
 from ._boosters import Refused, check_covered, in_single_precision
-from ._xgboost_booster import ReadBooster
+from ._xgboost_booster import ReadBooster, xgboost_release
 
 #: What XGBoost takes for rounding, also where it adds it to shares of classes.
 ROUNDING = np.float32(1e-6)
@@ -337,7 +336,7 @@ def _start(booster, link, step, y, weight) -> Start:
         return FixedStart(given)
     n_outputs = booster.n_outputs
     rules: list[Start] = [MeanStart(link.name), NewtonStart(step)]
-    if parse_version(xgboost.__version__) < MEAN_SINCE:
+    if parse_version(xgboost_release()) < MEAN_SINCE:
         rules.reverse()
     if n_outputs > 1:
         rules = [PriorStart(n_outputs, float(ROUNDING), is_centred=True), SharesStart(n_outputs)]
