@@ -68,6 +68,7 @@ def scores_by_all(library, model, case, python, seed, themselves=False):
 
 
 def at_random(case, seed):
+    """What no method may be worse than."""
     random = np.random.RandomState(seed)
     shape = len(case.y_query), len(case.y)
     return rivals.Scores(random.normal(size=shape), random.normal(size=shape[1]))
@@ -97,7 +98,7 @@ def compared(library, model, case, scores, seed):
     """{method: rises} and {method: Correlation} of {method: Scores}."""
     boosted, _ = recursion(library, model, case)
     refits = Refits(library, case, boosted.loss)
-    of_queries = {method: found.queries for method, found in scores.items()}
+    of_queries = {method: of.queries for method, of in scores.items()}
     single = np.random.RandomState(seed).permutation(len(case.y))[:N_SINGLE]
     return rises(refits, of_queries), correlations(refits, of_queries, single)
 
@@ -115,7 +116,7 @@ def labels(data, python, seed):
         themselves = {
             method: of.themselves for method, of in scores.items() if of.themselves is not None
         }
-        harms = {method: -found.queries.mean(axis=0) for method, found in scores.items()}
+        harms = {method: -of.queries.mean(axis=0) for method, of in scores.items()}
         of_tables[name] = {
             "self-influence": found(themselves | {"training loss": losses}, is_wrong),
             "harm": found(harms, is_wrong),
@@ -208,6 +209,7 @@ def removal_tables(of_rises, of_single):
 
 
 def label_tables(of_tables):
+    """How well planted errors are found, by both rankings and both measures."""
     for ranking in ("self-influence", "harm"):
         for name in ("auc", "share"):
             cells = {
@@ -218,6 +220,7 @@ def label_tables(of_tables):
 
 
 def sets_table(of_tables):
+    """How many different rows explain the queries, and the probabilities of their labels."""
     lines = [
         "| table | criterion | top 1: rows | probability | top 5: rows | probability |",
         "|---|---|--:|--:|--:|--:|",

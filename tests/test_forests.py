@@ -252,6 +252,15 @@ def test_leaves_of_counts_that_are_all_zero():
         explainer.explain(X[:1], [-1])
 
 
+def test_classes_that_share_a_leaf_equally():
+    """The first of them is what scikit-learn predicts, whichever row is the last."""
+    X = np.repeat([0.0, 1.0], 3)[:, None]
+    for own in ([0, 1, 2], [2, 1, 0], [0, 2, 1]):
+        y = np.array([*own, 1, 1, 1])
+        explainer = RelatIFExplainer(DecisionTreeClassifier(max_depth=1)).fit(X, y)
+        assert explainer.explain(X[:1]).targets[0] == explainer.predict(X[:1])[0] == 0
+
+
 # --- several targets and labels --------------------------------------------------------------
 
 

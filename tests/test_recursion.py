@@ -167,6 +167,7 @@ def test_large_models_are_explained_by_sweeps(case, monkeypatch):
     data = explainer._study.training_data
     large = RelatIFExplainer.from_fitted(explainer.estimator_, *data)
     assert (explainer.solver_.name, large.solver_.name) == ("triangle", "sweeps")
+    assert (explainer.solver_.is_exact, large.solver_.is_exact) == (True, False)
     assert "standard error of 5 %" in large.solver_.reason
     same = explainer.pairwise_influence(X, y, criterion="influence")
     found = large.pairwise_influence(X, y, criterion="influence")

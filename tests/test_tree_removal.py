@@ -264,6 +264,30 @@ def test_filled_forests_one_row_at_a_time(name):
         assert_allclose(each[:, row], expected, atol=1e-12)
 
 
+def test_shares_that_are_equal_without_a_row():
+    X, y = np.repeat([0.0, 1.0], [3, 9])[:, None], np.repeat([0, 1], [2, 10])
+    explainer = RelatIFExplainer(DecisionTreeClassifier(max_depth=1)).fit(X, y)
+    # Of a zero and a one that are left, the first is predicted.
+    assert_array_equal(explainer.loo_predict()[:3], [0, 0, 0])
+    effect = explainer.removal_effect_on("accuracy", X[:1], y[:1], order="structure")
+    assert not effect.any()
+
+
+@pytest.mark.parametrize("model", [DecisionTreeRegressor, RandomForestRegressor])
+def test_counts_that_are_all_zero_without_a_row(model):
+    """Rounding neither makes the mean a little more than 0 nor a little less."""
+    X, y = np.repeat([0.0, 1.0], [9, 30])[:, None], np.zeros(39)
+    y[[2, 4, 6]], y[9:] = [1, 3, 2], 20
+    options = {} if model is DecisionTreeRegressor else {"n_estimators": 3, "bootstrap": False}
+    trees = model(criterion="poisson", max_depth=1, random_state=0, **options)
+    weight = np.random.default_rng(0).uniform(0.1, 3, 39)
+    explainer = RelatIFExplainer(trees).fit(X, y, weight)
+    gone = groups_of([np.array([2, 4, 6])], len(y))
+    effect = explainer.removal_effect(X[[0, 0, 9]], [1.0, 0.0, 1.0], gone, order="structure")
+    mean = explainer.predict(X[:1])[0]
+    assert_allclose(effect[:, 0], [np.inf, -mean, 0], atol=1e-12)
+
+
 def test_a_tree_that_loses_all_that_it_has_drawn():
     X, y, queries, labels = data_of("softmax")
     model = RandomForestClassifier(5, max_samples=8, random_state=0)
@@ -450,6 +474,51 @@ def test_metrics(order):
         assert_allclose(found, [gap(own)[0] - gap(before)[0] for own in after], atol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["forest of classes", "balanced", "tree with classes that weigh"])
+def test_slopes_of_metrics_of_forests(name):
+    explainer, _, _, queries, labels = forest(name)
+    study = study_of(explainer)
+    rows, step = REMOVALS[2], 1e-6
+    objective, query = study.objective, study.query(queries, labels)
+    eta = objective.predictor(query.jacobian)
+    # Their first order is that of each probability, which its own loss tells.
+    moved, classes = np.zeros_like(eta), objective.loss.n_outputs
+    for label in range(classes):
+        asked = explainer.estimator_.classes_[np.full(len(eta), label)]
+        told = explainer.removal_effect(queries, asked, groups_of([rows]), order="first")[:, 0]
+        moved[:, label] = told
+    # d loss_c = sum_k (p_k - [k = c]) d p_k, and two of these differ by d p.
+    moved = moved.mean(axis=1, keepdims=True) - moved
+    told = {"brier": 1 if classes > 2 else 2, "mean_loss": 2}
+    for metric, divisor in told.items():
+        indicator = np.eye(classes)[query.y]
+        ends = [
+            np.square(eta + sign * step * moved - indicator).sum(axis=1).mean() / divisor
+            for sign in (1, -1)
+        ]
+        slope = explainer.removal_effect_on(
+            metric, queries, labels, groups_of([rows]), order="first"
+        )
+        assert_allclose(slope, (ends[0] - ends[1]) / (2 * step), atol=1e-8)
+    p = eta[np.arange(len(eta)), query.y]
+    asked = queries[p > 0], labels[p > 0], groups_of([rows])
+    slope = explainer.removal_effect_on("log_loss", *asked, order="first")
+    change = -moved[np.arange(len(eta)), query.y][p > 0] / p[p > 0]
+    assert_allclose(slope, change.mean(), atol=1e-10)
+
+
+def test_log_losses_of_labels_that_no_tree_has_seen():
+    X, y = np.repeat([0.0, 1.0], 6)[:, None], np.repeat([0, 1, 1], [6, 1, 5])
+    y[9] = 0
+    explainer = RelatIFExplainer(DecisionTreeClassifier(max_depth=1, random_state=0)).fit(X, y)
+    for order, reason in [("first", "1 of the rows have labels of"), ("structure", "is infinite")]:
+        with pytest.raises(ValueError, match=reason):
+            explainer.removal_effect_on("log_loss", X[5:7], [1, 1], order=order)
+    groups = groups_of([[9]], 12)
+    effect = explainer.removal_effect_on("log_loss", X[9:10], [0], groups, order="structure")
+    assert_array_equal(effect, [np.inf])
+
+
 @pytest.mark.parametrize("kind", ["log", "forest"])
 def test_statistics(kind):
     if kind == "log":
@@ -478,7 +547,8 @@ def test_statistics(kind):
             moved = np.r_[solved.start - before.start, solved.values - before.values]
         else:
             (models,) = study.remover.models_without([rows], "structure")
-            moved = models.without.change
+            own = models.without
+            moved = own.values - own.forest.values[own.leaf]
         assert_allclose(change, np.linalg.norm(moved), rtol=1e-10)
 
 
@@ -574,11 +644,9 @@ def test_everything_that_fit_does():
     assert_allclose(parts.model, own, atol=1e-12)
     (whole,) = explainer.retrain_without([REMOVALS[2]], procedure="all")
     assert_array_equal(whole.predict_proba(queries), refit.predict_proba(queries))
-    for order in ("first", "newton"):
+    for order in ("first", "newton", "structure"):
         with pytest.raises(ValueError, match="procedure='all' use order='retrain'"):
             explainer.removal_effect(queries, labels, groups, order=order, procedure="all")
-    with pytest.raises(ValueError, match="order='structure' does not exist with procedure='all'"):
-        explainer.removal_effect(queries, labels, groups, order="structure", procedure="all")
 
 
 def test_saved_explainers():

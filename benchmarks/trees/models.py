@@ -1,6 +1,7 @@
 """Boosted models of LightGBM and CatBoost, and how they came about, as the slow version reads it.
 
-Each has ``fit(kind, X, y)``, ``predictors(model, X)``, (n, n_outputs), and ``leaves(model, X)``.
+Each library has ``fit(kind, X, y)``, ``predictors(model, X)``, (n, n_outputs), and
+``leaves(model, X)``, (n_trees, n).
 """
 
 import numpy as np
@@ -36,6 +37,8 @@ CATBOOST = {
 
 
 class LightGBM:
+    """One tree a stage and class, by its defaults but for what makes fits the same each time."""
+
     def fit(self, kind, X, y):
         import lightgbm
 
@@ -51,6 +54,8 @@ class LightGBM:
 
 
 class CatBoost:
+    """The same, by one Newton step a leaf of all rows, in no order of theirs."""
+
     def fit(self, kind, X, y):
         import catboost
 

@@ -27,6 +27,7 @@ from . import (  # noqa: F401 (they register)
     _torch,
 )
 from ._base import Adapter, KeptData, OutputLayer
+from ._boosting import BoostingAdapter
 from ._chosen import chosen, held
 from ._head import linear_head
 from ._last_layer import last_layer_objective
@@ -73,6 +74,7 @@ from ._wrappers import (
 __all__ = [
     "UNKNOWN",
     "Adapter",
+    "BoostingAdapter",
     "BoundedTargets",
     "ClassTargets",
     "ColumnTargets",

@@ -36,8 +36,9 @@ class Descent(NamedTuple):
 class BoostingAdapter(TreeAdapter):
     """What adapters of boosted models share.
 
-    A subclass says how a fitted model came about (:meth:`trees`), and by which :meth:`loss` queries
-    enter.
+    A subclass says which leaves rows fall into (``leaves_of``), how a fitted model came about
+    (:meth:`trees`), and by which :meth:`loss` queries enter. What it says is computed once more
+    from the rows, and a model whose leaf values do not come out the same is refused.
 
     Attributes
     ----------

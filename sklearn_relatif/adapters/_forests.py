@@ -115,12 +115,9 @@ class SingleTreeAdapter(TreeAdapter):
 
     def causes(self, model: Any) -> str:
         """What may be wrong where leaf values do not follow from the rows, by the options set."""
-        causes = []
-        if model.monotonic_cst is not None:
-            causes.append(
-                "monotonic_cst clips the values of leaves that would go against it: fit without it."
-            )
-        return " ".join(causes)
+        if model.monotonic_cst is None:
+            return ""
+        return "monotonic_cst clips the values of leaves that would go against it: fit without it."
 
     # --- without some rows -----------------------------------------------------------------
 

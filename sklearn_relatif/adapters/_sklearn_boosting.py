@@ -23,6 +23,9 @@ from ..trees import (
 from ._boosting import BoostingAdapter, Descent, log_loss, softmax_loss
 from ._targets import BoundedTargets
 
+#: Losses that not every number is a target of.
+DEVIANCES = {"gamma": TweedieDeviance(2, LogLink()), "poisson": PoissonDeviance(LogLink())}
+
 
 def _log_loss(model):
     n_classes = len(model.classes_)
@@ -47,10 +50,6 @@ def _poisson(model):
 
 def _gamma(model):
     return Descent(MeanStart("log"), TweedieStep(2), DEVIANCES["gamma"], np.eye(1))
-
-
-#: Losses of targets of which not every number is one.
-DEVIANCES = {"gamma": TweedieDeviance(2, LogLink()), "poisson": PoissonDeviance(LogLink())}
 
 
 #: By the names that scikit-learn has for losses.

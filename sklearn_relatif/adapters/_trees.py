@@ -21,24 +21,13 @@ NO_CHILD = -1
 class TreeAdapter(Adapter):
     """Of forests, single trees and boosted models.
 
-    A subclass tells which leaves rows fall into.
+    A subclass tells which leaves rows fall into (:meth:`leaves_of`).
     """
 
     embedding_obstacle = (
         "what its leaves are moved by and what they are asked are no inner products of one kind of "
         "vector. Use explain or pairwise_influence."
     )
-
-    def leaves_of(self, model: Any, X: Any) -> Leaves:
-        """The leaves of some rows in all trees.
-
-        Parameters
-        ----------
-        model : fitted estimator
-        X : ndarray or CSR matrix of shape (n_rows, n_features)
-            As the model takes them.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not say which leaves rows are in.")
 
     def stopping_cause(self, model):
         return None

@@ -80,8 +80,8 @@ class LeafNeighbors:
         """In how many trees queries share the leaf of a row, shape (n_queries, n_rows)."""
         shared = np.zeros((queries.n_rows, self.n_rows), np.int64)
         for trees in self._tree_blocks():
-            of_queries = _indicators(_in_trees(queries, trees)).T.tocsr()
-            leaves = _in_trees(self.leaves, trees)
+            of_queries = _indicators(queries.of_trees(trees)).T.tocsr()
+            leaves = self.leaves.of_trees(trees)
             bytes_a_row = BYTES_AN_ENTRY * (leaves.n_trees + queries.n_rows)
             for rows in row_blocks(self.n_rows, bytes_a_row, block_budget()):
                 shared[:, rows] += (_indicators(leaves[rows]) @ of_queries).toarray().T
@@ -94,11 +94,6 @@ class LeafNeighbors:
             n_trees = int(np.searchsorted(np.cumsum(sizes[first:]), most, side="right"))
             yield slice(first, first + max(1, n_trees))
             first += max(1, n_trees)
-
-
-def _in_trees(leaves: Leaves, trees: slice) -> Leaves:
-    """The leaves of the same rows in some of the trees."""
-    return Leaves(leaves.positions[trees], leaves.sizes[trees])
 
 
 def _indicators(leaves: Leaves) -> Any:

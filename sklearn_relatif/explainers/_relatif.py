@@ -129,12 +129,21 @@ class RelatIFExplainer(
     higher. ``(s_i / S) * I(t, i)``, with the row's weight and the sum of all weights, estimates
     by how much.
 
+    Of trees, forests and boosted models the parameters are the values of the leaves, and which
+    rows share a leaf is held as it is. With what a row pulls at the leaves that it is in, ``p_i``,
+    the score is ``I(t, i) = g_t^T A^-1 p_i``: A is a diagonal for a forest, and for a boosted
+    model the triangle by which later trees answer to those before. The relative criteria divide
+    by ``norm(A^-1 p_i)``, the change of the leaf values, and by the root of the expected squared
+    change of the training losses; for boosted models that is not ``g_i^T A^-1 p_i``.
+
     Parameters
     ----------
     estimator : estimator
         Whatever is the optimum, or a closed form, of a sum over the rows: linear and generalised
         linear models, support vector and kernel machines, Gaussian processes, naive Bayes,
-        discriminant analysis; the guide has a table of all. Also as the last step of a Pipeline,
+        discriminant analysis; and decision trees, forests and gradient boosting, those of
+        LightGBM, XGBoost and CatBoost included; the guide has a table of all. Also as the last
+        step of a Pipeline,
         inside a search such as GridSearchCV, behind a threshold, with a transformed target, or
         fitted before and wrapped in a FrozenEstimator. Preprocessing, and what was searched for,
         are held fixed.
@@ -158,14 +167,16 @@ class RelatIFExplainer(
         "empirical_fisher" leave the penalty out; "identity" compares gradients as they are.
         "active_set" is for SVMs whose loss has hinges, also those of regression and of one class:
         the KKT system of the free support vectors, whose influence is what removing a row does to
-        the query as long as no other row changes its set.
+        the query as long as no other row changes its set. Models of trees have one matrix, which
+        "hessian" and "gauss_newton" both name.
     damping : float, default=0.0
-        Added to the diagonal of the curvature (of the mean objective). Must not be negative.
+        Added to the diagonal of the curvature (of the mean objective). Must not be negative, and
+        0 for boosted models.
     solver : {"auto", "cholesky", "woodbury", "cg", "lissa", "block_diagonal", "kfac", \
             "ekfac"}, default="auto"
         How the curvature is inverted. "cholesky", and for wide data "woodbury", are exact;
         "cg" solves for each query to a tolerance; the others are approximations. "auto" picks
-        one, see ``solver_``.
+        one, see ``solver_``; models of trees take no other.
     n_retrainings : int, default=30
         Number of training rows that ``score`` leaves out, one at a time.
     n_jobs : int, default=None
@@ -189,7 +200,10 @@ class RelatIFExplainer(
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the training data had any.
     solver_ : SolverChoice
-        The solver's ``name``, and the ``reason`` for which it was chosen.
+        The solver's ``name``, and the ``reason`` for which it was chosen. Of models of trees:
+        "diagonal" for forests; "triangle", with which all is exact, for boosted models; and
+        "sweeps" for large ones, whose influence is exact, while the denominators of relative
+        criteria and ``self_influence_`` have a random error, which the reason states.
     distance_to_optimum_ : float
         Root mean square distance of the fitted parameters from the optimum of the training
         objective on exactly these rows and weights, in standard errors of the parameters:
@@ -199,18 +213,21 @@ class RelatIFExplainer(
         the number of rows matter to it. Infinite for a model without penalty that has no optimum.
         Above 0.3, or where numbers overflow, a ConvergenceWarning names the cause that it can
         tell. Below, the fit is close enough to its optimum; that alone vouches for no number.
+        Models of trees have none: their leaf values were computed again from the rows by ``fit``.
     training_rows_ : TrainingRows
         Index, labels, predictions and probabilities of the training rows. Whatever else has one
         entry a training row is an array in the order of their positions.
     scale_ : ndarray of shape (n_rows,)
         Denominator of ``criterion`` for each training row (ones for "influence").
     self_influence_ : ndarray of shape (n_rows,)
-        ``g_i^T H^-1 g_i``. Large for rows that pull the model towards themselves.
+        ``g_i^T H^-1 g_i``, the influence of a row on its own loss. Large for rows that pull the
+        model towards themselves.
     removed_ : RemovedRows
         The record of the rows that :meth:`without` has removed since ``fit``.
     leverage_ : ndarray of shape (n_rows,)
         Share of each row's own fit that the row itself determines; sums to the effective
-        number of parameters.
+        number of parameters. Models of trees have none, whose rows also determine which others
+        share their leaves.
     intercept_interval_ : ndarray of shape (n_problems, 2)
         For SVMs with an unpenalised intercept: the smallest and the largest intercept that is
         optimal on these rows, for each binary problem. They are equal where a support vector on

@@ -70,7 +70,7 @@ class DenseLeafVectors:
 class LeafJacobian(Jacobian):
     """Predictors of rows by the values of their leaves.
 
-    Parameters
+    Attributes
     ----------
     leaves : Leaves
     outputs : ndarray of shape (n_predictors, n_outputs)

@@ -143,6 +143,14 @@ class Loss(ABC):
         """Norm and unit vector of the gradient of minus :meth:`log_probability`."""
         return self.direction(y, eta)
 
+    def probability_gradient(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Gradient of the probability of a class for each row, shape (n, n_outputs)."""
+        norm, unit = self.log_probability_direction(y, eta)
+        p = self.probabilities(eta).astype(np.float64)[np.arange(len(y)), y]
+        # p' = p (log p)', which keeps its digits where p has few.
+        gradient: np.ndarray = -(p * norm)[:, None] * unit
+        return gradient
+
     def scores(self, eta: np.ndarray) -> np.ndarray:
         """The predictor in the form of ``decision_function``, which is linear in it."""
         return eta[:, 0] if self.n_outputs == 1 else eta

@@ -50,6 +50,22 @@ class BrierScore(Loss):
             log: np.ndarray = np.log(eta[np.arange(len(y)), y])
         return log
 
+    def log_probability_direction(
+        self, y: np.ndarray, eta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        gradient = self.probability_gradient(y, eta)
+        p = eta[np.arange(len(y)), y]
+        if not p.all():
+            raise ValueError(
+                f"{np.count_nonzero(p == 0)} of the rows have labels of probability 0, whose "
+                "logarithm has no derivative. Use 'brier' or 'mean_loss' (half the Brier score) in "
+                "the place of a log loss, or order='structure' or order='retrain'."
+            )
+        return 1 / p, -gradient
+
+    def probability_gradient(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        return np.eye(self.n_outputs)[y]
+
     def lead(self, label: int, rival: int) -> np.ndarray:
         every = np.eye(self.n_outputs)
         lead: np.ndarray = every[label] - every[rival]

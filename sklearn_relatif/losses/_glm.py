@@ -239,6 +239,13 @@ class PoissonDeviance(TweedieDeviance):
     def __init__(self, link: Link) -> None:
         super().__init__(1, link)
 
+    def value(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        # A mean of 0 is that of leaves whose counts are all 0.
+        is_zero = self.link.inverse(eta.astype(np.float64))[:, 0] == 0
+        value: np.ndarray = super().value(y, eta)
+        value[is_zero] = np.where(y[is_zero] > 0, np.inf, 0)
+        return value
+
 
 class BinomialDeviance(UnitDeviance):
     """``y log(y / mu) + (1 - y) log((1 - y) / (1 - mu))`` of a share y, such as one of trials.

@@ -13,6 +13,7 @@ from ..removal import removal_effect, removal_effect_on, removals_of
 from ..results import ProcedureParts
 from ..statistics import Metric
 from ..utils._validation import group_labels
+from ._doubts import refuse_trees
 from ._fast import first, stepped
 from ._models import Asked, WholeModels
 from ._refits import refits
@@ -111,6 +112,7 @@ def _effect(
     """What a function makes of predictors before and after, and its parts if asked for."""
     removals = removals_of(groups, asked.procedure.n_rows)
     if order not in ENGINES:
+        refuse_trees(asked.study)
         orders = " or ".join(map(repr, ENGINES))
         raise ValueError(f"order={order!r} does not exist with procedure='all'; use {orders}.")
     models = ENGINES[order](asked, removals, with_parts)

@@ -81,6 +81,12 @@ def removal_effect_on(
     effect = np.zeros(len(removals))
     for models in _models_without(study, removals, order):
         before = metric.values(models.predictor_before(query)[:, None])
+        if np.isinf(before).any():
+            raise ValueError(
+                "The number that is asked for is infinite already with all training rows, as a log "
+                "loss is where a label has probability 0: no removal changes it to be told. Use "
+                "'brier', or 'mean_loss', the model's own loss."
+            )
         effect[models.positions] = metric.values(models.predictors(query)) - before
     return effect
 

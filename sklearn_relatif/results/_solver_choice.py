@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..utils._boxes import box, paragraph
 
 #: Of these and of those that other modules name, those without approximation.
-EXACT = ("cholesky", "woodbury", "diagonal", "active_set")
+EXACT = ("cholesky", "woodbury", "diagonal", "active_set", "triangle")
 
 
 class SolverChoice(NamedTuple):

@@ -150,12 +150,10 @@ class Probabilities(Reading):
         return np.minimum(most, 1)
 
     def pull(self, predictor, gradient):
-        # p' = p (log p)', which keeps its digits where p has few.
-        slopes, pulled = gradient * self.of_each(predictor), np.zeros(predictor.shape)
-        for slope, label in zip(slopes.T, self.classes, strict=True):
+        pulled = np.zeros(predictor.shape)
+        for slope, label in zip(gradient.T, self.classes, strict=True):
             own = np.full(len(predictor), label)
-            norm, unit = self.loss.log_probability_direction(own, predictor)
-            pulled -= (slope * norm)[:, None] * unit
+            pulled += slope[:, None] * self.loss.probability_gradient(own, predictor)
         return pulled
 
 

@@ -102,8 +102,10 @@ class Estimation:
             Of the tree.
         here : ndarray of int, shape (n,)
             Leaves of some rows in it.
-        y, eta
-            As of :meth:`pulls`.
+        y : ndarray of shape (n,)
+            Their targets.
+        eta : ndarray of shape (n_outputs, n)
+            What the stage sees of them.
 
         Returns
         -------

@@ -33,13 +33,13 @@ class TreeWeights:
     of_class: np.ndarray | None = None
     classes: np.ndarray | None = None
 
-    def of(self, tree: int, rows: Any = slice(None)) -> np.ndarray:
-        """Of some rows in one tree, shape (n,)."""
+    def of(self, trees: Any, rows: Any = slice(None)) -> np.ndarray:
+        """Of some rows in one tree, shape (n,); or of each in a tree of its own."""
         weight = self.of_draw[rows]
         if self.draws is not None:
-            weight = weight * self.draws[tree, rows]
+            weight = weight * self.draws[trees, rows]
         if self.of_class is not None and self.classes is not None:
-            weight = weight * self.of_class[tree, self.classes[rows]]
+            weight = weight * self.of_class[trees, self.classes[rows]]
         return weight
 
     def without(self, rows: np.ndarray) -> TreeWeights:
@@ -50,13 +50,7 @@ class TreeWeights:
 
     def at(self, places: Places) -> np.ndarray:
         """Of rows in trees, in a shape that goes with theirs."""
-        rows, trees, _ = places
-        weight = self.of_draw[rows]
-        if self.draws is not None:
-            weight = weight * self.draws[trees, rows]
-        if self.of_class is not None and self.classes is not None:
-            weight = weight * self.of_class[trees, self.classes[rows]]
-        return weight
+        return self.of(places.trees, places.rows)
 
 
 class Hierarchy(NamedTuple):
@@ -146,11 +140,12 @@ class Forest:
         some[here[counted]] = counted
         is_pure[:] = True
         for output, target in enumerate(self.y.T):
-            # From the target of one of the rows, so that equal targets give it without rounding.
-            rest = of_rows * (target - target[some][here])
-            step = self.leaves.summed(rest, tree) / np.where(weight > 0, weight, 1)
-            values[:, output] = target[some] + step
-            is_pure &= self.leaves.summed(np.abs(rest), tree) == 0
+            rest = of_rows * (target != target[some][here])
+            is_one = self.leaves.summed(rest, tree) == 0
+            # As scikit-learn has it, so that shares that are equal there are equal here.
+            mean = self.leaves.summed(of_rows * target, tree) / np.where(weight > 0, weight, 1)
+            values[:, output] = np.where(is_one, target[some], mean)
+            is_pure &= is_one
 
     @property
     def weight(self) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Forests without some of their rows: the values of leaves as means of the rows that are left.
 
-Only leaves that hold some of the rows change. With the weights w of the rows R that go, and the
-weight W and the value v of their leaf ::
+Only leaves that hold some of the rows change. With the weights w and the targets y of the rows of a
+leaf, those of the rows R that go among them ::
 
-    change = -sum_R w (y - v) / (W - sum_R w).
+    value = (sum w y - sum_R w y) / (sum w - sum_R w).
+
+Sums of whole numbers have no rounding, so that classes with equal shares stay equal.
 
 A leaf that loses all of its rows has no mean. It takes that of the nearest node above it that keeps
 some, which is what its rows would be told had the tree not split there.
@@ -41,12 +43,15 @@ class Sums(NamedTuple):
     weight : ndarray of shape (n,)
     targets : ndarray of shape (n, n_outputs)
         Of weighted targets.
+    n_others : ndarray of shape (n, n_outputs)
+        How many of the rows have a target other than 0.
     """
 
     key: np.ndarray
     n_rows: np.ndarray
     weight: np.ndarray
     targets: np.ndarray
+    n_others: np.ndarray
 
     @classmethod
     def over(cls, key: np.ndarray, *numbers: np.ndarray) -> Sums:
@@ -71,13 +76,24 @@ class Sums(NamedTuple):
             has_more = above[node] != NOWHERE
             entry, node = entry[has_more], above[node[has_more]]
         every = np.concatenate(entries)
-        numbers = self.n_rows[every], self.weight[every], self.targets[every]
+        numbers = (own[every] for own in self[1:])
         return Sums.over(np.concatenate(keys), *numbers)
 
     def at(self, key: np.ndarray) -> Sums:
         """Those of some keys, all of which are here."""
-        place = np.searchsorted(self.key, key)
-        return Sums(key, self.n_rows[place], self.weight[place], self.targets[place])
+        return self.of(np.searchsorted(self.key, key))
+
+    def of(self, some: np.ndarray) -> Sums:
+        """Those at some positions."""
+        return Sums(*(own[some] for own in self))
+
+    def mean_without(self, gone: Sums) -> np.ndarray:
+        """Means of the targets of the rows that are left, shape (n, n_outputs).
+
+        Targets that are all 0 have a mean of 0, which a difference of sums would miss by rounding.
+        """
+        left = (self.targets - gone.targets) / (self.weight - gone.weight)[:, None]
+        return np.where(self.n_others == gone.n_others, 0, left)
 
 
 class ForestWithout(LeavesWithout):
@@ -90,7 +106,8 @@ class ForestWithout(LeavesWithout):
     n_models : int
     leaf, model : ndarray of int, shape (n_changes,)
         Leaves that change, among all, and in which model.
-    change : ndarray of shape (n_changes, n_outputs)
+    values : ndarray of shape (n_changes, n_outputs)
+        What they come to.
     """
 
     def __init__(
@@ -99,10 +116,10 @@ class ForestWithout(LeavesWithout):
         n_models: int,
         leaf: np.ndarray,
         model: np.ndarray,
-        change: np.ndarray,
+        values: np.ndarray,
     ) -> None:
         self.forest, self.n_models = forest, n_models
-        self.leaf, self.model, self.change = leaf, model, change
+        self.leaf, self.model, self.values = leaf, model, values
 
     def predictors_before(self, leaves):
         return self.forest.predictors(leaves)
@@ -112,13 +129,19 @@ class ForestWithout(LeavesWithout):
         predictors = np.repeat(before[:, None], self.n_models, axis=1)
         share = np.full((leaves.n_rows, self.forest.n_trees), 1 / self.forest.n_trees)
         shares, shape = leaves.matrix(share), (self.forest.leaves.n_leaves, self.n_models)
-        for output, change in enumerate(self.change.T):
-            changes = sparse.csr_array((change, (self.leaf, self.model)), shape=shape)
-            predictors[:, :, output] += (shares @ changes).toarray()
+        # By both and not by their difference: of a single tree, what is left is the new value then,
+        # and classes that share a leaf equally have equal probabilities.
+        for sign, values in ((-1, self.forest.values[self.leaf]), (1, self.values)):
+            for output, own in enumerate(values.T):
+                some = sparse.csr_array((sign * own, (self.leaf, self.model)), shape=shape)
+                predictors[:, :, output] += (shares @ some).toarray()
+        # Where all leaves have come to 0, sums of changes have not quite.
+        rounding = self.forest.n_trees * np.finfo(np.float64).eps * np.abs(before)
+        predictors[np.abs(predictors) <= rounding[:, None]] = 0
         return predictors
 
     def parameter_change(self):
-        square = np.sum(self.change**2, axis=1)
+        square = np.sum((self.values - self.forest.values[self.leaf]) ** 2, axis=1)
         return np.sqrt(np.bincount(self.model, square, minlength=self.n_models))
 
 
@@ -163,8 +186,8 @@ def _means_without(forest: Forest, removals: Sequence[np.ndarray]) -> ForestWith
     models = np.repeat(np.arange(len(removals)), [len(own) for own in removals])
     found = []
     for tree in range(forest.n_trees):
-        leaf, model, change = TreeWithout(forest, tree, removals).changes(rows, models)
-        found.append((leaf + forest.leaves.firsts[tree], model, change))
+        leaf, model, values = TreeWithout(forest, tree, removals).changes(rows, models)
+        found.append((leaf + forest.leaves.firsts[tree], model, values))
     return ForestWithout(forest, len(removals), *map(np.concatenate, zip(*found, strict=True)))
 
 
@@ -188,7 +211,7 @@ class TreeWithout:
     def changes(
         self, rows: np.ndarray, models: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Leaves that change, the models that they do in, and by how much.
+        """Leaves that change, the models that they do in, and what their values are there.
 
         Parameters
         ----------
@@ -198,25 +221,30 @@ class TreeWithout:
         counts = self.weight[rows] > 0
         rows, models = rows[counts], models[counts]
         here, weight = self.positions[rows].astype(np.int64), self.weight[rows]
-        targets = weight[:, None] * self.forest.y[rows]
-        gone = Sums.over(models * len(self.values) + here, np.ones(len(rows)), weight, targets)
+        targets = self.forest.y[rows]
+        numbers = np.ones(len(rows)), weight, weight[:, None] * targets, targets != 0
+        gone = Sums.over(models * len(self.values) + here, *numbers)
         model, leaf = np.divmod(gone.key, len(self.values))
-        is_lost = gone.n_rows == self.all_rows.n_rows[leaf]
-        left = np.where(is_lost, 1, self.all_rows.weight[leaf] - gone.weight)[:, None]
-        # Of errors, of which less is left than of targets, so that less of them is rounding.
-        change = (gone.weight[:, None] * self.values[leaf] - gone.targets) / left
+        before, all_rows = self.values[leaf], self.all_rows.of(leaf)
+        is_lost = gone.n_rows == all_rows.n_rows
+        values, stays = np.empty_like(before), ~is_lost
+        values[stays] = all_rows.of(stays).mean_without(gone.of(stays))
         if is_lost.any():
-            means = self.means_above(gone, model[is_lost], leaf[is_lost])
-            change[is_lost] = means - self.values[leaf[is_lost]]
-        return leaf, model, change
+            values[is_lost] = self.means_above(gone, model[is_lost], leaf[is_lost])
+        # Rows that are told their targets move nothing, but by rounding.
+        moves_none = stays[:, None] & (gone.weight[:, None] * before == gone.targets)
+        return leaf, model, np.where(moves_none, before, values)
 
     @cached_property
     def all_rows(self) -> Sums:
         """Of all rows, by leaves."""
         leaves, n_leaves = self.forest.leaves, len(self.values)
         weight = leaves.own(self.forest.weight, self.tree)
-        n_rows = leaves.summed(self.weight > 0, self.tree)
-        return Sums(np.arange(n_leaves), n_rows, weight, weight[:, None] * self.values)
+        counts, targets = self.weight > 0, self.forest.y
+        n_rows = leaves.summed(counts, self.tree)
+        sums = leaves.summed(self.weight[:, None] * targets, self.tree)
+        n_others = leaves.summed((counts[:, None] & (targets != 0)).astype(float), self.tree)
+        return Sums(np.arange(n_leaves), n_rows, weight, sums, n_others)
 
     def means_above(self, gone: Sums, models: np.ndarray, leaves: np.ndarray) -> np.ndarray:
         """Means at the nearest nodes above leaves that keep rows, shape (n, n_outputs).
@@ -239,7 +267,6 @@ class TreeWithout:
                 raise ValueError(no_row_left(self.removals[model]))
             own, less = all_rows.at(node), gone.at(models[searching] * len(above) + node)
             has_rows = own.n_rows > less.n_rows
-            left = (own.targets - less.targets)[has_rows]
-            means[searching[has_rows]] = left / (own.weight - less.weight)[has_rows, None]
+            means[searching[has_rows]] = own.of(has_rows).mean_without(less.of(has_rows))
             searching, node = searching[~has_rows], above[node[~has_rows]]
         return means

@@ -72,6 +72,10 @@ class Leaves:
             return self
         return Leaves(self.positions[:, rows], self.sizes)
 
+    def of_trees(self, trees: slice) -> Leaves:
+        """The leaves of the same rows in some of the trees."""
+        return Leaves(self.positions[trees], self.sizes[trees])
+
     def own(self, values: np.ndarray, tree: int) -> np.ndarray:
         """Those of some numbers of all leaves that are of one tree, a view."""
         return values[self.firsts[tree] : self.firsts[tree + 1]]

@@ -130,7 +130,7 @@ class CatBoostAdapter(BoostingAdapter):
         trees = BoostedTrees(
             step=step,
             start=_start(link, start_values, y, weight),
-            estimation=Estimation(),
+            estimation=Estimation(),  # In its place: which steps they took, the leaf values tell.
             y=y,
             weight=weight,
             leaves=self.leaves_of(model, X),

@@ -110,6 +110,7 @@ class ReadBooster:
 
     @property
     def kind(self) -> str:
+        """What it boosts: "gbtree", "dart" or "gblinear"."""
         return str(self.config["gradient_booster"]["name"])
 
     @property
