@@ -128,7 +128,7 @@ def _removal(case, model) -> str:
         return "trained on from the fit"
     with suppress(ValueError):  # Of trees, whose structure is held.
         explainer.removal_effect(X_new, y_new, order="structure")
-        return "leaves refilled, or trees regrown"
+        return "refilled, or regrown"
     groups = np.arange(len(case.table.X)) // LARGE_GROUP
     effects = []
     for order in ("retrain", "newton"):

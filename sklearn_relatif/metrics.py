@@ -135,6 +135,11 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
         models, which have none) and "loss" (one minus the probability of the label under the model
         as it is).
 
+    Raises
+    ------
+    TypeError
+        If the model has no probabilities, or several labels a row.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -147,6 +152,11 @@ def mislabel_rankings(explainer: Any) -> dict[str, np.ndarray]:
     ['loo_probability', 'loss', 'self_influence']
     """
     rows = explainer.training_rows_
+    if rows.probabilities is None:
+        raise TypeError(
+            f"{type(explainer.estimator_).__name__} tells no probabilities of one label a row, so "
+            "that no label looks more wrong than others. self_influence_ is there for all models."
+        )
     rankings = {"self_influence": explainer.self_influence_}
     if study_of(explainer).remover.loo_obstacle is None:
         own = np.searchsorted(explainer.classes_, rows.labels)

@@ -1,15 +1,29 @@
 """The derivative of boosted models: by the triangle, by sweeps, and written down once more."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from sklearn_relatif import RelatIFExplainer
+from sklearn_relatif.adapters._boosting import softmax_loss
 from sklearn_relatif.curvature import _trees as of_trees
-from sklearn_relatif.trees import DenseRecursion, Leaves, SweptRecursion
+from sklearn_relatif.curvature._recursion import leaf_fisher
+from sklearn_relatif.curvature._sweeps import drawn_losses
+from sklearn_relatif.objectives import BoostedObjective
+from sklearn_relatif.trees import (
+    BoostedTrees,
+    DenseRecursion,
+    Leaves,
+    NewtonStep,
+    PriorStart,
+    SoftmaxStep,
+    SweptRecursion,
+)
 
 from . import slow_boosting as slow
 
@@ -89,6 +103,62 @@ def test_sweeps_solve_as_the_triangle_does(case, monkeypatch):
     monkeypatch.setattr("sklearn_relatif.trees._sweep.PASSED_BYTES", 17 * trees.n_rows)
     monkeypatch.setattr("sklearn_relatif.trees._sweep.GROUPED", 1)
     np.testing.assert_allclose(SweptRecursion(trees).solve_transposed(queries), expected)
+
+
+def test_sweeps_of_some_rows_at_a_time(case, monkeypatch):
+    trees = case[0]._study.objective.trees
+    queries = np.random.default_rng(0).normal(size=(DenseRecursion(trees).n_values, 5))
+    expected = SweptRecursion(trees).solve_transposed(queries)
+    monkeypatch.setattr("sklearn_relatif.trees._sweep.SLOPES_BYTES", 999)
+    monkeypatch.setattr("sklearn_relatif.trees._sweep.GROUPED", 1)
+    np.testing.assert_allclose(SweptRecursion(trees).solve_transposed(queries), expected)
+
+
+def test_fisher_weights_of_some_rows_at_a_time(case):
+    objective = case[0]._study.objective
+    expected = leaf_fisher(objective)
+    with config_context(working_memory=2.0**-10):
+        np.testing.assert_allclose(leaf_fisher(objective), expected, rtol=1e-12, atol=1e-15)
+
+
+def many_classes(n_classes=40, n_rows=900):
+    """A stage of a tree for each class, with leaves of their own."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n_rows) % n_classes
+    return BoostedTrees(
+        step=SoftmaxStep(n_classes),
+        start=PriorStart(n_classes),
+        estimation=NewtonStep(np.full(n_classes, 0.1)),
+        y=y,
+        weight=np.ones(n_rows),
+        leaves=Leaves.of(rng.integers(2, size=(n_classes, n_rows)), np.full(n_classes, 2)),
+        outputs=np.arange(n_classes),
+        stages=np.zeros(n_classes, int),
+        values=np.zeros(2 * n_classes),
+        start_values=np.zeros(n_classes),
+    )
+
+
+def test_memory_does_not_grow_with_classes_squared_times_rows(monkeypatch):
+    trees = many_classes()
+    loss, outputs = softmax_loss(trees.n_outputs)
+    objective = BoostedObjective(loss, trees.y, trees.weight, None, trees, outputs, refits=None)
+    recursion, _ = SweptRecursion(trees), objective.training_predictor
+    squared = 8 * trees.n_outputs**2 * trees.n_rows
+    monkeypatch.setattr("sklearn_relatif.trees._sweep.SLOPES_BYTES", squared / 20)
+    monkeypatch.setattr("sklearn_relatif.curvature._sweeps.N_PROJECTIONS", 5)
+    queries = np.random.default_rng(0).normal(size=(recursion.n_values, 3))
+    for work in (
+        lambda: recursion.solve_transposed(queries),
+        lambda: leaf_fisher(objective),
+        lambda: drawn_losses(objective),
+    ):
+        tracemalloc.start()
+        with config_context(working_memory=8):
+            work()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < squared / 2
 
 
 def test_large_models_are_explained_by_sweeps(case, monkeypatch):

@@ -623,6 +623,18 @@ def test_label_errors_are_found():
         assert found > 0.5
 
 
+def test_rankings_need_labels_and_probabilities():
+    with pytest.raises(TypeError, match="RandomForestRegressor tells no probabilities of one"):
+        mislabel_rankings(forest("forest of numbers")[0])
+
+
+@pytest.mark.filterwarnings("ignore:.* in pure leaves")
+def test_what_is_told_of_removed_rows():
+    explainer, *_ = forest("tree with classes that weigh")
+    told = str(explainer.without([0, 1]).removed_)
+    assert "by its own fit. Where it has an optimum, distance_to_optimum_ tells" in told
+
+
 def test_everything_that_fit_does():
     X, y, queries, labels = data_of("log")
     model = GradientBoostingClassifier(n_estimators=3, random_state=0)

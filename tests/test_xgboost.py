@@ -290,6 +290,36 @@ def test_rules_of_older_releases_for_the_start(kind, score, rule, release, tmp_p
     assert_allclose(given.start_values, trees.start_values, atol=1e-6)
 
 
+def test_counts_with_a_mean_of_one_start_as_the_own_fits_do():
+    # By either rule from 0, of which a row's weight moves the one by twice as much as the other.
+    X, y = table("count")
+    X, y = X[:, :1] > 5, y / y.mean()
+    weight = np.ones(N_ROWS)
+    moved = weight + 2.0 * (np.arange(N_ROWS) == 4)
+    model = regressor(objective="count:poisson", n_estimators=2, max_depth=1)
+    before, after = (clone(model).fit(X, y, sample_weight=own) for own in (weight, moved))
+    trees, _ = replayed(before, X, y)
+    solved = trees.resolved(moved)
+    replay = replace(trees, values=solved.values, start_values=solved.start)
+    expected = after.predict(X, output_margin=True) - before.predict(X, output_margin=True)
+    found = (replay.predictors(trees.leaves) - trees.predictors(trees.leaves))[:, 0]
+    assert np.abs(expected).max() > 1e-3
+    assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_counts_with_a_mean_of_one_start_by_the_rule_of_the_release(monkeypatch):
+    X, y = table("count")
+    y = y / y.mean()
+    model = regressor(objective="count:poisson").fit(X, y)
+    rules = {"3.0.5": "NewtonStart", "3.1.0": "MeanStart"}
+    for release, rule in rules.items():
+        monkeypatch.setattr(
+            "sklearn_relatif.adapters.extras._xgboost.xgboost_release", lambda own=release: own
+        )
+        trees, _ = replayed(model, X, y)
+        assert type(trees.start.start).__name__ == rule
+
+
 def test_models_from_files(tmp_path):
     X, y = table("binary")
     explain = RelatIFExplainer.from_fitted

@@ -108,12 +108,13 @@ def forms(matrix: np.ndarray, left: Any, right: Any) -> np.ndarray:
 def leaf_fisher(objective: BoostedObjective) -> np.ndarray:
     """``F = (1/S) sum_j s_j J_j^T Fisher_j J_j`` in the values of leaves, the start included."""
     trees = objective.trees
-    weight = objective.predictor_fisher() * (trees.weight / objective.total_weight)
-    columns = trees.columns
+    columns, share = trees.columns, trees.weight / objective.total_weight
     fisher = np.zeros((columns[-1].end, columns[-1].end))
-    for number, own in enumerate(columns):
-        for other in columns[: number + 1]:
-            sums = summed_over_pairs(own, other, weight[own.output, other.output])
-            fisher[own.first : own.end, other.first : other.end] = sums
-            fisher[other.first : other.end, own.first : own.end] = sums.T
-    return fisher
+    for rows in row_blocks(trees.n_rows, objective.fisher_bytes, block_budget()):
+        weight = objective.predictor_fisher(rows) * share[rows]
+        some = [each._replace(positions=each.positions[rows]) for each in columns]
+        for number, own in enumerate(some):
+            for other in some[: number + 1]:
+                sums = summed_over_pairs(own, other, weight[own.output, other.output])
+                fisher[own.first : own.end, other.first : other.end] += sums
+    return np.asarray(fisher + np.tril(fisher, -1).T)

@@ -74,12 +74,12 @@ class SweptCurvature(RecursionCurvature):
 def drawn_losses(objective: BoostedObjective) -> np.ndarray:
     """``sum_j e_j sqrt(s_j / S) J_j^T Fisher_j^1/2`` of random signs, (n_values, N_PROJECTIONS)."""
     trees, rng = objective.trees, np.random.default_rng(SEED + 1)
-    fisher = np.moveaxis(objective.predictor_fisher(), 2, 0)
     share = np.sqrt(trees.weight / objective.total_weight)
     drawn = np.zeros((trees.n_outputs + trees.leaves.n_leaves, N_PROJECTIONS))
     jacobian = objective.jacobian_of(trees.leaves)
-    for some in row_blocks(trees.n_rows, 8 * N_PROJECTIONS * trees.n_outputs, block_budget()):
-        values, vectors = np.linalg.eigh(fisher[some])
+    per_row = 8 * N_PROJECTIONS * trees.n_outputs + objective.fisher_bytes
+    for some in row_blocks(trees.n_rows, per_row, block_budget()):
+        values, vectors = np.linalg.eigh(np.moveaxis(objective.predictor_fisher(some), 2, 0))
         root = vectors * np.sqrt(np.maximum(values, 0))[:, None]
         signs = rng.choice([-1.0, 1.0], (len(root), trees.n_outputs, N_PROJECTIONS))
         pull = np.einsum("nkl,nlp,n->nkp", root, signs, share[some], optimize=True)

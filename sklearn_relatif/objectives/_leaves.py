@@ -203,9 +203,14 @@ class BoostedObjective(LeafObjective):
     def predictor(self, jacobian):
         return self.trees.predictors(jacobian.leaves) @ self.outputs
 
-    def predictor_fisher(self) -> np.ndarray:
-        """Fisher weights of the predictors of trees, shape (n_predictors, n_predictors, n_rows)."""
-        fisher = self.loss.fisher_weight(self.training_predictor)
+    @property
+    def fisher_bytes(self) -> int:
+        """What the Fisher weights of one row take while they are found."""
+        return 4 * 8 * self.trees.n_outputs**2
+
+    def predictor_fisher(self, rows: slice) -> np.ndarray:
+        """Fisher weights of the predictors of trees, shape (n_predictors, n_predictors, n)."""
+        fisher = self.loss.fisher_weight(self.training_predictor[rows])
         subscripts = "ka,nab,lb->kln" if fisher.ndim == 3 else "ka,na,la->kln"
         return np.einsum(subscripts, self.outputs, fisher, self.outputs, optimize=True)
 

@@ -141,7 +141,8 @@ class RemovedRows:
         if np.isnan(largest):
             return (
                 "The model is that of the rows left, found in closed form, along the path of its "
-                "solution or by its own fit; distance_to_optimum_ tells how exactly."
+                "solution or by its own fit. Where it has an optimum, distance_to_optimum_ tells "
+                "how near it is."
             )
         if largest > TRAINED:
             return (

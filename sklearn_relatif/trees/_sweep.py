@@ -13,8 +13,10 @@ the vectors of all queries, one pass over ``a`` for each group, and O(rows) a tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -29,6 +31,8 @@ from ._recursion import summed_over_pairs
 GROUPED = 8
 #: Bytes of what is passed on for a block of queries.
 PASSED_BYTES = 2.0**30
+#: Bytes of slopes: a stage of many predictors has as many squared of them for each row.
+SLOPES_BYTES = 2.0**27
 
 
 @dataclass
@@ -42,8 +46,9 @@ class Group:
         Of the training rows, in these trees.
     outputs : ndarray of int, shape (n_trees,)
         Which predictor each of them adds to.
-    slopes : ndarray of shape (n_outputs, n_trees, n_rows)
-        Of the value of a row in each tree, in its predictors.
+    slopes : callable
+        From a slice of rows to those of their values in each tree, in their predictors, shape
+        (n_outputs, n_trees, n).
     values : ndarray of shape (n_leaves, m)
         What queries ask of its leaves; zeros until that is known.
     """
@@ -51,7 +56,7 @@ class Group:
     stages: list[range]
     leaves: Leaves
     outputs: np.ndarray
-    slopes: np.ndarray
+    slopes: Callable[[slice], np.ndarray]
     values: np.ndarray
 
     @property
@@ -115,39 +120,59 @@ class SweptRecursion:
                 eta[trees.outputs[tree]] -= own[trees.leaves.positions[tree]]
             leaves = Leaves(trees.leaves.positions[some], trees.leaves.sizes[some])
             values = np.zeros((leaves.n_leaves, n_queries))
-            slopes = self._slopes(stages, eta.copy())
+            slopes = partial(self._slopes, stages, eta.copy())
+            if len(stages) > 1:
+                # Of few predictors, and needed twice.
+                whole = slopes(slice(0, trees.n_rows))
+                slopes = partial(_some_rows, whole)
             yield Group(stages, leaves, trees.outputs[some], slopes, values)
 
-    def _slopes(self, stages: list[range], eta: np.ndarray) -> np.ndarray:
-        """Of the trees of some stages, given what the first of these sees."""
-        trees, first = self.trees, stages[0].start
-        slopes = np.empty((trees.n_outputs, stages[-1].stop - first, trees.n_rows))
+    def _slopes(self, stages: list[range], eta: np.ndarray, rows: slice) -> np.ndarray:
+        """Of some rows in the trees of some stages, given what the first of these sees of all."""
+        trees, first, eta = self.trees, stages[0].start, eta[:, rows].copy()
+        slopes = np.empty((trees.n_outputs, stages[-1].stop - first, eta.shape[1]))
         for stage in stages:
             for tree in stage:
-                slopes[:, tree - first] = trees.seen_slopes(tree, eta)
+                slopes[:, tree - first] = trees.seen_slopes(tree, eta, rows)
             for tree in stage:
                 own = trees.leaves.own(trees.solved.values, tree)
-                eta[trees.outputs[tree]] += own[trees.leaves.positions[tree]]
+                eta[trees.outputs[tree]] += own[trees.leaves.positions[tree, rows]]
         return slopes
 
     def _taken_over(self, group: Group, passed: np.ndarray, later: Group | None) -> np.ndarray:
         """``E^T a``, after a later group has passed on what is its own."""
         total = np.zeros_like(group.values)
 
-        def visit(rows: slice) -> np.ndarray:
-            if later is not None:
-                _pass_on_some(passed, later, rows)
+        def take(rows: slice) -> np.ndarray:
             return _taken_over_by(group, passed, rows)
 
-        for_each(visit, self._chunks(passed), lambda taken: np.add(total, taken, out=total))
+        def add(taken: np.ndarray) -> None:
+            np.add(total, taken, out=total)
+
+        if later is None:
+            for_each(take, _chunks(passed, slice(0, self.trees.n_rows)), add)
+        else:
+            self._pass_on(passed, later, take, add)
         return total
 
-    def _pass_on(self, passed: np.ndarray, group: Group) -> None:
-        for_each(lambda rows: _pass_on_some(passed, group, rows), self._chunks(passed))
+    def _pass_on(
+        self,
+        passed: np.ndarray,
+        group: Group,
+        take: Callable[[slice], Any] = lambda rows: None,
+        add: Callable[[Any], None] | None = None,
+    ) -> None:
+        """``a := a + b V``, and what is made of each chunk of rows while it is in cache."""
+        per_row = 8 * self.trees.n_outputs * len(group.outputs)
+        for block in row_blocks(self.trees.n_rows, per_row, SLOPES_BYTES):
+            slopes = group.slopes(block)
 
-    def _chunks(self, passed: np.ndarray) -> list[slice]:
-        bytes_per_row = passed.shape[0] * passed.shape[2] * 8
-        return list(row_blocks(passed.shape[1], bytes_per_row, CACHED_BYTES))
+            def visit(rows: slice, block: slice = block, slopes: np.ndarray = slopes) -> Any:
+                own = slopes[:, :, rows.start - block.start : rows.stop - block.start]
+                _pass_on_some(passed, group, own, rows)
+                return take(rows)
+
+            for_each(visit, _chunks(passed, block), add)
 
     def _within(self, group: Group, asked: np.ndarray) -> np.ndarray:
         """What is asked of the leaves of a group, by way of its own later trees too."""
@@ -156,11 +181,12 @@ class SweptRecursion:
         columns = self.trees.columns_of(group.trees)
         before, first = columns[0].first, group.trees.start
         triangle = np.eye(group.leaves.n_leaves)
+        slopes_of = group.slopes(slice(0, self.trees.n_rows))
         for stage in group.stages[1:]:
             for tree in stage:
                 own = columns[tree - first]
                 for seen in columns[: stage.start - first]:
-                    slopes = group.slopes[seen.output, tree - first]
+                    slopes = slopes_of[seen.output, tree - first]
                     sums = summed_over_pairs(own, seen, slopes)
                     triangle[
                         own.first - before : own.end - before,
@@ -172,10 +198,21 @@ class SweptRecursion:
         return solved
 
 
-def _pass_on_some(passed: np.ndarray, group: Group, rows: slice) -> None:
-    """``a := a + b V`` of some rows."""
-    for own, slopes in zip(passed, group.slopes, strict=True):
-        own[rows] += group.leaves.matrix(slopes[:, rows].T, rows) @ group.values
+def _some_rows(whole: np.ndarray, rows: slice) -> np.ndarray:
+    return whole[:, :, rows]
+
+
+def _chunks(passed: np.ndarray, block: slice) -> list[slice]:
+    """Slices of a block of rows of which cache holds what is passed on."""
+    bytes_per_row = passed.shape[0] * passed.shape[2] * 8
+    chunks = row_blocks(block.stop - block.start, bytes_per_row, CACHED_BYTES)
+    return [slice(block.start + some.start, block.start + some.stop) for some in chunks]
+
+
+def _pass_on_some(passed: np.ndarray, group: Group, slopes: np.ndarray, rows: slice) -> None:
+    """``a := a + b V`` of some rows, given their slopes."""
+    for own, slope in zip(passed, slopes, strict=True):
+        own[rows] += group.leaves.matrix(slope.T, rows) @ group.values
 
 
 def _taken_over_by(group: Group, passed: np.ndarray, rows: slice) -> np.ndarray:

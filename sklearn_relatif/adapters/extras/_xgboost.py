@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
+from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import validate_data
 
 from ...losses import LogLink, Loss, SquaredError, TweedieDeviance
@@ -42,12 +43,14 @@ from .._boosting import BoostingAdapter, log_loss, softmax_loss
 from .._targets import BoundedTargets
 from .._wrappers import FLOATS, behind
 from ._boosters import Refused, check_covered, in_single_precision
-from ._xgboost_booster import ReadBooster
+from ._xgboost_booster import ReadBooster, xgboost_release
 
 #: What XGBoost takes for rounding, also where it adds it to shares of classes.
 ROUNDING = np.float32(1e-6)
 #: What it starts from where it neither estimates nor is told anything.
 DEFAULT_SCORE = 0.5
+#: The release that was the first to start from the link of the mean; before, by a Newton step.
+MEAN_SINCE = parse_version("3.1")
 
 
 class Link(NamedTuple):
@@ -324,7 +327,8 @@ def _start(booster, link, step, y, weight) -> Start:
 
     Releases have different rules: the link of the mean, a Newton step from 0, which also 3.2 takes
     where positive classes have a weight of their own, and of several classes centred logarithms
-    of their shares, the shares themselves, or nothing.
+    of their shares, the shares themselves, or nothing. Counts with a mean of 1 start from 0 by
+    either rule, with other slopes: then it is the rule of the release that is installed.
     """
     score = booster.base_score
     given = link.predictor(score).astype(np.float64)
@@ -332,13 +336,16 @@ def _start(booster, link, step, y, weight) -> Start:
         return FixedStart(given)
     n_outputs = booster.n_outputs
     rules: list[Start] = [MeanStart(link.name), NewtonStart(step)]
+    if parse_version(xgboost_release()) < MEAN_SINCE:
+        rules.reverse()
     if n_outputs > 1:
         rules = [PriorStart(n_outputs, float(ROUNDING), is_centred=True), SharesStart(n_outputs)]
     found = [rule.values(y, weight) for rule in rules]
     off = [np.abs(link.prediction(values) - score).max() for values in found]
-    nearest = int(np.argmin(off))
-    if off[nearest] <= ROUNDING * max(np.abs(score).max(), 1):
-        return ShiftedStart(rules[nearest], given - found[nearest])
+    is_near = np.array(off) <= ROUNDING * max(np.abs(score).max(), 1)
+    if is_near.any():
+        first = int(np.argmax(is_near))
+        return ShiftedStart(rules[first], given - found[first])
     if n_outputs > 1 and (score == DEFAULT_SCORE).all():
         return FixedStart(given)
     raise ValueError(

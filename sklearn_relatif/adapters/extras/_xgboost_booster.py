@@ -73,6 +73,13 @@ class BoosterTree:
         return positions[nodes]
 
 
+def xgboost_release() -> str:
+    """The release that is installed."""
+    from xgboost import __version__ as release
+
+    return str(release)
+
+
 def _leaves_below(node, left, right):
     """Leaves of the tree below a node, level by level."""
     found, level = [], np.array([node])
