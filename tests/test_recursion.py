@@ -96,7 +96,7 @@ def test_self_influence_is_that_on_its_own_loss(case):
 def test_sweeps_solve_as_the_triangle_does(case, monkeypatch):
     trees = case[0]._study.objective.trees
     dense = DenseRecursion(trees)
-    queries = np.random.default_rng(0).normal(size=(dense.n_values, 5))
+    queries = np.random.default_rng(0).normal(size=(trees.n_values, 5))
     expected = dense.solve_transposed(queries)
     np.testing.assert_allclose(SweptRecursion(trees).solve_transposed(queries), expected)
     # Blocks of two queries, and groups of a stage.
@@ -107,7 +107,7 @@ def test_sweeps_solve_as_the_triangle_does(case, monkeypatch):
 
 def test_sweeps_of_some_rows_at_a_time(case, monkeypatch):
     trees = case[0]._study.objective.trees
-    queries = np.random.default_rng(0).normal(size=(DenseRecursion(trees).n_values, 5))
+    queries = np.random.default_rng(0).normal(size=(trees.n_values, 5))
     expected = SweptRecursion(trees).solve_transposed(queries)
     monkeypatch.setattr("sklearn_relatif.trees._sweep.SLOPES_BYTES", 999)
     monkeypatch.setattr("sklearn_relatif.trees._sweep.GROUPED", 1)
@@ -147,7 +147,7 @@ def test_memory_does_not_grow_with_classes_squared_times_rows(monkeypatch):
     squared = 8 * trees.n_outputs**2 * trees.n_rows
     monkeypatch.setattr("sklearn_relatif.trees._sweep.SLOPES_BYTES", squared / 20)
     monkeypatch.setattr("sklearn_relatif.curvature._sweeps.N_PROJECTIONS", 5)
-    queries = np.random.default_rng(0).normal(size=(recursion.n_values, 3))
+    queries = np.random.default_rng(0).normal(size=(recursion.trees.n_values, 3))
     for work in (
         lambda: recursion.solve_transposed(queries),
         lambda: leaf_fisher(objective),

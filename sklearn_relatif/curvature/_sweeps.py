@@ -48,7 +48,7 @@ class SweptCurvature(RecursionCurvature):
     def signs(self) -> np.ndarray:
         """Random signs of all values, shape (n_values, N_PROJECTIONS)."""
         rng = np.random.default_rng(SEED)
-        return rng.choice([-1.0, 1.0], (self.recursion.n_values, N_PROJECTIONS))
+        return rng.choice([-1.0, 1.0], (self.objective.trees.n_values, N_PROJECTIONS))
 
     @cached_property
     def of_parameters(self) -> np.ndarray:
@@ -75,7 +75,7 @@ def drawn_losses(objective: BoostedObjective) -> np.ndarray:
     """``sum_j e_j sqrt(s_j / S) J_j^T Fisher_j^1/2`` of random signs, (n_values, N_PROJECTIONS)."""
     trees, rng = objective.trees, np.random.default_rng(SEED + 1)
     share = np.sqrt(trees.weight / objective.total_weight)
-    drawn = np.zeros((trees.n_outputs + trees.leaves.n_leaves, N_PROJECTIONS))
+    drawn = np.zeros((trees.n_values, N_PROJECTIONS))
     jacobian = objective.jacobian_of(trees.leaves)
     per_row = 8 * N_PROJECTIONS * trees.n_outputs + objective.fisher_bytes
     for some in row_blocks(trees.n_rows, per_row, block_budget()):

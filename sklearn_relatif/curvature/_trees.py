@@ -71,9 +71,8 @@ def _of_recursion(objective: BoostedObjective, damping: float) -> Prepared:
 
 def _is_small(trees: BoostedTrees) -> bool:
     """Whether the slopes between all pairs of leaves are affordable."""
-    n_values = trees.n_outputs + trees.leaves.n_leaves
     n_pairs = trees.n_rows * trees.leaves.n_trees**2
-    return N_MATRICES * 8 * n_values**2 <= MATRIX_BYTES and n_pairs <= MOST_PAIRS
+    return N_MATRICES * 8 * trees.n_values**2 <= MATRIX_BYTES and n_pairs <= MOST_PAIRS
 
 
 PREPARED: dict[type, Any] = {ForestObjective: _of_forest, BoostedObjective: _of_recursion}

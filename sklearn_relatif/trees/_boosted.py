@@ -117,6 +117,11 @@ class BoostedTrees:
         return self.step.n_outputs
 
     @property
+    def n_values(self) -> int:
+        """How many starting predictors and leaf values there are."""
+        return self.n_outputs + self.leaves.n_leaves
+
+    @property
     def columns(self) -> list[Columns]:
         """Those of the starting predictors, and then of each tree."""
         nowhere = np.zeros(self.n_rows, np.int64)

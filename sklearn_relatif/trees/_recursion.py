@@ -43,17 +43,12 @@ class DenseRecursion:
     def __init__(self, trees: BoostedTrees) -> None:
         self.trees = trees
 
-    @property
-    def n_values(self) -> int:
-        """Starting predictors and leaf values."""
-        return self.trees.n_outputs + self.trees.leaves.n_leaves
-
     @cached_property
     def matrix(self) -> np.ndarray:
         """A, shape (n_values, n_values)."""
         trees = self.trees
         columns, n_start = trees.columns, trees.n_outputs
-        matrix = np.eye(self.n_values)
+        matrix = np.eye(self.trees.n_values)
         for stage, eta in trees.stages_of(trees.solved):
             for tree in stage:
                 own, slopes = columns[n_start + tree], trees.seen_slopes(tree, eta)
@@ -65,7 +60,7 @@ class DenseRecursion:
     def inverse(self) -> np.ndarray:
         """``A^-1``."""
         inverse: np.ndarray = solve_triangular(
-            self.matrix, np.eye(self.n_values), lower=True, unit_diagonal=True
+            self.matrix, np.eye(self.trees.n_values), lower=True, unit_diagonal=True
         )
         return inverse
 

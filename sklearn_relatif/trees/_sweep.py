@@ -75,11 +75,6 @@ class SweptRecursion:
     def __init__(self, trees: BoostedTrees) -> None:
         self.trees = trees
 
-    @property
-    def n_values(self) -> int:
-        """Starting predictors and leaf values."""
-        return self.trees.n_outputs + self.trees.leaves.n_leaves
-
     def solve_transposed(self, queries: np.ndarray) -> np.ndarray:
         """``A^-T q`` of each column q, shape (n_values, m)."""
         solved = np.array(queries, np.float64)
@@ -118,7 +113,7 @@ class SweptRecursion:
             for tree in range(some.start, some.stop):
                 own = trees.leaves.own(solved.values, tree)
                 eta[trees.outputs[tree]] -= own[trees.leaves.positions[tree]]
-            leaves = Leaves(trees.leaves.positions[some], trees.leaves.sizes[some])
+            leaves = trees.leaves.of_trees(some)
             values = np.zeros((leaves.n_leaves, n_queries))
             slopes = partial(self._slopes, stages, eta.copy())
             if len(stages) > 1:

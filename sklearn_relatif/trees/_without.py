@@ -74,7 +74,7 @@ def boosted_without(
     models : BoostedWithout
     """
     of_rows = trees.n_rows * (AT_WORK * trees.n_outputs + 1)
-    n_numbers = of_rows + trees.n_outputs + trees.leaves.n_leaves
+    n_numbers = of_rows + trees.n_values
     for some in row_blocks(len(removals), 8 * n_numbers, block_budget()):
         yield some, _recursion_without(trees, removals[some])
 
