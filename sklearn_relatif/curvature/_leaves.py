@@ -28,6 +28,18 @@ class LeafCurvature(Curvature):
                 found[name][some] = np.sqrt(self.squares(rows, some, name))
         return found
 
+    def self_influence(self, objective):
+        found, rows = np.empty(objective.n_rows), objective.rows
+        for some in row_blocks(objective.n_rows, 8 * rows.n_formed(1), block_budget()):
+            own = objective.own_rows(some)
+            queries = own.block(slice(None)).matrix
+            found[some] = own.norm * self.own_forms(queries, rows.matrix(some))
+        return found
+
+    def own_forms(self, queries: Any, pulls: Any) -> np.ndarray:
+        """Influence of rows, by what they pull, on queries, one each; CSR matrices both."""
+        raise NotImplementedError
+
     def squares(self, rows: Any, some: slice, name: str) -> np.ndarray:
         """Squared lengths of some rows in a criterion."""
         raise NotImplementedError
@@ -60,14 +72,8 @@ class ForestCurvature(LeafCurvature):
         matrix.data **= 2
         return matrix @ factor
 
-    def self_influence(self, objective):
-        found = np.empty(objective.n_rows)
-        rows = objective.rows
-        for some in row_blocks(objective.n_rows, 8 * rows.n_formed(1), block_budget()):
-            own = objective.own_rows(some)
-            queries = _scaled(own.block(slice(None)).matrix, self.inverse)
-            found[some] = own.norm * queries.multiply(rows.matrix(some)).sum(axis=1)
-        return found
+    def own_forms(self, queries, pulls):
+        return _scaled(queries, self.inverse).multiply(pulls).sum(axis=1)
 
 
 def _scaled(matrix, factor):

@@ -28,18 +28,6 @@ class RecursionCurvature(LeafCurvature):
     objective: BoostedObjective
     choice: tuple[str, str]
 
-    def own_forms(self, query: Any, pulls: Any, some: slice) -> np.ndarray:
-        """``q^T A^-1 p`` of queries and pulls, a row each, of some of the rows."""
-        raise NotImplementedError
-
-    def self_influence(self, objective):
-        found, rows = np.empty(objective.n_rows), objective.rows
-        for some in row_blocks(objective.n_rows, 8 * rows.n_formed(1), block_budget()):
-            own = objective.own_rows(some)
-            query = own.block(slice(None)).matrix
-            found[some] = own.norm * self.own_forms(query, rows.matrix(some), some)
-        return found
-
 
 class TriangleCurvature(RecursionCurvature):
     """The triangle as a matrix.
@@ -81,8 +69,8 @@ class TriangleCurvature(RecursionCurvature):
         pulls = rows.matrix(some)
         return np.maximum(forms(change, pulls, pulls), 0)
 
-    def own_forms(self, query, pulls, some):
-        return forms(self.inverse, query, pulls)
+    def own_forms(self, queries, pulls):
+        return forms(self.inverse, queries, pulls)
 
 
 def forms(matrix: np.ndarray, left: Any, right: Any) -> np.ndarray:

@@ -64,11 +64,11 @@ class SweptCurvature(RecursionCurvature):
         projected = self.of_losses if name == "loss_relative" else self.of_parameters
         return np.square(rows.matrix(some) @ projected).mean(axis=1)
 
-    def own_forms(self, query, pulls, some):
+    def own_forms(self, queries, pulls):
         # What a row does to its own leaves directly is exact; what goes through later trees is not.
-        direct = query.multiply(pulls).sum(axis=1)
+        direct = queries.multiply(pulls).sum(axis=1)
         passed_on = pulls @ (self.of_parameters - self.signs)
-        return direct + np.einsum("nk,nk->n", query @ self.signs, passed_on) / N_PROJECTIONS
+        return direct + np.einsum("nk,nk->n", queries @ self.signs, passed_on) / N_PROJECTIONS
 
 
 def drawn_losses(objective: BoostedObjective) -> np.ndarray:
