@@ -152,7 +152,7 @@ class BoostedTrees:
         """Predictors of rows by the values that the library has, shape (n, n_outputs)."""
         eta = np.tile(np.asarray(self.start_values, np.float64), (leaves.n_rows, 1))
         for tree, output in enumerate(self.outputs):
-            eta[:, output] += leaves.own(self.values, tree)[leaves.positions[tree]]
+            eta[:, output] += leaves.at(self.values, tree)
         return eta
 
     def stages_of(self, solved: Solved, rows: Any = slice(None)) -> Iterator[Stage]:
@@ -162,7 +162,7 @@ class BoostedTrees:
         for trees in self.stage_trees:
             yield Stage(trees, eta)
             for tree in trees:
-                eta[self.outputs[tree]] += leaves.own(solved.values, tree)[leaves.positions[tree]]
+                eta[self.outputs[tree]] += leaves.at(solved.values, tree)
 
     @cached_property
     def solved(self) -> Solved:

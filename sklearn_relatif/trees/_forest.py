@@ -171,7 +171,7 @@ class Forest:
         """Means over the trees of the values of the leaves of rows, shape (n, n_outputs)."""
         total = np.zeros((leaves.n_rows, self.n_outputs))
         for tree in range(self.n_trees):
-            total += leaves.own(self.values, tree)[leaves.positions[tree]]
+            total += leaves.at(self.values, tree)
         return total / self.n_trees
 
     def errors(self, places: Places) -> np.ndarray:
@@ -196,8 +196,7 @@ class Forest:
         total, n_trees = np.zeros((self.n_rows, self.n_outputs)), np.zeros((self.n_rows, 1))
         for tree in range(self.n_trees):
             is_out = self.is_out_of_bag(tree)
-            values = self.leaves.own(self.values, tree)
-            total[is_out] += values[self.leaves.positions[tree, is_out]]
+            total[is_out] += self.leaves.at(self.values, tree, is_out)
             n_trees[is_out] += 1
         return np.divide(total, n_trees, out=np.full_like(total, np.nan), where=n_trees > 0)
 

@@ -80,6 +80,10 @@ class Leaves:
         """Those of some numbers of all leaves that are of one tree, a view."""
         return values[self.firsts[tree] : self.firsts[tree + 1]]
 
+    def at(self, values: np.ndarray, tree: int, rows: Any = slice(None)) -> np.ndarray:
+        """Those of some numbers of all leaves that are of the leaves of rows in one tree."""
+        return self.own(values, tree)[self.positions[tree, rows]]
+
     def numbered(self, rows: Any = slice(None)) -> np.ndarray:
         """Leaves of some rows among those of all trees, shape (n, n_trees)."""
         here = self.positions[:, rows].T

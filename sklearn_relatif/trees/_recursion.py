@@ -8,6 +8,7 @@ vector in leaf values, is solved for backwards, from the last tree to the first:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +33,27 @@ def summed_over_pairs(own: Columns, seen: Columns, numbers: np.ndarray) -> np.nd
     return np.bincount(pairs, numbers, minlength=own.size * seen.size).reshape(own.size, seen.size)
 
 
+def write_slopes(
+    triangle: np.ndarray, own: Columns, seen: Sequence[Columns], slopes: np.ndarray
+) -> None:
+    """Write what a tree's leaf values take of those that it sees into a triangle A.
+
+    Parameters
+    ----------
+    triangle : ndarray of shape (n_values, n_values)
+        Of the trees that are seen, from the first of them on, and of others after these.
+    own : Columns
+    seen : sequence of Columns
+    slopes : ndarray of shape (n_outputs, n_rows)
+        Of the tree's values in the predictors of the rows.
+    """
+    first = seen[0].first
+    rows = slice(own.first - first, own.end - first)
+    for one in seen:
+        columns = slice(one.first - first, one.end - first)
+        triangle[rows, columns] = -summed_over_pairs(own, one, slopes[one.output])
+
+
 class DenseRecursion:
     """The recursion by the matrix A, a row a leaf.
 
@@ -51,10 +73,8 @@ class DenseRecursion:
         matrix = np.eye(self.trees.n_values)
         for stage, eta in trees.stages_of(trees.solved):
             for tree in stage:
-                own, slopes = columns[n_start + tree], trees.seen_slopes(tree, eta)
-                for seen in columns[: n_start + stage.start]:
-                    sums = summed_over_pairs(own, seen, slopes[seen.output])
-                    matrix[own.first : own.end, seen.first : seen.end] = -sums
+                own, seen = columns[n_start + tree], columns[: n_start + stage.start]
+                write_slopes(matrix, own, seen, trees.seen_slopes(tree, eta))
         return matrix
 
     def inverse(self) -> np.ndarray:

@@ -25,7 +25,7 @@ from ..utils._blocks import row_blocks
 from ..utils._threads import CACHED_BYTES, for_each
 from ._boosted import BoostedTrees
 from ._leaves import Leaves
-from ._recursion import summed_over_pairs
+from ._recursion import write_slopes
 
 #: Trees of a group, if a stage has fewer: the more, the fewer passes, and the larger its triangle.
 GROUPED = 8
@@ -104,15 +104,14 @@ class SweptRecursion:
         trees, solved = self.trees, self.trees.solved
         eta = np.tile(solved.start[:, None], trees.n_rows)
         for tree, output in enumerate(trees.outputs):
-            eta[output] += trees.leaves.own(solved.values, tree)[trees.leaves.positions[tree]]
+            eta[output] += trees.leaves.at(solved.values, tree)
         n_stages = max(1, GROUPED // trees.n_outputs)
         ends = range(len(trees.stage_trees), 0, -n_stages)
         for end in ends:
             stages = trees.stage_trees[max(0, end - n_stages) : end]
             some = slice(stages[0].start, stages[-1].stop)
             for tree in range(some.start, some.stop):
-                own = trees.leaves.own(solved.values, tree)
-                eta[trees.outputs[tree]] -= own[trees.leaves.positions[tree]]
+                eta[trees.outputs[tree]] -= trees.leaves.at(solved.values, tree)
             leaves = trees.leaves.of_trees(some)
             values = np.zeros((leaves.n_leaves, n_queries))
             slopes = partial(self._slopes, stages, eta.copy())
@@ -130,8 +129,7 @@ class SweptRecursion:
             for tree in stage:
                 slopes[:, tree - first] = trees.seen_slopes(tree, eta, rows)
             for tree in stage:
-                own = trees.leaves.own(trees.solved.values, tree)
-                eta[trees.outputs[tree]] += own[trees.leaves.positions[tree, rows]]
+                eta[trees.outputs[tree]] += trees.leaves.at(trees.solved.values, tree, rows)
         return slopes
 
     def _taken_over(self, group: Group, passed: np.ndarray, later: Group | None) -> np.ndarray:
@@ -174,19 +172,13 @@ class SweptRecursion:
         if len(group.stages) == 1:
             return asked
         columns = self.trees.columns_of(group.trees)
-        before, first = columns[0].first, group.trees.start
+        first = group.trees.start
         triangle = np.eye(group.leaves.n_leaves)
         slopes_of = group.slopes(slice(0, self.trees.n_rows))
         for stage in group.stages[1:]:
             for tree in stage:
-                own = columns[tree - first]
-                for seen in columns[: stage.start - first]:
-                    slopes = slopes_of[seen.output, tree - first]
-                    sums = summed_over_pairs(own, seen, slopes)
-                    triangle[
-                        own.first - before : own.end - before,
-                        seen.first - before : seen.end - before,
-                    ] = -sums
+                own, seen = columns[tree - first], columns[: stage.start - first]
+                write_slopes(triangle, own, seen, slopes_of[:, tree - first])
         solved: np.ndarray = solve_triangular(
             triangle, asked, trans=1, lower=True, unit_diagonal=True
         )

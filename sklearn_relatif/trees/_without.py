@@ -44,7 +44,7 @@ class BoostedWithout(LeavesWithout):
     def _sums(self, leaves, start, values):
         eta = np.repeat(start[:, None], leaves.n_rows, axis=1)
         for tree, output in enumerate(self.trees.outputs):
-            eta[output] += leaves.own(values, tree)[leaves.positions[tree]]
+            eta[output] += leaves.at(values, tree)
         return np.moveaxis(eta, 0, 2)
 
     def parameter_change(self):
@@ -92,5 +92,5 @@ def _recursion_without(trees: BoostedTrees, removals: Sequence[np.ndarray]) -> B
             leaves.own(values, tree)[:] = found
         # Afterwards: all trees of a stage see the predictors before it.
         for tree in stage:
-            eta[trees.outputs[tree]] += leaves.own(values, tree)[leaves.positions[tree]]
+            eta[trees.outputs[tree]] += leaves.at(values, tree)
     return BoostedWithout(trees, start, values)
