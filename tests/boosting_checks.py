@@ -19,6 +19,13 @@ def reduced(model, X, y, sample_weight=None):
     return adapter.reduce(model, rows, targets, weight)
 
 
+def weights_of(y, seed=0):
+    """Weights of rows, of which one is 0."""
+    weight = np.random.default_rng(seed).uniform(0.2, 2, len(y))
+    weight[5] = 0
+    return weight
+
+
 def positions(model, y):
     """Labels as a loss takes them."""
     return np.searchsorted(model.classes_, y) if is_classifier(model) else np.asarray(y, float)

@@ -21,6 +21,7 @@ from .boosting_checks import (
     check_replay,
     check_target_weights,
     reduced,
+    weights_of,
 )
 
 DIABETES = load_diabetes(return_X_y=True)
@@ -48,12 +49,6 @@ OPTIONS = [
 def kind_of(name, **options):
     model, (X, y), own = KINDS[name]
     return model(n_estimators=12, **own, **options), X, y
-
-
-def weights_of(y, seed=0):
-    weight = np.random.default_rng(seed).uniform(0.2, 2, len(y))
-    weight[5] = 0
-    return weight
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,6 +22,7 @@ from .boosting_checks import (
     check_target_weights,
     predictors,
     reduced,
+    weights_of,
 )
 
 DIABETES = load_diabetes(return_X_y=True)
@@ -49,12 +50,6 @@ OPTIONS = [
 def kind_of(name, **options):
     model, (X, y), own = KINDS[name]
     return model(max_iter=15, **own, **options), X, y
-
-
-def weights_of(y, seed=0):
-    weight = np.random.default_rng(seed).uniform(0.2, 2, len(y))
-    weight[5] = 0
-    return weight
 
 
 @pytest.mark.parametrize("kind", KINDS)
