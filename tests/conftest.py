@@ -1,7 +1,9 @@
-"""One BLAS thread: the tests' matrices are small, and test processes may share the cores."""
+"""What all tests share: one BLAS thread, and the same draws in every run."""
 
+import random
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -12,5 +14,22 @@ with suppress(ImportError):
 
 @pytest.fixture(autouse=True, scope="session")
 def one_blas_thread():
+    """The tests' matrices are small, and test processes may share the cores."""
     with threadpool_limits(limits=1):
         yield
+
+
+def pytest_configure(config):
+    """Leave the order of the tests to pytest-randomly, but not the draws in them.
+
+    Estimators without a ``random_state`` take theirs from the global generators, and whether such
+    a fit converges must not depend on the run.
+    """
+    if config.pluginmanager.has_plugin("randomly"):
+        config.option.randomly_reset_seed = False
+
+
+@pytest.fixture(autouse=True)
+def same_draws_in_every_run():
+    random.seed(0)
+    np.random.seed(0)

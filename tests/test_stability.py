@@ -406,7 +406,10 @@ def test_shares_must_have_the_shape_of_the_scores():
     [
         (SVC(), {}),
         (GaussianNB(), {}),
-        (MLPClassifier((3,), max_iter=2000), {"curvature": "gauss_newton", "damping": 0.1}),
+        (
+            MLPClassifier(3, solver="lbfgs", random_state=0),
+            {"curvature": "gauss_newton", "damping": 0.1},
+        ),
     ],
 )
 def test_models_that_are_not_known_say_what_to_do(cancer, model, options):
