@@ -9,8 +9,8 @@ outputs: with d columns, K (K + 1) / 2 forms of d^2 operations each. That is lit
 of what a product of a triangle A with each gradient takes, K^2 d^2, and ``M^-1`` has as many forms
 as its factor has.
 
-What rounding makes of a form is known. With ``D`` the lengths of the columns of A and with
-``A = B D``, that is at most a few units of rounding times
+What rounding makes of a form can be told. With ``D`` the lengths of the columns of A and with
+``A = B D``, that is a few units of rounding times at most
 
     |g|^T |A|^T |A| |g|  <=  rho |D g|^2,    rho = max(|B|^T |B| 1),
 
@@ -38,7 +38,8 @@ WIDTH = 32
 ROWS_AT_ONCE = 256
 #: Rows of a matrix that are looked at together.
 STRIP = 256
-#: How many units of rounding a form may be off, at most: of the sum of the sizes in it.
+#: How many units of rounding a form may be off, of the sum of the sizes in it: those of its terms
+#: have any sign, and make up for one another.
 ROUNDINGS = 10
 #: Error of a squared length, relative to it, that is none.
 NEGLIGIBLE = 1e-9
@@ -174,6 +175,8 @@ def _pay(rows, n_forms):
     """
     if not (rows.is_dense and rows.place is None and rows.dtype == np.float64):
         return False
+    if not rows.jacobian.loads_views(rows.dtype):  # There is a pass over the rows for each form.
+        return False
     n_outputs, n_columns = rows.unit.shape[1], rows.jacobian.n_columns
     size = n_outputs * n_columns
     of_row = n_outputs * (n_outputs + 1) / 2 * n_columns * (n_columns + WIDTH)
@@ -227,14 +230,16 @@ class _Rounding:
             sizes = sizes_of(own)
             squares = self.column_squares[own] = np.einsum("ij,ij->j", sizes, sizes)
             np.divide(1, np.sqrt(squares), out=scale[own], where=squares > 0)
-            return sizes @ scale[own]
+            with np.errstate(all="ignore"):
+                return sizes @ scale[own]
 
         def add(row_sums_of_block):
             row_sums[size - len(row_sums_of_block) :] += row_sums_of_block
 
         def sum_columns(own):
             sizes = sizes_of(own)
-            sums[own] = scale[own] * (row_sums[size - len(sizes) :] @ sizes)
+            with np.errstate(all="ignore"):
+                sums[own] = scale[own] * (row_sums[size - len(sizes) :] @ sizes)
 
         for_each(sum_rows, blocks, add)
         for_each(sum_columns, blocks)
