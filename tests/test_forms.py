@@ -11,6 +11,11 @@ from sklearn_relatif.jacobians import Gradients, LinearJacobian
 N_OUTPUTS, N_FEATURES = 6, 60
 
 
+@pytest.fixture(autouse=True)
+def few_columns_are_many(monkeypatch):
+    monkeypatch.setattr(_forms, "FEW_COLUMNS", 10)
+
+
 def curvature_of(rows, ridge):
     """A factor of the mean of ``p (1 - p)`` shaped curvatures, as those of a softmax."""
     inner = np.eye(N_OUTPUTS) - 0.1
@@ -141,6 +146,14 @@ def test_rows_in_a_file_keep_to_the_factor(recorded, tmp_path):
     stored = LinearJacobian(np.load(tmp_path / "X.npy", mmap_mode="r"), True)
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
     curvature.lengths(Gradients(stored, rows.unit, rows.norm), "loss_relative")
+    assert recorded == [rows.n_rows]
+
+
+def test_few_columns_keep_to_the_factor(monkeypatch, recorded):
+    monkeypatch.setattr(_forms, "FEW_COLUMNS", N_FEATURES + 1)
+    rows = gradients()
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
+    curvature.lengths(rows, "loss_relative")
     assert recorded == [rows.n_rows]
 
 
