@@ -127,3 +127,10 @@ def test_coordinates_are_not_taken_apart_again():
     X, y, _ = data(2)
     reduced = without_empty_columns(objective_of(LogisticRegression().fit(X, y), X, y))
     assert without_empty_columns(reduced) is reduced
+
+
+def test_without_room_for_a_copy_features_stay(monkeypatch):
+    X, y, _ = data(2)
+    model = LogisticRegression().fit(X, y)
+    monkeypatch.setattr(_exact, "machine_memory", lambda: 16 * X.nbytes)
+    assert RelatIFExplainer.from_fitted(model, X, y)._study.objective.shape[1] == 21

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 
-from sklearn_relatif.curvature import CholeskyCurvature, _forms
+from sklearn_relatif.curvature import CholeskyCurvature, _forms, _memory
 from sklearn_relatif.curvature._base import measured_part
 from sklearn_relatif.jacobians import Gradients, LinearJacobian
 
@@ -107,12 +108,14 @@ def test_rounding_is_within_its_bound():
     rows.jacobian.X[:, 1] = rows.jacobian.X[:, 0] + 1e-3 * rows.jacobian.X[:, 1]
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-8))
     (factor,) = curvature.inverse_factors
-    inverse = _forms.inverse_of(factor)
+    inverse = _forms.inverse_from(factor)
     forms = _forms.PairForms(
         _forms._strips_of_square(inverse, N_OUTPUTS), N_OUTPUTS, N_FEATURES + 1, np.float64
     )
     x = rows.jacobian.dense_block(slice(None))
-    actual = np.einsum("nkl,nk,nl->n", forms.by_outputs(x), rows.unit, rows.unit)
+    k, m = np.tril_indices(N_OUTPUTS)
+    residuals = rows.unit[:, k] * rows.unit[:, m] * np.where(k == m, 1, 2)
+    actual = np.einsum("ni,ni->n", forms(x), residuals)
     wide = np.longdouble
     solved = rows.block(slice(None)).astype(wide) @ inverse.astype(wide)
     expected = (solved**2).sum(axis=1)
@@ -127,7 +130,7 @@ def test_the_bound_of_rounding_by_blocks(monkeypatch):
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
     (factor,) = curvature.inverse_factors
     monkeypatch.setattr(_forms, "STRIP", 50)
-    inverse = _forms.inverse_of(factor)
+    inverse = _forms.inverse_from(factor)
     assert_allclose(inverse, np.tril(factor).T @ np.tril(factor), rtol=1e-10, atol=1e-12)
     for sizes_of, root in [
         (lambda own: _forms._sizes_below(factor, own), np.tril(factor)),
@@ -146,6 +149,17 @@ def test_rows_in_a_file_keep_to_the_factor(recorded, tmp_path):
     stored = LinearJacobian(np.load(tmp_path / "X.npy", mmap_mode="r"), True)
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
     curvature.lengths(Gradients(stored, rows.unit, rows.norm), "loss_relative")
+    assert recorded == [rows.n_rows]
+
+
+@pytest.mark.parametrize("scarce", ["working_memory", "memory"])
+def test_without_room_for_forms_rows_keep_to_the_factor(scarce, monkeypatch, recorded):
+    rows = gradients()
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
+    if scarce == "memory":
+        monkeypatch.setattr(_memory, "machine_memory", lambda: 8 * 5 * curvature.size**2)
+    with config_context(working_memory=1 if scarce == "working_memory" else 1024):
+        curvature.lengths(rows, "loss_relative")
     assert recorded == [rows.n_rows]
 
 

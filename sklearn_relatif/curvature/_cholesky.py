@@ -12,7 +12,7 @@ from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
-from ._forms import PairForms, inverse_of, lengths_of_part, strips_of
+from ._forms import lengths_of_part
 from ._lapack import cholesky, invert_triangle
 from ._memory import Factor
 
@@ -132,10 +132,9 @@ class CholeskyCurvature(Curvature):
         """
         if self.n_blocks == n_outputs:
             return self._separate_forms
-        inverse = inverse_of(*self.inverse_factors)
-        return PairForms(
-            strips_of(inverse, n_outputs), n_outputs, self.size // n_outputs, self.dtype
-        ).by_outputs
+        (factor,) = self.inverse_factors
+        inverse = triangular_product(factor, np.tril(factor).T.copy(), True)
+        return lambda x: _coupled_forms(inverse, x, n_outputs)
 
     def n_parameters(self, ridge):
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
@@ -272,6 +271,16 @@ def _power_method(triangle, scales, transpose):
         vector = scales * trmv(triangle, image, trans=not transpose, lower=1)
         square = float(np.linalg.norm(vector))
     return square
+
+
+def _coupled_forms(inverse, x, n_outputs):
+    forms = np.empty((len(x), n_outputs, n_outputs), x.dtype)
+    n_columns = x.shape[1]
+    for k in range(n_outputs):
+        rows = slice(k * n_columns, (k + 1) * n_columns)
+        half = (x @ inverse[rows, : rows.stop]).reshape(len(x), k + 1, n_columns)
+        forms[:, k, : k + 1] = forms[:, : k + 1, k] = np.matmul(half, x[:, :, None])[:, :, 0]
+    return forms
 
 
 def triangular_product(factor, rows, transpose):

@@ -17,6 +17,7 @@ from ..objectives import (
 from ._base import Prepared
 from ._cholesky import CholeskyCurvature
 from ._inverse import build_curvature
+from ._memory import machine_memory
 from ._proof import predictor_error, solution_error, tangent_error
 from ._woodbury import WoodburyCurvature
 
@@ -26,6 +27,8 @@ ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 TOLERATED = 1e-6
 #: How many times the product of precision and condition number a factor may be off, at most.
 FACTOR_ROUNDINGS = 10
+#: Share of the machine's memory that a copy of the features may take.
+COPY_SHARE = 1 / 16
 #: What a reason says of such another one.
 DOUBLE = "; in double precision, because single precision spoils it"
 SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
@@ -147,12 +150,17 @@ def _attempts(objective, kind, damping, choice):
 
 
 def _spares_empty_columns(objective, kind, damping):
-    """Whether features that no row has are coupled to nothing, and held at zero by the ridge."""
+    """Whether features that no row has are coupled to nothing, and held at zero by the ridge.
+
+    And whether there is room for a copy of the others.
+    """
+    n_bytes = objective.n_rows * objective.shape[1] * objective.dtype.itemsize
     return (
         objective.place is None
         and objective.mask is None
         and objective.coupling is None
         and objective.sizes().has_ridge(kind, damping)
+        and n_bytes <= COPY_SHARE * machine_memory()
     )
 
 

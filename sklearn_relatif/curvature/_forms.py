@@ -27,10 +27,11 @@ import numpy as np
 
 from ..jacobians import Gradients
 from ..objectives import mirror_lower
-from ..utils._blocks import row_blocks
+from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import FEW_COLUMNS, for_each
 from ._base import criterion_names, measured_part
 from ._lapack import symmetric_from_triangle
+from ._memory import Factor
 
 #: Columns of the matrices that are multiplied together.
 WIDTH = 32
@@ -45,6 +46,8 @@ ROUNDINGS = 10
 NEGLIGIBLE = 1e-9
 #: How many times what the forms' matrices take they must save.
 MARGIN = 1.5
+#: Matrices of the size of a factor that there are at a time, with the tables of the forms.
+MATRICES = 3
 #: Rows that are looked at beforehand, and the share of them that may be left to the factor.
 TRIED, LEFT = 100, 0.1
 #: Squares of columns' lengths that are far from the ends of the range of numbers, and squared
@@ -66,7 +69,7 @@ class PairForms:
     """
 
     def __init__(self, strips: Iterable[np.ndarray], n_outputs, n_columns, dtype):
-        self.n_outputs, self.n_pairs = n_outputs, n_outputs * (n_outputs + 1) // 2
+        self.n_pairs = n_outputs * (n_outputs + 1) // 2
         self.columns = list(row_blocks(n_columns, 1, WIDTH))
         #: Below the diagonal, with what is above it added: x does not tell them apart.
         self.tables = [
@@ -88,22 +91,15 @@ class PairForms:
             forms += np.matmul(half, x[:, own, None])[:, :, 0]
         return forms
 
-    def by_outputs(self, x):
-        """The same, shape (n, n_outputs, n_outputs)."""
-        forms = np.empty((len(x), self.n_outputs, self.n_outputs), x.dtype)
-        k, m = np.tril_indices(self.n_outputs)
-        forms[:, k, m] = forms[:, m, k] = self(x)
-        return forms
 
-
-def inverse_of(factor):
+def inverse_from(factor):
     """``M^-1 = L^-T L^-1``, from ``L^-1`` in the lower triangle of a Fortran-ordered matrix."""
     inverse = symmetric_from_triangle(factor.copy(order="F"))
     mirror_lower(inverse)
     return inverse.T  # C-ordered.
 
 
-def strips_of(matrix, n_outputs) -> Iterator[np.ndarray]:
+def _strips(matrix, n_outputs) -> Iterator[np.ndarray]:
     """The strips of a symmetric matrix, as :class:`PairForms` takes them."""
     for rows in row_blocks(len(matrix), 1, len(matrix) // n_outputs):
         yield matrix[rows, : rows.stop]
@@ -137,10 +133,10 @@ def lengths_of_part(rows, criterion, curvature):
     if not _pay(rows, len(names)):
         return measured_part(rows, criterion, curvature)
     (factor,) = curvature.inverse_factors
-    inverse = inverse_of(factor)
+    inverse = inverse_from(factor)
     # Those of the forms of L^-T L^-1, and of those of M^-1 M^-1.
     roundings = {"loss_relative": _Rounding(lambda own: _sizes_below(factor, own), len(factor))}
-    strips = {"loss_relative": strips_of}
+    strips = {"loss_relative": _strips}
     if criterion == "theta_relative":
         roundings[criterion] = _Rounding(lambda own: np.abs(inverse[own]).T, len(inverse))
         strips[criterion] = _strips_of_square
@@ -179,8 +175,11 @@ def _pay(rows, n_forms):
     if rows.jacobian.n_columns <= FEW_COLUMNS or not rows.jacobian.loads_views(rows.dtype):
         return False
     n_outputs, n_columns = rows.unit.shape[1], rows.jacobian.n_columns
-    size = n_outputs * n_columns
-    of_row = n_outputs * (n_outputs + 1) / 2 * n_columns * (n_columns + WIDTH)
+    size, n_pairs = n_outputs * n_columns, n_outputs * (n_outputs + 1) / 2
+    has_room = Factor(MATRICES, size).is_affordable
+    if not has_room or n_pairs * WIDTH * ROWS_AT_ONCE * rows.dtype.itemsize > block_budget():
+        return False
+    of_row = n_pairs * n_columns * (n_columns + WIDTH)
     # M^-1 and the half of its square.
     of_inverse = size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
     return rows.n_rows * n_forms * (size**2 - of_row) > MARGIN * 2 * of_inverse
