@@ -154,10 +154,11 @@ def _spares_empty_columns(objective, kind, damping):
 
     And whether there is room for a copy of the others.
     """
+    if objective.place is not None:
+        return False
     n_bytes = objective.n_rows * objective.shape[1] * objective.dtype.itemsize
     return (
-        objective.place is None
-        and objective.mask is None
+        objective.mask is None
         and objective.coupling is None
         and objective.sizes().has_ridge(kind, damping)
         and n_bytes <= COPY_SHARE * machine_memory()
