@@ -156,11 +156,14 @@ def _spares_empty_columns(objective, kind, damping):
     """
     if objective.place is not None:
         return False
-    n_bytes = objective.n_rows * objective.shape[1] * objective.dtype.itemsize
+    sizes = objective.sizes()
+    if sizes.row_space_obstacle is not None:  # Such as parameters that features do not belong to.
+        return False
+    n_bytes = objective.n_rows * sizes.n_columns * objective.dtype.itemsize
     return (
         objective.mask is None
         and objective.coupling is None
-        and objective.sizes().has_ridge(kind, damping)
+        and sizes.has_ridge(kind, damping)
         and n_bytes <= COPY_SHARE * machine_memory()
     )
 

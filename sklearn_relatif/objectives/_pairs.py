@@ -61,7 +61,7 @@ class PairGrams:
         is_narrow = x.shape[1] <= THREADED_COLUMNS
 
         def add_pairs_of(later):
-            gram = _sparse_gram if sparse.issparse(x) else _Gram(*x.shape, x.dtype)
+            gram = _sparse_gram if sparse.issparse(x) else _Gram(x.shape[0], x.shape[1], x.dtype)
             for earlier in range(later):
                 share = by_class[later] * by_class[earlier] * weight
                 cell = self.cells[later - self.first, :, earlier]
