@@ -207,3 +207,26 @@ class FiniteJacobian(Jacobian):
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
         return np.sqrt(row_products(block, block))
+
+    def lengths_along(
+        self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
+    ) -> np.ndarray:
+        """Lengths of ``diag(s) V g_i`` of some rows, shape (n_scales, n).
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (m, n_params)
+            The rows of ``V``.
+        scales : ndarray of shape (n_scales, m)
+            A vector ``s`` each.
+        residual : ndarray of shape (n, n_outputs)
+        rows : slice
+        """
+        return scaled_lengths(self.gradients(residual, rows) @ vectors.T, scales)
+
+
+def scaled_lengths(products: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Lengths of rows (n, m), by the scales (n_scales, m) of their numbers. Overwrites."""
+    np.square(products, out=products)
+    lengths: np.ndarray = np.sqrt(np.square(scales) @ products.T)
+    return lengths
