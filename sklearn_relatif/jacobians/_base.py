@@ -82,6 +82,22 @@ class Jacobian:
         """Lengths of the gradients in a block that belongs to some rows, shape (n,)."""
         raise NotImplementedError
 
+    def lengths_along(
+        self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
+    ) -> np.ndarray:
+        """Lengths of ``diag(s) V g_i`` of some rows, shape (n_scales, n).
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (m, n_params)
+            The rows of ``V``.
+        scales : ndarray of shape (n_scales, m)
+            A vector ``s`` each.
+        residual : ndarray of shape (n, n_outputs)
+        rows : slice
+        """
+        raise NotImplementedError
+
     def weighted_lengths(
         self, residual: np.ndarray, roots: list[np.ndarray]
     ) -> list[np.ndarray] | None:
@@ -207,3 +223,16 @@ class FiniteJacobian(Jacobian):
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
         return np.sqrt(row_products(block, block))
+
+    def lengths_along(
+        self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
+    ) -> np.ndarray:
+        """As the base asks, by a block of gradients."""
+        return scaled_lengths(self.gradients(residual, rows) @ vectors.T, scales)
+
+
+def scaled_lengths(products: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Lengths of rows (n, m), by the scales (n_scales, m) of their numbers. Overwrites."""
+    np.square(products, out=products)
+    squares = products @ np.square(scales).T
+    return np.ascontiguousarray(np.sqrt(squares).T)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import CACHED_BYTES
-from ._base import FiniteJacobian
+from ._base import FiniteJacobian, scaled_lengths
 from ._stored import READ_BYTES, StoredRows, held, stored, take_columns
 
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
@@ -162,7 +162,8 @@ class LinearJacobian(FiniteJacobian):
         else:
             eta = np.asarray(self.features(rows) @ coef)
         if self.fit_intercept:
-            eta += table[:, -1]
+            # Numbers that lie apart would be added one by one.
+            eta += np.ascontiguousarray(table[:, -1])
         return eta
 
     def apply_each(self, vectors, rows):
@@ -247,6 +248,14 @@ class LinearJacobian(FiniteJacobian):
         projected = x @ np.ascontiguousarray(stacked.T)
         projected = projected.reshape(n_rows, len(block), n_outputs)
         return np.matmul(projected, residual[:, :, None])[:, :, 0].T
+
+    def lengths_along(self, vectors, scales, residual, rows):
+        """As the base has it; gradients of one output are as long as features are."""
+        if self.is_sparse or residual.shape[1] > 1:
+            return super().lengths_along(vectors, scales, residual, rows)
+        # No gradient is formed: that would be a copy of the features.
+        lengths = scaled_lengths(self._predictor(vectors, rows), scales)
+        return lengths * np.abs(residual[:, 0])
 
     # --- sizes of the features ---------------------------------------------------------------
 
