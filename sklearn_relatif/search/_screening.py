@@ -15,7 +15,6 @@ scored again, so that neither the rows that are found nor their scores show how 
 
 from __future__ import annotations
 
-from functools import reduce
 from threading import Lock
 
 import numpy as np
@@ -248,9 +247,11 @@ def _hits(products, bounds):
         products = products[asked]
     else:  # A copy would cost more than to look at all of them again.
         asked = np.arange(len(products))
-    own = {direction: bound[asked, None] for direction, bound in bounds.items()}
-    are_hits = [products > low if d > 0 else products < -low for d, low in own.items()]
-    hits = np.flatnonzero(reduce(np.logical_or, are_hits))
+    is_hit = np.zeros(products.shape, bool)
+    for direction, bound in bounds.items():
+        bound = bound[asked, None]
+        is_hit |= products > bound if direction > 0 else products < -bound
+    hits = np.flatnonzero(is_hit)
     queries, rows = np.divmod(hits, products.shape[1])
     return asked[queries], rows, products.ravel()[hits].astype(np.float64)
 
@@ -275,10 +276,10 @@ def _unit_vectors(vectors):
 
 def _is_in_range(scales):
     """Whether no scale is infinite, or smaller than numbers of full precision are."""
-    least, tiny = scales.min(), np.finfo(np.float64).tiny
-    if least == 0:
-        least = scales.min(initial=np.inf, where=scales > 0)
-    return bool(least > tiny and scales.max() < np.inf)
+    present = scales[scales != 0]
+    return not present.size or bool(
+        present.min() > np.finfo(np.float64).tiny and present.max() < np.inf
+    )
 
 
 def _growing_blocks(rows, n_queries):

@@ -11,10 +11,8 @@ from sklearn import get_config
 from sklearn.utils import get_tags
 
 from ._arrays import is_elsewhere, library_name, on_host
-from ._blocks import value_blocks
 from ._index import row_index
 from ._text import is_missing
-from ._threads import for_each
 
 
 def check_choice(name, value, choices):
@@ -225,17 +223,9 @@ def class_positions(labels, classes, name):
     labels = np.asarray(labels)
     # Text and numbers do not compare, nor does either with what stands for no label.
     if (classes.dtype.kind in "US") == (labels.dtype.kind in "US"):
-        positions = np.empty(labels.shape, np.intp)
-        are_known: list[bool] = []
-
-        def find(rows):
-            positions[rows] = np.searchsorted(classes, labels[rows])
-            nearest = np.minimum(positions[rows], len(classes) - 1)
-            return np.all(classes[nearest] == labels[rows])
-
         with suppress(TypeError):
-            for_each(find, value_blocks(len(labels), 1), are_known.append)
-            if all(are_known):
+            positions = np.searchsorted(classes, labels)
+            if np.all(classes[np.minimum(positions, len(classes) - 1)] == labels):
                 return positions
     known = set(classes.tolist())
     unseen = sorted({repr(label) for label in labels.tolist() if label not in known})
