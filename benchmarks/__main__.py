@@ -1,13 +1,18 @@
-"""Run the benchmarks of scale, one after the other, each in a process of its own.
+"""Run several benchmarks: those of scale, or two revisions at small jobs.
 
-``python -m benchmarks scale [--mnist PATH] [--names PATH] [--envs FOLDER] [--dir SCRATCH]`` prints
-what each of them prints. Those that need data of which no path was given are left out, and named.
+``python -m benchmarks scale [--mnist PATH] [--names PATH] [--envs FOLDER] [--dir SCRATCH]`` runs
+the benchmarks of scale, one after the other, each in a process of its own, and prints what each of
+them prints. Those that need data of which no path was given are left out, and named.
+
+``python -m benchmarks compare REV1 REV2`` tells whether one revision is faster than another.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+
+from .compare.command import add_compare
 
 #: The modules and their arguments; one in braces is filled in with the option of that name.
 SCALE = [
@@ -43,17 +48,21 @@ def run(module, arguments, paths, environment):
     return subprocess.run(command, env=environment).returncode == 0
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("group", choices=["scale"], help="which benchmarks")
+def add_scale(groups):
+    """Add the command to those of a parser."""
+    parser = groups.add_parser("scale", help="all benchmarks of large problems")
     parser.add_argument("--mnist", metavar="PATH", help="npz file with the MNIST images")
     parser.add_argument("--names", metavar="PATH", help="CSV file with surname and language")
     parser.add_argument("--envs", metavar="FOLDER", help="environments of the other packages")
     parser.add_argument("--dir", metavar="SCRATCH", help="folder for temporary files")
-    paths = vars(parser.parse_args())
-    paths.pop("group")
-    scratch = paths.pop("dir")
-    environment = os.environ | ({"TMPDIR": os.path.abspath(scratch)} if scratch else {})
+    parser.set_defaults(run=scale)
+
+
+def scale(options):
+    """Run the benchmarks of scale, and print for each what it prints."""
+    paths = {"mnist": options.mnist, "names": options.names, "envs": options.envs}
+    scratch = {"TMPDIR": os.path.abspath(options.dir)} if options.dir else {}
+    environment = os.environ | scratch
     failed = []
     for module, *arguments in SCALE:
         title = " ".join([module, *arguments])
@@ -66,6 +75,15 @@ def main():
             print("\nFailed.", flush=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    groups = parser.add_subparsers(required=True, metavar="GROUP")
+    add_scale(groups)
+    add_compare(groups)
+    options = parser.parse_args()
+    options.run(options)
 
 
 if __name__ == "__main__":

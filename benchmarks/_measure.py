@@ -4,7 +4,6 @@ A method is a class with ``fit(model, X, y)`` and ``explain(X)``. ``explain`` re
 {criterion: (indices, scores)}, each (n_queries, n_examples), best row first.
 """
 
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,6 +11,8 @@ from statistics import median
 
 import joblib
 import numpy as np
+
+from ._idle import peak_memory
 
 N_EXAMPLES = 5
 
@@ -61,15 +62,12 @@ def memory_above_data(folder, methods):
 
 def _peak_memory(folder, method):
     """Return this process's peak memory in MB, after the method has run, if one is given."""
-    import resource  # which Windows has not
-
     model, X_train, y_train, X_query = load(folder)
     if method is not None:
         runner = method()
         runner.fit(model, X_train, y_train)
         runner.explain(X_query)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
+    return peak_memory()
 
 
 def seconds(function, *arguments):

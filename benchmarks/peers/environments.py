@@ -19,23 +19,26 @@ ALONE = {"kronfluence": "kronfluence==1.0.1"}
 
 
 def interpreter(package, folder):
-    """Return the interpreter that has the package: this one, or that of its environment.
+    """Return the interpreter that has the package: this one, or that of its environment."""
+    if package not in REQUIREMENTS:
+        return sys.executable
+    return made(Path(folder, package), REQUIREMENTS[package], ALONE.get(package))
+
+
+def made(environment, requirements, alone=None):
+    """Return the interpreter of an environment with what is required, and one package as it is.
 
     The environment is made where it is missing, or was made for other requirements.
     """
-    if package not in REQUIREMENTS:
-        return sys.executable
-    environment = Path(folder, package)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    alone = [ALONE[package]] if package in ALONE else []
-    wanted = "\n".join([*REQUIREMENTS[package], *alone])
+    wanted = "\n".join([*requirements, *([alone] if alone else [])])
     installed = environment / "requirements.txt"  # written last, so that it means "complete"
     if not installed.exists() or installed.read_text() != wanted:
-        print(f"installing {package} into {environment}", file=sys.stderr)
+        print(f"installing {environment.name} into {environment}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
         install = [python, "-m", "pip", "install", "--quiet"]
-        subprocess.run([*install, *REQUIREMENTS[package]], check=True)
+        subprocess.run([*install, *requirements], check=True)
         if alone:
-            subprocess.run([*install, "--no-deps", *alone], check=True)
+            subprocess.run([*install, "--no-deps", alone], check=True)
         installed.write_text(wanted)
     return str(python)

@@ -7,22 +7,14 @@ is one line of JSON. The first answer, to none, says that it is ready.
 """
 
 import gc
-import json
-import os
-import resource
 import sys
 import time
 from importlib import import_module
 
 import numpy as np
 
+from .._idle import answering, peak_memory
 from .problem import load
-
-
-def peak_memory():
-    """Return this process's peak memory in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
 
 
 def tasks_of(attributor):
@@ -43,12 +35,11 @@ def run(attributor, task):
 
 
 def main(package, task, path):
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the package prints must not be taken for an answer
+    answer = answering()
     name, *method = package.split(":")
     attributor = import_module(f".with_{name}", __package__).Attributor(load(path), *method)
     baseline = peak_memory()
-    print(json.dumps({"tasks": tasks_of(attributor)}), file=answers, flush=True)
+    answer(tasks=tasks_of(attributor))
     for line in sys.stdin:
         start = time.perf_counter()
         result = run(attributor, task)
@@ -59,7 +50,7 @@ def main(package, task, path):
                 np.save(f"{line.strip()}-{name}.npy", array)
         del result
         gc.collect()
-        print(json.dumps({"seconds": seconds, "memory": memory}), file=answers, flush=True)
+        answer(seconds=seconds, memory=memory)
 
 
 if __name__ == "__main__":
