@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..jacobians import Gradients
 from ..results import SolverChoice
 from ..utils._blocks import row_blocks
 from ..utils._distribution import map_parts, split
@@ -166,12 +167,17 @@ def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     criterion : {"theta_relative", "loss_relative"}
     factor : object with ``whiten`` and ``unwhiten``
     """
-    parts = split(rows) if rows.can_be_split else [rows]
-    found = map_parts(_measured_part, parts, criterion, factor)
+    if not rows.can_be_split:
+        return _measured(rows, criterion, factor)
+    found = map_parts(_measured_part, split(*rows.pieces), criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+def _measured_part(part: tuple, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+    return _measured(Gradients(*part), criterion, factor)
+
+
+def _measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
     scales = {name: np.empty(rows.n_rows, rows.dtype) for name in names}
 
