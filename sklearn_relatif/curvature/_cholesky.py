@@ -12,6 +12,7 @@ from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
+from ._forms import lengths_of_part
 from ._lapack import cholesky, invert_triangle
 from ._memory import Factor
 
@@ -112,7 +113,10 @@ class CholeskyCurvature(Curvature):
     def lengths(self, rows, criterion):
         """Lengths of the whitened and of the solved unit gradients of the training rows."""
         is_once = criterion == "loss_relative"
-        return measured(rows, criterion, self if is_once else self.for_lengths(rows.n_rows))
+        factor = self if is_once else self.for_lengths(rows.n_rows)
+        if factor is self and self.is_dense:
+            return measured(rows, criterion, self, lengths_of_part)
+        return measured(rows, criterion, factor)
 
     def for_lengths(self, n_rows):
         """What gives the lengths of ``L^-1 g`` and ``M^-1 g`` of so many rows fastest."""

@@ -8,10 +8,16 @@ from operator import itemgetter
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureOperator, TangentOperator, reduce_to_row_space
+from ..objectives import (
+    CurvatureOperator,
+    TangentOperator,
+    reduce_to_row_space,
+    without_empty_columns,
+)
 from ._base import Prepared
 from ._cholesky import CholeskyCurvature
 from ._inverse import build_curvature
+from ._memory import machine_memory
 from ._proof import predictor_error, solution_error, tangent_error
 from ._woodbury import WoodburyCurvature
 
@@ -21,6 +27,8 @@ ACCURACY = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 TOLERATED = 1e-6
 #: How many times the product of precision and condition number a factor may be off, at most.
 FACTOR_ROUNDINGS = 10
+#: Share of the machine's memory that a copy of the features may take.
+COPY_SHARE = 1 / 16
 #: What a reason says of such another one.
 DOUBLE = "; in double precision, because single precision spoils it"
 SPANNED = "; in a basis of their span, because rounding spoils a matrix of their products"
@@ -50,6 +58,8 @@ def proved_exact(objective, kind, damping, choice) -> Prepared:
     choice : SolverChoice
         "cholesky" or "woodbury".
     """
+    if choice.name == "cholesky" and _spares_empty_columns(objective, kind, damping):
+        objective = without_empty_columns(objective)
     found: list[tuple[float, Prepared]] = []
     refusal = ValueError()
     for note, given, solver in _attempts(objective, kind, damping, choice):
@@ -137,6 +147,25 @@ def _attempts(objective, kind, damping, choice):
     # Some devices have no double precision.
     if objective.dtype != np.float64 and (objective.place is None or objective.place.has_double):
         yield DOUBLE, objective.astype(np.float64), plain
+
+
+def _spares_empty_columns(objective, kind, damping):
+    """Whether features that no row has are coupled to nothing, and held at zero by the ridge.
+
+    And whether there is room for a copy of the others.
+    """
+    if objective.place is not None:
+        return False
+    sizes = objective.sizes()
+    if sizes.row_space_obstacle is not None:  # Such as parameters that features do not belong to.
+        return False
+    n_bytes = objective.n_rows * sizes.n_columns * objective.dtype.itemsize
+    return (
+        objective.mask is None
+        and objective.coupling is None
+        and sizes.has_ridge(kind, damping)
+        and n_bytes <= COPY_SHARE * machine_memory()
+    )
 
 
 def _in_all_features(objective, kind, damping):
