@@ -114,6 +114,25 @@ def test_lengths_of_many_rows_come_from_one_product(mask, n_outputs):
     assert_allclose(lengths, np.linalg.norm(solved / scales, axis=1), rtol=1e-11)
 
 
+@pytest.mark.parametrize("power", [-200, -160, 155, 200])
+def test_lengths_of_rows_whose_squares_are_out_of_range(power):
+    """A row of weight 0 has none, however large; others are those of a product for each."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(20, 3))
+    X[7] = X[8] = 10.0**power
+    unit = np.ones((20, 1))
+    unit[8] = 0
+    rows = Gradients(LinearJacobian(X, fit_intercept=False), unit, np.ones(20))
+    factor, scales = rng.normal(size=(3, 3)), np.array([[1.0, 1.0, 1.0], [1e-170, 1e60, 1e100]])
+    lengths = rows.lengths_along(factor, scales, slice(None))
+    products = X * unit @ factor.T
+    with np.errstate(over="ignore"):
+        expected = [np.sqrt(np.square(products * scale).sum(axis=1)) for scale in scales]
+    assert_allclose(lengths, expected, rtol=1e-12)
+    assert not lengths[:, 8].any()
+    assert np.isfinite(np.delete(lengths[1], 7)).all()
+
+
 @pytest.mark.parametrize(("n_blocks", "n_rows"), [(1, 100), (3, 10**6)])
 def test_few_rows_are_not_worth_a_rotation(n_blocks, n_rows):
     curvature = CholeskyCurvature(regular(n_blocks, 5), np.float64, no_null_space)

@@ -175,15 +175,12 @@ class _RotatedCurvature:
         rotation, scales, _ = in_one_blas_thread(linalg.svd, exact)
         factor = in_one_blas_thread(np.matmul, rotation.T, exact)
         self.factor = factor.astype(inverse_factor.dtype)
-        #: By the largest, so that their squares are in range.
-        self.largest = inverse_factor.dtype.type(scales.max() or 1.0)
-        self.scales = np.stack([np.ones_like(scales), scales / self.largest])
+        scales = np.stack([np.ones_like(scales), scales])
+        self.scales = scales.astype(inverse_factor.dtype)
 
     def block_lengths(self, rows, block, criterion):
         """Lengths of ``L^-1 g`` and of ``M^-1 g`` of the unit gradients of some rows."""
-        scales = self.scales.astype(rows.dtype, copy=False)
-        whitened, solved = rows.lengths_along(self.factor, scales, block)
-        return whitened, solved * self.largest
+        return rows.lengths_along(self.factor, self.scales, block)
 
 
 def factorise_block(block):

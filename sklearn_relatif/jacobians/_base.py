@@ -232,11 +232,6 @@ class FiniteJacobian(Jacobian):
         self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
     ) -> np.ndarray:
         """As the base asks, by a block of gradients."""
-        return scaled_lengths(self.gradients(residual, rows) @ vectors.T, scales)
-
-
-def scaled_lengths(products: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Lengths of rows (n, m), by the scales (n_scales, m) of their numbers. Overwrites."""
-    np.square(products, out=products)
-    squares = products @ np.square(scales).T
-    return np.ascontiguousarray(np.sqrt(squares).T)
+        products = self.gradients(residual, rows) @ vectors.T
+        scaled = (products * scale for scale in scales)
+        return np.stack([np.sqrt(row_products(one, one)) for one in scaled])

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import CACHED_BYTES
-from ._base import FiniteJacobian, scaled_lengths
+from ._base import FiniteJacobian
 from ._stored import READ_BYTES, StoredRows, held, stored, take_columns
 
 #: Sparse blocks with a larger share of non-zeros than this are multiplied as dense ones:
@@ -251,11 +251,15 @@ class LinearJacobian(FiniteJacobian):
 
     def lengths_along(self, vectors, scales, residual, rows):
         """As the base has it; gradients of one output are as long as features are."""
-        if self.is_sparse or residual.shape[1] > 1:
-            return super().lengths_along(vectors, scales, residual, rows)
-        # No gradient is formed: that would be a copy of the features.
-        lengths = scaled_lengths(self._predictor(vectors, rows), scales)
-        return lengths * np.abs(residual[:, 0])
+        if not self.is_sparse and residual.shape[1] == 1:
+            # No gradient is formed: that would be a copy of the features.
+            size = np.abs(residual[:, 0])
+            with np.errstate(all="ignore"):
+                lengths, are_sure = _scaled_lengths(self._predictor(vectors, rows), scales)
+                lengths = np.where(size > 0, lengths * size, 0)
+            if are_sure[size > 0].all():
+                return lengths
+        return super().lengths_along(vectors, scales, residual, rows)
 
     # --- sizes of the features ---------------------------------------------------------------
 
@@ -305,3 +309,18 @@ def _is_filled(X):
 
 def _outer(residual, x):
     return (residual[:, :, None] * x[:, None, :]).reshape(len(residual), -1)
+
+
+def _scaled_lengths(products, scales):
+    """Lengths of rows (n, m) by the scales (n_scales, m) of their numbers, shape (n_scales, n).
+
+    And which rows have squares in the range of numbers, shape (n,). Overwrites the products.
+    """
+    largest = np.where(scales.any(axis=1), scales.max(axis=1), 1)
+    squares = np.square(products, out=products) @ np.square(scales / largest[:, None]).T
+    lengths = np.ascontiguousarray(np.sqrt(squares).T)
+    # What is lost of a scale, or of a number, is nothing beside so much.
+    limits = np.finfo(lengths.dtype)
+    least = np.sqrt(limits.tiny / limits.eps) * np.maximum(1, lengths.max(axis=0))
+    are_sure = (lengths.min(axis=0) > least) & np.isfinite(lengths).all(axis=0)
+    return lengths * largest[:, None], are_sure
