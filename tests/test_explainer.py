@@ -23,6 +23,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.search import _passes as _search
+from sklearn_relatif.utils._threads import FEW_COLUMNS
 from tests import cases, reference
 
 pytestmark = cases.ignore_warning_about_no_penalty
@@ -535,6 +536,30 @@ def test_explain_is_sorting_the_matrix(n_classes, container, sign, working_memor
             assert_array_equal(explanation.indices, indices)
             assert_allclose(explanation.scores, scores, rtol=1e-10)
         assert_array_equal(together[criterion].targets, model.predict(queries))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("most_rows", [1, 7, 1024])
+def test_matrices_of_wide_gradients_are_products_however_threads_share_the_rows(
+    most_rows, n_threads, monkeypatch
+):
+    X, y = cases.noisy_classes(3, n_rows=60, n_features=140)
+    explainer = RelatIFExplainer(logistic()).fit(X, y, cases.weights_with_zeros(len(y)))
+    study, queries = explainer._study, X[:5] + 0.1
+    rows, query = study.objective.rows, study.query(queries)
+    assert rows.n_values > FEW_COLUMNS
+    gradients = rows.block(slice(None)) * rows.norm[:, None]
+    asked = study.objective.query_rows(query.jacobian, query.y)
+    solved = study.curvature.solve(asked.block(slice(None))) * asked.norm[:, None]
+    monkeypatch.setattr(_search, "MOST_ROWS", most_rows)
+    monkeypatch.setattr(_search, "n_blas_threads", lambda: n_threads)
+    together = explain_all(explainer, queries)
+    assert_allclose(together["influence"], solved @ gradients.T, rtol=1e-10, atol=1e-12)
+    for criterion, matrix in together.items():
+        alone = explainer.pairwise_influence(queries, criterion=criterion)
+        assert_allclose(alone, matrix, rtol=1e-10, atol=1e-12 * np.abs(matrix).max())
+        scale = explainer._study.factors(criterion)
+        assert_allclose(matrix * rows.norm, together["influence"] * scale, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("working_memory", [0.005, 0])

@@ -399,3 +399,21 @@ def test_second_derivatives_that_vanish_are_not_below_zero():
     """Of a count of 0, to which an identity link gives no curvature, whatever the rounding."""
     eta = np.random.default_rng(0).uniform(1e-6, 1e6, size=(1000, 1))
     assert not PoissonDeviance(IdentityLink()).second_derivative(np.zeros(1000), eta).any()
+
+
+def test_residuals_of_several_models_are_those_of_each(loss):
+    y, eta = rows_of(loss)
+    tables = np.stack([eta, 2 * eta, -eta], axis=1)
+    each = np.stack([loss.residual(y, tables[:, model]) for model in range(3)], axis=1)
+    assert_allclose(loss.residuals(y, tables), each, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_log_loss_keeps_its_digits_far_out(dtype):
+    loss, margins = LogLoss(binary_codebook()), np.array([0, 1e-9, 0.3, 5, 40, 80, 1e3, np.inf])
+    margins = np.concatenate([-margins[::-1], margins]).astype(dtype)
+    y, eta = np.ones(len(margins), int), margins[:, None]
+    tolerance = {"rtol": 8 * np.finfo(dtype).eps, "atol": np.finfo(dtype).tiny}
+    assert_allclose(loss.value(y, eta), np.logaddexp(0, -margins), **tolerance)
+    assert_allclose(loss.residual(y, eta)[:, 0], -expit(-margins), **tolerance)
+    assert loss.value(y, eta).dtype == loss.residual(y, eta).dtype == dtype

@@ -16,7 +16,7 @@ from sklearn_relatif.objectives import LinearObjective
 from sklearn_relatif.removal import (
     Downdate,
     _batches,
-    _descent,
+    _models,
     loo_predictor,
     loss_changes,
     newton_step,
@@ -395,7 +395,7 @@ def test_a_downdated_hessian_is_that_of_the_rows_that_are_left(name):
     rows, present = np.array([[0, 20], [40, 0]]), np.array([[1.0, 1.0], [1.0, 0.0]])
     removed = Downdate(objective, hessian_of(objective), None, rows, present)
     assert not removed.cancels.any()
-    models = _descent.Models(objective, [np.array(group) for group in groups])
+    models = _models.Models(objective, [np.array(group) for group in groups])
     before = np.repeat(objective.weights[None], 2, axis=0)
     gradient = models.at(before, np.arange(2)).gradient
     np.testing.assert_allclose(removed.gradient(), gradient, rtol=1e-9, atol=1e-12)
@@ -470,13 +470,13 @@ def test_features_of_single_precision_are_retrained_in_double():
 
 def count_evaluations(monkeypatch):
     """Of gradients of single models, as a list that grows."""
-    counted, at = [], _descent.Models.at
+    counted, at = [], _models.Models.at
 
     def counting(models, weights, members):
         counted.extend(members)
         return at(models, weights, members)
 
-    monkeypatch.setattr(_descent.Models, "at", counting)
+    monkeypatch.setattr(_models.Models, "at", counting)
     return counted
 
 
@@ -518,7 +518,7 @@ def test_batches_do_not_matter(monkeypatch):
     groups = some_groups(len(y))
     expected = retrain(optimum, groups)
     monkeypatch.setattr(_batches, "BATCH_COLUMNS", 4)
-    monkeypatch.setattr(_descent, "LOSS_BLOCK_BYTES", 100)
+    monkeypatch.setattr(_models, "LOSS_BLOCK_BYTES", 100)
     result = retrain(optimum, groups)
     np.testing.assert_allclose(result.weights, expected.weights, rtol=1e-6, atol=1e-8)
     steps = list(newton_steps(optimum, hessian_of(optimum), groups))
@@ -577,3 +577,31 @@ def test_a_group_of_all_rows_is_refused():
     X, y = cases.wine()
     with pytest.raises(ValueError, match="none is left"):
         retrain(objective_of(LogisticRegression(), X, y), [[0], range(len(y))])
+
+
+def test_models_of_few_columns_and_of_many_are_summed_alike(monkeypatch):
+    """In threads, each with rows of its own, or by large products."""
+    X, y = cases.noisy_classes(3, n_rows=60)
+    objective = objective_of(LogisticRegression(C=10), X, y)
+    models = _models.Models(objective, [np.array([0, 7]), np.array([59])])
+    rng = np.random.default_rng(0)
+    tables = objective.weights + 0.1 * rng.normal(size=(2, *objective.shape))
+    monkeypatch.setattr(LinearJacobian, "bytes_at_once", 500)
+    narrow = models.at(tables, np.arange(2))
+    monkeypatch.setattr(_models, "FEW_COLUMNS", 0)
+    wide = models.at(tables, np.arange(2))
+    np.testing.assert_allclose(narrow.gradient, wide.gradient, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(narrow.relative, wide.relative, rtol=1e-12)
+
+
+def test_a_retrainer_finds_the_same_models_in_parts():
+    X, y = cases.noisy_classes(2, n_rows=60)
+    objective = objective_of(LogisticRegression(C=10), X, y)
+    groups = [[0], [7], [1, 2, 3], [9], list(range(20, 40))]
+    whole = retrain(objective, groups)
+    retrainer = retraining.Retrainer.of(objective, None, len(groups))
+    for first in range(0, len(groups), 2):
+        part = retrainer.without(groups[first : first + 2])
+        expected = whole.weights[first : first + 2]
+        np.testing.assert_allclose(part.weights, expected, rtol=1e-9, atol=1e-12)
+        assert part.converged.all()

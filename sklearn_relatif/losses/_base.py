@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._blocks import value_blocks
+from ..utils._threads import for_each
+
 
 class Loss(ABC):
     """A pointwise loss of a target and a predictor, and its derivatives in the predictor.
@@ -109,6 +112,21 @@ class Loss(ABC):
     @abstractmethod
     def predict(self, eta: np.ndarray) -> np.ndarray:
         """Position of the predicted class, or predicted targets, in the shape of ``y``."""
+
+    def residuals(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """The :meth:`residual` of each row by several models.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n,) or (n, n_targets)
+        eta : ndarray of shape (n, n_models, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n, n_models, n_outputs)
+        """
+        targets = np.repeat(y, eta.shape[1], axis=0)
+        return self.residual(targets, eta.reshape(-1, eta.shape[2])).reshape(eta.shape)
 
     def direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norm (n,) and unit vector (n, n_outputs) of the residual; zero where it is zero."""
@@ -253,8 +271,15 @@ def of_models(
     ndarray of shape (n_rows, n_models)
     """
     n_rows, n_models, n_outputs = predictors.shape
-    values = value(np.repeat(y, n_models, axis=0), predictors.reshape(-1, n_outputs))
-    return values.reshape(n_rows, n_models)
+    values = np.empty((n_rows, n_models), predictors.dtype)
+
+    def fill(rows: slice) -> None:
+        targets = np.repeat(y[rows], n_models, axis=0)
+        own = value(targets, predictors[rows].reshape(-1, n_outputs))
+        values[rows] = own.reshape(-1, n_models)
+
+    for_each(fill, value_blocks(n_rows, n_models * n_outputs))
+    return values
 
 
 def without_rounding(residual: np.ndarray, terms: Any) -> np.ndarray:

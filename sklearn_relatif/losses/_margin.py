@@ -64,7 +64,11 @@ class MarginLoss(Loss):
 
     def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """First derivative with respect to ``eta``, shape (n, n_outputs)."""
-        signs = self._signs(y, eta)
+        return self.residuals(y, eta[:, None])[:, 0]
+
+    def residuals(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """That of several models, in the shape of ``eta``, (n, n_models, n_outputs)."""
+        signs = self._signs(y, eta)[:, None]
         return signs * self.slope(signs * eta)
 
     def query_direction(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -205,9 +209,9 @@ class SquaredMargin(MarginLoss):
     def bend(self, margin: np.ndarray) -> np.ndarray:
         return np.ones_like(margin)
 
-    def residual(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """First derivative with respect to ``eta``, shape (n, n_outputs)."""
-        return without_rounding(super().residual(y, eta), self.terms)
+    def residuals(self, y: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """First derivative of several models, in the shape of ``eta``."""
+        return without_rounding(super().residuals(y, eta), self.terms)
 
 
 class ModifiedHuber(MarginLoss):
@@ -240,11 +244,16 @@ class LogLoss(MarginLoss):
     query_direction = Loss.query_direction
     query_value = Loss.query_value
 
+    # By functions that NumPy computes several at a time, unlike logaddexp, and SciPy's expit.
+
     def phi(self, margin: np.ndarray) -> np.ndarray:
-        return np.logaddexp(0, -margin)
+        return np.log1p(np.exp(-np.abs(margin))) + np.maximum(-margin, 0)
 
     def slope(self, margin: np.ndarray) -> np.ndarray:
-        return -expit(-margin)
+        with np.errstate(over="ignore"):  # Of what is no number any more, the reciprocal is 0.
+            odds = np.exp(margin)
+        odds += 1
+        return np.divide(-1, odds, out=odds)
 
     def bend(self, margin: np.ndarray) -> np.ndarray:
         odds = np.exp(-np.abs(margin))

@@ -3,7 +3,7 @@
 from ._base import ModelsWithout, Remover
 from ._bounded import told_effects
 from ._changes import loss_changes, parameter_changes, training_effects
-from ._descent import TOLERANCE, Pairs, predictors
+from ._descent import Pairs
 from ._downdate import Downdate, without
 from ._effects import (
     ORDERS,
@@ -22,6 +22,7 @@ from ._effects import (
 )
 from ._existence import has_no_optimum
 from ._fidelity import CORRELATIONS, correlated, estimate_and_truth
+from ._models import TOLERANCE, predictors
 from ._newton import loo_predictor, newton_step, newton_steps
 from ._own_hessian import OwnHessian
 from ._remover import remover_from, remover_of

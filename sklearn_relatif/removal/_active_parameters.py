@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..curvature import null_space
-from ._descent import TOLERANCE, Models, minimise
+from ._descent import minimise
+from ._models import TOLERANCE, Models
 
 #: Relative gradient at which an active set is judged.
 CLOSE = TOLERANCE / 100

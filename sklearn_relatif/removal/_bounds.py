@@ -45,6 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,8 +53,9 @@ import numpy as np
 from ..curvature import has_room_for_factor
 from ..utils._blocks import row_blocks
 from ._batches import batches, counted_rows
-from ._descent import LOSS_BLOCK_BYTES, Models, dot, solve_with
+from ._descent import solve_with
 from ._downdate import Downdate, closed_form, pad, without
+from ._models import LOSS_BLOCK_BYTES, Models, dot
 from ._surroundings import Surroundings, U
 
 #: Share of a matrix that its rounding may be, for a bound to be told.
@@ -229,7 +231,7 @@ class Way:
         self.start = surroundings.objective.training_predictor
         self.has_weight = surroundings.objective.sample_weight > 0
         self.loss = surroundings.loss
-        self.moved = np.zeros(n_models)
+        self.moved, self._lock = np.zeros(n_models), Lock()
 
     def __call__(self, rows, eta, gone):
         moved = np.empty(eta.shape[:2])
@@ -237,7 +239,9 @@ class Way:
             moved[part] = self.loss.moved(eta[part] - self.start[rows][part, None])
         moved[gone] = 0
         moved[~self.has_weight[rows]] = 0
-        np.maximum(self.moved, moved.max(axis=0, initial=0), out=self.moved)
+        largest = moved.max(axis=0, initial=0)
+        with self._lock:
+            np.maximum(self.moved, largest, out=self.moved)
 
 
 def _mean_curvature(distance, reach, decrement):
@@ -319,7 +323,7 @@ def stepped_enclosures(around, groups, n_steps):
 def _downdates(around, groups):
     """Groups whose removal a downdated factor tells, in batches, each with its downdate."""
     objective, curvature = around.objective, around.curvature
-    form = closed_form(objective, curvature, groups)
+    form = closed_form(objective, curvature, len(groups))
     for batch, is_small in batches(objective, groups):
         if is_small:
             removed = Downdate(objective, curvature, form, *pad([groups[g] for g in batch]))

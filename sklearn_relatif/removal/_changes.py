@@ -6,7 +6,7 @@ import numpy as np
 
 from ..jacobians import LinearJacobian
 from ..objectives import LinearObjective
-from ._descent import loss_change_blocks
+from ._models import loss_change_blocks
 
 
 def parameter_changes(objective: LinearObjective, weights: np.ndarray) -> np.ndarray:

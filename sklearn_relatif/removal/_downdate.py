@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..curvature import CholeskyCurvature
-from ._descent import Models, dot, solve_with
+from ._descent import solve_with
+from ._models import Models, dot
 
 #: Share of the curvature that a removal may leave along a direction for a difference to tell it.
 #: Rounding is this much larger in it than in the factor that is downdated.
@@ -253,12 +254,12 @@ def _largest_share(inner, forms):
     return np.linalg.eigvalsh(shares)[..., -1]
 
 
-def closed_form(objective, curvature, groups):
+def closed_form(objective, curvature, n_models):
     """``curvature.quadratic_form``, or None if there is none or solving for E costs less."""
     n_outputs = objective.shape[0]
     if curvature.is_iterative:
         return None
-    if n_outputs * len(groups) < objective.weights.size / 3:
+    if n_outputs * n_models < objective.weights.size / 3:
         return None
     return curvature.quadratic_form(n_outputs)
 

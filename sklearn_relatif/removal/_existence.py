@@ -15,8 +15,8 @@ import numpy as np
 
 from ..optimality import lacks_optimum, may_lack_optimum, takes_program
 from ._bounds import enclosures, obstacle
-from ._descent import TOLERANCE, predictors
 from ._downdate import without
+from ._models import TOLERANCE, predictors
 from ._surroundings import Surroundings
 
 #: Predictor from which on a model may have no optimum, and only have been stopped.

@@ -85,7 +85,7 @@ def newton_steps(
     array([0.006, 0.179, 1.348])
     """
     groups = counted_rows(objective, groups)
-    form, hessian = closed_form(objective, curvature, groups), None
+    form, hessian = closed_form(objective, curvature, len(groups)), None
     has_room = not curvature.is_iterative
 
     for batch, is_small in batches(objective, groups):
@@ -192,7 +192,7 @@ def loo_predictor(objective: LinearObjective, curvature) -> np.ndarray:
         curvature = hessian_inverse(reduced)
         pull = share[0] * objective.penalty_gradient() / objective.total_weight
         solved = solve_with(curvature, pull[None])[0]
-    form = closed_form(reduced, curvature, range(objective.n_rows))
+    form = closed_form(reduced, curvature, objective.n_rows)
     # Without a closed form, a row needs a solution for each output.
     n_solutions = 1 if form is not None else 2 * objective.shape[0]
     for block in objective.blocks(4 * objective.weights.size * n_solutions):

@@ -28,6 +28,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ from ..objectives import LinearObjective
 from ..optimality import lacks_optimum, no_optimum
 from ..utils._blocks import row_blocks
 from ._batches import batches, counted_rows, factors_at_once
-from ._descent import TOLERANCE, Models, descend, minimise, solver
+from ._descent import descend, minimise, solver
 from ._downdate import (
     Downdate,
     OwnFactors,
@@ -53,6 +54,7 @@ from ._downdate import (
     without,
 )
 from ._existence import are_endless, are_far, is_endless
+from ._models import TOLERANCE, Models, Points
 from ._own_hessian import OwnHessian, Unseen
 
 #: What a removal changes the gradient by must shrink by this factor, however little it is.
@@ -235,67 +237,111 @@ def retrain(
     >>> parameter_changes(retraining.objective, retraining.weights).round(3)
     array([0.005, 0.174, 1.377])
     """
-    refactors = curvature is None and REFACTOR_ABOVE * len(groups) > objective.weights.size
-    if curvature is None:
-        curvature = retraining_curvature(objective, ROUGH if refactors else FINE)
-    optimum = minimise(objective, curvature, goal=0.0)
-    polished = replace(objective, weights=optimum.weights[0])
-    has_no_end = is_endless(polished, optimum)
-    if not has_no_end:  # Otherwise it would say nothing of where the descent has stopped.
-        objective = polished
-    if refactors:
-        curvature = retraining_curvature(objective)
-    groups = counted_rows(objective, groups)
-    models = Models(objective, groups)
-    weights = np.empty((len(groups), *objective.shape))
-    relative = np.empty(len(groups))
-    arrived = np.empty(len(groups), bool)
-    for batch, start, solve in _starts(objective, curvature, models, groups):
-        goal = np.clip(REDUCTION * start.relative, 10 * optimum.relative, TOLERANCE)
-        end, arrived[batch] = descend(models, batch, start, solve, goal)
-        weights[batch], relative[batch] = end.weights, end.relative
-    endless = np.zeros(len(groups), bool)
-    suspects = np.flatnonzero(~arrived | are_far(objective, weights))
-    endless[suspects] = has_no_end or are_endless(
-        objective, [groups[model] for model in suspects.tolist()], weights[suspects]
-    )
-    for model in np.flatnonzero(~arrived & ~endless).tolist():
-        end = minimise(replace(without(objective, groups[model]), weights=weights[model]))
-        weights[model], relative[model] = end.weights[0], end.relative[0]
-    if has_no_end or endless.any():
-        named = [] if has_no_end else [groups[model] for model in np.flatnonzero(endless).tolist()]
-        warnings.warn(no_optimum(named), ConvergenceWarning, stacklevel=2)
-    changed = models.active_set_changed(weights)
-    return Retraining(objective, curvature, weights, relative, changed, endless)
+    return Retrainer.of(objective, curvature, len(groups)).without(groups)
 
 
-def _starts(objective, curvature, models, groups):
-    """Batches of models at the optimum of all rows, each with the inverse of its Hessian there.
+@dataclass(frozen=True)
+class Retrainer:
+    """What all models without some rows start from; :func:`retrain` says which they are.
 
-    Where rows that are left see nothing of a direction, the start is the optimum of the penalty
-    along it.
+    Attributes
+    ----------
+    objective : LinearObjective
+        Of all rows, at its optimum, if it has one.
+    curvature : curvature object
+        Its Hessian there, without damping.
+    n_models : int
+        How many models it is for.
+    optimum : Points
+        Of that one model.
+    has_no_end : bool
+        Whether it has no optimum.
     """
-    form, hessian = closed_form(objective, curvature, groups), None
-    for batch, is_small in batches(objective, groups):
-        weights = np.repeat(objective.weights[None], len(batch), axis=0)
-        members = [groups[model] for model in batch]
-        if is_small:
-            removed = Downdate(objective, curvature, form, *pad(members))
-            sound = ~removed.cancels
-            if sound.any():
-                start = models.start(weights, removed.gradient(), batch)
-                yield batch[sound], start.take(sound), removed.solve
-            batch, inverses = batch[~sound], [None] * np.count_nonzero(~sound)
-        elif factors_at_once(objective):
-            hessian = objective.hessian() if hessian is None else hessian
-            inverses = [curvature_without(objective, hessian, rows) for rows in members]
-        else:
-            unseen = [Unseen.columns(without(objective, rows)) for rows in members]
-            weights = np.stack([one.settle(w) for one, w in zip(unseen, weights, strict=True)])
-            yield batch, models.at(weights, batch), solver(curvature)
-            continue
-        for some in row_blocks(len(batch), 1, max(1, factors_at_once(objective))):
-            yield _own_starts(objective, models, groups, batch[some], inverses[some])
+
+    objective: LinearObjective
+    curvature: CholeskyCurvature
+    n_models: int
+    optimum: Points
+    has_no_end: bool
+
+    @classmethod
+    def of(cls, objective: LinearObjective, curvature: Any, n_models: int) -> Retrainer:
+        """From an objective near its optimum, and about its Hessian, if that is known."""
+        refactors = curvature is None and REFACTOR_ABOVE * n_models > objective.weights.size
+        if curvature is None:
+            curvature = retraining_curvature(objective, ROUGH if refactors else FINE)
+        optimum = minimise(objective, curvature, goal=0.0)
+        polished = replace(objective, weights=optimum.weights[0])
+        has_no_end = is_endless(polished, optimum)
+        if not has_no_end:  # Otherwise it would say nothing of where the descent has stopped.
+            objective = polished
+        if refactors:
+            curvature = retraining_curvature(objective)
+        return cls(objective, curvature, n_models, optimum, has_no_end)
+
+    @cached_property
+    def _models(self) -> Models:
+        return Models(self.objective, [])
+
+    @cached_property
+    def _form(self) -> Any:
+        return closed_form(self.objective, self.curvature, self.n_models)
+
+    @cached_property
+    def _hessian(self) -> np.ndarray:
+        return self.objective.hessian()
+
+    def without(self, groups: Sequence[Any] | np.ndarray) -> Retraining:
+        """Models trained without each of some of the groups."""
+        objective, groups = self.objective, counted_rows(self.objective, groups)
+        models = self._models.losing(groups)
+        weights = np.empty((len(groups), *objective.shape))
+        relative = np.empty(len(groups))
+        arrived = np.empty(len(groups), bool)
+        for batch, start, solve in self._starts(models, groups):
+            goal = np.clip(REDUCTION * start.relative, 10 * self.optimum.relative, TOLERANCE)
+            end, arrived[batch] = descend(models, batch, start, solve, goal)
+            weights[batch], relative[batch] = end.weights, end.relative
+        endless = np.zeros(len(groups), bool)
+        suspects = np.flatnonzero(~arrived | are_far(objective, weights))
+        endless[suspects] = self.has_no_end or are_endless(
+            objective, [groups[model] for model in suspects.tolist()], weights[suspects]
+        )
+        for model in np.flatnonzero(~arrived & ~endless).tolist():
+            end = minimise(replace(without(objective, groups[model]), weights=weights[model]))
+            weights[model], relative[model] = end.weights[0], end.relative[0]
+        if self.has_no_end or endless.any():
+            of = [] if self.has_no_end else [groups[m] for m in np.flatnonzero(endless).tolist()]
+            warnings.warn(no_optimum(of), ConvergenceWarning, stacklevel=3)
+        changed = models.active_set_changed(weights)
+        return Retraining(objective, self.curvature, weights, relative, changed, endless)
+
+    def _starts(self, models, groups):
+        """Batches of models at the optimum of all rows, each with the inverse of its Hessian there.
+
+        Where rows that are left see nothing of a direction, the start is the optimum of the penalty
+        along it.
+        """
+        objective, curvature = self.objective, self.curvature
+        for batch, is_small in batches(objective, groups):
+            weights = np.repeat(objective.weights[None], len(batch), axis=0)
+            members = [groups[model] for model in batch]
+            if is_small:
+                removed = Downdate(objective, curvature, self._form, *pad(members))
+                sound = ~removed.cancels
+                if sound.any():
+                    start = models.start(weights, removed.gradient(), batch)
+                    yield batch[sound], start.take(sound), removed.solve
+                batch, inverses = batch[~sound], [None] * np.count_nonzero(~sound)
+            elif factors_at_once(objective):
+                inverses = [curvature_without(objective, self._hessian, rows) for rows in members]
+            else:
+                unseen = [Unseen.columns(without(objective, rows)) for rows in members]
+                weights = np.stack([one.settle(w) for one, w in zip(unseen, weights, strict=True)])
+                yield batch, models.at(weights, batch), solver(curvature)
+                continue
+            for some in row_blocks(len(batch), 1, max(1, factors_at_once(objective))):
+                yield _own_starts(objective, models, groups, batch[some], inverses[some])
 
 
 def _own_starts(objective, models, groups, batch, inverses):

@@ -19,11 +19,12 @@ from ._active_parameters import settle
 from ._base import ModelsWithout, Remover
 from ._bounds import enclosures, obstacle, stepped_enclosures
 from ._changes import parameter_changes, training_effects
-from ._descent import PRECISION, TOLERANCE, largest_change, minimise, predictors
+from ._descent import PRECISION, largest_change, minimise
 from ._downdate import without
 from ._existence import is_endless
+from ._models import TOLERANCE, predictors
 from ._newton import loo_predictor, newton_steps
-from ._retraining import retrain, retraining_curvature
+from ._retraining import Retrainer, retraining_curvature
 from ._surroundings import Surroundings
 
 #: Models that are retrained, and held, at a time.
@@ -259,10 +260,10 @@ def retrained_models(objective, removals):
         At its optimum.
     removals : list of ndarray of int
     """
-    curvature = retraining_curvature(objective)
+    retrainer = Retrainer.of(objective, retraining_curvature(objective), len(removals))
     for first in range(0, len(removals), MODELS_AT_A_TIME):
         chunk = removals[first : first + MODELS_AT_A_TIME]
-        result = retrain(objective, chunk, curvature)
+        result = retrainer.without(chunk)
         is_exact = result.converged & ~result.active_set_changed
         if is_exact.any():
             positions = first + np.flatnonzero(is_exact)

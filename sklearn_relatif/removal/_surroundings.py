@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from ..curvature import hessian_inverse, null_space
-from ._descent import Models, dot, solve_with
+from ._descent import solve_with
+from ._models import Models, dot
 
 #: Unit of rounding.
 U = np.finfo(np.float64).eps / 2

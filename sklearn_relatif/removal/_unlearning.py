@@ -25,9 +25,10 @@ from scipy import linalg
 from ..curvature import has_room_for_factor
 from ..objectives import LinearObjective
 from ._base import Remover
-from ._descent import GRADIENT_ROUNDING, TOLERANCE, Models, Points, descend, solve_with
+from ._descent import GRADIENT_ROUNDING, descend, solve_with
 from ._downdate import LEAST_LEFT, part_of, without
 from ._existence import are_far
+from ._models import TOLERANCE, Models, Points
 from ._retraining import REDUCTION, retraining_curvature
 
 #: Steps that a factor of the model's own Hessian leaves to be made.

@@ -15,7 +15,7 @@ import numpy as np
 from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._distribution import map_parts, part_slices, split
-from ..utils._threads import FEW_COLUMNS, for_each
+from ..utils._threads import FEW_COLUMNS, for_each, n_blas_threads
 from ._array_best import array_best
 from ._screening import screened_best
 from ._selection import BestRows, merge_parts, merge_signs
@@ -27,6 +27,9 @@ SIGNS = tuple(DIRECTIONS)
 SCORE_BLOCK_BYTES = 4 * 2**20
 #: Queries that are searched for together: enough for products to run at their full rate.
 MOST_QUERIES = 2048
+#: Rows that a thread multiplies with queries at a time: so many that bringing the queries into the
+#: order in which BLAS reads them, which it does anew each time, costs next to nothing.
+MOST_ROWS = 1024
 #: Blocks of a device's memory that queries may take where rows cost much.
 BLOCKS_AT_ONCE = 4
 
@@ -163,7 +166,7 @@ def _score_matrices(queries, rows, curvature, factors):
             _scale(block, factors, scores, asked, some)
 
         if rows.n_values > FEW_COLUMNS:
-            for_each(fill, list(_score_blocks(rows, len(solved))))
+            for_each(fill, _gradient_blocks(rows))
             continue
         # Gradients that are formed at no cost leave the threads to BLAS, which writes each of the
         # scores' pages in one go.
@@ -176,6 +179,14 @@ def _scale(products, factors, scores, asked, some):
     """Write products of some queries and rows into the scores, times the factors of the rows."""
     for name, values in factors.items():
         np.multiply(products, values[some], out=scores[name][asked, some])
+
+
+def _gradient_blocks(rows):
+    """Blocks of gradients that threads form and multiply, as many for each of the threads."""
+    n_threads = n_blas_threads()
+    bytes_per_row = max(rows.n_values * rows.dtype.itemsize, block_budget() / MOST_ROWS)
+    n_each = np.ceil(rows.n_rows * bytes_per_row / (n_threads * block_budget()))
+    return list(row_blocks(rows.n_rows, 1, np.ceil(rows.n_rows / (n_threads * n_each))))
 
 
 def _best_rows(queries, rows, curvature, factors, n_best, sign):

@@ -258,14 +258,12 @@ class OwnLosses(Reading):
         return of_models(self.loss.value, self.y, predictors)[:, :, None]
 
     def reach(self, predictors, reach, moved):
-        steps = reach.reshape(-1, reach.shape[2]), moved.ravel()
-
-        def most(y, eta):
-            slopes = np.abs(self.loss.residual(y, eta)) * steps[0]
-            rounding = ROUNDING * self.loss.value_terms(y, eta)
-            return slopes.sum(axis=1) + self.loss.remainder(y, eta, steps[1]) + rounding
-
-        return of_models(most, self.y, predictors)[:, :, None]
+        y = np.repeat(self.y, predictors.shape[1], axis=0)
+        eta = predictors.reshape(-1, predictors.shape[2])
+        slopes = np.abs(self.loss.residual(y, eta)) * reach.reshape(eta.shape)
+        rounding = ROUNDING * self.loss.value_terms(y, eta)
+        most = slopes.sum(axis=1) + self.loss.remainder(y, eta, moved.ravel()) + rounding
+        return most.reshape(*predictors.shape[:2], 1)
 
     def pull(self, predictor, gradient):
         return gradient * self.loss.residual(self.y, predictor)
