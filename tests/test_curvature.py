@@ -8,7 +8,6 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.curvature import CholeskyCurvature, DiagonalCurvature, _lapack
-from sklearn_relatif.jacobians import Gradients, LinearJacobian
 from tests import cases, reference
 
 
@@ -91,46 +90,24 @@ def test_null_directions_are_given_curvature_in_the_units_of_their_columns(unit)
     assert_allclose(curvature.solve(gradients.copy()) * scale, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("mask", [None, np.array([1.0, 0.0, 1.0, 1.0, 1.0, 0.0])])
-def test_lengths_of_many_rows_come_from_one_product(mask, n_outputs):
-    """As long as the unrotated ones, in columns of scales from 1 to 1e10; 0 for a row of none."""
+def test_lengths_of_many_rows_come_from_one_product(mask):
+    """As long as the unrotated ones, in columns of scales from 1 to 1e10."""
     (block,) = regular(1, 6)
     kept = np.ones(6, bool) if mask is None else mask > 0
-    scales = np.logspace(0, 10, 6)[::-1]
-    rng = np.random.default_rng(1)
-    X = rng.normal(size=(50, 6 // n_outputs - 1)) * scales[: 6 // n_outputs - 1]
-    unit = rng.choice([-1.0, 0.5, 0.0], size=(50, n_outputs))
-    rows = Gradients(LinearJacobian(X, fit_intercept=True), unit, np.ones(50))
-    x = rows.block(slice(None)) / scales
+    scales = np.logspace(0, 10, 6)
+    x = np.random.default_rng(1).normal(size=(50, 6))
     solved = np.zeros_like(x)
     solved[:, kept] = np.linalg.solve(block[np.ix_(kept, kept)], x[:, kept].T).T
 
     whole = np.where(np.outer(kept, kept), block, np.diag(1.0 - kept)) * np.outer(scales, scales)
     curvature = CholeskyCurvature(whole[None].copy(), np.float64, no_null_space, mask)
     rotated = curvature.for_lengths(n_rows=10**6)
-    whitened, lengths = rotated.block_lengths(rows, slice(None), "theta_relative")
-    assert_allclose(whitened**2, (x * solved).sum(axis=1), rtol=1e-11)
+    whitened = rotated.whiten(x * scales)
+    squares = np.einsum("ij,ij->i", whitened, whitened)
+    assert_allclose(squares, (x * solved).sum(axis=1), rtol=1e-11)
+    lengths = np.linalg.norm(rotated.unwhiten(whitened), axis=1)
     assert_allclose(lengths, np.linalg.norm(solved / scales, axis=1), rtol=1e-11)
-
-
-@pytest.mark.parametrize("power", [-200, -160, 155, 200])
-def test_lengths_of_rows_whose_squares_are_out_of_range(power):
-    """A row of weight 0 has none, however large; others are those of a product for each."""
-    rng = np.random.default_rng(2)
-    X = rng.normal(size=(20, 3))
-    X[7] = X[8] = 10.0**power
-    unit = np.ones((20, 1))
-    unit[8] = 0
-    rows = Gradients(LinearJacobian(X, fit_intercept=False), unit, np.ones(20))
-    factor, scales = rng.normal(size=(3, 3)), np.array([[1.0, 1.0, 1.0], [1e-170, 1e60, 1e100]])
-    lengths = rows.lengths_along(factor, scales, slice(None))
-    products = X * unit @ factor.T
-    with np.errstate(over="ignore"):
-        expected = [np.sqrt(np.square(products * scale).sum(axis=1)) for scale in scales]
-    assert_allclose(lengths, expected, rtol=1e-12)
-    assert not lengths[:, 8].any()
-    assert np.isfinite(np.delete(lengths[1], 7)).all()
 
 
 @pytest.mark.parametrize(("n_blocks", "n_rows"), [(1, 100), (3, 10**6)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,14 +108,6 @@ class Curvature:
         """
         return measured(rows, criterion, self)
 
-    def block_lengths(self, rows: Any, block: slice, criterion: str) -> Iterable[np.ndarray]:
-        """The same of some rows: the loss-relative lengths, and then the theta-relative ones."""
-        gradients = self.whiten(rows.block(block))
-        lengths = [rows.lengths(block, gradients)]
-        if criterion == "theta_relative":
-            lengths.append(rows.lengths(block, self.unwhiten(gradients)))
-        return lengths
-
     def self_influence(self, objective: Any) -> np.ndarray | None:
         """Influence of each training row on its own loss, shape (n_rows,).
 
@@ -173,7 +165,7 @@ def measured(rows: Any, criterion: str, factor: Any, of_part: Any = None) -> dic
     ----------
     rows : Gradients
     criterion : {"theta_relative", "loss_relative"}
-    factor : object with :meth:`Curvature.block_lengths`
+    factor : object with ``whiten`` and ``unwhiten``
     of_part : callable, default=None
         Does the same for a part of the rows. None: :func:`measured_part`.
     """
@@ -199,9 +191,10 @@ def measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarra
     scales = {name: np.empty(rows.n_rows, rows.dtype) for name in criterion_names(criterion)}
 
     def measure(block: slice) -> None:
-        lengths = factor.block_lengths(rows, block, criterion)
-        for scale, of_block in zip(scales.values(), lengths, strict=True):
-            scale[block] = of_block
+        gradients = factor.whiten(rows.block(block))
+        scales["loss_relative"][block] = rows.lengths(block, gradients)
+        if criterion == "theta_relative":
+            scales["theta_relative"][block] = rows.lengths(block, factor.unwhiten(gradients))
 
     bytes_per_row = rows.n_values * rows.dtype.itemsize
     if rows.are_vectors and rows.n_values <= FEW_COLUMNS and rows.place is None:

@@ -175,12 +175,16 @@ class _RotatedCurvature:
         rotation, scales, _ = in_one_blas_thread(linalg.svd, exact)
         factor = in_one_blas_thread(np.matmul, rotation.T, exact)
         self.factor = factor.astype(inverse_factor.dtype)
-        scales = np.stack([np.ones_like(scales), scales])
         self.scales = scales.astype(inverse_factor.dtype)
 
-    def block_lengths(self, rows, block, criterion):
-        """Lengths of ``L^-1 g`` and of ``M^-1 g`` of the unit gradients of some rows."""
-        return rows.lengths_along(self.factor, self.scales, block)
+    def whiten(self, gradients):
+        """``U^T L^-1 g`` for each row g, shape (n, n_params)."""
+        return gradients @ self.factor.T
+
+    def unwhiten(self, whitened):
+        """What is as long as ``M^-1 g``, for each row ``U^T L^-1 g``. Overwrites."""
+        whitened *= self.scales
+        return whitened
 
 
 def factorise_block(block):

@@ -82,22 +82,6 @@ class Jacobian:
         """Lengths of the gradients in a block that belongs to some rows, shape (n,)."""
         raise NotImplementedError
 
-    def lengths_along(
-        self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
-    ) -> np.ndarray:
-        """Lengths of ``diag(s) V g_i`` of some rows, shape (n_scales, n).
-
-        Parameters
-        ----------
-        vectors : ndarray of shape (m, n_params)
-            The rows of ``V``.
-        scales : ndarray of shape (n_scales, m)
-            A vector ``s`` each.
-        residual : ndarray of shape (n, n_outputs)
-        rows : slice
-        """
-        raise NotImplementedError
-
     def n_beside(self, n_outputs: int) -> int:
         """Parameters of the user's features that it leaves out, as no training row has these."""
         return 0
@@ -227,11 +211,3 @@ class FiniteJacobian(Jacobian):
     def lengths(self, block: Any, rows: slice) -> np.ndarray:
         """Lengths of the gradients in a block, shape (n,)."""
         return np.sqrt(row_products(block, block))
-
-    def lengths_along(
-        self, vectors: np.ndarray, scales: np.ndarray, residual: np.ndarray, rows: slice
-    ) -> np.ndarray:
-        """As the base asks, by a block of gradients."""
-        products = self.gradients(residual, rows) @ vectors.T
-        scaled = (products * scale for scale in scales)
-        return np.stack([np.sqrt(row_products(one, one)) for one in scaled])

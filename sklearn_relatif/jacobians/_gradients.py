@@ -75,10 +75,6 @@ class Gradients:
         """Lengths of gradients, given as a block that belongs to ``rows``."""
         return self.jacobian.lengths(block, rows)
 
-    def lengths_along(self, vectors: np.ndarray, scales: np.ndarray, rows: slice) -> np.ndarray:
-        """Lengths of what vectors make of some unit gradients; see the Jacobian's own."""
-        return self.jacobian.lengths_along(vectors, scales, self.unit[rows], rows)
-
     def contract(self, block: Any, rows: slice) -> np.ndarray:
         """Inner products of a block with the unit gradients of some rows, (len(block), n)."""
         return self.jacobian.products(block, self.unit[rows], rows)

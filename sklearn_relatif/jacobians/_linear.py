@@ -249,18 +249,6 @@ class LinearJacobian(FiniteJacobian):
         projected = projected.reshape(n_rows, len(block), n_outputs)
         return np.matmul(projected, residual[:, :, None])[:, :, 0].T
 
-    def lengths_along(self, vectors, scales, residual, rows):
-        """As the base has it; gradients of one output are as long as features are."""
-        if not self.is_sparse and residual.shape[1] == 1:
-            # No gradient is formed: that would be a copy of the features.
-            size = np.abs(residual[:, 0])
-            with np.errstate(all="ignore"):
-                lengths, are_sure = _scaled_lengths(self._predictor(vectors, rows), scales)
-                lengths = np.where(size > 0, lengths * size, 0)
-            if are_sure[size > 0].all():
-                return lengths
-        return super().lengths_along(vectors, scales, residual, rows)
-
     # --- sizes of the features ---------------------------------------------------------------
 
     def squared_lengths(self):
@@ -309,18 +297,3 @@ def _is_filled(X):
 
 def _outer(residual, x):
     return (residual[:, :, None] * x[:, None, :]).reshape(len(residual), -1)
-
-
-def _scaled_lengths(products, scales):
-    """Lengths of rows (n, m) by the scales (n_scales, m) of their numbers, shape (n_scales, n).
-
-    And which rows have squares in the range of numbers, shape (n,). Overwrites the products.
-    """
-    largest = np.where(scales.any(axis=1), scales.max(axis=1), 1)
-    squares = np.square(products, out=products) @ np.square(scales / largest[:, None]).T
-    lengths = np.ascontiguousarray(np.sqrt(squares).T)
-    # What is lost of a scale, or of a number, is nothing beside so much.
-    limits = np.finfo(lengths.dtype)
-    least = np.sqrt(limits.tiny / limits.eps) * np.maximum(1, lengths.max(axis=0))
-    are_sure = (lengths.min(axis=0) > least) & np.isfinite(lengths).all(axis=0)
-    return lengths * largest[:, None], are_sure
