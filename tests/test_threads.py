@@ -12,7 +12,8 @@ from sklearn_relatif.utils._threads import for_each, in_one_blas_thread
 
 
 def blas_threads():
-    return [library["num_threads"] for library in threadpool_info()]
+    """Not those of OpenMP, which a test may load after the limit that holds for all tests."""
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
 def test_loops_share_one_limit_of_blas():
@@ -33,6 +34,18 @@ def test_blas_has_one_thread_in_a_loop():
     seen = []
     for_each(lambda _: seen.append(set(blas_threads())), range(5))
     assert seen == [{1}] * 5
+
+
+def test_a_loop_in_a_loop_starts_no_threads():
+    def own_threads(_):
+        found = set()
+        for_each(lambda _: found.add(threading.get_ident()), range(5))
+        return found == {threading.get_ident()}
+
+    are_own = []
+    with threadpool_limits(2, "blas"):
+        for_each(own_threads, range(5), are_own.append)
+    assert are_own == [True] * 5
 
 
 def test_exceptions_leave_the_loop_and_undo_the_limit():
