@@ -157,7 +157,7 @@ class Prepared(NamedTuple):
     solver: SolverChoice
 
 
-def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+def measured(rows: Any, criterion: str, factor: Any, of_part: Any = None) -> dict[str, np.ndarray]:
     """What :meth:`Curvature.lengths` returns, in one pass over the rows.
 
     Parameters
@@ -165,15 +165,22 @@ def measured(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     rows : Gradients
     criterion : {"theta_relative", "loss_relative"}
     factor : object with ``whiten`` and ``unwhiten``
+    of_part : callable, default=None
+        Does the same for a part of the rows. None: :func:`measured_part`.
     """
     parts = split(rows) if rows.can_be_split else [rows]
-    found = map_parts(_measured_part, parts, criterion, factor)
+    found = map_parts(of_part or measured_part, parts, criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
-    names = ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
-    scales = {name: np.empty(rows.n_rows, rows.dtype) for name in names}
+def criterion_names(criterion: str) -> tuple[str, ...]:
+    """The criteria whose lengths come together with those of one."""
+    return ("loss_relative", "theta_relative")[: 1 + (criterion == "theta_relative")]
+
+
+def measured_part(rows: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+    """The same of some rows, by products with a factor."""
+    scales = {name: np.empty(rows.n_rows, rows.dtype) for name in criterion_names(criterion)}
 
     def measure(block: slice) -> None:
         gradients = factor.whiten(rows.block(block))

@@ -12,6 +12,7 @@ from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
+from ._forms import PairForms, inverse_of, lengths_of_part, strips_of
 from ._lapack import cholesky, invert_triangle
 from ._memory import Factor
 
@@ -112,7 +113,10 @@ class CholeskyCurvature(Curvature):
     def lengths(self, rows, criterion):
         """Lengths of the whitened and of the solved unit gradients of the training rows."""
         is_once = criterion == "loss_relative"
-        return measured(rows, criterion, self if is_once else self.for_lengths(rows.n_rows))
+        factor = self if is_once else self.for_lengths(rows.n_rows)
+        if factor is self and self.is_dense:
+            return measured(rows, criterion, self, lengths_of_part)
+        return measured(rows, criterion, factor)
 
     def for_lengths(self, n_rows):
         """What gives the lengths of ``L^-1 g`` and ``M^-1 g`` of so many rows fastest."""
@@ -128,9 +132,10 @@ class CholeskyCurvature(Curvature):
         """
         if self.n_blocks == n_outputs:
             return self._separate_forms
-        (factor,) = self.inverse_factors
-        inverse = triangular_product(factor, np.tril(factor).T.copy(), True)
-        return lambda x: _coupled_forms(inverse, x, n_outputs)
+        inverse = inverse_of(*self.inverse_factors)
+        return PairForms(
+            strips_of(inverse, n_outputs), n_outputs, self.size // n_outputs, self.dtype
+        ).by_outputs
 
     def n_parameters(self, ridge):
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
@@ -267,16 +272,6 @@ def _power_method(triangle, scales, transpose):
         vector = scales * trmv(triangle, image, trans=not transpose, lower=1)
         square = float(np.linalg.norm(vector))
     return square
-
-
-def _coupled_forms(inverse, x, n_outputs):
-    forms = np.empty((len(x), n_outputs, n_outputs), x.dtype)
-    n_columns = x.shape[1]
-    for k in range(n_outputs):
-        rows = slice(k * n_columns, (k + 1) * n_columns)
-        half = (x @ inverse[rows, : rows.stop]).reshape(len(x), k + 1, n_columns)
-        forms[:, k, : k + 1] = forms[:, : k + 1, k] = np.matmul(half, x[:, :, None])[:, :, 0]
-    return forms
 
 
 def triangular_product(factor, rows, transpose):

@@ -8,7 +8,12 @@ from operator import itemgetter
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
-from ..objectives import CurvatureOperator, TangentOperator, reduce_to_row_space
+from ..objectives import (
+    CurvatureOperator,
+    TangentOperator,
+    reduce_to_row_space,
+    without_empty_columns,
+)
 from ._base import Prepared
 from ._cholesky import CholeskyCurvature
 from ._inverse import build_curvature
@@ -50,6 +55,8 @@ def proved_exact(objective, kind, damping, choice) -> Prepared:
     choice : SolverChoice
         "cholesky" or "woodbury".
     """
+    if choice.name == "cholesky" and _spares_empty_columns(objective, kind, damping):
+        objective = without_empty_columns(objective)
     found: list[tuple[float, Prepared]] = []
     refusal = ValueError()
     for note, given, solver in _attempts(objective, kind, damping, choice):
@@ -137,6 +144,16 @@ def _attempts(objective, kind, damping, choice):
     # Some devices have no double precision.
     if objective.dtype != np.float64 and (objective.place is None or objective.place.has_double):
         yield DOUBLE, objective.astype(np.float64), plain
+
+
+def _spares_empty_columns(objective, kind, damping):
+    """Whether features that no row has are coupled to nothing, and held at zero by the ridge."""
+    return (
+        objective.place is None
+        and objective.mask is None
+        and objective.coupling is None
+        and objective.sizes().has_ridge(kind, damping)
+    )
 
 
 def _in_all_features(objective, kind, damping):

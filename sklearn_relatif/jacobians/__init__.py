@@ -4,6 +4,7 @@ from ._array_linear import ArrayLinearJacobian
 from ._base import FiniteJacobian, Jacobian
 from ._classes import ClassDensity, ClassJacobian, dense
 from ._composed import ComposedJacobian, slices_of
+from ._empty_columns import PresentColumnsJacobian, empty_columns
 from ._features import FeatureJacobian
 from ._gradients import Gradients
 from ._kernel import KernelFeatures, KernelJacobian, LinearKernel, TrainingKernel
@@ -56,11 +57,13 @@ __all__ = [
     "ModuleJacobian",
     "ModuleLayer",
     "PairwiseKernel",
+    "PresentColumnsJacobian",
     "ProcessKernel",
     "RowSpaceJacobian",
     "StoredRows",
     "TrainingKernel",
     "dense",
+    "empty_columns",
     "heavy_columns",
     "held",
     "is_stored",

@@ -6,6 +6,7 @@ from ._composed import ComposedObjective, Member
 from ._counts import BernoulliMoments, CategoricalMoments, ComplementMoments, CountMoments
 from ._discriminants import LinearMoments, QuadraticMoments, Shrinkage, scaled_inverse
 from ._dual import BOUND
+from ._empty_columns import without_empty_columns
 from ._gauss_newton import GaussNewtonObjective
 from ._gaussians import CentroidMoments, NormalMoments
 from ._grams import mirror_lower
@@ -65,4 +66,5 @@ __all__ = [
     "mirror_lower",
     "reduce_to_row_space",
     "scaled_inverse",
+    "without_empty_columns",
 ]

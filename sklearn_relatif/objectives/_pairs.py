@@ -18,7 +18,7 @@ from ..utils._blocks import row_blocks
 from ..utils._threads import for_each, in_one_blas_thread
 
 #: Rows that are scaled and multiplied together: few enough for the scaled copy to stay in cache.
-CHUNK_ROWS = 2048
+CHUNK_ROWS = 1024
 #: Up to so many columns, threads that sum over pairs of their own beat the threads of BLAS.
 THREADED_COLUMNS = 1024
 
@@ -60,11 +60,12 @@ class PairGrams:
         by_class = np.ascontiguousarray(probabilities.T)
 
         def add_pairs_of(later):
+            gram = _sparse_gram if sparse.issparse(x) else _Gram(*x.shape, x.dtype)
             for earlier in range(later):
                 share = by_class[later] * by_class[earlier] * weight
                 cell = self.cells[later - self.first, :, earlier]
                 for rows in _chunks(share, neglect):
-                    cell += _gram(x, share, rows)
+                    cell += gram(x[rows], np.sqrt(share[rows]))
 
         # Those with many pairs come first, so that no thread has much to do when others are done.
         classes = range(len(by_class) - 1, 0, -1)
@@ -106,11 +107,26 @@ def _chunks(share, neglect):
     return (kept[part] for part in row_blocks(len(kept), 1, CHUNK_ROWS))
 
 
-def _gram(x, weight, rows):
-    """``x^T diag(weight) x`` of some rows, dense."""
-    root = np.sqrt(weight[rows])
-    if sparse.issparse(x):
-        scaled = sparse.diags(root) @ x[rows]
-        return (scaled.T @ scaled).toarray()
-    scaled = x[rows] * root[:, None]
-    return scaled.T @ scaled
+def _sparse_gram(x, root):
+    """``x^T diag(root)^2 x`` of a few rows, dense."""
+    scaled = sparse.diags(root) @ x
+    return (scaled.T @ scaled).toarray()
+
+
+class _Gram:
+    """The same of arrays, in the same memory each time: fresh pages take as long as products do.
+
+    Parameters
+    ----------
+    n_rows : int
+    n_columns : int
+    dtype : dtype
+    """
+
+    def __init__(self, n_rows, n_columns, dtype):
+        self._scaled = np.empty((min(n_rows, CHUNK_ROWS), n_columns), dtype)
+        self._product = np.empty((n_columns, n_columns), dtype)
+
+    def __call__(self, x, root):
+        scaled = np.multiply(x, root[:, None], out=self._scaled[: len(x)])
+        return np.matmul(scaled.T, scaled, out=self._product)
