@@ -139,15 +139,15 @@ def import_it(_):
 LOGISTIC = LogisticRegression(max_iter=1000)
 FOREST = RandomForestClassifier(min_samples_leaf=5, random_state=0)
 BOOSTING = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=0)
-FEW_ROWS = partial(made, LOGISTIC, 3_000, 30, n_classes=4, n_queries=200)
+FEW_ROWS = partial(made, LOGISTIC, 6_000, 30, n_classes=4, n_queries=200)
 #: By their names.
 JOBS = {
     "binary": Job(partial(made, LOGISTIC, 50_000, 50, n_queries=1_000), explain),
     "classes": Job(partial(made, LOGISTIC, 3_000, 64, n_classes=10), explain),
-    "pairwise": Job(partial(made, LOGISTIC, 10_000, 64, n_classes=4), pairwise),
+    "pairwise": Job(partial(made, LOGISTIC, 20_000, 64, n_classes=4, n_queries=1_000), pairwise),
     "svm": Job(partial(made, SVC(), 5_000, 20, n_queries=1_000), explain),
     "text": Job(words, explain),
-    "newton": Job(FEW_ROWS, partial(remove, "newton", 500)),
+    "newton": Job(FEW_ROWS, partial(remove, "newton", 3_000)),
     "retrain": Job(FEW_ROWS, partial(remove, "retrain", 60)),
     "forest": Job(
         partial(made, FOREST, 5_000, 20, n_queries=200), partial(explain, criteria=["influence"])

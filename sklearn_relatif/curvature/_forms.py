@@ -24,8 +24,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from scipy import sparse
 
-from ..jacobians import Gradients
+from ..jacobians import Gradients, has_few_products, products_of_features, work_of_products
 from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import for_each
@@ -89,10 +90,38 @@ class PairForms:
 
     def by_outputs(self, x):
         """The same, shape (n, n_outputs, n_outputs)."""
-        forms = np.empty((len(x), self.n_outputs, self.n_outputs), x.dtype)
+        of_pairs = self(x)
+        forms = np.empty((len(of_pairs), self.n_outputs, self.n_outputs), of_pairs.dtype)
         k, m = np.tril_indices(self.n_outputs)
-        forms[:, k, m] = forms[:, m, k] = self(x)
+        forms[:, k, m] = forms[:, m, k] = of_pairs
         return forms
+
+
+class SparsePairForms(PairForms):
+    """The same of the rows x of a CSR matrix: a product of their :func:`products_of_features`."""
+
+    def __init__(self, strips: Iterable[np.ndarray], n_outputs, n_columns, dtype):
+        self.n_outputs, self.n_pairs = n_outputs, n_outputs * (n_outputs + 1) // 2
+        a, b = np.tril_indices(n_columns)
+        self.table = np.empty((len(a), self.n_pairs), dtype)
+        first = 0
+        for output, strip in enumerate(strips):
+            pairs = slice(first, first := first + output + 1)
+            cells = strip.reshape(n_columns, output + 1, n_columns)
+            # x does not tell what is above the diagonal from what is below.
+            np.add(cells[a, :, b], cells[b, :, a], out=self.table[:, pairs])
+        self.table[a == b] /= 2
+
+    def __call__(self, x):
+        """The forms of some rows, shape (n, n_pairs), in the order of ``np.tril_indices``."""
+        return products_of_features(x) @ self.table
+
+
+def pair_forms(strips, n_outputs, jacobian, dtype):
+    """The forms of the rows of a Jacobian, and a function of rows to the features for them."""
+    if has_few_products(jacobian, n_outputs):
+        return SparsePairForms(strips, n_outputs, jacobian.n_columns, dtype), jacobian.block
+    return PairForms(strips, n_outputs, jacobian.n_columns, dtype), jacobian.dense_block
 
 
 def inverse_of(factor):
@@ -172,14 +201,23 @@ def _pay(rows, n_forms):
 
     By a margin, as these run at a better rate where there are few columns.
     """
-    if not (rows.is_dense and rows.place is None and rows.dtype == np.float64):
+    n_outputs = rows.unit.shape[1]
+    is_possible = rows.is_dense or has_few_products(rows.jacobian, n_outputs)
+    if not (is_possible and rows.place is None and rows.dtype == np.float64):
         return False
-    n_outputs, n_columns = rows.unit.shape[1], rows.jacobian.n_columns
+    n_columns = rows.jacobian.n_columns
     size = n_outputs * n_columns
-    of_row = n_outputs * (n_outputs + 1) / 2 * n_columns * (n_columns + WIDTH)
+    of_row = _work(rows.jacobian, n_outputs)
     # M^-1 and the half of its square.
     of_inverse = size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
     return rows.n_rows * n_forms * (size**2 - of_row) > MARGIN * 2 * of_inverse
+
+
+def _work(jacobian, n_outputs):
+    """Multiplications in the time that the forms of a row take."""
+    n_columns = jacobian.n_columns
+    of_dense = n_outputs * (n_outputs + 1) / 2 * n_columns * (n_columns + WIDTH)
+    return min(of_dense, work_of_products(jacobian, n_outputs))
 
 
 def _some(rows, positions):
@@ -189,13 +227,13 @@ def _some(rows, positions):
 def _measured(strips, rows, rounding):
     """Lengths of all gradients; NaN where rounding is not negligible."""
     n_outputs = rows.unit.shape[1]
-    forms = PairForms(strips, n_outputs, rows.jacobian.n_columns, rows.dtype)
+    forms, block = pair_forms(strips, n_outputs, rows.jacobian, rows.dtype)
     k, m = np.tril_indices(n_outputs)
     times = np.where(k == m, 1, 2)
     lengths = np.empty(rows.n_rows, rows.dtype)
 
     def measure(some):
-        x, unit = rows.jacobian.dense_block(some), rows.unit[some]
+        x, unit = block(some), rows.unit[some]
         # Threads have settings of their own.
         with np.errstate(all="ignore"):
             squares = np.einsum("ni,ni->n", forms(x), unit[:, k] * unit[:, m] * times)
@@ -245,7 +283,8 @@ class _Rounding:
 
     def bound(self, x, unit):
         """How far forms of rows may be off, by their features and residuals, shape (n,)."""
-        sizes = x**2 @ self.column_squares.reshape(-1, x.shape[1]).T
+        squares = x.multiply(x) if sparse.issparse(x) else x**2
+        sizes = squares @ self.column_squares.reshape(-1, x.shape[1]).T
         units = ROUNDINGS * np.finfo(x.dtype).eps * self.largest
         return units * np.einsum("nk,nk->n", sizes, unit**2)
 
