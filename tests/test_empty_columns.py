@@ -109,3 +109,21 @@ def test_without_a_penalty_features_stay():
     X, y, _ = data(2)
     model = LogisticRegression(C=np.inf, tol=1e-10).fit(X, y)
     assert RelatIFExplainer.from_fitted(model, X, y)._study.objective.shape[1] == 21
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ill_conditioned_models_are_proved_without_them():
+    """Solutions are held to the products of the objective that is left."""
+    X, y, queries = data(2)
+    X[:, 1] = X[:, 2] + 1e-7 * X[:, 1]
+    model = LogisticRegression(C=1e12, tol=1e-8, solver="newton-cholesky").fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    assert explainer._study.objective.shape[1] == 18
+    assert explainer._study.objective.jacobian.expand(np.ones((1, 18))).sum() == 18
+    assert explainer.pairwise_influence(queries).shape == (15, len(y))
+
+
+def test_coordinates_are_not_taken_apart_again():
+    X, y, _ = data(2)
+    reduced = without_empty_columns(objective_of(LogisticRegression().fit(X, y), X, y))
+    assert without_empty_columns(reduced) is reduced

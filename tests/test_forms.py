@@ -22,6 +22,11 @@ from sklearn_relatif.objectives._pairs import PairGrams
 N_OUTPUTS, N_FEATURES = 6, 60
 
 
+@pytest.fixture(autouse=True)
+def few_columns_are_many(monkeypatch):
+    monkeypatch.setattr(_forms, "FEW_COLUMNS", 10)
+
+
 def curvature_of(rows, ridge):
     """A factor of the mean of ``p (1 - p)`` shaped curvatures, as those of a softmax."""
     inner = np.eye(N_OUTPUTS) - 0.1
@@ -95,7 +100,7 @@ def test_a_few_rows_are_left_to_the_factor(recorded):
     assert recorded == [_forms.TRIED, len(few)]
 
 
-@pytest.mark.parametrize("scale", [1e100, 1e-100])
+@pytest.mark.parametrize("scale", [1e100, 1e-100, 1e-160])
 def test_columns_out_of_range_are_left_to_the_factor(scale, recorded):
     rows = gradients(scale=np.where(np.arange(N_FEATURES) == 2, scale, 1.0))
     ridge = np.full((N_OUTPUTS, N_FEATURES + 1), 1e-3)
@@ -144,6 +149,23 @@ def test_the_bound_of_rounding_by_blocks(monkeypatch):
         sizes = np.abs(root) / lengths
         assert_allclose(rounding.column_squares, lengths**2, rtol=1e-13)
         assert_allclose(rounding.largest, (sizes.T @ sizes).sum(axis=1).max(), rtol=1e-13)
+
+
+def test_rows_in_a_file_keep_to_the_factor(recorded, tmp_path):
+    rows = gradients()
+    np.save(tmp_path / "X.npy", rows.jacobian.X)
+    stored = LinearJacobian(np.load(tmp_path / "X.npy", mmap_mode="r"), True)
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
+    curvature.lengths(Gradients(stored, rows.unit, rows.norm), "loss_relative")
+    assert recorded == [rows.n_rows]
+
+
+def test_few_columns_keep_to_the_factor(monkeypatch, recorded):
+    monkeypatch.setattr(_forms, "FEW_COLUMNS", N_FEATURES + 1)
+    rows = gradients()
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
+    curvature.lengths(rows, "loss_relative")
+    assert recorded == [rows.n_rows]
 
 
 def test_single_precision_keeps_to_the_factor(recorded):

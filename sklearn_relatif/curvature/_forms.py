@@ -9,8 +9,8 @@ outputs: with d columns, K (K + 1) / 2 forms of d^2 operations each. That is lit
 of what a product of a triangle A with each gradient takes, K^2 d^2, and ``M^-1`` has as many forms
 as its factor has.
 
-What rounding makes of a form is known. With ``D`` the lengths of the columns of A and with
-``A = B D``, that is at most a few units of rounding times
+What rounding makes of a form can be told. With ``D`` the lengths of the columns of A and with
+``A = B D``, that is a few units of rounding times at most
 
     |g|^T |A|^T |A| |g|  <=  rho |D g|^2,    rho = max(|B|^T |B| 1),
 
@@ -29,7 +29,7 @@ from scipy import sparse
 from ..jacobians import Gradients, has_few_products, products_of_features, work_of_products
 from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
-from ..utils._threads import for_each
+from ..utils._threads import FEW_COLUMNS, for_each
 from ._base import criterion_names, measured_part
 from ._lapack import symmetric_from_triangle
 
@@ -39,7 +39,8 @@ WIDTH = 32
 ROWS_AT_ONCE = 256
 #: Rows of a matrix that are looked at together.
 STRIP = 256
-#: How many units of rounding a form may be off, at most: of the sum of the sizes in it.
+#: How many units of rounding a form may be off, of the sum of the sizes in it: those of its terms
+#: have any sign, and make up for one another.
 ROUNDINGS = 10
 #: Error of a squared length, relative to it, that is none.
 NEGLIGIBLE = 1e-9
@@ -199,15 +200,20 @@ def _sizes_below(factor, columns):
 def _pay(rows, n_forms):
     """Whether forms take fewer operations than products of a triangle with each gradient.
 
-    By a margin, as these run at a better rate where there are few columns.
+    By a margin, as these run at a better rate, and a much better one where there are few columns.
     """
-    n_outputs = rows.unit.shape[1]
-    is_possible = rows.is_dense or has_few_products(rows.jacobian, n_outputs)
-    if not (is_possible and rows.place is None and rows.dtype == np.float64):
+    if rows.place is not None or rows.dtype != np.float64:
         return False
-    n_columns = rows.jacobian.n_columns
+    jacobian, n_outputs = rows.jacobian, rows.unit.shape[1]
+    # There is a pass over the rows for each form.
+    is_quick = rows.is_dense and jacobian.loads_views(rows.dtype)
+    if not (
+        (is_quick and jacobian.n_columns > FEW_COLUMNS) or has_few_products(jacobian, n_outputs)
+    ):
+        return False
+    n_columns = jacobian.n_columns
     size = n_outputs * n_columns
-    of_row = _work(rows.jacobian, n_outputs)
+    of_row = _work(jacobian, n_outputs)
     # M^-1 and the half of its square.
     of_inverse = size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
     return rows.n_rows * n_forms * (size**2 - of_row) > MARGIN * 2 * of_inverse
@@ -265,14 +271,16 @@ class _Rounding:
             sizes = sizes_of(own)
             squares = self.column_squares[own] = np.einsum("ij,ij->j", sizes, sizes)
             np.divide(1, np.sqrt(squares), out=scale[own], where=squares > 0)
-            return sizes @ scale[own]
+            with np.errstate(all="ignore"):
+                return sizes @ scale[own]
 
         def add(row_sums_of_block):
             row_sums[size - len(row_sums_of_block) :] += row_sums_of_block
 
         def sum_columns(own):
             sizes = sizes_of(own)
-            sums[own] = scale[own] * (row_sums[size - len(sizes) :] @ sizes)
+            with np.errstate(all="ignore"):
+                sums[own] = scale[own] * (row_sums[size - len(sizes) :] @ sizes)
 
         for_each(sum_rows, blocks, add)
         for_each(sum_columns, blocks)

@@ -37,17 +37,24 @@ def solution_error(total, objective, curvature) -> float:
         NaN or infinite where there is no solution.
     """
     gradients = _probes(total)
-    jacobian, shape = objective.jacobian, (len(gradients), *total.objective.shape)
+    shape = (len(gradients), *total.objective.shape)
+    is_mapped = objective is not total.objective
+
+    def project(vectors):
+        return objective.jacobian.project(vectors) if is_mapped else vectors
+
+    def expand(vectors):
+        return objective.jacobian.expand(vectors) if is_mapped else vectors
 
     def solve(vectors):
-        own = jacobian.project(vectors.reshape(shape)).reshape(len(vectors), -1)
+        own = project(vectors.reshape(shape)).reshape(len(vectors), -1)
         solved = curvature.solve(own.astype(objective.dtype, order="C"))
-        return jacobian.expand(solved.astype(np.float64).reshape(len(vectors), shape[1], -1))
+        return expand(solved.astype(np.float64).reshape(len(vectors), shape[1], -1))
 
     def outside(vectors):
         vectors = vectors.reshape(shape)
         ridge = np.where(total.ridge > 0, total.ridge, np.inf)
-        return (vectors - jacobian.expand(jacobian.project(vectors))) / ridge
+        return (vectors - expand(project(vectors))) / ridge
 
     solutions = solve(gradients).reshape(gradients.shape)
     residuals = gradients - total.multiply(solutions)

@@ -26,8 +26,9 @@ def without_empty_columns(objective: LinearObjective) -> LinearObjective:
     Returns
     -------
     LinearObjective
-        The same object if its features are sparse, stored, or hardly any of them empty. Its
-        Jacobian maps other rows, and parameters back by ``jacobian.expand``.
+        The same object if its features are sparse, stored, coordinates of a space, or hardly any
+        of them empty. Otherwise its Jacobian maps other rows, and parameters back by
+        ``jacobian.expand``.
 
     Examples
     --------
@@ -42,7 +43,7 @@ def without_empty_columns(objective: LinearObjective) -> LinearObjective:
     array([0, 2, 3])
     """
     jacobian = objective.jacobian
-    if not jacobian.loads_views(jacobian.dtype):
+    if jacobian.is_reduced or not jacobian.loads_views(jacobian.dtype):
         return objective
     empty = empty_columns(jacobian)
     empty = empty[~(objective.penalty_gradient() + objective.weights)[:, empty].any(axis=0)]

@@ -63,18 +63,23 @@ class PairGrams:
             take with them when they are left out.
         """
         by_class = np.ascontiguousarray(probabilities.T)
+        is_narrow = x.shape[1] <= THREADED_COLUMNS
 
         def add_pairs_of(later):
             gram = _sparse_gram if sparse.issparse(x) else _Gram(*x.shape, x.dtype)
             for earlier in range(later):
                 share = by_class[later] * by_class[earlier] * weight
                 cell = self.cells[later - self.first, :, earlier]
+                # The rows of a cell are far apart, which tells where they are short.
+                total = np.zeros(cell.shape, cell.dtype) if is_narrow else cell
                 for rows in _chunks(share, neglect):
-                    cell += gram(x[rows], np.sqrt(share[rows]))
+                    total += gram(x[rows], np.sqrt(share[rows]))
+                if is_narrow:
+                    cell += total
 
         # Those with many pairs come first, so that no thread has much to do when others are done.
         classes = range(len(by_class) - 1, 0, -1)
-        if x.shape[1] <= THREADED_COLUMNS:
+        if is_narrow:
             for_each(add_pairs_of, classes)
         else:
             for later in classes:
