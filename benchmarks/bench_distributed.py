@@ -1,16 +1,18 @@
 """Time, data moved and equality of worker processes against one process.
 
 Run ``python -m benchmarks.bench_distributed [--backend dask|loky|ray] [--workers W] [--rows N]
-[--columns D] [--classes K] [--queries M] [--from-file]``. The one process uses all cores by the
-threads of its products, as the workers do together, so that on one machine there is no time to be
-gained: what is measured is what sharing costs. With ``--from-file`` the training rows lie in a
-file that workers open for themselves.
+[--columns D] [--classes K] [--queries M] [--batches B] [--from-file]``, which asks B times for M
+new queries each. The one process uses all cores by the threads of its products, as the workers do
+together, so that on one machine there is no time to be gained: what is measured is what sharing
+costs. With ``--from-file`` the training rows lie in a file that workers open for themselves.
+"Fetched" is how often Dask's workers got data from each other.
 """
 
 import argparse
 import pickle
 import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -24,14 +26,20 @@ from sklearn_relatif.utils import _distribution as _distribute
 CRITERIA = ["influence", "theta_relative", "loss_relative"]
 
 
-class Sent(_distribute.Parcel):
-    """A parcel that notes how many bytes it is when it is sent."""
+@contextmanager
+def noted_sizes():
+    """While this is open, note how many bytes each parcel is when it is made."""
+    make, sizes = _distribute.Parcel.__init__, []
 
-    sizes: list[int] = []
+    def note(parcel, content):
+        make(parcel, content)
+        sizes.append(len(pickle.dumps(content, protocol=5)))
 
-    def __init__(self, content):
-        super().__init__(content)
-        self.sizes.append(len(pickle.dumps(content)))
+    _distribute.Parcel.__init__ = note
+    try:
+        yield sizes
+    finally:
+        _distribute.Parcel.__init__ = make
 
 
 def problem(n_rows, n_columns, n_classes, n_queries):
@@ -54,7 +62,7 @@ def workers(backend, n_workers):
 
             local = {"threads_per_worker": 1, "dashboard_address": ":0"}
             cluster = stack.enter_context(LocalCluster(n_workers=n_workers, **local))
-            stack.enter_context(Client(cluster))
+            client = stack.enter_context(Client(cluster))
         elif backend == "ray":
             import ray
             from ray.util.joblib import register_ray
@@ -66,19 +74,34 @@ def workers(backend, n_workers):
             options["inner_max_num_threads"] = threads
         stack.enter_context(joblib.parallel_config(backend=backend, **options))
         # Processes start when there is something to do; that is not to be measured.
-        _distribute.map_parts(len, [[0]] * n_workers)
-        yield
+        _distribute.map_parts(len, [(0,)] * n_workers)
+        yield fetches_of(client) if backend == "dask" else lambda: 0
 
 
-def run(model, X, y, queries):
-    """Return the seconds and the bytes sent of both steps, and the explanations."""
-    measured = []
-    Sent.sizes.clear()
-    took, explainer = seconds(RelatIFExplainer.from_fitted, model, X, y)
-    measured.append((took, [*Sent.sizes]))
-    Sent.sizes.clear()
-    took, found = seconds(lambda: explainer.explain(queries, criterion=CRITERIA))
-    measured.append((took, [*Sent.sizes]))
+def fetches_of(client):
+    """Return a function that counts how often workers have fetched data from each other."""
+    return lambda: sum(client.run(_fetched).values())
+
+
+def _fetched(dask_worker):
+    return dask_worker.state.transfer_incoming_count_total
+
+
+def run(model, X, y, batches, fetches=lambda: 0):
+    """Return the seconds, the bytes sent and the fetches of each step, and the explanations."""
+    measured, found = [], []
+
+    def step(name, function, *arguments):
+        before = fetches()
+        with noted_sizes() as sizes:
+            took, result = seconds(function, *arguments)
+        measured.append((name, took, sizes, fetches() - before))
+        return result
+
+    explainer = step("from_fitted", RelatIFExplainer.from_fitted, model, X, y)
+    for number, queries in enumerate(batches, 1):
+        explain = partial(explainer.explain, criterion=CRITERIA)
+        found.append(step(f"explain, batch {number}", explain, queries))
     return measured, found
 
 
@@ -90,9 +113,12 @@ def main():
     parser.add_argument("--columns", type=int, default=100)
     parser.add_argument("--classes", type=int, default=5)
     parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--from-file", action="store_true")
     options = parser.parse_args()
-    X, y, queries = problem(options.rows, options.columns, options.classes, options.queries)
+    n_queries = options.queries * options.batches
+    X, y, queries = problem(options.rows, options.columns, options.classes, n_queries)
+    batches = np.split(queries, options.batches)
     model = LogisticRegression(solver="newton-cholesky", tol=1e-6).fit(X, y)
     print(
         f"{options.rows:,} x {options.columns} float32 ({X.nbytes / 1e6:,.0f} MB), "
@@ -103,20 +129,23 @@ def main():
         if options.from_file:
             np.save(Path(folder) / "X.npy", X)
             X = np.load(Path(folder) / "X.npy", mmap_mode="r")
-        alone, expected = run(model, X, y, queries)
-        _distribute.Parcel = Sent
-        with workers(options.backend, options.workers):
-            shared, found = run(model, X, y, queries)
-    print("| step | one process, s | workers, s | parcels | MB sent |")
-    print("|---|---:|---:|---:|---:|")
-    for step, (one, _), (other, sizes) in zip(
-        ("from_fitted", "explain"), alone, shared, strict=True
-    ):
-        size = sum(sizes) / 1e6
-        print(f"| {step} | {one:.2f} | {other:.2f} | {len(sizes)} | {size:,.1f} |")
-    errors = [np.abs(found[c].scores / expected[c].scores - 1).max() for c in CRITERIA]
-    same = [np.mean(found[c].indices == expected[c].indices) for c in CRITERIA]
+        alone, expected = run(model, X, y, batches)
+        with workers(options.backend, options.workers) as fetches:
+            shared, found = run(model, X, y, batches, fetches)
+    report(alone, shared)
+    errors, same = [], []
+    for one, other in zip(expected, found, strict=True):
+        errors += [np.abs(other[c].scores / one[c].scores - 1).max() for c in CRITERIA]
+        same += [np.mean(other[c].indices == one[c].indices) for c in CRITERIA]
     print(f"equal rows: {np.mean(same):.2%}; largest relative difference: {max(errors):.1e}")
+
+
+def report(alone, shared):
+    print("| step | one process, s | workers, s | parcels | MB sent | fetched |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for (name, one, *_), (_, other, sizes, n_fetched) in zip(alone, shared, strict=True):
+        size = sum(sizes) / 1e6
+        print(f"| {name} | {one:.2f} | {other:.2f} | {len(sizes)} | {size:,.2f} | {n_fetched} |")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from .utils._distribution import WhileAlive
 from .utils._validation import check_choice
 
+#: The factors by the scales: the same array each time, of which workers keep what they have.
+_INVERSES = WhileAlive()
 CRITERIA = ("influence", "theta_relative", "loss_relative")
 
 
@@ -36,7 +39,11 @@ def row_factors(criterion: str, rows: Any, scales: dict[str, np.ndarray]) -> np.
     if criterion == "influence":
         return rows.norm
     scale = scales[criterion]
-    return np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+    factors = _INVERSES.get([scale])
+    if factors is None:
+        factors = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+        _INVERSES.keep([scale], factors)
+    return factors
 
 
 def leverages(objective: Any, curvature: Any) -> np.ndarray:

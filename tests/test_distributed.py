@@ -1,9 +1,11 @@
 """Worker processes give what one process gives, and data are sent to them once."""
 
+import gc
 import os
 import pickle
 import signal
 import sys
+import time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,13 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.utils import _distribution as _distribute
-from sklearn_relatif.utils._distribution import Parcel, jobs, map_parts, part_slices
+from sklearn_relatif.utils._distribution import (
+    Parcel,
+    WhileAlive,
+    jobs,
+    map_parts,
+    part_slices,
+)
 from sklearn_relatif.utils._threads import n_blas_threads
 from tests import cases
 
@@ -152,34 +160,137 @@ def test_parcels_know_their_size():
     assert sys.getsizeof(Parcel(csr)) > csr.data.nbytes + csr.indices.nbytes
 
 
-def test_rows_are_sent_once_and_not_with_the_tasks(dask, monkeypatch):
+class Traffic:
+    """What a client sends, and what workers fetch from each other, since it was asked last."""
+
+    def __init__(self, client, monkeypatch):
+        kind = type(client)
+        scatter, submit = kind.scatter, kind.submit
+        self.client, self.scattered, self.submitted, self.n_fetched = client, [], [], 0
+
+        def count_scattered(client, data, *args, **kwargs):
+            self.scattered += [len(pickle.dumps(one)) for one in data]
+            return scatter(client, data, *args, **kwargs)
+
+        def count_submitted(client, function, *args, tasks, **kwargs):
+            parcels = [it for _, given, _ in tasks for it in given if isinstance(it, Parcel)]
+            self.submitted.append(sum(len(pickle.dumps(parcel)) for parcel in parcels))
+            return submit(client, function, *args, tasks=tasks, **kwargs)
+
+        monkeypatch.setattr(kind, "scatter", count_scattered)
+        monkeypatch.setattr(kind, "submit", count_submitted)
+        self.taken()
+
+    def taken(self):
+        """Bytes of each object put on a worker and of each task, and how often workers fetched."""
+        fetched = sum(self.client.run(fetches).values())
+        found = [*self.scattered], [*self.submitted], fetched - self.n_fetched
+        self.scattered.clear()
+        self.submitted.clear()
+        self.n_fetched = fetched
+        return found
+
+
+def fetches(dask_worker):
+    return dask_worker.state.transfer_incoming_count_total
+
+
+def binary_problem(n_rows=4000, n_features=50):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(4000, 50)), np.arange(4000) % 2
-    model = LogisticRegression().fit(X, y)
+    X, y = rng.normal(size=(n_rows, n_features)), np.arange(n_rows) % 2
+    return X, y, LogisticRegression().fit(X, y)
+
+
+def test_nothing_is_sent_twice(dask, monkeypatch):
+    X, y, model = binary_problem()
+    vector, factor, small = y.nbytes, 8 * 51 * 51, 3_000
+    traffic = Traffic(dask, monkeypatch)
     explainer = RelatIFExplainer.from_fitted(model, X, y)
-    scattered, submitted = [], []
-    scatter, submit = type(dask).scatter, type(dask).submit
+    scattered, submitted, fetched = traffic.taken()
+    # For each worker its part of the features, of the labels with the weights, of the unit
+    # residuals and of their lengths; and the factor of the curvature.
+    assert len(scattered) == 5 * N_WORKERS
+    sizes = X.nbytes + 4 * vector + N_WORKERS * factor
+    assert sizes < sum(scattered) < sizes + 5 * N_WORKERS * small
+    assert max(submitted) < small
+    assert fetched == 0
+    batches = [X[start : start + 10] for start in range(0, 30, 10)]
+    expected = []
+    for queries, criterion in zip(batches, cases.CRITERIA, strict=True):
+        expected.append(explainer.explain(queries, criterion=criterion))
+        scattered, submitted, fetched = traffic.taken()
+        # The queries, and what turns products into a criterion that was not asked for before.
+        assert sum(scattered) < vector + N_WORKERS * (queries.nbytes + small)
+        assert max(submitted) < small
+        assert fetched == 0
+    for queries, criterion, before in zip(batches, cases.CRITERIA, expected, strict=True):
+        found = explainer.explain(queries, criterion=criterion)
+        assert_array_equal(found.scores, before.scores)
+        scattered, submitted, fetched = traffic.taken()
+        assert len(scattered) == N_WORKERS
+        assert sum(scattered) < N_WORKERS * (queries.nbytes + small)
+        assert max(submitted) < small
+        assert fetched == 0
 
-    def count_scattered(self, data, *args, **kwargs):
-        scattered.append(len(pickle.dumps(data)))
-        return scatter(self, data, *args, **kwargs)
 
-    def count_submitted(self, function, *args, tasks, **kwargs):
-        arguments = [(a, k) for _, a, k in tasks]
-        is_local = [not isinstance(x, distributed.Future) for a, k in arguments for x in a]
-        submitted.append(sum(is_local))
-        return submit(self, function, *args, tasks=tasks, **kwargs)
-
-    distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(type(dask), "scatter", count_scattered)
-    monkeypatch.setattr(type(dask), "submit", count_submitted)
+def test_workers_let_go_of_what_is_gone_here(dask):
+    X, y, model = binary_problem(400, 5)
+    before = kept_by(dask)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
     explainer.explain(X[:5])
-    # A part of the rows for each worker, and what all of them need.
-    assert len(scattered) == N_WORKERS + 1
-    vectors = 3 * y.nbytes  # residuals, their lengths, and the factors of the criterion
-    assert X.nbytes < sum(scattered) < X.nbytes + vectors + 50_000
-    # What is left in a task is the function, not its data.
-    assert submitted == [1] * N_WORKERS
+    first = kept_by(dask)
+    assert first > before
+    for start in range(5, 30, 5):
+        explainer.explain(X[start : start + 5])
+        assert kept_by(dask) == first
+    del explainer
+    assert kept_by(dask) == before
+
+
+def kept_by(client):
+    """Objects that workers hold, once they have let go of what they were told to."""
+    gc.collect()
+    counts = []
+    while len(counts) < 3 or len(set(counts[-3:])) > 1:
+        time.sleep(0.05)
+        counts.append(sum(client.run(n_held).values()))
+    return counts[-1]
+
+
+def n_held(dask_worker):
+    return len(dask_worker.data)
+
+
+def test_another_fit_of_the_same_array_is_sent_anew(dask):
+    """Arrays may be changed in their place, and are not told by their address."""
+    X, y, model = binary_problem(400, 5)
+    RelatIFExplainer.from_fitted(model, X, y).explain(X[:5])
+    X += X**2
+    y[:] = y[::-1].copy()
+    model.fit(X, y)
+    found = RelatIFExplainer.from_fitted(model, X, y).explain(X[:5])
+    expected = RelatIFExplainer.from_fitted(model, X, y, n_jobs=1).explain(X[:5])
+    assert_array_equal(found.indices, expected.indices)
+    assert_allclose(found.scores, expected.scores)
+
+
+def test_values_belong_to_objects_and_not_to_what_equals_them():
+    values, one, other = WhileAlive(), np.zeros(3), np.zeros(3)
+    values.keep([one, other], "both")
+    values.keep([one], "one")
+    assert values.get([one, other]) == "both"
+    assert values.get([other, one]) is None
+    assert values.get([np.zeros(3)], "none") == "none"
+    del other
+    values.keep([one], "again")
+    assert len(values._values) == 1 and values.get([one]) == "again"
+    del one
+    assert not values._values
+
+
+def test_a_single_process_has_no_use_for_what_workers_hold():
+    with pytest.raises(CancelledError):
+        _distribute._on_part(len, 1, "a name of data on a worker")
 
 
 def test_everything_is_fitted_again_on_workers(dask):
@@ -197,22 +308,19 @@ def test_everything_is_fitted_again_on_workers(dask):
 
 
 def test_rows_of_a_file_are_not_sent(dask, monkeypatch, tmp_path):
-    X, y = cases.breast_cancer()
+    X, y, model = binary_problem()
     np.save(tmp_path / "X.npy", X)
-    model = LogisticRegression(max_iter=1000).fit(X, y)
     held = RelatIFExplainer.from_fitted(model, X, y, n_jobs=1)
-    parcels = []
-
-    def note_size(content):
-        parcels.append(len(pickle.dumps(content)))
-        return Parcel(content)
-
-    monkeypatch.setattr(_distribute, "Parcel", note_size)
+    traffic = Traffic(dask, monkeypatch)
     mapped = RelatIFExplainer.from_fitted(model, np.load(tmp_path / "X.npy", mmap_mode="r"), y)
-    found = mapped.explain(X[:20])
-    assert len(parcels) == 3 * (N_WORKERS + 1)
-    assert sum(parcels) < X.nbytes
-    assert_array_equal(found.indices, held.explain(X[:20]).indices)
+    found = [mapped.explain(X[start : start + 20]) for start in range(0, 60, 20)]
+    scattered, submitted, fetched = traffic.taken()
+    assert sum(scattered) + sum(submitted) < X.nbytes / 4
+    assert fetched == 0
+    for start, explanation in zip(range(0, 60, 20), found, strict=True):
+        expected = held.explain(X[start : start + 20])
+        assert_array_equal(explanation.indices, expected.indices)
+        assert_allclose(explanation.scores, expected.scores)
 
 
 def threads_of(part):
@@ -223,7 +331,7 @@ def threads_of(part):
 def test_workers_do_not_oversubscribe_the_cores(request, backend):
     options = {"client": request.getfixturevalue("cluster")} if backend == "dask" else {}
     with parallel_config(backend=backend, n_jobs=N_WORKERS, **options):
-        found = dict(map_parts(threads_of, [None] * N_WORKERS))
+        found = dict(map_parts(threads_of, [(None,)] * N_WORKERS))
     assert os.getpid() not in found
     assert max(found.values()) * N_WORKERS <= max(joblib.cpu_count(), N_WORKERS)
 
@@ -255,7 +363,8 @@ def die_once(flag):
 
 def die_or_add(part, flag):
     die_once(flag)
-    return part.sum()
+    (numbers,) = part
+    return numbers.sum()
 
 
 class DeadlyKernel:
@@ -271,7 +380,7 @@ class DeadlyKernel:
 
 
 def test_data_that_are_lost_with_a_worker_are_sent_again(mortal, tmp_path):
-    parts = [np.full(10_000, part) for part in range(4)]
+    parts = [(np.full(10_000, part),) for part in range(4)]
     sums = map_parts(die_or_add, parts, tmp_path / "died")
     assert (tmp_path / "died").exists()
     assert_array_equal(sums, [0, 10_000, 20_000, 30_000])
@@ -299,5 +408,5 @@ def test_losing_every_time_is_an_error(monkeypatch):
 
     monkeypatch.setattr(_distribute.Parallel, "__call__", lose)
     with pytest.raises(CancelledError):
-        map_parts(len, [[1], [2]])
+        map_parts(len, [(1,), (2,)])
     assert len(calls) == _distribute.ATTEMPTS

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..jacobians import Gradients
 from ..results import SolverChoice
 from ..utils._blocks import row_blocks
 from ..utils._distribution import map_parts, split
@@ -172,9 +173,15 @@ def measured(rows: Any, criterion: str, factor: Any, of_part: Any = None) -> dic
     of_part : callable, default=None
         Does the same for a part of the rows. None: :func:`measured_part`.
     """
-    parts = split(rows) if rows.can_be_split else [rows]
-    found = map_parts(of_part or measured_part, parts, criterion, factor)
+    of_rows = of_part or measured_part
+    if not rows.can_be_split:
+        return of_rows(rows, criterion, factor)
+    found = map_parts(_measured_pieces, split(*rows.pieces), criterion, factor, of_rows)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
+
+
+def _measured_pieces(part: tuple, criterion: str, factor: Any, of_rows: Any) -> Any:
+    return of_rows(Gradients(*part), criterion, factor)
 
 
 def criterion_names(criterion: str) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ class Gradients:
         """Rows whose directions are multiplied with a factor each."""
         return Gradients(self.jacobian, self.unit * factors[:, None], self.norm)
 
+    @property
+    def pieces(self) -> tuple[Jacobian, np.ndarray, np.ndarray]:
+        """What it is made of."""
+        return self.jacobian, self.unit, self.norm
+
     def part(self, rows: slice) -> Gradients:
         """Some of the rows, given by a slice."""
         return Gradients(self.jacobian.part(rows), self.unit[rows], self.norm[rows])

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..jacobians import Gradients, LinearJacobian, has_few_products, take_columns
 from ..utils._blocks import row_blocks, value_blocks
-from ..utils._distribution import map_parts, split
+from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
 from ._base import Objective
 from ._grams import add_gram, fix_gauge, mirror_lower, signed_gram
@@ -489,25 +489,33 @@ class LinearObjective(Objective):
 
     def _sum_of_parts(self, curvature, neglect=0.0):
         """``row_sum`` of all rows, of which worker processes may take a part each."""
-        total, *others = map_parts(LinearObjective.row_sum, split(self), curvature, neglect)
+        parts = split(self.jacobian)
+        if len(parts) == 1:
+            return self.row_sum(curvature, neglect)
+        # The features stay where they are sent to; the rest is of no further use there.
+        terms = [self._terms(rows) for rows in part_slices(self.n_rows)]
+        parts = [(*part, own) for part, own in zip(parts, terms, strict=True)]
+        total, *others = map_parts(_sum_of_part, parts, curvature, neglect)
         # Ray hands results over where they are, for reading only.
         total = np.require(total, requirements="W")
         for other in others:
             total += other
         return total
 
-    def part(self, rows) -> LinearObjective:
-        """The terms of some of the rows, given by a slice, in the sums over the rows."""
-        jacobian, y, sample_weight = (
-            self.jacobian.part(rows),
-            self.y[rows],
-            self.sample_weight[rows],
-        )
-        weight = None if self.output_weight is None else self.output_weight[rows]
-        part = replace(
-            self, jacobian=jacobian, y=y, sample_weight=sample_weight, output_weight=weight
-        )
-        return replace(part, penalty_share=None, columns=None, **WITHOUT_L1)
+    def _terms(self, rows) -> LinearObjective:
+        """The terms of some of the rows, given by a slice, in the sums over the rows.
+
+        Without the features, which are to be put in their place.
+        """
+        own: dict[str, Any] = {
+            "jacobian": None,
+            "y": self.y[rows],
+            "sample_weight": self.sample_weight[rows],
+            "output_weight": None if self.output_weight is None else self.output_weight[rows],
+            "penalty_share": None,
+            "columns": None,
+        }
+        return replace(self, **own, **WITHOUT_L1)
 
     def row_sum(self, curvature, neglect=0.0) -> np.ndarray:
         """The sum over the rows in a curvature, shape (n_blocks, size, size)."""
@@ -631,3 +639,8 @@ class LinearObjective(Objective):
         values_per_row += self.jacobian.n_columns
         bytes_per_row = values_per_row * self.jacobian.dtype.itemsize
         return list(row_blocks(self.jacobian.n_rows, bytes_per_row, self.jacobian.bytes_at_once))
+
+
+def _sum_of_part(part, curvature, neglect):
+    jacobian, terms = part
+    return replace(terms, jacobian=jacobian).row_sum(curvature, neglect)

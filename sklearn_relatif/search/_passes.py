@@ -8,9 +8,11 @@ and rows, and are never held together.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
+from ..jacobians import Gradients
 from ..utils._blocks import block_budget, row_blocks, working_memory
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -114,23 +116,27 @@ def _map_parts(function, queries, rows, curvature, factors, *options):
         The first row of each part of the rows. Empty if they are parts of the queries.
     found : list
     """
+    names, values = tuple(factors), tuple(factors.values())
     if rows.can_be_split and not curvature.holds_rows:
-        slices = part_slices(rows.n_rows)
-        own = [{name: values[some] for name, values in factors.items()} for some in slices]
-        parts = list(zip(split(rows), own, strict=True))
-        found = map_parts(_on_rows, parts, function, queries, curvature, options)
-        return [some.start for some in slices], found
-    parts = split(queries) if queries.can_be_split else [queries]
-    return [], map_parts(_on_queries, parts, function, rows, curvature, factors, options)
+        on_rows = partial(_on_rows, function, names, options)
+        found = map_parts(on_rows, split(*rows.pieces, *values), queries, curvature)
+        return [some.start for some in part_slices(rows.n_rows)], found
+    if not queries.can_be_split:
+        return [], [function(queries, rows, curvature, factors, *options)]
+    on_queries = partial(_on_queries, function, names, options)
+    return [], map_parts(on_queries, split(*queries.pieces), (rows, curvature, *values))
 
 
-def _on_rows(part, function, queries, curvature, options):
-    rows, factors = part
-    return function(queries, rows, curvature, factors, *options)
+def _on_rows(function, names, options, part, queries, curvature):
+    jacobian, unit, norm, *values = part
+    factors = dict(zip(names, values, strict=True))
+    return function(queries, Gradients(jacobian, unit, norm), curvature, factors, *options)
 
 
-def _on_queries(queries, function, rows, curvature, factors, options):
-    return function(queries, rows, curvature, factors, *options)
+def _on_queries(function, names, options, part, training):
+    rows, curvature, *values = training
+    factors = dict(zip(names, values, strict=True))
+    return function(Gradients(*part), rows, curvature, factors, *options)
 
 
 def _score_matrices(queries, rows, curvature, factors):
