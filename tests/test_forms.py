@@ -200,10 +200,13 @@ def test_products_of_features_are_those_of_dense_rows():
     rows.has_sorted_indices = rows.has_canonical_format = False
     a, b = np.tril_indices(9)
     dense = rows.toarray()
-    actual = products_of_features(rows.copy())
-    assert_allclose(actual.toarray(), dense[:, a] * dense[:, b], rtol=1e-15)
-    nothing = products_of_features(sparse.csr_matrix((2, 9)))
+    actual, size = products_of_features(rows)
+    assert_array_equal(size, np.where(dense.any(axis=1), dense.max(axis=1), 1))
+    expected = dense[:, a] * dense[:, b] / size[:, None] ** 2
+    assert_allclose(actual.toarray(), expected, rtol=1e-14)
+    nothing, size = products_of_features(sparse.csr_matrix((2, 9)))
     assert nothing.shape == (2, 45) and nothing.nnz == 0
+    assert_array_equal(size, 1)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -246,6 +249,10 @@ def test_curvature_of_sparse_rows_is_that_of_their_arrays(has_contrasts):
     rng = np.random.default_rng(0)
     n_classes, x = 4, sparse.random(50, 12, 0.2, "csr", random_state=0)
     probabilities = rng.dirichlet(np.ones(n_classes), 50)
+    # Features whose squares are out of range, of a row that is certain.
+    certain = np.argmax(np.diff(x.indptr))
+    x.data[x.indptr[certain] : x.indptr[certain + 1]] = 1e200
+    probabilities[certain] = [1, 0, 0, 0]
     weight = rng.integers(0, 3, 50).astype(float)
     contrasts = np.linalg.qr(np.eye(n_classes) - 1 / n_classes)[0][:, : n_classes - has_contrasts]
     sums = []

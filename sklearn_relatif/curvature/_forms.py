@@ -115,7 +115,8 @@ class SparsePairForms(PairForms):
 
     def __call__(self, x):
         """The forms of some rows, shape (n, n_pairs), in the order of ``np.tril_indices``."""
-        return products_of_features(x) @ self.table
+        products, size = products_of_features(x)
+        return products @ self.table * size[:, None] * size[:, None]
 
 
 def pair_forms(strips, n_outputs, jacobian, dtype):

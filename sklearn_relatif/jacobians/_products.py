@@ -18,15 +18,23 @@ WRITING = 20
 def products_of_features(x):
     """Products ``x_a x_b`` of the features of each row, a >= b, in the order of ``tril_indices``.
 
+    They are those of rows that are divided by their largest feature, so that none is out of range.
+
     Parameters
     ----------
     x : CSR matrix of shape (n_rows, n_columns)
 
     Returns
     -------
-    CSR matrix of shape (n_rows, n_columns * (n_columns + 1) / 2)
+    products : CSR matrix of shape (n_rows, n_columns * (n_columns + 1) / 2)
+    size : ndarray of shape (n_rows,)
+        Size of the largest feature; 1 for a row of zeros.
     """
+    x = x.copy()
     x.sum_duplicates()
+    size = abs(x).max(axis=1).toarray().ravel()
+    size[size == 0] = 1
+    x.data /= np.repeat(size, np.diff(x.indptr))
     counts = np.diff(x.indptr).astype(np.int64)
     starts = np.repeat(x.indptr[:-1].astype(np.int64), counts)
     # Each feature with itself and with those before it in its row.
@@ -38,10 +46,11 @@ def products_of_features(x):
     a, b = x.indices[later].astype(np.int64), x.indices[earlier]
     bounds = np.concatenate([[0], np.cumsum(counts * (counts + 1) // 2)])
     n_columns = x.shape[1]
-    return sparse.csr_matrix(
+    products = sparse.csr_matrix(
         (x.data[later] * x.data[earlier], a * (a + 1) // 2 + b, bounds),
         shape=(x.shape[0], n_columns * (n_columns + 1) // 2),
     )
+    return products, size
 
 
 def has_few_products(jacobian, n_outputs):

@@ -96,7 +96,8 @@ class PairGrams:
         """
         later, earlier = np.tril_indices(probabilities.shape[1], -1)
         shares = probabilities[:, later] * probabilities[:, earlier] * weight[:, None]
-        self.of_products += products_of_features(x.astype(np.float64)).T @ shares
+        products, size = products_of_features(x.astype(np.float64))
+        self.of_products += products.T @ (shares * size[:, None] * size[:, None])
 
     def total(self):
         """The sum over all rows, shape (n_params, n_params). Nothing can be added after it."""
