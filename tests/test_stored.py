@@ -1,8 +1,10 @@
 """Training features that are stored give the same explanations, and stay where they are."""
 
+import gc
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +275,32 @@ def test_memory_does_not_hold_the_features(tmp_path):
     np.save(tmp_path / "y.npy", np.tile(labels, n_parts))
     # The file has 400 MB; blocks take up to 32 MB each, and vectors of n_rows 8 MB each.
     assert memory_of(EXPLAIN_FROM_A_FILE, tmp_path / "X.npy", tmp_path / "y.npy") < 300
+
+
+def test_memory_does_not_grow_with_batches(on_disk):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 10), dtype=np.float32)
+    y = X[:, 0] + rng.standard_normal(len(X)) > 0
+    model = LogisticRegression().fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, on_disk(X), y)
+    held, peaks = [], []
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            tracemalloc.reset_peak()
+            queries = rng.standard_normal((50, 10), dtype=np.float32)
+            found = explainer.explain(queries, criterion=cases.CRITERIA)
+            del queries, found
+            gc.collect()
+            current, peak = tracemalloc.get_traced_memory()
+            held.append(current)
+            peaks.append(peak)
+    finally:
+        tracemalloc.stop()
+    # A number of single precision for each row would be 80,000 bytes. Threads differ in what they
+    # hold at the same time.
+    assert max(held[1:]) - min(held[1:]) < 20_000
+    assert max(peaks[1:]) < 1.5 * peaks[0]
 
 
 SCATTERED_ROWS_OF_A_FILE = """
