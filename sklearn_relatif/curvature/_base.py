@@ -123,10 +123,14 @@ class Curvature:
         """
         raise NoFactor(f"{type(self).__name__} has no closed form for other rows.")
 
-    def forms(self, objective: Any) -> Callable[[slice], np.ndarray]:
-        """A function of a slice of an objective's rows to their ``x~_i^T [M^-1]_kl x~_i``."""
-        form = self.quadratic_form(objective.shape[0])
-        return lambda rows: form(objective.jacobian.dense_block(rows))
+    def forms(self, objective: Any) -> Callable[[Any], np.ndarray]:
+        """A function of some of an objective's rows to their ``x~_i^T [M^-1]_kl x~_i``.
+
+        They are given by a slice, or by their positions.
+        """
+        form, jacobian = self.quadratic_form(objective.shape[0]), objective.jacobian
+        dtype = np.promote_types(self.dtype, jacobian.dtype)
+        return lambda rows: form(jacobian.dense_block(rows).astype(dtype, copy=False))
 
     def n_parameters(self, ridge: np.ndarray) -> float:
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""

@@ -31,6 +31,8 @@ class Jacobian:
         are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
+    n_products : float
+        Products of two features that a row has, on average; infinite unless features are sparse.
     place : Place or None
         The library and the device that blocks of gradients are arrays of; None for NumPy. What
         comes of a single row is NumPy's in any case.
@@ -42,6 +44,7 @@ class Jacobian:
     is_dense = False
     is_costly = False
     can_be_split = True
+    n_products = np.inf
     place: Place | None = None
 
     @property
