@@ -31,8 +31,6 @@ class Jacobian:
         are gone through as seldom as memory allows.
     can_be_split : bool
         Whether a part of the rows does without the others, so that it can be sent elsewhere.
-    n_products : float
-        Products of two features that a row has, on average; infinite unless features are sparse.
     place : Place or None
         The library and the device that blocks of gradients are arrays of; None for NumPy. What
         comes of a single row is NumPy's in any case.
@@ -44,13 +42,17 @@ class Jacobian:
     is_dense = False
     is_costly = False
     can_be_split = True
-    n_products = np.inf
     place: Place | None = None
 
     @property
     def on_host(self) -> Any:
         """The same Jacobian with NumPy's blocks."""
         return self
+
+    @property
+    def n_products(self) -> float:
+        """Products of two features that a row has, on average; infinite unless they are sparse."""
+        return np.inf
 
     @property
     def bytes_at_once(self) -> int:
