@@ -31,7 +31,7 @@ from .adapters import (
     warn_if_transform_differs,
 )
 from .criteria import leverages, row_factors
-from .curvature import Prepared, own_kind, prepare_curvature
+from .curvature import Prepared, n_beside, own_kind, prepare_curvature, whitened_beside
 from .objectives import Objective
 from .optimality import distance_to_optimum, warn_if_far, warn_if_not_optimal
 from .removal import Remover, remover_from
@@ -395,6 +395,9 @@ class Study(Attribution):
         embed = objective.query_rows if y is None else objective.loss_rows
         rows = embed(query.jacobian, query.y)
         embedded = curvature.whiten(rows.block(slice(None)))
+        if n_beside(objective):
+            left_out = whitened_beside(objective, query.features, rows, self.kind, self.damping)
+            embedded = np.hstack([embedded, left_out])
         embedded = embedded * beside(embedded, rows.norm[:, None])
         n_missing = self.n_embedded - embedded.shape[1]
         return np.pad(embedded, ((0, 0), (0, n_missing))) if n_missing else embedded
@@ -405,7 +408,7 @@ class Study(Attribution):
         objective, curvature = self.coordinates
         n_spare = objective.jacobian.n_spare
         n_outputs = curvature.n_whitened // objective.jacobian.n_columns if n_spare else 0
-        return curvature.n_whitened + n_outputs * n_spare
+        return curvature.n_whitened + n_outputs * n_spare + n_beside(objective)
 
     # --- models without some rows ----------------------------------------------------------
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 
 from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.adapters import reduce_estimator
@@ -34,10 +36,10 @@ def objective_of(model, X, y):
 def kept(monkeypatch):
     """A function that makes an explainer which keeps all features."""
 
-    def from_fitted(*arguments):
+    def from_fitted(*arguments, **options):
         with monkeypatch.context() as patched:
             patched.setattr(_exact, "_spares_empty_columns", lambda *arguments: False)
-            return RelatIFExplainer.from_fitted(*arguments)
+            return RelatIFExplainer.from_fitted(*arguments, **options)
 
     return from_fitted
 
@@ -134,3 +136,28 @@ def test_without_room_for_a_copy_features_stay(monkeypatch):
     model = LogisticRegression().fit(X, y)
     monkeypatch.setattr(_exact, "machine_memory", lambda: 16 * X.nbytes)
     assert RelatIFExplainer.from_fitted(model, X, y)._study.objective.shape[1] == 21
+
+
+@pytest.mark.parametrize("kind", ["hessian", "fisher"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Ridge(alpha=2.0),
+        LogisticRegression(C=0.5, tol=1e-10),
+        OneVsRestClassifier(LogisticRegression(C=0.5, tol=1e-10)),
+        OneVsOneClassifier(LogisticRegression(C=0.5, tol=1e-10)),
+    ],
+)
+def test_embedded_queries_keep_what_no_training_row_has(model, kind, kept):
+    """Two queries influence each other along such features, along which the penalty curves."""
+    X, y, queries = data(3)
+    model = clone(model).fit(X, y)
+    options = X, y, None
+    full = kept(model, *options, curvature=kind, damping=0.01)
+    spared = RelatIFExplainer.from_fitted(model, *options, curvature=kind, damping=0.01)
+    expected, actual = full.transform(queries), spared.transform(queries)
+    assert actual.shape == expected.shape
+    assert actual.shape[1] == len(spared.get_feature_names_out())
+    assert_allclose(actual @ actual.T, expected @ expected.T, rtol=1e-9, atol=1e-12)
+    of_rows = spared.transform(X[:5], y[:5])
+    assert_allclose(actual @ of_rows.T, expected @ full.transform(X[:5], y[:5]).T, atol=1e-12)

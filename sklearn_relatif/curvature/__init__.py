@@ -2,6 +2,7 @@
 
 from ._array_cholesky import ArrayCholeskyCurvature
 from ._base import Curvature, NoFactor, Prepared
+from ._beside import n_beside, whitened_beside
 from ._block_diagonal import BlockDiagonalCurvature
 from ._choice import (
     CURVATURES,
@@ -46,7 +47,9 @@ __all__ = [
     "has_room_for_factor",
     "held",
     "hessian_inverse",
+    "n_beside",
     "null_space",
     "own_kind",
     "prepare_curvature",
+    "whitened_beside",
 ]

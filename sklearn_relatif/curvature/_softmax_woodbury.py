@@ -13,12 +13,14 @@ from scipy.linalg import LinAlgWarning
 from ..objectives import mirror_lower
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._progress import show_progress
+from ..utils._threads import for_each
 from ._cholesky import CholeskyCurvature, factorise_block, invert_factor, triangular_product
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
 from ._memory import Factor
 from ._woodbury import (
+    TILE,
     Aside,
     Border,
     WideCurvature,
@@ -38,9 +40,10 @@ TOLERATED = 1e-6
 #: Less than this probability makes no difference to a curvature, but to what is divided by it.
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Rows of the final products.
-STRIP = 2048
-#: Matrices with a row for each training row that all denominators take at once.
-MATRICES = 5
+STRIP = 512
+#: Matrices with a row for each training row that all denominators take at once: ``N*``, two
+#: triangles of sums, and two whole ones.
+MATRICES = 4
 #: Squared denominators of gradients, from the solutions for them.
 FROM_SOLUTION = {
     "loss_relative": lambda gradients, solved: dot(gradients, solved),
@@ -390,22 +393,29 @@ class ClassSums:
             self.gauge_form_squared += border.inverse - border.spreads.T @ border.spreads
             for rows in tiles(len(root_p)):
                 squares[rows] = dot(dual.beside[rows], dual.beside[rows])
-        for rows in tiles(len(root_p)):
-            for columns in tiles(len(root_p), rows.start):
-                tile = dual.beside[rows, columns]
-                self._add_tile(self.plain, rows, columns, tile, root_p, share, -1)
-                if self.with_squares:
-                    both = dual.left[rows, None] + dual.left[columns]
-                    rest = tile * (1 - both) - dual.beside[rows] @ dual.beside[:, columns]
-                    self._add_tile(self.squared, rows, columns, rest, root_p, share, 1)
+        # No two strips add to the same places.
+        add_strip = partial(self._add_strip, dual, root_p, share)
+        for_each(add_strip, list(tiles(len(root_p))))
         self._add_diagonal(self.plain, k, dual.left, dual.forms, dual.root)
         if self.with_squares:
             forms = dual.left * dual.forms - squares / dual.root**2
             self._add_diagonal(self.squared, k, kept - squares, forms, dual.root)
 
+    def _add_strip(self, dual, root_p, share, rows):
+        """Add some rows of the upper triangle, and of the lower one what mirrors them."""
+        if self.with_squares:
+            product = dual.beside[rows] @ dual.beside[:, rows.start :]
+        for columns in tiles(len(root_p), rows.start):
+            tile = dual.beside[rows, columns]
+            self._add_tile(self.plain, rows, columns, tile, root_p, share, -1)
+            if self.with_squares:
+                rest = tile * (1 - dual.left[rows, None] - dual.left[columns])
+                rest -= product[:, columns.start - rows.start : columns.stop - rows.start]
+                self._add_tile(self.squared, rows, columns, rest, root_p, share, 1)
+
     def _add_tile(self, sums, rows, columns, tile, root_p, share, sign):
         scaled = tile * root_p[rows, None]
-        sums.coupling[rows, columns] += scaled * root_p[columns]
+        sums.coupling.part(rows, columns)[...] += scaled * root_p[columns]
         self._add_columns(sums.columns, rows, columns, scaled, sign * share)
         if columns.start > rows.start:
             scaled = tile.T * root_p[columns, None]
@@ -431,17 +441,16 @@ class ClassSums:
         """Yield ``g^T H^-1 g`` and, with squares, ``|H^-1 g|^2`` of each gradient."""
         for sums in (self.plain, self.squared):
             if sums is not None:
-                np.fill_diagonal(sums.coupling, sums.diagonal)
+                sums.coupling.fill_diagonal(sums.diagonal)
                 sums.columns[np.arange(len(self.merged.owner)), self.merged.owner] = sums.own
         inverse = scaled_inverse(self.gauge_form)
+        coupling = self.plain.coupling.pop_matrix()
         for rows in tiles(len(self.gauge)):
-            self.plain.coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
-        factor, pivot = factorise_block(self.plain.coupling)
+            coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
+        factor, pivot = factorise_block(coupling)
         if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
             refuse()
         factor = invert_factor(factor, np.float64)
-        if self.with_squares:
-            mirror_lower(self.squared.coupling.T)
         forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
         for start in range(0, len(forms), STRIP):
             some = slice(start, start + STRIP)
@@ -458,7 +467,7 @@ class ClassSums:
     def _square_lengths(self, some, solved, weight):
         """``|H^-1 g|^2`` of some gradients, from their ``t`` and ``kappa^-1 (a + h^T t)``."""
         penalised = self.squared.forms[some] + 2 * dot(solved, self.squared.columns[some])
-        penalised += dot(solved @ self.squared.coupling, solved)
+        penalised += dot(self.squared.coupling.multiply(solved), solved)
         penalised -= 2 * dot(weight, self.gradients_squared[some] + solved @ self.gauge_squared)
         penalised += dot(weight @ self.gauge_form_squared, weight)
         intercepts = self.intercepts[some] + solved @ self.spreads
@@ -467,11 +476,52 @@ class ClassSums:
         return penalised / ridge + (1 - intercept_ridge / ridge) * dot(intercepts, intercepts)
 
 
+class UpperTriangle:
+    """The upper triangle of a symmetric matrix, in half the memory: strips of its rows.
+
+    Each begins with a square tile, which is whole.
+
+    Parameters
+    ----------
+    size : int
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.strips = [
+            np.zeros((rows.stop - rows.start, size - rows.start)) for rows in tiles(size)
+        ]
+
+    def part(self, rows, columns):
+        """A view of the rows of one tile in some columns, which start at that tile or after."""
+        strip = self.strips[rows.start // TILE]
+        return strip[:, columns.start - rows.start : columns.stop - rows.start]
+
+    def fill_diagonal(self, diagonal):
+        for rows, strip in zip(tiles(self.size), self.strips, strict=True):
+            np.fill_diagonal(strip, diagonal[rows])
+
+    def multiply(self, vectors):
+        """``v^T S`` for each row v."""
+        products = np.zeros_like(vectors)
+        for rows, strip in zip(tiles(self.size), self.strips, strict=True):
+            products[:, rows.start :] += vectors[:, rows] @ strip
+            products[:, rows] += vectors[:, rows.stop :] @ strip[:, len(strip) :].T
+        return products
+
+    def pop_matrix(self):
+        """The triangle in a matrix with zeros below it; nothing is left here."""
+        matrix = np.zeros((self.size, self.size))
+        for rows in tiles(self.size):
+            matrix[rows, rows.start :] = self.strips.pop(0)
+        return matrix
+
+
 class _Sums:
     """Sums over the classes: matrices, and what belongs onto their diagonals."""
 
     def __init__(self, n_distinct, n_gradients):
-        self.coupling = np.zeros((n_distinct, n_distinct))
+        self.coupling = UpperTriangle(n_distinct)
         self.columns = np.zeros((n_gradients, n_distinct))
         self.diagonal = np.zeros(n_distinct)
         self.own, self.forms = np.zeros(n_gradients), np.zeros(n_gradients)

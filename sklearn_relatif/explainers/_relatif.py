@@ -699,7 +699,7 @@ class RelatIFExplainer(
         ndarray of shape (n_rows, n_params)
             In the precision of the training features. Where wide data are explained in the space
             of their rows, vectors are of the length that its dimension has at most, whatever the
-            weights, and end in zeros.
+            weights, and end in zeros; what two queries share beyond that space is left out.
 
         Examples
         --------

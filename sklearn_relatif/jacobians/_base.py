@@ -87,6 +87,10 @@ class Jacobian:
         """Lengths of the gradients in a block that belongs to some rows, shape (n,)."""
         raise NotImplementedError
 
+    def n_beside(self, n_outputs: int) -> int:
+        """Parameters of the user's features that it leaves out, as no training row has these."""
+        return 0
+
     def weighted_lengths(
         self, residual: np.ndarray, roots: list[np.ndarray]
     ) -> list[np.ndarray] | None:

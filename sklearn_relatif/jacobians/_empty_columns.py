@@ -57,6 +57,15 @@ class PresentColumnsJacobian(LinearJacobian):
         X = take_columns(self.source.made_of(X), self.columns)
         return LinearJacobian(X, self.fit_intercept)
 
+    def n_beside(self, n_outputs):
+        """Parameters of the user's features that it leaves out."""
+        return n_outputs * (self.source.n_features - self.n_features)
+
+    def beside(self, X):
+        """Other rows, given by the user's features, in the features that this one leaves out."""
+        left_out = np.delete(np.arange(self.source.n_features), self.columns)
+        return LinearJacobian(take_columns(self.source.made_of(X), left_out), False)
+
     def astype(self, dtype):
         """The same rows in another precision."""
         X = self.X.astype(dtype, copy=False)
