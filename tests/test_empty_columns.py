@@ -161,3 +161,29 @@ def test_embedded_queries_keep_what_no_training_row_has(model, kind, kept):
     assert_allclose(actual @ actual.T, expected @ expected.T, rtol=1e-9, atol=1e-12)
     of_rows = spared.transform(X[:5], y[:5])
     assert_allclose(actual @ of_rows.T, expected @ full.transform(X[:5], y[:5]).T, atol=1e-12)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_where_no_feature_is_left_all_stay(fit_intercept):
+    _, y, queries = data(2)
+    X = np.zeros((len(y), 20))
+    model = LogisticRegression(fit_intercept=fit_intercept).fit(X, y)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    assert explainer._study.objective.shape[1] == 20 + fit_intercept
+    embedded, penalty = explainer.transform(queries), 1 / len(y)
+    probability = y.mean() if fit_intercept else 0.5
+    residual = min(probability, 1 - probability)
+    curvature = probability * (1 - probability)
+    along_features = residual**2 * (queries[0] @ queries[1]) / penalty
+    along_intercept = residual**2 / curvature if fit_intercept else 0
+    assert embedded[0] @ embedded[1] == pytest.approx(along_features + along_intercept, rel=1e-4)
+
+
+def test_a_slope_does_not_hide_a_coefficient():
+    X, y, _ = data(2)
+    objective = objective_of(LogisticRegression().fit(X, y), X, y)
+    weights, slope = objective.weights.copy(), np.zeros_like(objective.weights)
+    weights[0, 3] = 0.5
+    slope[0, 3] = -0.5 * (1 + objective.penalty[0, 3])
+    reduced = without_empty_columns(replace(objective, weights=weights, slope=slope))
+    assert_array_equal(reduced.jacobian.columns, np.sort([*PRESENT, 3]))

@@ -233,6 +233,17 @@ def test_mapped_explainer_does_all_that_a_fitted_one_does(tmp_path):
     assert_array_equal(one.coef_, other.coef_)
 
 
+@pytest.mark.parametrize("reload", [by_pickle, by_skops])
+@pytest.mark.parametrize("case", ["sigmoid", "softmax"])
+def test_explainers_can_be_saved_after_they_bounded_removals(case, reload, tmp_path):
+    explainer, X = fitted(case)
+    asked = X[:3], explainer.predict(X[:3])
+    expected = explainer.removal_effect(*asked, order="auto", return_bounds=True)
+    loaded = reload(explainer, tmp_path)
+    for found in (explainer, loaded):
+        assert_array_equal(found.removal_effect(*asked, order="auto", return_bounds=True), expected)
+
+
 def test_unfitted_explainer_can_be_saved(tmp_path):
     explainer = RelatIFExplainer(LogisticRegression(C=0.5), damping=0.1)
     for reload in (by_pickle, by_joblib):

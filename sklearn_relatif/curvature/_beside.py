@@ -46,7 +46,8 @@ def whitened_beside(
     ndarray of shape (n, n_beside)
     """
     if objective.members:
-        jacobian, parts = rows.jacobian, []
+        jacobian: Any = rows.jacobian
+        parts = []
         each = zip(
             objective.members, objective.shares, jacobian.members, jacobian.columns, strict=True
         )

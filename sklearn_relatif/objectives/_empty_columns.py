@@ -27,7 +27,7 @@ def without_empty_columns(objective: LinearObjective) -> LinearObjective:
     -------
     LinearObjective
         The same object if its features are sparse, stored, coordinates of a space, or hardly any
-        of them empty. Otherwise its Jacobian maps other rows, and parameters back by
+        of them, or all, empty. Otherwise its Jacobian maps other rows, and parameters back by
         ``jacobian.expand``.
 
     Examples
@@ -46,8 +46,11 @@ def without_empty_columns(objective: LinearObjective) -> LinearObjective:
     if jacobian.is_reduced or not jacobian.loads_views(jacobian.dtype):
         return objective
     empty = empty_columns(jacobian)
-    empty = empty[~(objective.penalty_gradient() + objective.weights)[:, empty].any(axis=0)]
-    if len(empty) < max(1, WORTH_A_COPY * jacobian.n_features):
+    # Each by itself: a slope may make up for a coefficient.
+    for table in (objective.weights, objective.penalty_gradient()):
+        empty = empty[~table[:, empty].any(axis=0)]
+    is_worth_it = len(empty) >= max(1, WORTH_A_COPY * jacobian.n_features)
+    if not is_worth_it or len(empty) == jacobian.n_features:
         return objective
     present = np.delete(np.arange(jacobian.n_features), empty)
     reduced = PresentColumnsJacobian.of(jacobian, present)

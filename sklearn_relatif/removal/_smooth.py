@@ -148,6 +148,10 @@ class SmoothRemover(Remover):
     def surroundings(self):
         return Surroundings(self.objective)
 
+    def __getstate__(self):
+        """Without the surroundings: they hold functions, which cannot be saved."""
+        return {name: value for name, value in vars(self).items() if name != "surroundings"}
+
     def enclosed_steps(self, removals, n_steps):
         for ball in stepped_enclosures(self.surroundings, removals, n_steps):
             yield SteppedModels(ball.models, self.objective, ball.centres), ball
