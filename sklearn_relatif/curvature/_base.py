@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,11 +177,11 @@ def measured(rows: Any, criterion: str, factor: Any, of_part: Any = None) -> dic
     of_part = of_part or measured_part
     if not rows.can_be_split:
         return of_part(rows, criterion, factor)
-    found = map_parts(_on_part, split(*rows.pieces), of_part, criterion, factor)
+    found = map_parts(partial(_on_part, of_part), split(*rows.pieces), criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _on_part(part: tuple, of_part: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+def _on_part(of_part: Any, part: tuple, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     scales: dict[str, np.ndarray] = of_part(Gradients(*part), criterion, factor)
     return scales
 

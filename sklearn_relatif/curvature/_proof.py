@@ -104,7 +104,8 @@ def _some_rows(objective):
     some = np.flatnonzero(objective.rows.unit.any(axis=1))
     if len(some) <= PROBED:
         return some
-    return np.sort(np.random.RandomState(0).choice(some, PROBED, replace=False))
+    # Unlike RandomState, it draws a few without shuffling all.
+    return np.sort(np.random.default_rng(0).choice(some, PROBED, replace=False))
 
 
 def _probes(total):

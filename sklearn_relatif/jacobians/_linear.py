@@ -170,7 +170,8 @@ class LinearJacobian(FiniteJacobian):
         else:
             eta = np.asarray(self.features(rows) @ coef)
         if self.fit_intercept:
-            eta += table[:, -1]
+            # Numbers that lie apart would be added one by one.
+            eta += np.ascontiguousarray(table[:, -1])
         return eta
 
     def apply_each(self, vectors, rows):
