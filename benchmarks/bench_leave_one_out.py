@@ -1,13 +1,13 @@
 """All exact models without one row each: time, memory, and proof by refits of scikit-learn.
 
-Run ``python -m benchmarks.bench_leave_one_out [--adult PATH]`` from the top of a checkout, where
-PATH is a table with the columns of the Adult data and an ``income`` column (which needs pandas);
-without it, the rows are drawn at random, in the same number, and as wide.
+Run ``python -m benchmarks.bench_leave_one_out [--adult PATH] [--rows N]`` from the top of a
+checkout, where PATH is a table with the columns of the Adult data and an ``income`` column (which
+needs pandas); without it, the rows are drawn at random, and as wide.
 
 A child process asks for the change of the loss of each of 2,000 queries by the removal of each of
-32,561 rows on its own, ``removal_effect(order="retrain")``. The rows of the largest effects, and
-others drawn at random, are then left out of fits by scikit-learn (Newton's method, at a tight
-tolerance).
+32,561 rows (or N) on its own, ``removal_effect(order="retrain")``. The rows of the largest
+effects, and others drawn at random, are then left out of fits by scikit-learn (Newton's method, at
+a tight tolerance).
 """
 
 import argparse
@@ -40,10 +40,10 @@ def adult_table(path):
     return preprocessing().fit_transform(X), y
 
 
-def drawn_table():
+def drawn_table(n_rows):
     """Return a few numbers and many indicators, of which some are rare, and noisy labels."""
     rng = np.random.default_rng(0)
-    n_rows, n_numbers = N_ROWS + N_QUERIES, 6
+    n_numbers = 6
     numbers = rng.normal(size=(n_rows, n_numbers))
     shares = np.geomspace(3e-4, 0.5, N_COLUMNS - n_numbers)
     X = np.hstack([numbers, rng.random((n_rows, len(shares))) < shares])
@@ -80,9 +80,15 @@ def losses(model, X, y):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--adult", metavar="PATH", help="csv file")
-    path = parser.parse_args().adult
-    X, y = drawn_table() if path is None else adult_table(path)
-    X, y, X_query = X[:N_ROWS], y[:N_ROWS], X[N_ROWS : N_ROWS + N_QUERIES]
+    parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N", help="that are left out")
+    path, n_rows = (options := parser.parse_args()).adult, options.rows
+    if n_rows < 2 * N_REFITS:
+        parser.error(f"the proof takes {2 * N_REFITS} rows at least")
+    n_all = n_rows + N_QUERIES
+    X, y = drawn_table(n_all) if path is None else adult_table(path)
+    if len(y) < n_all:
+        parser.error(f"{path} has {len(y):,} rows, of {n_all:,} that are left out or queries")
+    X, y, X_query = X[:n_rows], y[:n_rows], X[n_rows:n_all]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         save(folder, tight().fit(X, y), X, y, X_query)

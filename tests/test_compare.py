@@ -135,6 +135,25 @@ def test_working_tree_is_what_git_does_not_ignore(checkout):
     assert revisions.tree_of("HEAD", checkout) == first
 
 
+@pytest.mark.parametrize("revision", ["nowhere", "--all", "HEAD~7"])
+def test_unknown_revision_is_told_with_a_way_out(checkout, revision):
+    with pytest.raises(SystemExit, match=f"'{revision}' names no revision .* git log"):
+        revisions.tree_of(revision, checkout)
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "."])
+def test_folder_that_is_no_repository_is_told_in_the_words_of_git(tmp_path, revision, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(SystemExit, match="not a git repository"):
+        revisions.tree_of(revision, tmp_path)
+
+
+def test_without_git_the_message_says_so(checkout, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match="git, which is not installed"):
+        revisions.tree_of("HEAD", checkout)
+
+
 def test_requirements_are_those_of_all_packages_without_extras(tmp_path):
     for name, needed in {"a": ["numpy>=1.24", "pandas; extra == 'x'"], "b": ["scipy"]}.items():
         metadata = tmp_path / name / "package-1.0.dist-info" / "METADATA"

@@ -38,9 +38,9 @@ SIGNS = ("positive", "negative", "absolute")
 
 
 @contextmanager
-def local_cluster():
+def local_cluster(**options):
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
+    options |= {"n_workers": N_WORKERS, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         client.wait_for_workers(N_WORKERS)
         yield client
@@ -271,6 +271,49 @@ def test_another_fit_of_the_same_array_is_sent_anew(dask):
     found = RelatIFExplainer.from_fitted(model, X, y).explain(X[:5])
     expected = RelatIFExplainer.from_fitted(model, X, y, n_jobs=1).explain(X[:5])
     assert_array_equal(found.indices, expected.indices)
+    assert_allclose(found.scores, expected.scores)
+
+
+def test_workers_in_this_process_keep_nothing():
+    """They would keep the data themselves, which then would never be gone."""
+    with local_cluster(processes=False) as client, parallel_config(backend="dask", client=client):
+        X, y, model = binary_problem(400, 5)
+        before = kept_by(client)
+        explainer = RelatIFExplainer.from_fitted(model, X, y)
+        found = explainer.explain(X[:5])
+        with parallel_config(n_jobs=1):
+            assert_array_equal(found.indices, explainer.explain(X[:5]).indices)
+        del explainer
+        assert kept_by(client) == before
+
+
+def test_clients_that_are_closed_are_let_go_of(cluster):
+    X, y, model = binary_problem(400, 5)
+    explainer = RelatIFExplainer.from_fitted(model, X, y)
+    expected, clients = explainer.explain(X[:5]), []
+    for _ in range(3):
+        with type(cluster)(cluster.cluster) as client, parallel_config("dask", client=client):
+            assert_allclose(explainer.explain(X[:5]).scores, expected.scores)
+            clients.append(client)
+    held = list(_distribute._SENT)
+    assert clients[-1] in held
+    assert clients[0] not in held and clients[1] not in held
+
+
+@pytest.mark.parametrize("error", [OSError, KeyError])
+def test_a_worker_that_is_gone_when_data_are_sent_to_it(dask, monkeypatch, error):
+    X, y, model = binary_problem(400, 5)
+    scatter, failures = dask.scatter, [error("gone")]
+
+    def fail_once(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        return scatter(*arguments, **options)
+
+    monkeypatch.setattr(dask, "scatter", fail_once)
+    found = RelatIFExplainer.from_fitted(model, X, y).explain(X[:5])
+    assert not failures
+    expected = RelatIFExplainer.from_fitted(model, X, y, n_jobs=1).explain(X[:5])
     assert_allclose(found.scores, expected.scores)
 
 

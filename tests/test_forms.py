@@ -1,13 +1,24 @@
 """Lengths of gradients by quadratic forms, against products with the factor."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn import config_context
+from sklearn.linear_model import LogisticRegression
 
+from sklearn_relatif import RelatIFExplainer
 from sklearn_relatif.curvature import CholeskyCurvature, _forms, _memory
 from sklearn_relatif.curvature._base import measured_part
-from sklearn_relatif.jacobians import Gradients, LinearJacobian
+from sklearn_relatif.jacobians import (
+    Gradients,
+    LinearJacobian,
+    has_few_products,
+    products_of_features,
+)
+from sklearn_relatif.objectives._pairs import PairGrams
 
 N_OUTPUTS, N_FEATURES = 6, 60
 
@@ -108,7 +119,7 @@ def test_rounding_is_within_its_bound():
     rows.jacobian.X[:, 1] = rows.jacobian.X[:, 0] + 1e-3 * rows.jacobian.X[:, 1]
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-8))
     (factor,) = curvature.inverse_factors
-    inverse = _forms.inverse_from(factor)
+    inverse = _forms.inverse_of(factor)
     forms = _forms.PairForms(
         _forms._strips_of_square(inverse, N_OUTPUTS), N_OUTPUTS, N_FEATURES + 1, np.float64
     )
@@ -130,7 +141,7 @@ def test_the_bound_of_rounding_by_blocks(monkeypatch):
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
     (factor,) = curvature.inverse_factors
     monkeypatch.setattr(_forms, "STRIP", 50)
-    inverse = _forms.inverse_from(factor)
+    inverse = _forms.inverse_of(factor)
     assert_allclose(inverse, np.tril(factor).T @ np.tril(factor), rtol=1e-10, atol=1e-12)
     for sizes_of, root in [
         (lambda own: _forms._sizes_below(factor, own), np.tril(factor)),
@@ -178,3 +189,116 @@ def test_single_precision_keeps_to_the_factor(recorded):
     curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
     curvature.lengths(single, "loss_relative")
     assert recorded == [single.n_rows]
+
+
+# --- sparse rows ------------------------------------------------------------------------------
+
+
+def sparse_gradients(n_rows=3000, n_features=120, density=0.02, fit_intercept=True):
+    rng = np.random.default_rng(1)
+    X = sparse.random(n_rows, n_features, density, "csr", random_state=0)
+    X.data -= 0.5
+    X = sparse.csr_matrix(sparse.diags((np.arange(n_rows) != 5).astype(float)) @ X)
+    X.eliminate_zeros()
+    unit = rng.normal(size=(n_rows, N_OUTPUTS))
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    unit[7] = 0
+    return Gradients(LinearJacobian(X, fit_intercept), unit, np.ones(n_rows))
+
+
+def test_products_of_features_are_those_of_dense_rows():
+    X = sparse.random(20, 9, 0.4, "csr", random_state=0)
+    X.indices[X.indptr[3] : X.indptr[4]] = X.indices[X.indptr[3] : X.indptr[4]][::-1].copy()
+    twice = sparse.csr_matrix(([1.0, 2.0, 4.0], [1, 1, 0], [0, 3]), shape=(1, 9))
+    rows = sparse.vstack([X, twice], format="csr")
+    rows.has_sorted_indices = rows.has_canonical_format = False
+    a, b = np.tril_indices(9)
+    dense = rows.toarray()
+    actual, size = products_of_features(rows)
+    assert_array_equal(size, np.where(dense.any(axis=1), dense.max(axis=1), 1))
+    expected = dense[:, a] * dense[:, b] / size[:, None] ** 2
+    assert_allclose(actual.toarray(), expected, rtol=1e-14)
+    nothing, size = products_of_features(sparse.csr_matrix((2, 9)))
+    assert nothing.shape == (2, 45) and nothing.nnz == 0
+    assert_array_equal(size, 1)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("criterion", ["loss_relative", "theta_relative"])
+def test_lengths_of_sparse_rows_are_those_of_the_factor(criterion, fit_intercept, recorded):
+    rows = sparse_gradients(fit_intercept=fit_intercept)
+    assert has_few_products(rows.jacobian, N_OUTPUTS)
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * rows.jacobian.n_columns, 1e-2))
+    expected = measured_part(rows, criterion, curvature)
+    actual = curvature.lengths(rows, criterion)
+    assert recorded[0] == _forms.TRIED
+    for name in expected:
+        assert_allclose(actual[name], expected[name], rtol=1e-12)
+        assert actual[name][7] == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_forms_of_sparse_rows_are_those_of_their_arrays(dtype):
+    rows = sparse_gradients()
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * rows.jacobian.n_columns, 1e-2))
+    jacobian = rows.jacobian.astype(dtype)
+    few = SimpleNamespace(jacobian=jacobian, shape=(N_OUTPUTS, jacobian.n_columns))
+    forms = curvature.forms(few)
+    dense = LinearJacobian(jacobian.X.toarray(), True)
+    expected = curvature.forms(SimpleNamespace(jacobian=dense, shape=few.shape))
+    for some in (slice(3, 40), np.array([7, 5, 5, 100])):
+        assert forms(some).dtype == np.float64
+        assert_allclose(forms(some), expected(some), rtol=1e-10, atol=1e-14)
+
+
+def test_rows_with_many_features_have_too_many_products():
+    filled = LinearJacobian(sparse.csr_matrix(np.ones((10, 40))), True)
+    assert not has_few_products(filled, N_OUTPUTS)
+    assert not has_few_products(LinearJacobian(np.ones((10, 40)), True), N_OUTPUTS)
+    assert not has_few_products(filled.without_rows(), N_OUTPUTS)
+
+
+@pytest.mark.parametrize("has_contrasts", [True, False])
+def test_curvature_of_sparse_rows_is_that_of_their_arrays(has_contrasts):
+    rng = np.random.default_rng(0)
+    n_classes, x = 4, sparse.random(50, 12, 0.2, "csr", random_state=0)
+    probabilities = rng.dirichlet(np.ones(n_classes), 50)
+    # Features whose squares are out of range, of a row that is certain.
+    certain = np.argmax(np.diff(x.indptr))
+    x.data[x.indptr[certain] : x.indptr[certain + 1]] = 1e200
+    probabilities[certain] = [1, 0, 0, 0]
+    weight = rng.integers(0, 3, 50).astype(float)
+    contrasts = np.linalg.qr(np.eye(n_classes) - 1 / n_classes)[0][:, : n_classes - has_contrasts]
+    sums = []
+    for by_products in (False, True):
+        grams = PairGrams(contrasts, 12, np.float64)
+        for rows in (slice(0, 20), slice(20, 50)):
+            some = probabilities[rows], weight[rows]
+            if by_products:
+                grams.add_products(x[rows], *some)
+            else:
+                grams.add(x[rows].toarray(), *some)
+        sums.append(grams.total())
+    assert_allclose(sums[1], sums[0], rtol=1e-12, atol=1e-15)
+
+
+def test_model_of_sparse_rows_is_explained_as_that_of_their_arrays(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = sparse.random(400, 150, 0.02, "csr", random_state=0)
+    y = rng.integers(5, size=400)
+    model = LogisticRegression(tol=1e-9, max_iter=1000).fit(X, y)
+    asked = []
+    monkeypatch.setattr(
+        PairGrams,
+        "add_products",
+        lambda *arguments, own=PairGrams.add_products: asked.append(1) or own(*arguments),
+    )
+    columns = []
+    for features in (X, X.toarray()):
+        explainer = RelatIFExplainer.from_fitted(model, features, y)
+        report = explainer.audit(features[:50], y[:50])
+        columns.append(report.columns)
+    assert asked
+    assert list(columns[0]) == list(columns[1])
+    for name in ("loo_loss", "leverage", "self_influence", "parameter_shift", "test_influence"):
+        assert_allclose(columns[0][name], columns[1][name], rtol=1e-9)

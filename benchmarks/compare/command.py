@@ -60,12 +60,11 @@ def run(options):
         measured, left_out = {}, []
         for job in options.only:
             with ExitStack() as stack:
-                processes = [
-                    IdleProcess(python, "benchmarks.compare.worker", site, job, n_threads=n_threads)
-                    for site in sites
-                ]
-                for process in processes:
-                    stack.callback(process.close)
+                processes = []
+                for site in sites:  # The first is closed where the second does not start.
+                    worker = python, "benchmarks.compare.worker", site, job
+                    processes.append(IdleProcess(*worker, n_threads=n_threads))
+                    stack.callback(processes[-1].close)
                 left_out += refusals(job, revisions, processes)
                 if not any("refusal" in process.ready for process in processes):
                     measured[job] = in_turns(processes, options.rounds)

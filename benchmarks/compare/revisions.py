@@ -18,7 +18,7 @@ WORKING_TREE = "."
 def tree_of(revision, checkout=CHECKOUT):
     """Return the name of the tree of a revision, or of all files that git does not ignore."""
     if revision != WORKING_TREE:
-        return git(checkout, "rev-parse", "--verify", f"{revision}^{{tree}}")
+        return _committed(revision, checkout)
     with tempfile.TemporaryDirectory() as folder:
         own_index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}  # what is staged stays so
         git(checkout, "read-tree", "HEAD", **own_index)
@@ -26,12 +26,30 @@ def tree_of(revision, checkout=CHECKOUT):
         return git(checkout, "write-tree", **own_index)
 
 
+def _committed(revision, checkout):
+    """Return the name of the tree of a revision that git knows."""
+    git(checkout, "rev-parse", "--git-dir")  # Otherwise no revision is to blame.
+    name = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{tree}}"]
+    try:
+        return git(checkout, *name)
+    except SystemExit:
+        sys.exit(
+            f"{revision!r} names no revision in {checkout}: git log tells those that there are, "
+            "git fetch brings those of others, and '.' is the working tree."
+        )
+
+
 def git(checkout, *arguments, **variables):
-    """Return what git prints."""
+    """Return what git prints; what it cannot do ends the command, in its own words."""
     command = ["git", "-C", str(checkout), *arguments]
-    done = subprocess.run(
-        command, env=os.environ | variables, check=True, stdout=subprocess.PIPE, text=True
-    )
+    try:
+        done = subprocess.run(
+            command, env=os.environ | variables, check=True, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        sys.exit("Revisions are found by git, which is not installed, or not on the PATH.")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"git {arguments[0]} in {checkout}: {error.stderr.strip()}")
     return done.stdout.strip()
 
 

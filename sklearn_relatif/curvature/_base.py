@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,10 +124,14 @@ class Curvature:
         """
         raise NoFactor(f"{type(self).__name__} has no closed form for other rows.")
 
-    def forms(self, objective: Any) -> Callable[[slice], np.ndarray]:
-        """A function of a slice of an objective's rows to their ``x~_i^T [M^-1]_kl x~_i``."""
-        form = self.quadratic_form(objective.shape[0])
-        return lambda rows: form(objective.jacobian.dense_block(rows))
+    def forms(self, objective: Any) -> Callable[[Any], np.ndarray]:
+        """A function of some of an objective's rows to their ``x~_i^T [M^-1]_kl x~_i``.
+
+        They are given by a slice, or by their positions.
+        """
+        form, jacobian = self.quadratic_form(objective.shape[0]), objective.jacobian
+        dtype = np.promote_types(self.dtype, jacobian.dtype)
+        return lambda rows: form(jacobian.dense_block(rows).astype(dtype, copy=False))
 
     def n_parameters(self, ridge: np.ndarray) -> float:
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
@@ -172,11 +177,11 @@ def measured(rows: Any, criterion: str, factor: Any, of_part: Any = None) -> dic
     of_part = of_part or measured_part
     if not rows.can_be_split:
         return of_part(rows, criterion, factor)
-    found = map_parts(_on_part, split(*rows.pieces), of_part, criterion, factor)
+    found = map_parts(partial(_on_part, of_part), split(*rows.pieces), criterion, factor)
     return {name: np.concatenate([scales[name] for scales in found]) for name in found[0]}
 
 
-def _on_part(part: tuple, of_part: Any, criterion: str, factor: Any) -> dict[str, np.ndarray]:
+def _on_part(of_part: Any, part: tuple, criterion: str, factor: Any) -> dict[str, np.ndarray]:
     scales: dict[str, np.ndarray] = of_part(Gradients(*part), criterion, factor)
     return scales
 

@@ -8,11 +8,12 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
+from ..jacobians import has_few_products
 from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
-from ._forms import lengths_of_part
+from ._forms import PairForms, SparsePairForms, inverse_of, lengths_of_part, strips_of
 from ._lapack import cholesky, invert_triangle
 from ._memory import Factor
 
@@ -132,9 +133,18 @@ class CholeskyCurvature(Curvature):
         """
         if self.n_blocks == n_outputs:
             return self._separate_forms
-        (factor,) = self.inverse_factors
-        inverse = triangular_product(factor, np.tril(factor).T.copy(), True)
-        return lambda x: _coupled_forms(inverse, x, n_outputs)
+        strips = strips_of(inverse_of(*self.inverse_factors), n_outputs)
+        return PairForms(strips, n_outputs, self.size // n_outputs, self.dtype).by_outputs
+
+    def forms(self, objective):
+        """A function of rows of an objective to their ``x~_i^T [M^-1]_kl x~_i``."""
+        jacobian, n_outputs = objective.jacobian, objective.shape[0]
+        if self.n_blocks == n_outputs or not has_few_products(jacobian, n_outputs):
+            return super().forms(objective)
+        strips = strips_of(inverse_of(*self.inverse_factors), n_outputs)
+        forms = SparsePairForms(strips, n_outputs, jacobian.n_columns, self.dtype)
+        dtype = np.promote_types(self.dtype, jacobian.dtype)
+        return lambda rows: forms.by_outputs(jacobian.block(rows).astype(dtype, copy=False))
 
     def n_parameters(self, ridge):
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
@@ -271,16 +281,6 @@ def _power_method(triangle, scales, transpose):
         vector = scales * trmv(triangle, image, trans=not transpose, lower=1)
         square = float(np.linalg.norm(vector))
     return square
-
-
-def _coupled_forms(inverse, x, n_outputs):
-    forms = np.empty((len(x), n_outputs, n_outputs), x.dtype)
-    n_columns = x.shape[1]
-    for k in range(n_outputs):
-        rows = slice(k * n_columns, (k + 1) * n_columns)
-        half = (x @ inverse[rows, : rows.stop]).reshape(len(x), k + 1, n_columns)
-        forms[:, k, : k + 1] = forms[:, : k + 1, k] = np.matmul(half, x[:, :, None])[:, :, 0]
-    return forms
 
 
 def triangular_product(factor, rows, transpose):

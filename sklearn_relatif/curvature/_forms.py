@@ -24,8 +24,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from scipy import sparse
 
-from ..jacobians import Gradients
+from ..jacobians import Gradients, has_few_products, products_of_features, work_of_products
 from ..objectives import mirror_lower
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._threads import FEW_COLUMNS, for_each
@@ -69,7 +70,7 @@ class PairForms:
     """
 
     def __init__(self, strips: Iterable[np.ndarray], n_outputs, n_columns, dtype):
-        self.n_pairs = n_outputs * (n_outputs + 1) // 2
+        self.n_outputs, self.n_pairs = n_outputs, n_outputs * (n_outputs + 1) // 2
         self.columns = list(row_blocks(n_columns, 1, WIDTH))
         #: Below the diagonal, with what is above it added: x does not tell them apart.
         self.tables = [
@@ -91,15 +92,51 @@ class PairForms:
             forms += np.matmul(half, x[:, own, None])[:, :, 0]
         return forms
 
+    def by_outputs(self, x):
+        """The same, shape (n, n_outputs, n_outputs)."""
+        of_pairs = self(x)
+        forms = np.empty((len(of_pairs), self.n_outputs, self.n_outputs), of_pairs.dtype)
+        k, m = np.tril_indices(self.n_outputs)
+        forms[:, k, m] = forms[:, m, k] = of_pairs
+        return forms
 
-def inverse_from(factor):
+
+class SparsePairForms(PairForms):
+    """The same of the rows x of a CSR matrix: a product of their :func:`products_of_features`."""
+
+    def __init__(self, strips: Iterable[np.ndarray], n_outputs, n_columns, dtype):
+        self.n_outputs, self.n_pairs = n_outputs, n_outputs * (n_outputs + 1) // 2
+        a, b = np.tril_indices(n_columns)
+        self.table = np.empty((len(a), self.n_pairs), dtype)
+        first = 0
+        for output, strip in enumerate(strips):
+            pairs = slice(first, first := first + output + 1)
+            cells = strip.reshape(n_columns, output + 1, n_columns)
+            # x does not tell what is above the diagonal from what is below.
+            np.add(cells[a, :, b], cells[b, :, a], out=self.table[:, pairs])
+        self.table[a == b] /= 2
+
+    def __call__(self, x):
+        """The forms of some rows, shape (n, n_pairs), in the order of ``np.tril_indices``."""
+        products, size = products_of_features(x)
+        return products @ self.table * size[:, None] * size[:, None]
+
+
+def pair_forms(strips, n_outputs, jacobian, dtype):
+    """The forms of the rows of a Jacobian, and a function of rows to the features for them."""
+    if has_few_products(jacobian, n_outputs):
+        return SparsePairForms(strips, n_outputs, jacobian.n_columns, dtype), jacobian.block
+    return PairForms(strips, n_outputs, jacobian.n_columns, dtype), jacobian.dense_block
+
+
+def inverse_of(factor):
     """``M^-1 = L^-T L^-1``, from ``L^-1`` in the lower triangle of a Fortran-ordered matrix."""
     inverse = symmetric_from_triangle(factor.copy(order="F"))
     mirror_lower(inverse)
     return inverse.T  # C-ordered.
 
 
-def _strips(matrix, n_outputs) -> Iterator[np.ndarray]:
+def strips_of(matrix, n_outputs) -> Iterator[np.ndarray]:
     """The strips of a symmetric matrix, as :class:`PairForms` takes them."""
     for rows in row_blocks(len(matrix), 1, len(matrix) // n_outputs):
         yield matrix[rows, : rows.stop]
@@ -133,10 +170,10 @@ def lengths_of_part(rows, criterion, curvature):
     if not _pay(rows, len(names)):
         return measured_part(rows, criterion, curvature)
     (factor,) = curvature.inverse_factors
-    inverse = inverse_from(factor)
+    inverse = inverse_of(factor)
     # Those of the forms of L^-T L^-1, and of those of M^-1 M^-1.
     roundings = {"loss_relative": _Rounding(lambda own: _sizes_below(factor, own), len(factor))}
-    strips = {"loss_relative": _strips}
+    strips = {"loss_relative": strips_of}
     if criterion == "theta_relative":
         roundings[criterion] = _Rounding(lambda own: np.abs(inverse[own]).T, len(inverse))
         strips[criterion] = _strips_of_square
@@ -169,17 +206,24 @@ def _pay(rows, n_forms):
 
     By a margin, as these run at a better rate, and a much better one where there are few columns.
     """
-    if not (rows.is_dense and rows.place is None and rows.dtype == np.float64):
+    if rows.place is not None or rows.dtype != np.float64:
         return False
+    jacobian, n_outputs = rows.jacobian, rows.unit.shape[1]
+    n_columns, n_pairs = jacobian.n_columns, n_outputs * (n_outputs + 1) / 2
+    if has_few_products(jacobian, n_outputs):
+        # Numbers, positions, and where they come from.
+        values_of_row = n_pairs + 8 * jacobian.n_products
+        of_row = work_of_products(jacobian, n_outputs)
     # There is a pass over the rows for each form.
-    if rows.jacobian.n_columns <= FEW_COLUMNS or not rows.jacobian.loads_views(rows.dtype):
+    elif rows.is_dense and n_columns > FEW_COLUMNS and jacobian.loads_views(rows.dtype):
+        values_of_row = n_pairs * WIDTH
+        of_row = n_pairs * n_columns * (n_columns + WIDTH)
+    else:
         return False
-    n_outputs, n_columns = rows.unit.shape[1], rows.jacobian.n_columns
-    size, n_pairs = n_outputs * n_columns, n_outputs * (n_outputs + 1) / 2
+    size = n_outputs * n_columns
     has_room = Factor(MATRICES, size).is_affordable
-    if not has_room or n_pairs * WIDTH * ROWS_AT_ONCE * rows.dtype.itemsize > block_budget():
+    if not has_room or values_of_row * ROWS_AT_ONCE * rows.dtype.itemsize > block_budget():
         return False
-    of_row = n_pairs * n_columns * (n_columns + WIDTH)
     # M^-1 and the half of its square.
     of_inverse = size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
     return rows.n_rows * n_forms * (size**2 - of_row) > MARGIN * 2 * of_inverse
@@ -192,13 +236,13 @@ def _some(rows, positions):
 def _measured(strips, rows, rounding):
     """Lengths of all gradients; NaN where rounding is not negligible."""
     n_outputs = rows.unit.shape[1]
-    forms = PairForms(strips, n_outputs, rows.jacobian.n_columns, rows.dtype)
+    forms, block = pair_forms(strips, n_outputs, rows.jacobian, rows.dtype)
     k, m = np.tril_indices(n_outputs)
     times = np.where(k == m, 1, 2)
     lengths = np.empty(rows.n_rows, rows.dtype)
 
     def measure(some):
-        x, unit = rows.jacobian.dense_block(some), rows.unit[some]
+        x, unit = block(some), rows.unit[some]
         # Threads have settings of their own.
         with np.errstate(all="ignore"):
             squares = np.einsum("ni,ni->n", forms(x), unit[:, k] * unit[:, m] * times)
@@ -250,7 +294,8 @@ class _Rounding:
 
     def bound(self, x, unit):
         """How far forms of rows may be off, by their features and residuals, shape (n,)."""
-        sizes = x**2 @ self.column_squares.reshape(-1, x.shape[1]).T
+        squares = x.multiply(x) if sparse.issparse(x) else x**2
+        sizes = squares @ self.column_squares.reshape(-1, x.shape[1]).T
         units = ROUNDINGS * np.finfo(x.dtype).eps * self.largest
         return units * np.einsum("nk,nk->n", sizes, unit**2)
 

@@ -14,8 +14,8 @@ from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 
 #: From this size on, a matrix is worked on by blocks.
 LARGE = 12_000
-#: Columns of a block.
-BLOCK = 2048
+#: Columns of a block: its own triangle is multiplied as a square, which narrow blocks keep cheap.
+BLOCK = 1024
 
 
 def _call(function, matrix, **options):
@@ -84,7 +84,7 @@ def symmetric_from_triangle(factor):
     """
     (lauum,) = lapack.get_lapack_funcs(("lauum",), (factor,))
     if len(factor) < LARGE:
-        return lauum(factor, lower=1, overwrite_c=1)[0]
+        return _call(lauum, factor, lower=1, overwrite_c=1)[0]
     for start in range(0, len(factor), BLOCK):
         # Blocks of this row are read by none of the next ones.
         rows, before = slice(start, start + BLOCK), slice(0, start)

@@ -25,6 +25,7 @@ from ._module import ModuleJacobian, log_of_probabilities
 from ._module_function import ModuleFunction
 from ._module_layer import ModuleLayer, last_linear, parameter_names
 from ._module_rows import module_rows
+from ._products import has_few_products, products_of_features, work_of_products
 from ._row_space import RowSpaceJacobian, heavy_columns, without_columns
 from ._stored import MappedFile, StoredRows, held, is_stored, take_columns
 
@@ -64,6 +65,7 @@ __all__ = [
     "TrainingKernel",
     "dense",
     "empty_columns",
+    "has_few_products",
     "heavy_columns",
     "held",
     "is_stored",
@@ -71,7 +73,9 @@ __all__ = [
     "log_of_probabilities",
     "module_rows",
     "parameter_names",
+    "products_of_features",
     "slices_of",
     "take_columns",
     "without_columns",
+    "work_of_products",
 ]

@@ -50,6 +50,11 @@ class Jacobian:
         return self
 
     @property
+    def n_products(self) -> float:
+        """Products of two features that a row has, on average; infinite unless they are sparse."""
+        return np.inf
+
+    @property
     def bytes_at_once(self) -> int:
         """Bytes of the rows that a thread works on: what stays in its cache."""
         return CACHED_BYTES

@@ -97,6 +97,14 @@ class LinearJacobian(FiniteJacobian):
     # --- blocks of rows ----------------------------------------------------------------------
 
     @property
+    def n_products(self):
+        """Products of two features that a row has, on average; infinite unless they are sparse."""
+        if not (self.is_sparse and self.n_rows):
+            return np.inf
+        counts = np.diff(self.X.indptr) + float(self.fit_intercept)
+        return float(np.mean(counts * (counts + 1) / 2))
+
+    @property
     def bytes_at_once(self):
         """Bytes of the rows that a thread works on: what stays in its cache, unless it is read."""
         return READ_BYTES // 4 if isinstance(self.X, StoredRows) else CACHED_BYTES

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jacobians import Gradients, LinearJacobian, take_columns
+from ..jacobians import Gradients, LinearJacobian, has_few_products, take_columns
 from ..utils._blocks import row_blocks, value_blocks
 from ..utils._distribution import map_parts, part_slices, split
 from ..utils._threads import FEW_COLUMNS, for_each, in_one_blas_thread
@@ -607,10 +607,17 @@ class LinearObjective(Objective):
         """The same of the softmax, by pairs of classes."""
         dtype = self.dtype if neglect else np.float64
         grams = PairGrams(contrasts, self.shape[1], dtype)
-        for rows in self.blocks(self.shape[1] + 4 * len(contrasts)):
+        is_sparse = has_few_products(self.jacobian, self.shape[0])
+        values_per_row = self.shape[1] + 4 * len(contrasts)
+        if is_sparse:
+            values_per_row = len(contrasts) ** 2 + 8 * self.jacobian.n_products
+        for rows in self.blocks(values_per_row):
             probabilities = self.loss.probabilities(self.training_predictor[rows])
             weight = self.sample_weight[rows].astype(self.dtype)
-            grams.add(self.jacobian.product_block(rows), probabilities, weight, neglect)
+            if is_sparse:
+                grams.add_products(self.jacobian.block(rows), probabilities, weight)
+            else:
+                grams.add(self.jacobian.product_block(rows), probabilities, weight, neglect)
         return grams.total()[None]
 
     def _regularised(self, blocks, penalty):

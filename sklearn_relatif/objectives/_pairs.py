@@ -11,9 +11,12 @@ sits on few classes matters for few of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
+from ..jacobians import products_of_features
 from ..utils._blocks import row_blocks
 from ..utils._threads import for_each, in_one_blas_thread
 
@@ -44,6 +47,8 @@ class PairGrams:
         self.first = n_classes - n_outputs
         self.matrix = np.zeros((n_outputs * n_columns,) * 2, dtype)
         self.cells = self.matrix.reshape(n_outputs, n_columns, n_outputs, n_columns)
+        #: Of each product of two features and each pair of classes, where rows have few.
+        self.of_products: Any = 0.0
 
     def add(self, x, probabilities, weight, neglect=0.0):
         """Add some rows.
@@ -80,10 +85,38 @@ class PairGrams:
             for later in classes:
                 add_pairs_of(later)
 
+    def add_products(self, x, probabilities, weight):
+        """Add some rows of few features, by the products of these.
+
+        Parameters
+        ----------
+        x : CSR matrix of shape (n, n_columns)
+        probabilities : ndarray of shape (n, n_classes)
+        weight : ndarray of shape (n,)
+        """
+        later, earlier = np.tril_indices(probabilities.shape[1], -1)
+        shares = probabilities[:, later] * probabilities[:, earlier] * weight[:, None]
+        products, size = products_of_features(x.astype(np.float64))
+        self.of_products += products.T @ (shares * size[:, None] * size[:, None])
+
     def total(self):
         """The sum over all rows, shape (n_params, n_params). Nothing can be added after it."""
+        self._write_products()
         in_one_blas_thread(self._couple)
         return self.matrix
+
+    def _write_products(self):
+        """Add the sums of products of features in their places."""
+        if not np.ndim(self.of_products):
+            return
+        later, earlier = np.tril_indices(len(self.contrasts), -1)
+        a, b = np.tril_indices(self.cells.shape[1])
+        is_beside = a > b
+        for own, k, m in zip(self.of_products.T, later - self.first, earlier, strict=True):
+            cell = self.cells[k, :, m]
+            cell[a, b] += own
+            cell[b[is_beside], a[is_beside]] += own[is_beside]
+        self.of_products = 0.0
 
     def _couple(self):
         """Turn the sums of pairs of classes into those of pairs of outputs, in their place."""

@@ -239,6 +239,7 @@ class StandardisedJacobian:
     """
 
     is_sparse = False
+    n_products = np.inf
 
     def __init__(self, objective):
         self.raw = objective.jacobian

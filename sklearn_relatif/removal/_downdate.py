@@ -82,7 +82,7 @@ class Downdate:
         inner *= share.reshape(-1, *[1] * (inner.ndim - 1))
         self.inner = self._block_diagonal(inner)
         self.solved = None
-        self.forms = self._forms(form)
+        self.forms = self._forms(form, rows)
         self.remaining = np.eye(self.forms.shape[-1]) - self.inner @ self.forms
         self.cancels = self._cancels()
         if np.any(objective.penalty):
@@ -225,14 +225,13 @@ class Downdate:
         whole[:, :, each, :, each, :] = np.moveaxis(inner, 2, 0)
         return whole.reshape(n_models, self.n_blocks, n_removed * k, -1)
 
-    def _forms(self, form):
+    def _forms(self, form, rows):
         """``M = E^T H^-1 E``, by solving for E unless single rows have a closed form."""
         n_models, _, m, n_columns = self.x.shape
         n_blocks, k = self.n_blocks, self.n_within
         x = self.x[:, 0]
         if m == 1 and form is not None:
-            forms = form(x[:, 0].astype(self.curvature.dtype)).astype(np.float64)
-            return forms.reshape(n_models, n_blocks, k, k)
+            return form(rows).astype(np.float64).reshape(n_models, n_blocks, k, k)
         # Blocks are solved for together, so that each needs its own copy of the features.
         outputs = np.eye(k) if n_blocks == 1 else np.ones((1, n_blocks))
         columns = outputs[:, :, None] * x[:, :, None, None, :]
@@ -255,13 +254,13 @@ def _largest_share(inner, forms):
 
 
 def closed_form(objective, curvature, n_models):
-    """``curvature.quadratic_form``, or None if there is none or solving for E costs less."""
+    """``curvature.forms`` of rows, or None if there are none or solving for E costs less."""
     n_outputs = objective.shape[0]
     if curvature.is_iterative:
         return None
     if n_outputs * n_models < objective.weights.size / 3:
         return None
-    return curvature.quadratic_form(n_outputs)
+    return curvature.forms(objective)
 
 
 class OwnFactors:

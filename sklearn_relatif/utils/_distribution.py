@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import pairwise
+from time import sleep
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -22,6 +23,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 #: How often a pass is begun anew because data were lost together with a worker.
 ATTEMPTS = 4
+#: Seconds before that, in which the scheduler notices that a worker is gone.
+PAUSE = 0.2
+#: How the address of a worker of Dask begins that has the memory of this process.
+IN_THIS_PROCESS = "inproc://"
 
 
 def jobs(n_jobs: int | None) -> AbstractContextManager[Any]:
@@ -99,6 +104,7 @@ def map_parts(function: Callable, parts: Sequence[tuple], *shared) -> list:
         with suppress(CancelledError):
             return _run(function, parts, shared)
         _SENT.clear()
+        sleep(PAUSE)
     return _run(function, parts, shared)
 
 
@@ -129,21 +135,32 @@ def _parcel(argument):
 def _sent_by(client, arguments):
     """Arguments of tasks, each on the worker of Dask that keeps them; small ones as they are.
 
-    All that belongs to a task lies on one worker, so that the scheduler has it done there.
+    All that belongs to a task lies on one worker, so that the scheduler has it done there. What a
+    worker in this process kept would be the argument itself, which then would live for ever.
     """
     workers = [name for name, n in sorted(client.ncores().items()) for _ in range(n)]
+    for closed in [one for one in _SENT if one.status == "closed"]:
+        del _SENT[closed]  # What stands for their data would hold them.
     kept = _SENT.setdefault(client, WhileAlive())
     sent = []
     for place, own in enumerate(arguments):
         worker = workers[place % len(workers)]
-        new = [it for it in own if _lasts(it) and not _found(kept, it, worker)]
+        lasting = [] if worker.startswith(IN_THIS_PROCESS) else list(filter(_lasts, own))
+        new = [it for it in lasting if not _found(kept, it, worker)]
         if new:
-            futures = client.scatter(list(map(_parcel, new)), workers=[worker], hash=False)
+            futures = _scatter(client, list(map(_parcel, new)), worker)
             for argument, future in zip(new, futures, strict=True):
                 others = kept.get(_members(argument), {})
                 kept.keep(_members(argument), {**others, worker: future})
         sent.append([_found(kept, argument, worker) or _parcel(argument) for argument in own])
     return sent
+
+
+def _scatter(client, parcels, worker):
+    try:
+        return client.scatter(parcels, workers=[worker], hash=False)
+    except (OSError, KeyError) as error:  # It is unreachable, or the scheduler knows it no more.
+        raise CancelledError(f"Worker {worker} was lost.") from error
 
 
 def _found(kept, argument, worker):
