@@ -144,8 +144,10 @@ class ArrayCholeskyCurvature(Curvature):
 
         return of_features
 
-    def forms(self, objective: Any) -> Callable[[slice], np.ndarray]:
+    def forms(self, objective: Any) -> Callable[[Any], np.ndarray]:
         """The same of the rows of an objective, whose features need not leave the device."""
+        if objective.place is None:  # Retraining is done by this machine.
+            return super().forms(objective)
         form = self._form(objective.shape[0])
         return lambda rows: form(objective.jacobian.columns(rows))
 

@@ -209,17 +209,18 @@ def _pay(rows, n_forms):
     if rows.place is not None or rows.dtype != np.float64:
         return False
     jacobian, n_outputs = rows.jacobian, rows.unit.shape[1]
-    n_columns, n_pairs = jacobian.n_columns, n_outputs * (n_outputs + 1) / 2
+    n_pairs = n_outputs * (n_outputs + 1) / 2
     if has_few_products(jacobian, n_outputs):
         # Numbers, positions, and where they come from.
         values_of_row = n_pairs + 8 * jacobian.n_products
         of_row = work_of_products(jacobian, n_outputs)
     # There is a pass over the rows for each form.
-    elif rows.is_dense and n_columns > FEW_COLUMNS and jacobian.loads_views(rows.dtype):
+    elif rows.is_dense and jacobian.n_columns > FEW_COLUMNS and jacobian.loads_views(rows.dtype):
         values_of_row = n_pairs * WIDTH
-        of_row = n_pairs * n_columns * (n_columns + WIDTH)
+        of_row = n_pairs * jacobian.n_columns * (jacobian.n_columns + WIDTH)
     else:
         return False
+    n_columns = jacobian.n_columns
     size = n_outputs * n_columns
     has_room = Factor(MATRICES, size).is_affordable
     if not has_room or values_of_row * ROWS_AT_ONCE * rows.dtype.itemsize > block_budget():
