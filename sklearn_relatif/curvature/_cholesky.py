@@ -8,12 +8,11 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import blas
 
-from ..jacobians import has_few_products
 from ..objectives import mirror_lower
 from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 from ._base import Curvature, measured
-from ._forms import PairForms, SparsePairForms, inverse_of, lengths_of_part, strips_of
+from ._forms import PairForms, inverse_of, lengths_of_part, pair_forms, strips_of
 from ._lapack import cholesky, invert_triangle
 from ._memory import Factor
 
@@ -139,12 +138,12 @@ class CholeskyCurvature(Curvature):
     def forms(self, objective):
         """A function of rows of an objective to their ``x~_i^T [M^-1]_kl x~_i``."""
         jacobian, n_outputs = objective.jacobian, objective.shape[0]
-        if self.n_blocks == n_outputs or not has_few_products(jacobian, n_outputs):
+        if self.n_blocks == n_outputs:
             return super().forms(objective)
         strips = strips_of(inverse_of(*self.inverse_factors), n_outputs)
-        forms = SparsePairForms(strips, n_outputs, jacobian.n_columns, self.dtype)
+        forms, block = pair_forms(strips, n_outputs, jacobian, self.dtype)
         dtype = np.promote_types(self.dtype, jacobian.dtype)
-        return lambda rows: forms.by_outputs(jacobian.block(rows).astype(dtype, copy=False))
+        return lambda rows: forms.by_outputs(block(rows).astype(dtype, copy=False))
 
     def n_parameters(self, ridge):
         """``tr(M^-1 (M - diag(ridge)))``, where ridge (n_params,) is the penalty's part of M."""
