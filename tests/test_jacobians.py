@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from sklearn_relatif.adapters import reduce_estimator
 from sklearn_relatif.jacobians import (
     Gradients,
     KernelFeatures,
@@ -14,6 +16,8 @@ from sklearn_relatif.jacobians import (
     RowSpaceJacobian,
     TrainingKernel,
 )
+from sklearn_relatif.objectives import CurvatureOperator
+from sklearn_relatif.optimality import _distance
 from sklearn_relatif.testing import check_jacobian
 
 from . import reference
@@ -168,3 +172,36 @@ def test_kernels_know_gradients_by_inner_products(kernel):
     assert_equal(rows.lengths(SOME, rows.block(SOME) * 3.0), 3 * lengths[SOME])
     assert not (rows.are_vectors or rows.is_dense or rows.can_be_split)
     assert queries.can_be_split
+
+
+def counted(monkeypatch, name):
+    """Sizes of the blocks of rows with which a method of linear Jacobians is called from now on."""
+    sizes, method = [], getattr(LinearJacobian, name)
+
+    def wrapper(self, residual, *arguments):
+        sizes.append(len(residual))
+        return method(self, residual, *arguments)
+
+    monkeypatch.setattr(LinearJacobian, name, wrapper)
+    return sizes
+
+
+@pytest.mark.parametrize("task", ["multiply", "gradient", "probes"])
+def test_sums_over_wide_sparse_rows_are_few(monkeypatch, task):
+    """Each of them has all columns, however few its rows: they must not be as many as dense rows
+    would have them.
+    """
+    random = np.random.RandomState(0)
+    X = sparse.random(2000, 50_000, density=2e-4, format="csr", random_state=random)
+    y = random.randint(3, size=2000)
+    model = LogisticRegression().fit(X, y)
+    objective = reduce_estimator(model, X, y, np.ones(2000))
+    sizes = counted(monkeypatch, "adjoint")
+    if task == "gradient":
+        objective.gradient()
+    else:
+        total = CurvatureOperator(objective, "hessian", 0.0)
+        vectors = np.ones((2, objective.weights.size))
+        total.multiply(vectors) if task == "multiply" else _distance._random_gradients(total)
+    assert sum(sizes) == 2000
+    assert len(sizes) <= 2

@@ -109,12 +109,19 @@ class LinearJacobian(FiniteJacobian):
         """Bytes of the rows that a thread works on: what stays in its cache, unless it is read."""
         return READ_BYTES // 4 if isinstance(self.X, StoredRows) else CACHED_BYTES
 
+    @property
+    def n_stored(self):
+        """Numbers of a row, on average, in the form (sparse or dense) that multiplies faster."""
+        if self.is_sparse and not _is_filled(self.X):
+            return self.X.nnz / max(1, self.n_rows)
+        return self.n_columns
+
     def blocks(self, n_products):
-        """Slices of rows that are neither small nor large, with so many products of each."""
-        X, width = self.X, self.n_columns
-        if self.is_sparse and not _is_filled(X):
-            width = X.nnz / max(1, X.shape[0])
-        return row_blocks(self.n_rows, 8 * max(width, n_products), block_budget())
+        """Slices of rows that are neither small nor large, with so many products of each.
+
+        Sparse rows make large ones: a sum over a block has all columns, however few its rows.
+        """
+        return row_blocks(self.n_rows, 8 * max(self.n_stored, n_products), block_budget())
 
     def loads_views(self, dtype):
         """Whether :meth:`loaded` leaves rows where they are, without a copy of their own."""
@@ -281,7 +288,7 @@ class LinearJacobian(FiniteJacobian):
         """Which features are the same number in all rows, shape (n_features,)."""
         first = self.dense_block([0])[0, : self.n_features]
         constant = np.ones(self.n_features, bool)
-        for rows in self.blocks(1):
+        for rows in self.blocks(self.n_columns):
             X = self.loaded(rows, np.float64).X
             X = X.toarray() if sparse.issparse(X) else X
             constant &= (first == X).all(axis=0)

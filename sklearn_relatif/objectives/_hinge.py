@@ -212,7 +212,7 @@ class HingeObjective(LinearObjective):
         """``sum_i pull_i x~_i`` over the hinges, shape (n_outputs, n_columns)."""
         pull = pull.reshape(-1, self.n_rows, pull.shape[1]).sum(axis=0)
         total = np.zeros((pull.shape[1], self.jacobian.n_columns))
-        for rows in self.blocks(self.jacobian.n_columns):
+        for rows in self.jacobian.blocks(pull.shape[1]):
             total += self.jacobian.adjoint(pull[rows, None], rows).reshape(total.shape)
         return total
 

@@ -272,7 +272,7 @@ class LinearObjective(Objective):
         n_columns, sizes = self.jacobian.n_columns, np.abs(self.weights).T
         targets = np.abs(self.y.reshape(self.n_rows, -1)).max(axis=0)
         largest = targets.astype(np.float64)
-        for rows in self.blocks(n_columns):
+        for rows in self.jacobian.blocks(len(self.weights)):
             x = self.jacobian.product_block(rows)
             largest = np.maximum(largest, (abs(x) @ sizes).max(axis=0))
         most = targets / np.sqrt(np.finfo(self.dtype).eps)
@@ -324,7 +324,7 @@ class LinearObjective(Objective):
         def add(of_block):
             total[:] += of_block
 
-        bytes_per_row = jacobian.n_columns * jacobian.dtype.itemsize
+        bytes_per_row = jacobian.n_stored * jacobian.dtype.itemsize
         blocks = list(row_blocks(self.n_rows, bytes_per_row, jacobian.bytes_at_once))
         for_each(lambda rows: jacobian.adjoint(weighted[rows, None], rows), blocks, add)
         return total.reshape(-1, jacobian.n_columns)
@@ -636,7 +636,7 @@ class LinearObjective(Objective):
 
     def cached_blocks(self, values_per_row):
         """Slices for threads, whose features and temporaries stay in the cache of a thread."""
-        values_per_row += self.jacobian.n_columns
+        values_per_row += self.jacobian.n_stored
         bytes_per_row = values_per_row * self.jacobian.dtype.itemsize
         return list(row_blocks(self.jacobian.n_rows, bytes_per_row, self.jacobian.bytes_at_once))
 

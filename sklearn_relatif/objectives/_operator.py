@@ -96,7 +96,7 @@ class CurvatureOperator:
         products = np.zeros_like(vectors)
         values_per_row = 2 * len(vectors) * len(self.ridge)
         if not self.objective.jacobian.loads_views(vectors.dtype):
-            values_per_row += self.objective.jacobian.n_columns
+            values_per_row += self.objective.jacobian.n_stored
         for rows in row_blocks(
             self.objective.n_rows, values_per_row * vectors.itemsize, block_budget()
         ):
@@ -127,7 +127,7 @@ class CurvatureOperator:
     def diagonal(self):
         """Diagonal of M, shape (n_params,); 0 for parameters held at zero."""
         total = np.zeros(self.ridge.shape)
-        for rows in self.objective.blocks(self.objective.shape[1]):
+        for rows in self.objective.jacobian.blocks(len(self.ridge) ** 2):
             x = self.objective.jacobian.block(rows)
             squares = x.power(2) if sparse.issparse(x) else x**2
             total += np.asarray(squares.T @ self.rotated_inner(rows)).T

@@ -243,7 +243,8 @@ class StandardisedJacobian:
 
     def __init__(self, objective):
         self.raw = objective.jacobian
-        self.n_rows, self.n_columns = self.raw.n_rows, self.raw.n_columns
+        self.n_rows = self.raw.n_rows
+        self.n_columns = self.n_stored = self.raw.n_columns
         self.fit_intercept = self.raw.fit_intercept
         self.dtype = np.dtype(np.float64)
         self.mean, self.scale = _moments(objective)
@@ -308,8 +309,8 @@ def _random_gradients(total):
     gradients = np.zeros((N_PROBES, n_outputs * n_columns))
     # Where second derivatives of rows may be negative, those that the model expects stand for them.
     inner_of = total.inner if objective.loss.is_convex else objective.weighted_fisher
-    bytes_per_row = 8 * (2 * N_PROBES * n_outputs + 2 * n_outputs**2 + n_columns)
-    for rows in row_blocks(objective.n_rows, bytes_per_row, block_budget()):
+    n_values = 2 * N_PROBES * n_outputs + 2 * n_outputs**2 + objective.jacobian.n_stored
+    for rows in row_blocks(objective.n_rows, 8 * n_values, block_budget()):
         inner = np.asarray(inner_of(rows), np.float64)
         normal = rng.standard_normal((len(inner), N_PROBES, n_outputs))
         if inner.ndim == 2:

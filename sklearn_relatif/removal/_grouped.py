@@ -133,7 +133,8 @@ class GroupedRemover(Remover):
         return mean
 
     def _blocks(self):
-        return list(self.fitted.full_jacobian.blocks(1))
+        jacobian = self.fitted.full_jacobian
+        return list(jacobian.blocks(jacobian.n_columns))
 
     def _of_rows(self, rows):
         x = self.fitted.full_jacobian.dense_block(rows).astype(np.float64) - self._centre
