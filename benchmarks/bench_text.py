@@ -1,7 +1,8 @@
 """Time and memory of explaining classifiers of sparse text, wider than it is tall.
 
-Run ``python -m benchmarks.bench_text [--names PATH] [--rows N]`` from the top of a checkout, where
-PATH is a CSV file with the columns ``surname`` and ``language``. Without it, random words stand in.
+Run ``python -m benchmarks.bench_text [--names PATH] [--rows N] [--single]`` from the top of a
+checkout, where PATH is a CSV file with the columns ``surname`` and ``language``. Without it, random
+words stand in. With ``--single``, what is explained are features of single precision.
 
 The documents are surnames, the features their character n-grams (one to six letters, TF-IDF). Two
 logistic regressions at C=1 are explained: Russian or not, and the language. Held-out names are
@@ -48,7 +49,7 @@ def make_names(n_rows, n_languages=18):
     return np.array(words, object), np.array([f"language {k}" for k in languages], object)
 
 
-def explain(names, languages, binary):
+def explain(names, languages, binary, dtype):
     """Fit, explain, and return what was measured."""
     rng = np.random.default_rng(0)
     order = rng.permutation(len(names))
@@ -57,6 +58,7 @@ def explain(names, languages, binary):
     X = vectorizer.fit_transform(names[train])
     target = languages == np.unique(languages)[-4] if binary else languages
     fit_time, model = seconds(LogisticRegression(max_iter=1000).fit, X, target[train])
+    X = X.astype(dtype)
     # Of coupled outputs all denominators are found in one pass over the classes.
     criterion = "loss_relative" if binary else "theta_relative"
     prepare_time, explainer = seconds(
@@ -64,7 +66,7 @@ def explain(names, languages, binary):
             model, X, target[train], criterion=criterion, verbose=True
         )
     )
-    queries = vectorizer.transform(names[query])
+    queries = vectorizer.transform(names[query]).astype(dtype)
     explain_time, found = seconds(lambda: explainer.explain(queries, criterion=CRITERIA))
     return {
         "shape": X.shape,
@@ -100,6 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--names", metavar="PATH", help="CSV file with surname and language")
     parser.add_argument("--rows", type=int, help="use so many names, drawn at random")
+    parser.add_argument("--single", action="store_true", help="features in single precision")
     parser.add_argument("--only", choices=["binary", "languages"], help="one of the two models")
     options = parser.parse_args()
     names, languages = read_names(options.names) if options.names else make_names(N_SYNTHETIC)
@@ -108,7 +111,8 @@ def main():
         names, languages = names[drawn], languages[drawn]
     for kind, binary in {"binary": True, "languages": False}.items():
         if options.only in (None, kind):
-            report(kind, in_child(explain, names, languages, binary))
+            dtype = np.float32 if options.single else np.float64
+            report(kind, in_child(explain, names, languages, binary, dtype))
 
 
 if __name__ == "__main__":

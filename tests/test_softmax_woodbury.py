@@ -13,6 +13,7 @@ from sklearn_relatif.curvature import (
     _choice,
     _lapack,
     _memory,
+    _softmax_woodbury,
     build_curvature,
 )
 from sklearn_relatif.objectives import CurvatureOperator
@@ -30,9 +31,13 @@ def no_problem_is_too_small(monkeypatch):
 def scales_of(objective, curvature, damping):
     """Of both relative criteria, by one factor and class by class."""
     whole = build_curvature(objective, curvature, damping)
-    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
     expected = whole.lengths(objective.rows, "theta_relative")
-    return expected, streamed.lengths(objective.rows, "theta_relative")
+    return expected, streamed_scales(objective, curvature, damping)
+
+
+def streamed_scales(objective, curvature="hessian", damping=0.0):
+    streamed = SoftmaxWoodburyCurvature(CurvatureOperator(objective, curvature, damping))
+    return streamed.lengths(objective.rows, "theta_relative")
 
 
 def assert_same_scales(objective, curvature="hessian", damping=0.0, rtol=1e-10):
@@ -150,6 +155,58 @@ def test_single_precision():
         actual = single.pairwise_influence(queries, criterion=criterion)
         assert actual.dtype == np.float32
         assert cases.relative_error(actual, expected) < 2e-5
+
+
+@pytest.fixture
+def precisions(monkeypatch):
+    """Those in which the classes are inverted."""
+    used, of_class = [], _softmax_woodbury.ClassDual
+
+    def inverted(merged, k, ridges, dtype):
+        used.append(np.dtype(dtype))
+        return of_class(merged, k, ridges, dtype)
+
+    monkeypatch.setattr(_softmax_woodbury, "ClassDual", inverted)
+    return used
+
+
+def of_single_precision(**options):
+    X, y, weight, _ = wide(4, is_sparse=True)
+    model = fitted(X, y, weight, **options)
+    return objective_of(model, X.astype(np.float32), y, weight)
+
+
+def refused(monkeypatch, reason):
+    """Let single precision fail, by what a few solutions tell, or by an inverse that is none."""
+    if reason == "disagreement":
+        errors = iter([1e-4, 1e-7])
+        own = SoftmaxWoodburyCurvature
+        monkeypatch.setattr(own, "_disagreement", lambda *squares: next(errors))
+    else:
+        least = _softmax_woodbury.least_pivot
+        monkeypatch.setattr(
+            _softmax_woodbury,
+            "least_pivot",
+            lambda size, dtype: np.inf if dtype == np.float32 else least(size, dtype),
+        )
+
+
+@pytest.mark.parametrize("reason", ["disagreement", "pivot"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("C", [0.01, 1, 100])
+def test_denominators_in_the_precision_of_the_features(
+    monkeypatch, precisions, C, fit_intercept, reason
+):
+    """Where that is single precision, it gives way to double precision if it does not do."""
+    objective = of_single_precision(C=C, fit_intercept=fit_intercept)
+    single = streamed_scales(objective)
+    assert precisions == [np.float32] * 4
+    refused(monkeypatch, reason)
+    double = streamed_scales(objective)
+    assert precisions[-4:] == [np.float64] * 4
+    for name, scale in double.items():
+        assert single[name].dtype == scale.dtype == np.float32
+        assert_allclose(single[name], scale, rtol=2e-6)
 
 
 def test_a_ridge_too_weak_for_the_precision():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._threads import for_each
-from ._cholesky import factorise_block, invert_factor, triangular_product
+from ._cholesky import factorise_block, invert_factor, least_pivot, triangular_product
 from ._woodbury import TILE, dot, refuse, scaled_inverse, tiles
 
 #: Rows of the final products.
@@ -28,14 +28,16 @@ class ClassSums:
     merged : MergedRows
     ridges : ndarray of shape (n_columns,)
     with_squares : bool
+    dtype : dtype
+        Precision of the matrices that have a row for each of the rows.
     """
 
-    def __init__(self, merged, ridges, with_squares):
+    def __init__(self, merged, ridges, with_squares, dtype):
         self.merged, self.ridges, self.with_squares = merged, ridges, with_squares
         n_distinct, n_gradients = merged.X.shape[0], len(merged.owner)
         n_classes = merged.probabilities.shape[1]
-        self.plain = _Sums(n_distinct, n_gradients)
-        self.squared: Any = _Sums(n_distinct, n_gradients) if with_squares else None
+        self.plain = _Sums(n_distinct, n_gradients, dtype)
+        self.squared: Any = _Sums(n_distinct, n_gradients, dtype) if with_squares else None
         n_aside = len(merged.aside.positions)
         #: ``h``, kappa, and ``a`` of each gradient.
         self.gauge, self.gauge_form = np.zeros((n_distinct, n_aside)), np.zeros((n_aside, n_aside))
@@ -72,23 +74,24 @@ class ClassSums:
             self.gauge_form_squared += border.inverse - border.spreads.T @ border.spreads
             for rows in tiles(len(root_p)):
                 squares[rows] = dot(dual.beside[rows], dual.beside[rows])
-        # No two strips add to the same places.
-        add_strip = partial(self._add_strip, dual, root_p, share)
+        # No two strips add to the same places. Numbers of another precision would copy each tile.
+        of_tiles = (own.astype(dual.beside.dtype) for own in (dual.left, root_p, share))
+        add_strip = partial(self._add_strip, dual.beside, *of_tiles)
         for_each(add_strip, list(tiles(len(root_p))))
         self._add_diagonal(self.plain, k, dual.left, dual.forms, dual.root)
         if self.with_squares:
             forms = dual.left * dual.forms - squares / dual.root**2
             self._add_diagonal(self.squared, k, kept - squares, forms, dual.root)
 
-    def _add_strip(self, dual, root_p, share, rows):
+    def _add_strip(self, beside, left, root_p, share, rows):
         """Add some rows of the upper triangle, and of the lower one what mirrors them."""
         if self.with_squares:
-            product = dual.beside[rows] @ dual.beside[:, rows.start :]
+            product = beside[rows] @ beside[:, rows.start :]
         for columns in tiles(len(root_p), rows.start):
-            tile = dual.beside[rows, columns]
+            tile = beside[rows, columns]
             self._add_tile(self.plain, rows, columns, tile, root_p, share, -1)
             if self.with_squares:
-                rest = tile * (1 - dual.left[rows, None] - dual.left[columns])
+                rest = tile * (1 - left[rows, None] - left[columns])
                 rest -= product[:, columns.start - rows.start : columns.stop - rows.start]
                 self._add_tile(self.squared, rows, columns, rest, root_p, share, 1)
 
@@ -127,15 +130,15 @@ class ClassSums:
         for rows in tiles(len(self.gauge)):
             coupling[rows] += self.gauge[rows] @ inverse @ self.gauge.T
         factor, pivot = factorise_block(coupling)
-        if pivot < 10 * np.sqrt(len(factor)) * np.finfo(np.float64).eps:
+        if pivot < least_pivot(len(factor), factor.dtype):
             refuse()
-        factor = invert_factor(factor, np.float64)
+        factor = invert_factor(factor, factor.dtype)
         forms, squares = self.plain.forms, np.empty(len(self.merged.owner))
         for start in range(0, len(forms), STRIP):
             some = slice(start, start + STRIP)
             weight = self.held[some] @ inverse
             right = self.plain.columns[some] - weight @ self.gauge.T
-            solved = triangular_product(factor, right, False)
+            solved = triangular_product(factor, right.astype(factor.dtype, copy=False), False)
             forms[some] += dot(solved, solved) - dot(self.held[some], weight)
             if self.with_squares:
                 solved = triangular_product(factor, solved, True)
@@ -163,12 +166,13 @@ class UpperTriangle:
     Parameters
     ----------
     size : int
+    dtype : dtype
     """
 
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, dtype):
+        self.size, self.dtype = size, dtype
         self.strips = [
-            np.zeros((rows.stop - rows.start, size - rows.start)) for rows in tiles(size)
+            np.zeros((rows.stop - rows.start, size - rows.start), dtype) for rows in tiles(size)
         ]
 
     def part(self, rows, columns):
@@ -190,7 +194,7 @@ class UpperTriangle:
 
     def pop_matrix(self):
         """The triangle in a matrix with zeros below it; nothing is left here."""
-        matrix = np.zeros((self.size, self.size))
+        matrix = np.zeros((self.size, self.size), self.dtype)
         for rows in tiles(self.size):
             matrix[rows, rows.start :] = self.strips.pop(0)
         return matrix
@@ -199,8 +203,8 @@ class UpperTriangle:
 class _Sums:
     """Sums over the classes: matrices, and what belongs onto their diagonals."""
 
-    def __init__(self, n_distinct, n_gradients):
-        self.coupling = UpperTriangle(n_distinct)
-        self.columns = np.zeros((n_gradients, n_distinct))
+    def __init__(self, n_distinct, n_gradients, dtype):
+        self.coupling = UpperTriangle(n_distinct, dtype)
+        self.columns = np.zeros((n_gradients, n_distinct), dtype)
         self.diagonal = np.zeros(n_distinct)
         self.own, self.forms = np.zeros(n_gradients), np.zeros(n_gradients)

@@ -8,14 +8,17 @@ are therefore factorised by blocks, of which LAPACK only sees the diagonal ones.
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
+from ..utils._blocks import row_blocks
 from ..utils._threads import FEW_COLUMNS, in_one_blas_thread
 
 #: From this size on, a matrix is worked on by blocks.
 LARGE = 12_000
-#: Columns of a block: its own triangle is multiplied as a square, which narrow blocks keep cheap.
-BLOCK = 1024
+#: Columns of a block, at most: LAPACK is at its full rate with them, and they take little memory.
+BLOCK = 4096
+#: Columns of a triangle that are copied together, with a square of their own.
+STRIP = 256
 
 
 def _call(function, matrix, **options):
@@ -41,18 +44,16 @@ def cholesky(matrix):
     (potrf,) = lapack.get_lapack_funcs(("potrf",), (matrix,))
     if len(matrix) < LARGE:
         return _call(potrf, matrix, lower=1, clean=0, overwrite_a=1)
-    for start in range(0, len(matrix), BLOCK):
-        own, done = slice(start, start + BLOCK), slice(0, start)
-        left = matrix[own, done]
-        diagonal = matrix[own, own]
-        lower, failed_at = potrf(np.tril(diagonal) - left @ left.T, lower=1, clean=1)
+    for own in _blocks(0, len(matrix)):
+        left = matrix[own, : own.start]
+        rest = _less(matrix[own, own], left, left)
+        lower, failed_at = potrf(rest, lower=1, clean=0, overwrite_a=1)
         if failed_at:
-            return matrix, start + failed_at
-        diagonal[...] = lower + np.triu(diagonal, 1)
-        inverse = invert_triangle(lower).T
-        for below in range(start + BLOCK, len(matrix), BLOCK):
-            rows = slice(below, below + BLOCK)
-            matrix[rows, own] = (matrix[rows, own] - matrix[rows, done] @ left.T) @ inverse
+            return matrix, own.start + failed_at
+        _replace_lower(matrix, own, lower)
+        for rows in _blocks(own.stop, len(matrix)):
+            below = _less(matrix[rows, own], matrix[rows, : own.start], left)
+            matrix[rows, own] = _solved_from_the_right(lower, below)
     return matrix, 0
 
 
@@ -64,16 +65,15 @@ def invert_triangle(factor):
     (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
     if len(factor) < LARGE:
         return _call(trtri, factor, lower=1, overwrite_c=1)[0]
-    for start in range(0, len(factor), BLOCK):
-        rows = slice(start, start + BLOCK)
-        inverse = np.tril(trtri(np.tril(factor[rows, rows]), lower=1)[0])
-        for before in range(0, start, BLOCK):
+    for rows in _blocks(0, len(factor)):
+        inverse = trtri(_fresh(factor[rows, rows]), lower=1, overwrite_c=1)[0]
+        for columns in _blocks(0, rows.start):
             # Blocks of this row are read from here on; the ones before are inverted already.
-            columns, rest = slice(before, before + BLOCK), slice(before + BLOCK, start)
-            product = factor[rows, columns] @ np.tril(factor[columns, columns])
-            product += factor[rows, rest] @ factor[rest, columns]
-            factor[rows, columns] = -inverse @ product
-        factor[rows, rows] = inverse + np.triu(factor[rows, rows], 1)
+            rest = slice(columns.stop, rows.start)
+            product = _times(_fresh(factor[columns, columns]), factor[rows, columns], side=1)
+            product += _product(factor[rows, rest], factor[rest, columns])
+            factor[rows, columns] = _times(inverse, product, -1.0)
+        _replace_lower(factor, rows, inverse)
     return factor
 
 
@@ -85,13 +85,60 @@ def symmetric_from_triangle(factor):
     (lauum,) = lapack.get_lapack_funcs(("lauum",), (factor,))
     if len(factor) < LARGE:
         return _call(lauum, factor, lower=1, overwrite_c=1)[0]
-    for start in range(0, len(factor), BLOCK):
+    for rows in _blocks(0, len(factor)):
         # Blocks of this row are read by none of the next ones.
-        rows, before = slice(start, start + BLOCK), slice(0, start)
-        square = factor[rows, rows]
-        lower, below = np.tril(square), factor[start + BLOCK :, rows]
-        product = lower.T @ lower + below.T @ below
-        factor[rows, before] = lower.T @ factor[rows, before]
-        factor[rows, before] += below.T @ factor[start + BLOCK :, before]
-        square[...] = np.tril(product) + np.triu(square, 1)
+        below = factor[rows.stop :, rows]
+        own = _fresh(factor[rows, rows])
+        for columns in _blocks(0, rows.start):
+            product = _times(own, factor[rows, columns], trans_a=1)
+            product += _product(below.T, factor[rows.stop :, columns])
+            factor[rows, columns] = product
+        square = lauum(own, lower=1, overwrite_c=1)[0]
+        square += _product(below.T, below)
+        _replace_lower(factor, rows, square)
     return factor
+
+
+def _blocks(start, stop):
+    """Slices of about the same size."""
+    return (
+        slice(start + rows.start, start + rows.stop) for rows in row_blocks(stop - start, 1, BLOCK)
+    )
+
+
+def _fresh(block):
+    """A copy of a block, in the order that LAPACK works in."""
+    return block.copy(order="F")
+
+
+def _product(left, right):
+    """``left @ right``, in that order too: to add up numbers of two orders takes long."""
+    return (right.T @ left.T).T
+
+
+def _less(block, left, right):
+    """``block - left @ right^T``, afresh."""
+    rest = _fresh(block)
+    rest -= _product(left, right.T)
+    return rest
+
+
+def _replace_lower(matrix, own, lower):
+    """Write the lower triangle of a matrix over that of a diagonal block."""
+    block = matrix[own, own]
+    for rows in row_blocks(len(block), 1, STRIP):
+        square = block[rows, rows]
+        square[...] = np.tril(lower[rows, rows]) + np.triu(square, 1)
+        block[rows.stop :, rows] = lower[rows.stop :, rows]
+
+
+def _solved_from_the_right(lower, rows):
+    """``rows @ L^-T``, in the memory of the rows."""
+    (trsm,) = blas.get_blas_funcs(("trsm",), (lower, rows))
+    return trsm(1.0, lower, rows, side=1, lower=1, trans_a=1, overwrite_b=1)
+
+
+def _times(lower, rows, factor=1.0, **options):
+    """``L @ rows`` times a factor; by the options of BLAS, with L transposed or from the right."""
+    (trmm,) = blas.get_blas_funcs(("trmm",), (lower, rows))
+    return trmm(factor, lower, _fresh(rows), lower=1, overwrite_b=1, **options)

@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgWarning
 from ..objectives import mirror_lower
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._progress import show_progress
-from ._cholesky import CholeskyCurvature, factorise_block
+from ._cholesky import CholeskyCurvature, factorise_block, least_pivot
 from ._class_sums import ClassSums
 from ._diagonal import DiagonalCurvature
 from ._iterative import ConjugateGradients
@@ -33,8 +33,8 @@ from ._woodbury import (
 
 #: Relative residual of the queries' solves.
 TOLERANCE = 1e-11
-#: Relative error of denominators that is not worth a warning.
-TOLERATED = 1e-6
+#: Relative error of squared denominators that is not worth a warning, with features of a precision.
+TOLERATED = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-6}
 #: Less than this probability makes no difference to a curvature, but to what is divided by it.
 LEAST_PROBABILITY = np.finfo(float).tiny ** 0.25
 #: Matrices with a row for each training row that all denominators take at once: ``N*``, two
@@ -80,7 +80,9 @@ class SoftmaxWoodburyCurvature(WideCurvature):
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
     size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
-    1e-11. A few of the denominators are compared with such solutions.
+    1e-11. A few of the denominators are compared with such solutions. Features of single precision
+    have their denominators in single precision as well, in half the time and memory, unless these
+    are off by more than 1e-5 of their square then.
 
     Parameters
     ----------
@@ -152,24 +154,44 @@ class SoftmaxWoodburyCurvature(WideCurvature):
         Warns
         -----
         LinAlgWarning
-            If squares of some scales are off by more than 1e-6 of their size.
+            If squares of some scales are off by more than 1e-6 of their size, or 1e-5 with features
+            of single precision.
         """
         merged = merge_rows(self.total.objective, rows)
-        sums = ClassSums(merged, self.total.ridge[0], with_squares=criterion == "theta_relative")
+        precisions = sorted({self.dtype, np.dtype(np.float64)}, key=lambda dtype: dtype.itemsize)
+        for dtype in precisions:
+            try:
+                squares = self._squares(merged, criterion == "theta_relative", dtype)
+            except ValueError:
+                if dtype == precisions[-1]:
+                    raise
+                continue
+            error = self._disagreement(squares, rows, merged)
+            if error <= TOLERATED[self.dtype]:
+                break
+        else:
+            _warn(error)
+        # Rows of weight 0 have no gradient.
+        lengths = {name: np.append(np.sqrt(own), 0.0) for name, own in squares.items()}
+        return {name: own[merged.position].astype(self.dtype) for name, own in lengths.items()}
+
+    def _squares(self, merged, with_squares, dtype):
+        """Squared denominators of the gradients, summed up in a precision."""
+        sums = ClassSums(merged, self.total.ridge[0], with_squares, dtype)
         n_classes = merged.probabilities.shape[1]
         for k in range(n_classes):
-            sums.add(k, ClassDual(merged, k, self.total.ridge[0]))
+            sums.add(k, ClassDual(merged, k, self.total.ridge[0], dtype))
             show_progress("classes", k + 1, n_classes, self.verbose)
-        scales = {}
-        for name, squares in zip(FROM_SOLUTION, sums.close(), strict=False):
+        return dict(zip(FROM_SOLUTION, sums.close(), strict=False))
+
+    def _disagreement(self, squares, rows, merged):
+        """Largest relative difference of a few squares from the solutions for them."""
+        errors = []
+        for name, own in squares.items():
             solve = partial(self._solved, rows, merged, FROM_SOLUTION[name])
-            error = disagreement(squares, np.arange(len(squares)), squares, solve)
-            if not error <= TOLERATED:
-                _warn(error)
-            # Rows of weight 0 have no gradient.
-            scale = np.append(np.sqrt(squares), 0.0)
-            scales[name] = scale[merged.position].astype(self.dtype)
-        return scales
+            errors.append(disagreement(own, np.arange(len(own)), own, solve))
+        # NaN stays, unlike with the max of Python.
+        return np.max(errors)
 
     def _solved(self, rows, merged, from_solution, positions):
         """Squares of some gradients by the solutions for them."""
@@ -280,12 +302,12 @@ class ClassDual:
     border : Border
     """
 
-    def __init__(self, merged, k, ridges):
+    def __init__(self, merged, k, ridges, dtype):
         self.root = np.sqrt(merged.weight * merged.probabilities[:, k])
         ridge = ridges[0]
-        (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None])
+        (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None], dtype)
         diagonal, coupling = _invert_in_place(matrix)
-        self.border = Border.of(merged.aside, self.root, ridges, lambda v: matrix @ v)
+        self.border = Border.of(merged.aside, self.root, ridges, partial(_product, matrix))
         lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
         seen = self.root**2 * lengths / ridge
         # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
@@ -300,7 +322,12 @@ class ClassDual:
 
     def multiply(self, vectors):
         """``N* v`` for each column v."""
-        return self.beside @ vectors + self.left[:, None] * vectors
+        return _product(self.beside, vectors) + self.left[:, None] * vectors
+
+
+def _product(matrix, vectors):
+    """The product in the precision of a large matrix, of which another one would be a copy."""
+    return matrix @ vectors.astype(matrix.dtype)
 
 
 def _invert_in_place(matrix):
@@ -316,7 +343,7 @@ def _invert_in_place(matrix):
     # LAPACK works in the upper triangle, and leaves the copy below the diagonal alone.
     mirror_lower(matrix.T)
     factor, pivot = factorise_block(matrix)
-    if pivot < 10 * np.sqrt(len(matrix)) * np.finfo(np.float64).eps:
+    if pivot < least_pivot(len(matrix), matrix.dtype):
         refuse()
     symmetric_from_triangle(invert_triangle(factor))
     coupling = np.zeros(len(matrix))
@@ -329,4 +356,4 @@ def _invert_in_place(matrix):
         products = np.tril(square, -1) * square.T
         coupling[rows] += products.sum(axis=1) + products.sum(axis=0)
     mirror_lower(matrix.T)
-    return np.diag(matrix).copy(), coupling
+    return np.diag(matrix).astype(np.float64), coupling

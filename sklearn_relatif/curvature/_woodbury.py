@@ -301,10 +301,10 @@ def disagreement(values, positions, sizes, solve):
     return relative.max(initial=0)
 
 
-def dual_blocks(X, roots, ridges):
+def dual_blocks(X, roots, ridges, dtype=np.float64):
     """Upper triangles of ``N`` of each output, which is what LAPACK reads; zeros below them."""
     n_rows = X.shape[0]
-    blocks = np.zeros((len(roots), n_rows, n_rows))
+    blocks = np.zeros((len(roots), n_rows, n_rows), dtype)
     for rows in row_blocks(n_rows, 24 * n_rows, block_budget()):
         products = (X[rows] @ X[rows.start :].T).toarray()
         for block, root, ridge in zip(blocks, roots, ridges, strict=True):
