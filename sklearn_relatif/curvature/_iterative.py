@@ -42,27 +42,23 @@ class _Iterative(Curvature):
         return self.approximation
 
 
-class ConjugateGradients(_Iterative):
-    """``M^-1 g`` by preconditioned conjugate gradients, in double precision.
+class ToTolerance:
+    """``M^-1 g`` by steps that end where the residual is small, in double precision.
 
-    All right-hand sides share each product with the data, and leave when they have arrived. The
-    residual is recomputed at the end, and what is left of it solved for again. It is measured with
-    the diagonal of the curvature at 1, so that the units of the features make no difference.
+    The residual is recomputed at the end, and what is left of it solved for again. It is measured
+    with the diagonal of the curvature at 1, so that the units of the features make no difference.
 
     Parameters
     ----------
     total : CurvatureOperator
-    approximation : Curvature
-        The preconditioner.
-    tol : float, default=1e-8
+    tol : float
         Norm of the residual to arrive at, relative to that of the right-hand side.
     max_iter : int, default=1000
         Products with the data that each call of ``solve`` may take.
     """
 
-    def __init__(self, total, approximation, tol=1e-8, max_iter=1000):
+    def __init__(self, total, tol, max_iter=1000):
         self.total = total
-        self.approximation = approximation
         self.tol = tol
         self.max_iter = max_iter
         self.dtype = total.objective.dtype
@@ -83,9 +79,7 @@ class ConjugateGradients(_Iterative):
             If a residual is above ``tol`` at the end.
         """
         total = self.total.held()
-        # BLAS multiplies dense features in all its threads, but nothing does so for sparse ones.
-        n_parts = n_blas_threads() if total.is_sparse else 1
-        parts = np.array_split(gradients, min(n_parts, max(1, len(gradients))))
+        parts = np.array_split(gradients, min(self.n_parts(gradients), max(1, len(gradients))))
         found: list[tuple] = []
         for_each(lambda part: self._solve(total, part), parts, found.append)
         solutions, left, iterations = zip(*found, strict=True)
@@ -101,7 +95,7 @@ class ConjugateGradients(_Iterative):
         live = np.flatnonzero(left > goal)
         while live.size and iterations < self.max_iter:
             most = self.max_iter - iterations
-            step, used = self._descend(total, residual[live], goal[live], most)
+            step, used = self.descend(total, residual[live], goal[live], most)
             solution[live] += step
             iterations += used
             residual[live] = target[live] - total.multiply(solution[live])
@@ -110,11 +104,58 @@ class ConjugateGradients(_Iterative):
             live = live[(left[live] > goal[live]) & (left[live] < 0.5 * before)]
         return solution, left / np.where(goal > 0, goal, 1), iterations
 
-    def _descend(self, total, residual, goal, max_iter):
+    def n_parts(self, gradients):
+        """Among how many the right-hand sides are shared out, each for one thread."""
+        raise NotImplementedError
+
+    def descend(self, total, residual, goal, max_iter):
         """Steps from 0 towards the solutions for some residuals, and how many were taken.
 
-        ``residual`` is overwritten.
+        ``residual`` may be overwritten.
         """
+        raise NotImplementedError
+
+    def _sizes(self, residual):
+        return np.sqrt(np.square(residual) @ self._inverse_diagonal)
+
+    def _report(self, left, iterations):
+        late = left > 1
+        if late.any():
+            warnings.warn(
+                f"Conjugate gradients stopped after {iterations} iterations with a relative "
+                f"residual of {self.tol * left.max():.1g}, for {late.sum()} of {len(late)} "
+                f"right-hand sides above the tolerance of {self.tol:.1g}. A larger damping or a "
+                "model with more regularisation converges faster.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+class ConjugateGradients(ToTolerance, _Iterative):
+    """``M^-1 g`` by preconditioned conjugate gradients.
+
+    All right-hand sides share each product with the data, and leave when they have arrived.
+
+    Parameters
+    ----------
+    total : CurvatureOperator
+    approximation : Curvature
+        The preconditioner.
+    tol : float, default=1e-8
+    max_iter : int, default=1000
+        As of :class:`ToTolerance`.
+    """
+
+    def __init__(self, total, approximation, tol=1e-8, max_iter=1000):
+        super().__init__(total, tol, max_iter)
+        self.approximation = approximation
+
+    def n_parts(self, gradients):
+        """BLAS multiplies dense features in all its threads, but nothing does so for sparse ones."""
+        return n_blas_threads() if self.total.is_sparse else 1
+
+    def descend(self, total, residual, goal, max_iter):
+        """Steps from 0 towards the solutions for some residuals, and how many were taken."""
         solution = np.zeros_like(residual)
         live = np.arange(len(residual))
         direction = self._precondition(residual)
@@ -148,24 +189,9 @@ class ConjugateGradients(_Iterative):
             direction = preconditioned
         return solution, used
 
-    def _sizes(self, residual):
-        return np.sqrt(np.square(residual) @ self._inverse_diagonal)
-
     def _precondition(self, residual):
         own = self.approximation.solve(residual.astype(self.approximation.dtype))
         return own.astype(np.float64, order="C", copy=False)
-
-    def _report(self, left, iterations):
-        late = left > 1
-        if late.any():
-            warnings.warn(
-                f"Conjugate gradients stopped after {iterations} iterations with a relative "
-                f"residual of {self.tol * left.max():.1g}, for {late.sum()} of {len(late)} "
-                f"right-hand sides above the tolerance of {self.tol:.1g}. A larger damping or a "
-                "model with more regularisation converges faster.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
 
 class Lissa(_Iterative):

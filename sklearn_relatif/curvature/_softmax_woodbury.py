@@ -13,10 +13,10 @@ from scipy.linalg import LinAlgWarning
 from ..objectives import mirror_lower
 from ..utils._blocks import block_budget, row_blocks
 from ..utils._progress import show_progress
+from ..utils._sparse import distinct_rows
 from ._cholesky import CholeskyCurvature, factorise_block, least_pivot
 from ._class_sums import ClassSums
-from ._diagonal import DiagonalCurvature
-from ._iterative import ConjugateGradients
+from ._dual_gradients import DualConjugateGradients
 from ._lapack import invert_triangle, symmetric_from_triangle
 from ._memory import Factor
 from ._woodbury import (
@@ -99,8 +99,7 @@ class SoftmaxWoodburyCurvature(WideCurvature):
         super().__init__(total)
         self.total = total
         self.verbose = verbose
-        own = DiagonalCurvature(total.diagonal(), is_exact=False)
-        self.solver = ConjugateGradients(total, own, TOLERANCE)
+        self.solver = DualConjugateGradients(total, TOLERANCE)
 
     @classmethod
     def obstacle(cls, sizes, kind, damping) -> str | None:
@@ -254,7 +253,7 @@ def merge_rows(objective, rows) -> MergedRows:
     """Merge training rows that have the same features, and gradients that are the same."""
     loss, jacobian = objective.loss, objective.jacobian
     present = np.flatnonzero(objective.sample_weight > 0)
-    first, group = _distinct(jacobian.features(present))
+    first, group = distinct_rows(jacobian.features(present))
     rest, aside = split_columns(jacobian[present[first]])
     weight = np.bincount(group, objective.sample_weight[present]) / objective.total_weight
     eta = objective.training_predictor[present[first]].astype(np.float64)
@@ -275,17 +274,6 @@ def merge_rows(objective, rows) -> MergedRows:
         present[example],
         position,
     )
-
-
-def _distinct(X):
-    """First occurrences of the rows of a CSR matrix, and the number of each row among them."""
-    X = X.sorted_indices()
-    numbers: dict[tuple[bytes, bytes], int] = {}
-    group = np.empty(X.shape[0], np.intp)
-    for row, (start, stop) in enumerate(zip(X.indptr[:-1], X.indptr[1:], strict=True)):
-        key = X.indices[start:stop].tobytes(), X.data[start:stop].tobytes()
-        group[row] = numbers.setdefault(key, len(numbers))
-    return np.unique(group, return_index=True)[1], group
 
 
 class ClassDual:

@@ -18,7 +18,7 @@ from ._leaves import BoostedObjective, ForestObjective, LeafObjective, Refits
 from ._linear import WITHOUT_L1, LinearObjective
 from ._moments import ClassMoments, MomentsObjective, MomentsWithout, Removals
 from ._network import NetworkObjective
-from ._operator import CurvatureOperator
+from ._operator import CurvatureOperator, apply_inner
 from ._pairs import PairGrams
 from ._row_space import reduce_to_row_space
 from ._sizes import PENALISED, Sizes
@@ -62,6 +62,7 @@ __all__ = [
     "Sizes",
     "TangentOperator",
     "UnknownBoundsError",
+    "apply_inner",
     "build_objective",
     "mirror_lower",
     "reduce_to_row_space",
