@@ -15,6 +15,7 @@ from ._choice import (
 )
 from ._cholesky import CholeskyCurvature
 from ._diagonal import DiagonalCurvature
+from ._dual_gradients import DualConjugateGradients
 from ._inverse import build_curvature, factorise, own_kind
 from ._iterative import ConjugateGradients, Lissa, SplitCurvature
 from ._kfac import KroneckerCurvature
@@ -32,6 +33,7 @@ __all__ = [
     "ConjugateGradients",
     "Curvature",
     "DiagonalCurvature",
+    "DualConjugateGradients",
     "KroneckerCurvature",
     "LayeredCurvature",
     "Lissa",

@@ -2,177 +2,207 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from ..jacobians import without_columns
+from ..jacobians import LinearJacobian, heavy_columns, without_columns
 from ..objectives import apply_inner
 from ..utils._sparse import condensed
-from ._iterative import ToTolerance
+from ._iterative import ToTolerance, add_multiple
 from ._woodbury import scaled_inverse
 
-#: Longest features that stand in the head, and the parameters that all of it may have.
+#: Features in the head, and the parameters that these may have in all outputs together. There may
+#: be more of both only where more features are so long that rounding would lose the others.
 HEAD = 32
 HEAD_SIZE = 1024
 
 
 class DualConjugateGradients(ToTolerance):
-    """``M^-1 g`` of wide sparse data, by conjugate gradients over vectors as long as the rows.
+    """``M^-1 g`` of wide sparse data, by conjugate gradients over numbers of the rows.
 
-    For the curvature ``M = [X Z]^T B [X Z] + diag(r, ..., r, Q)`` of all outputs, where ``B`` holds
-    a matrix of each row, the head ``Z`` holds the longest features, with r in ``Q``, and the
-    column of ones, with its own ridge, which may be 0. The solution (w, t) of
-    ``M (w, t) = (g, h)`` has::
+    A row has as many numbers as there are outputs, so that vectors are shorter than gradients by
+    as much as there are fewer rows than features. The curvature is
 
-        w = (g - X^T c) / r,    Q t = h - Z^T c,    c = B e,    e = X w + Z t.
+        M = [X Z]^T B [X Z] + diag(r, ..., r, Q),
 
-    Steps are taken in ``e``, of which only ``c`` is needed, and in ``t``. They keep to all of these
-    equations but the last one, which they miss by ``m = X w + Z t - e``. Up to ``Q^-1``, that is
-    conjugate gradients in the product with B on the equation for e, where the multiplied matrix is
-    ``I + X X^T B / r + Z Q^-1 Z^T B``. What precedes is the inverse of the same without X::
+    where B holds the matrix ``B_i / S`` of each row, for all outputs at once. The head Z holds the
+    column of ones, whose ridge in Q may be 0, and the longest features, with r in Q. The solution
+    (w, t) of ``M (w, t) = (g, h)`` is that of
 
-        m + Z s,    s = -C^-1 Z^T B m,    C = Q + Z^T B Z,
+        c = B e,    w = (g - X^T c) / r,    Q t = h - Z^T c,    e = X w + Z t.
 
-    to which ``Q = 0`` makes no difference. With t + s for t, the residual of ``M (w, t)`` is
-    ``-X^T B (m + Z s)``, and nothing at all in the head. Its norm relative to r, which is more
-    than that relative to the diagonal of M, follows from the lengths of the steps.
+    Steps change c and t. They keep to all of these equations but the last one, which is missed by
+    ``m = X w + Z t - e``. But for the form in which it is written, because there may be no
+    ``Q^-1``, this is the method of conjugate gradients on
+
+        (I + X X^T B / r + Z Q^-1 Z^T B) e = X g / r + Z Q^-1 h,
+
+    symmetric in the product with B, where the inverse of the same matrix without X precedes it:
+
+        m -> m + Z s,    s = -C^-1 Z^T B m,    C = Q + Z^T B Z.
+
+    With ``t + s`` for t, the residual of the solution is ``-X^T B (m + Z s)`` for w, and 0 for t.
+    Its length over the root of r, which the lengths of the steps tell, is at least what it is
+    measured by, because no number on the diagonal of M is below r.
 
     Parameters
     ----------
     total : CurvatureOperator
-        Its rows must couple the outputs, and its ridge be positive and the same for all outputs
+        Its rows must couple the outputs. Its ridge must be positive, and the same for all outputs
         and coefficients, apart from the intercepts.
     tol : float
     max_iter : int, default=1000
         As of :class:`ToTolerance`.
     """
 
-    def n_parts(self, gradients):
-        """One for each, whose vectors stay in the caches."""
-        return len(gradients)
-
-    def solve(self, gradients):
-        """``M^-1 g`` for each row g, shape (n, n_params)."""
-        self._dual  # Before there are threads.
-        return super().solve(gradients)
-
-    def descend(self, total, residual, goal, max_iter):
-        """Steps from 0 towards the solutions for some residuals, and how many were taken."""
-        found = [
-            self._descend(total, *of_one, max_iter) for of_one in zip(residual, goal, strict=True)
-        ]
-        solutions, used = zip(*found, strict=True)
-        return np.stack(solutions), max(used)
-
-    def _descend(self, total, right, goal, max_iter):
-        dual = self._dual
-        start, aside = dual.split(right)
-        solved = dual.solve_head(aside - dual.head.T @ _pull(total, start))
-        pull = _pull(total, start + dual.head @ solved)
-        missed = -dual.multiply(pull)
-        direction, change, shift, slope, bend = 0.0, 0.0, 0.0, 1.0, 0.0
-        for used in range(1, max_iter + 1):
-            step = -dual.solve_head(dual.head.T @ _pull(total, missed))
-            ahead = missed + dual.head @ step
-            pulled = _pull(total, ahead)
-            before, slope = slope, np.vdot(ahead, pulled) + np.vdot(step, dual.scaled(step))
-            share = slope / before
-            direction = pulled + share * direction
-            change = missed + share * change
-            shift = step + share * shift
-            product = change + dual.multiply(direction)
-            last, bend = bend, np.vdot(direction, product)
-            if np.sqrt(max(0.0, bend + share**2 * last - slope)) <= goal:
-                return dual.joined(right, pull, solved + step), used
-            length = slope / bend
-            pull += length * direction
-            solved += length * shift
-            missed -= length * product
-        return dual.joined(right, pull, solved), max_iter
-
-    @cached_property
-    def _dual(self):
-        return Dual.of(self.total)
+    _dual: Any = None
 
     def __getstate__(self):
         # What is found when first needed takes more space than time, and is found again.
         return {name: value for name, value in vars(self).items() if name != "_dual"}
 
+    def held(self):
+        """The curvature, to be multiplied with many times, in several threads."""
+        self._dual = self._dual or Dual.of(self.total)
+        return super().held()
+
+    def n_parts(self, n_gradients):
+        """One right-hand side at a time: its vectors stay in the cache of a core."""
+        return n_gradients
+
+    def descend(self, total, residual, goal, max_iter):
+        """Steps from 0 towards the solutions for some residuals, and how many were taken."""
+        found = [
+            self._solve_one(total, *of_one, max_iter) for of_one in zip(residual, goal, strict=True)
+        ]
+        solutions, used = zip(*found, strict=True)
+        return np.stack(solutions), max(used)
+
+    def _solve_one(self, total, right, goal, max_iter):
+        dual = self._dual
+        seen, aside = dual.seen(right)
+        heads = dual.solve_head(aside - dual.Z.T @ pulls(total, seen))
+        pull = pulls(total, seen + dual.Z @ heads)
+        missed = -dual.multiply(pull)
+        # Of a direction d in e and s in t, these are B d, d - Z s and s.
+        direction, moved, shift = (np.zeros_like(own) for own in (pull, pull, heads))
+        slope, bend = 1.0, 0.0
+        for used in range(1, max_iter + 1):
+            step = -dual.solve_head(dual.Z.T @ pulls(total, missed))
+            preceded = missed + dual.Z @ step
+            pulled = pulls(total, preceded)
+            before, slope = slope, np.vdot(preceded, pulled) + np.vdot(step, dual.Q * step)
+            share = slope / before
+            for vectors, own in ((direction, pulled), (moved, missed), (shift, step)):
+                vectors *= share
+                vectors += own
+            change = dual.multiply(direction)
+            change += moved
+            last, bend = bend, np.vdot(direction, change)
+            if bend + share**2 * last - slope <= goal**2:
+                return dual.solution(right, pull, heads + step), used
+            self.check_bend(total, bend)
+            length = slope / bend
+            add_multiple(pull, length, direction)
+            add_multiple(missed, -length, change)
+            heads += length * shift
+        return dual.solution(right, pull, heads), max_iter
+
 
 class Dual(NamedTuple):
-    jacobian: object
+    """What the steps are made of.
+
+    Attributes
+    ----------
+    jacobian : LinearJacobian
+        All of the features, in double precision.
+    places : ndarray of int, shape (n_head,)
+        Of the head among the columns.
+    Z : ndarray of shape (n_rows, n_head)
+    Q : ndarray of shape (n_head, 1)
+    inverse : ndarray of shape (n_head * n_outputs, n_head * n_outputs)
+        ``C^-1``.
+    ridge : float
+    shared, own : CSR matrix of shape (n_condensed, n_rows) and ndarray of shape (n_rows, 1)
+        ``X X^T``, as :func:`condensed` gives it.
+    """
+
+    jacobian: LinearJacobian
     places: np.ndarray
-    head: np.ndarray
+    Z: np.ndarray
+    Q: np.ndarray
     inverse: np.ndarray
-    ridges: np.ndarray
     ridge: float
     shared: sparse.csr_matrix
     own: np.ndarray
 
     @classmethod
-    def of(cls, total):
+    def of(cls, total) -> Dual:
+        """Those of a curvature."""
         jacobian = total.objective.jacobian.astype(np.float64)
         X = jacobian.features()
-        n_outputs = len(total.ridge)
-        n_head = min(HEAD, HEAD_SIZE // n_outputs, X.shape[1])
-        lengths = np.bincount(X.indices, X.data**2, X.shape[1])
-        places = np.argsort(-lengths, kind="stable")[:n_head]
-        head = X[:, places].toarray()
+        n_head = max(len(heavy_columns(X)), min(HEAD, HEAD_SIZE // len(total.ridge)))
+        places = longest_columns(X, n_head)
         shared, own = condensed(without_columns(X, places))
+        Z = X[:, places].toarray()
         if jacobian.fit_intercept:
-            head = np.column_stack([head, np.ones(len(head))])
+            Z = np.column_stack([Z, np.ones(len(Z))])
             places = np.append(places, X.shape[1])
-        ridges = total.ridge[0, places]
-        bend = _bend(total, head)
-        np.einsum("akak->ak", bend)[...] += ridges[:, None]
-        size = n_outputs * len(places)
-        inverse = scaled_inverse(bend.reshape(size, size))
-        return cls(jacobian, places, head, inverse, ridges, total.ridge[0, 0], shared, own)
+        Q = total.ridge[0, places, None]
+        inverse = scaled_inverse(_head(total, Z, Q))
+        return cls(jacobian, places, Z, Q, inverse, total.ridge[0, 0], shared, own[:, None])
 
-    def solve_head(self, table):
-        return (self.inverse @ table.ravel()).reshape(table.shape)
-
-    def scaled(self, table):
-        return self.ridges[:, None] * table
-
-    def split(self, right):
-        table = right.reshape(-1, self.jacobian.n_columns)
-        rest = table.copy()
+    def seen(self, right):
+        """``X g / r`` and ``h`` of a right-hand side."""
+        rest = right.reshape(-1, self.jacobian.n_columns).copy()
+        aside = rest[:, self.places].T
         rest[:, self.places] = 0
-        eta = self.jacobian.apply(rest.reshape(1, -1))[:, 0]
-        return eta / self.ridge, table[:, self.places].T
+        return self.jacobian.apply(rest.reshape(1, -1))[:, 0] / self.ridge, aside
+
+    def solve_head(self, aside):
+        """``C^-1 h``."""
+        return (self.inverse @ aside.ravel()).reshape(aside.shape)
 
     def multiply(self, pull):
-        """``X X^T c / r``"""
-        product = self.shared.T @ (self.shared @ pull)
-        product += self.own[:, None] * pull
-        product /= self.ridge
-        return product
+        """``X X^T c / r``."""
+        products = self.shared.T @ (self.shared @ pull)
+        products += self.own * pull
+        products /= self.ridge
+        return products
 
-    def joined(self, right, pull, solved):
-        table = (right - self.jacobian.adjoint(pull[:, None])[0]) / self.ridge
-        table.reshape(-1, self.jacobian.n_columns)[:, self.places] = solved.T
-        return table
-
-
-def _bend(total, head):
-    n_outputs, size = len(total.ridge), head.shape[1]
-    bend = np.zeros((size**2, n_outputs**2))
-    for rows in total.objective.blocks(size**2 + n_outputs**2):
-        pairs = head[rows, :, None] * head[rows, None]
-        bend += pairs.reshape(-1, size**2).T @ total.inner(rows).reshape(-1, n_outputs**2)
-    bend /= total.objective.total_weight
-    bend = bend.reshape(size, size, n_outputs, n_outputs)
-    return np.ascontiguousarray(bend.transpose(0, 2, 1, 3))
+    def solution(self, right, pull, heads):
+        """(w, t) in the order of the parameters."""
+        solution = right - self.jacobian.adjoint(pull[:, None])[0]
+        solution /= self.ridge
+        solution.reshape(-1, self.jacobian.n_columns)[:, self.places] = heads.T
+        return solution
 
 
-def _pull(total, eta):
-    """``B e / S``"""
-    pull = np.empty_like(eta)
+def longest_columns(X, n_columns):
+    """Positions of the longest columns of a CSR matrix."""
+    squares = np.bincount(X.indices, X.data**2, X.shape[1])
+    return np.argsort(-squares, kind="stable")[:n_columns]
+
+
+def pulls(total, eta):
+    """``B e``, shape (n_rows, n_outputs)."""
+    found = np.empty_like(eta)
     for rows in total.objective.blocks(eta.shape[1] ** 2):
-        pull[rows] = apply_inner(total.inner(rows), eta[rows, None])[:, 0]
-    pull /= total.objective.total_weight
-    return pull
+        found[rows] = apply_inner(total.inner(rows), eta[rows, None])[:, 0]
+    found /= total.objective.total_weight
+    return found
+
+
+def _head(total, Z, Q):
+    """``C``, as a matrix."""
+    n_outputs, n_head = len(total.ridge), Z.shape[1]
+    summed = np.zeros((n_head**2, n_outputs**2))
+    for rows in total.objective.blocks(n_head**2 + n_outputs**2):
+        pairs, inner = Z[rows, :, None] * Z[rows, None], total.inner(rows)
+        summed += pairs.reshape(len(inner), -1).T @ inner.reshape(len(inner), -1)
+    summed /= total.objective.total_weight
+    C = summed.reshape(n_head, n_head, n_outputs, n_outputs).transpose(0, 2, 1, 3).copy()
+    np.einsum("akak->ak", C)[...] += Q
+    return C.reshape(n_head * n_outputs, n_head * n_outputs)

@@ -78,8 +78,8 @@ class ToTolerance:
         ConvergenceWarning
             If a residual is above ``tol`` at the end.
         """
-        total = self.total.held()
-        parts = np.array_split(gradients, min(self.n_parts(gradients), max(1, len(gradients))))
+        total = self.held()
+        parts = np.array_split(gradients, max(1, min(self.n_parts(len(gradients)), len(gradients))))
         found: list[tuple] = []
         for_each(lambda part: self._solve(total, part), parts, found.append)
         solutions, left, iterations = zip(*found, strict=True)
@@ -104,7 +104,11 @@ class ToTolerance:
             live = live[(left[live] > goal[live]) & (left[live] < 0.5 * before)]
         return solution, left / np.where(goal > 0, goal, 1), iterations
 
-    def n_parts(self, gradients):
+    def held(self):
+        """The curvature, to be multiplied with many times, in several threads."""
+        return self.total.held()
+
+    def n_parts(self, n_gradients):
         """Among how many the right-hand sides are shared out, each for one thread."""
         raise NotImplementedError
 
@@ -114,6 +118,18 @@ class ToTolerance:
         ``residual`` may be overwritten.
         """
         raise NotImplementedError
+
+    def check_bend(self, total, bend):
+        """Raise a ValueError unless the forms of directions are positive."""
+        if np.all(bend > 0):
+            return
+        if total.is_bent:
+            raise ValueError(refusal_by_products(total))
+        raise ValueError(
+            "The curvature is not positive definite along a direction that conjugate "
+            f"gradients took: its form there is {np.min(bend):.2g}. Set a positive damping "
+            "(for example damping=1e-3), or fit the model with more regularisation."
+        )
 
     def _sizes(self, residual):
         return np.sqrt(np.square(residual) @ self._inverse_diagonal)
@@ -150,8 +166,8 @@ class ConjugateGradients(ToTolerance, _Iterative):
         super().__init__(total, tol, max_iter)
         self.approximation = approximation
 
-    def n_parts(self, gradients):
-        """BLAS multiplies dense features in all its threads, but nothing does so for sparse ones."""
+    def n_parts(self, n_gradients):
+        """One a thread where features are sparse; dense ones BLAS multiplies in all threads."""
         return n_blas_threads() if self.total.is_sparse else 1
 
     def descend(self, total, residual, goal, max_iter):
@@ -165,17 +181,11 @@ class ConjugateGradients(ToTolerance, _Iterative):
             used += 1
             product = total.multiply(direction)
             bend = _dot(direction, product)
-            if not np.all(bend > 0):
-                if total.is_bent:
-                    raise ValueError(refusal_by_products(total))
-                raise ValueError(
-                    "The curvature is not positive definite along a direction that conjugate "
-                    f"gradients took: its form there is {bend.min():.2g}. Set a positive damping "
-                    "(for example damping=1e-3), or fit the model with more regularisation."
-                )
+            self.check_bend(total, bend)
             length = slope / bend
-            _add_multiples(residual, -length, product)
-            _add_multiples(solution, length, direction, live)
+            for own in range(len(live)):
+                add_multiple(residual[own], -length[own], product[own])
+                add_multiple(solution[live[own]], length[own], direction[own])
             on_the_way = self._sizes(residual) > goal
             if not on_the_way.any():
                 break
@@ -185,7 +195,8 @@ class ConjugateGradients(ToTolerance, _Iterative):
                 slope = slope[on_the_way]
             preconditioned = self._precondition(residual)
             before, slope = slope, _dot(residual, preconditioned)
-            _add_multiples(preconditioned, slope / before, direction)
+            for own, share in enumerate(slope / before):
+                add_multiple(preconditioned[own], share, direction[own])
             direction = preconditioned
         return solution, used
 
@@ -381,14 +392,12 @@ def _lengths(vectors):
     return np.sqrt(_dot(vectors, vectors))
 
 
-def _add_multiples(vectors, factors, others, places=None):
-    """Add to each of some vectors a multiple of another one, in place and without temporaries.
+def add_multiple(vector, factor, other):
+    """Add a multiple of another array to an array, in place and without temporaries.
 
-    The numbers of a vector must lie one after the other.
+    The numbers of both must lie one after the other.
     """
-    places = range(len(vectors)) if places is None else places
-    for place, factor, other in zip(places, factors, others, strict=True):
-        blas.daxpy(other, vectors[place], a=factor)
+    blas.daxpy(other.ravel(), vector.reshape(-1), a=factor)
 
 
 def _dot(a, b):

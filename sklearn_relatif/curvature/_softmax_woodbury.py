@@ -80,9 +80,9 @@ class SoftmaxWoodburyCurvature(WideCurvature):
     These denominators of all training rows are summed up while the classes stream by, with one
     ``N_c`` in memory at a time. Rows with the same features share a row of it. Nothing of that
     size is kept: the queries' numerators are solved for by conjugate gradients, to a residual of
-    1e-11. A few of the denominators are compared with such solutions. Features of single precision
-    have their denominators in single precision as well, in half the time and memory, unless these
-    are off by more than 1e-5 of their square then.
+    1e-11 (:class:`DualConjugateGradients`). A few of the denominators are compared with such
+    solutions. Features of single precision have their denominators in single precision as well, in
+    half the time and memory, unless these are off by more than 1e-5 of their square then.
 
     Parameters
     ----------
