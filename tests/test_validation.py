@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from sklearn_relatif import NearestNeighborsExplainer, RelatIFExplainer
 from sklearn_relatif.losses import SquaredHinge, binary_codebook
@@ -486,3 +487,17 @@ def test_fisher_that_does_not_exist(explainer):
     )
     with pytest.raises(ValueError, match=r"curvature='fisher' needs a likelihood.*SquaredHinge"):
         objective.fisher()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_number_is_missing_from_any_block(n_threads):
+    """Rows are looked at by several threads, in blocks: many rows make several."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300_000, 2))
+    y = (X[:, 0] + rng.normal(size=len(X)) > 0).astype(int)
+    model = LogisticRegression().fit(X, y)
+    for row in (0, 150_000, len(X) - 1):
+        broken = X.copy()
+        broken[row, 1] = np.nan
+        with threadpool_limits(n_threads), pytest.raises(ValueError, match="contains NaN"):
+            RelatIFExplainer.from_fitted(model, broken, y)

@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..jacobians import StoredRows, is_stored
 from ..utils._arrays import Place
+from ..utils._blocks import row_blocks
+from ..utils._threads import CACHED_BYTES, for_each
 from ..utils._validation import is_dispatched
 from ._targets import Targets, ThresholdTargets, TransformedTargets
 
@@ -279,6 +281,14 @@ def _is_valid(model, X):
     fitted = vars(model)
     if fitted.get("n_features_in_") != X.shape[1] or "feature_names_in_" in fitted:
         return False
+    are_finite: list[bool] = []
+    blocks = list(row_blocks(len(X), X[0].nbytes, CACHED_BYTES))
+    for_each(lambda rows: _has_finite_sum(X[rows]), blocks, are_finite.append)
+    return all(are_finite)
+
+
+def _has_finite_sum(X):
+    # Threads have settings of their own.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))
 
