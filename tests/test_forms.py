@@ -174,6 +174,13 @@ def test_without_room_for_forms_rows_keep_to_the_factor(scarce, monkeypatch, rec
     assert recorded == [rows.n_rows]
 
 
+def test_few_rows_are_not_worth_the_inverse(recorded):
+    rows = gradients(5000)
+    curvature = curvature_of(rows, np.full(N_OUTPUTS * (N_FEATURES + 1), 1e-3))
+    curvature.lengths(rows, "loss_relative")
+    assert recorded == [rows.n_rows]
+
+
 def test_few_columns_keep_to_the_factor(monkeypatch, recorded):
     monkeypatch.setattr(_forms, "FEW_COLUMNS", N_FEATURES + 1)
     rows = gradients()

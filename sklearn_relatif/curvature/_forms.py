@@ -45,8 +45,8 @@ STRIP = 256
 ROUNDINGS = 10
 #: Error of a squared length, relative to it, that is none.
 NEGLIGIBLE = 1e-9
-#: How many times what the forms' matrices take they must save.
-MARGIN = 1.5
+#: Operations of products in the time that one of the inverse takes.
+INVERTING = 3
 #: Matrices of the size of a factor that there are at a time, with the tables of the forms.
 MATRICES = 3
 #: Rows that are looked at beforehand, and the share of them that may be left to the factor.
@@ -204,7 +204,7 @@ def _sizes_below(factor, columns):
 def _pay(rows, n_forms):
     """Whether forms take fewer operations than products of a triangle with each gradient.
 
-    By a margin, as these run at a better rate, and a much better one where there are few columns.
+    Where there are few columns, those run at a much better rate.
     """
     if rows.place is not None or rows.dtype != np.float64:
         return False
@@ -226,8 +226,8 @@ def _pay(rows, n_forms):
     if not has_room or values_of_row * ROWS_AT_ONCE * rows.dtype.itemsize > block_budget():
         return False
     # M^-1 and the half of its square.
-    of_inverse = size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
-    return rows.n_rows * n_forms * (size**2 - of_row) > MARGIN * 2 * of_inverse
+    of_inverse = INVERTING * size**3 / 3 + (n_forms - 1) * size**2 * (size + n_columns)
+    return rows.n_rows * n_forms * (size**2 - of_row) > 2 * of_inverse
 
 
 def _some(rows, positions):
