@@ -141,7 +141,10 @@ class _Search:
         for some in parts:
             own = jacobian.gradients(unit[some], some, gradients[: some.stop - some.start]).T
             products = memory[: n_queries * own.shape[1]].reshape(n_queries, -1)
-            np.matmul(self.vectors, own, out=products)
+            # All numbers are finite, and at most 1. That one was not is said by some of BLAS' own
+            # kernels, of memory beside them (numpy/numpy#24067).
+            with np.errstate(invalid="ignore"):
+                np.matmul(self.vectors, own, out=products)
             queries, rows, products = _hits(products, bounds)
             if len(queries):
                 rows += some.start
