@@ -31,7 +31,7 @@ SCALE = [
     ("bench_solvers", "--mnist", "{mnist}", "--solvers", "lissa", "--queries", "20"),
     ("bench_serving",),
     ("bench_distributed",),
-    # The last, because it takes another hour.
+    # The last, because it takes another half hour.
     ("bench_text", "--names", "{names}", "--only", "languages"),
 ]
 
