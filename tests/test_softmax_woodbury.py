@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.linalg import LinAlgWarning
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_relatif import RelatIFExplainer
@@ -207,6 +208,17 @@ def test_denominators_in_the_precision_of_the_features(
     for name, scale in double.items():
         assert single[name].dtype == scale.dtype == np.float32
         assert_allclose(single[name], scale, rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype, n_goes", [(np.float32, 2), (np.float64, 1)])
+def test_denominators_that_are_off_in_double_precision_too(monkeypatch, precisions, dtype, n_goes):
+    monkeypatch.setattr(SoftmaxWoodburyCurvature, "_disagreement", lambda *squares: 2e-4)
+    X, y, weight, _ = wide(4, is_sparse=True)
+    objective = objective_of(fitted(X, y, weight), X.astype(dtype), y, weight)
+    with pytest.warns(LinAlgWarning, match=r"off by about 2e-04.*positive damping"):
+        scales = streamed_scales(objective)
+    assert len(precisions) == 4 * n_goes
+    assert all(np.isfinite(scale).all() for scale in scales.values())
 
 
 def test_a_ridge_too_weak_for_the_precision():
