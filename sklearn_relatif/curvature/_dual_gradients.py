@@ -144,7 +144,7 @@ class Dual(NamedTuple):
         jacobian = total.objective.jacobian.astype(np.float64)
         X = jacobian.features()
         n_head = max(len(heavy_columns(X)), min(HEAD, HEAD_SIZE // len(total.ridge)))
-        places = longest_columns(X, n_head)
+        places = np.argsort(-jacobian.column_lengths()[: X.shape[1]], kind="stable")[:n_head]
         shared, own = condensed(without_columns(X, places))
         Z = X[:, places].toarray()
         if jacobian.fit_intercept:
@@ -178,12 +178,6 @@ class Dual(NamedTuple):
         solution /= self.ridge
         solution.reshape(-1, self.jacobian.n_columns)[:, self.places] = heads.T
         return solution
-
-
-def longest_columns(X, n_columns):
-    """Positions of the longest columns of a CSR matrix."""
-    squares = np.bincount(X.indices, X.data**2, X.shape[1])
-    return np.argsort(-squares, kind="stable")[:n_columns]
 
 
 def pulls(total, eta):

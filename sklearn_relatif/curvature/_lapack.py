@@ -70,7 +70,7 @@ def invert_triangle(factor):
         for columns in _blocks(0, rows.start):
             # Blocks of this row are read from here on; the ones before are inverted already.
             rest = slice(columns.stop, rows.start)
-            product = _times(_fresh(factor[columns, columns]), factor[rows, columns], side=1)
+            product = _times(factor[columns, columns], _fresh(factor[rows, columns]), side=1)
             product += _product(factor[rows, rest], factor[rest, columns])
             factor[rows, columns] = _times(inverse, product, -1.0)
         _replace_lower(factor, rows, inverse)
@@ -90,7 +90,7 @@ def symmetric_from_triangle(factor):
         below = factor[rows.stop :, rows]
         own = _fresh(factor[rows, rows])
         for columns in _blocks(0, rows.start):
-            product = _times(own, factor[rows, columns], trans_a=1)
+            product = _times(own, _fresh(factor[rows, columns]), trans_a=1)
             product += _product(below.T, factor[rows.stop :, columns])
             factor[rows, columns] = product
         square = lauum(own, lower=1, overwrite_c=1)[0]
@@ -139,6 +139,9 @@ def _solved_from_the_right(lower, rows):
 
 
 def _times(lower, rows, factor=1.0, **options):
-    """``L @ rows`` times a factor; by the options of BLAS, with L transposed or from the right."""
+    """``L @ rows`` times a factor, in the memory of the rows.
+
+    By the options of BLAS, L is transposed or comes from the right.
+    """
     (trmm,) = blas.get_blas_funcs(("trmm",), (lower, rows))
-    return trmm(factor, lower, _fresh(rows), lower=1, overwrite_b=1, **options)
+    return trmm(factor, lower, rows, lower=1, overwrite_b=1, **options)

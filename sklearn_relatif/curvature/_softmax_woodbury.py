@@ -295,7 +295,7 @@ class ClassDual:
         ridge = ridges[0]
         (matrix,) = dual_blocks(merged.X, self.root[None], ridge[None], dtype)
         diagonal, coupling = _invert_in_place(matrix)
-        self.border = Border.of(merged.aside, self.root, ridges, partial(_product, matrix))
+        self.border = Border.of(merged.aside, self.root, ridges, partial(_applied, matrix))
         lengths = np.asarray(merged.X.multiply(merged.X).sum(axis=1)).ravel()
         seen = self.root**2 * lengths / ridge
         # 1 - N^-1_ii, by what N N^-1 = I says of it where the difference would cancel.
@@ -310,10 +310,10 @@ class ClassDual:
 
     def multiply(self, vectors):
         """``N* v`` for each column v."""
-        return _product(self.beside, vectors) + self.left[:, None] * vectors
+        return _applied(self.beside, vectors) + self.left[:, None] * vectors
 
 
-def _product(matrix, vectors):
+def _applied(matrix, vectors):
     """The product in the precision of a large matrix, of which another one would be a copy."""
     return matrix @ vectors.astype(matrix.dtype)
 
