@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
@@ -192,6 +192,20 @@ def test_large_matrices_are_factorised_by_blocks(monkeypatch, dtype):
     lower = np.tril(factor)
     inverse = np.tril(_lapack.invert_triangle(factor))
     assert_allclose(inverse @ lower, np.eye(50), rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("order", [1, 64, 65, 133, 585])
+def test_triangles_of_any_order_are_inverted_in_place(order, dtype):
+    """On some processors OpenBLAS does not survive odd orders above 132 in single precision."""
+    square = np.random.default_rng(order).normal(size=(order, order)) / order
+    matrix = np.asarray(square + 3 * np.eye(order), dtype=dtype, order="F")
+    before = matrix.copy()
+    inverse = _lapack.invert_triangle(matrix)
+    assert np.shares_memory(inverse, matrix)
+    assert_array_equal(np.triu(inverse, 1), np.triu(before, 1))
+    product = np.tril(inverse) @ np.tril(before)
+    assert_allclose(product, np.eye(order), rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
 def test_blocks_find_out_what_is_not_positive_definite(monkeypatch):

@@ -2,7 +2,10 @@
 
 OpenBLAS' own factorisation of a matrix of some 16,000 columns or more ends in a segmentation fault
 on some processors (seen with the builds that come with NumPy 2.4 and SciPy 1.17). Large matrices
-are therefore factorised by blocks, of which LAPACK only sees the diagonal ones.
+are therefore factorised by blocks, of which LAPACK only sees the diagonal ones. The inverse of a
+triangle in single precision ends in one too, on processors without AVX and on those that OpenBLAS
+does not know, if the order is odd and above 132 (seen with the builds that come with SciPy 1.10
+and 1.17). Triangles are therefore inverted by halves, which is faster besides.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ LARGE = 12_000
 BLOCK = 4096
 #: Columns of a triangle that are copied together, with a square of their own.
 STRIP = 256
+#: Triangles of so many columns LAPACK inverts column by column, and larger ones are halved.
+UNBLOCKED = 64
 
 
 def _call(function, matrix, **options):
@@ -62,11 +67,10 @@ def invert_triangle(factor):
 
     The strict upper triangle stays as it was.
     """
-    (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
     if len(factor) < LARGE:
-        return _call(trtri, factor, lower=1, overwrite_c=1)[0]
+        return _call(_invert_by_halves, factor)
     for rows in _blocks(0, len(factor)):
-        inverse = trtri(_fresh(factor[rows, rows]), lower=1, overwrite_c=1)[0]
+        inverse = _invert_by_halves(_fresh(factor[rows, rows]))
         for columns in _blocks(0, rows.start):
             # Blocks of this row are read from here on; the ones before are inverted already.
             rest = slice(columns.stop, rows.start)
@@ -74,6 +78,24 @@ def invert_triangle(factor):
             product += _product(factor[rows, rest], factor[rest, columns])
             factor[rows, columns] = _times(inverse, product, -1.0)
         _replace_lower(factor, rows, inverse)
+    return factor
+
+
+def _invert_by_halves(factor):
+    """``[[K, 0], [C, D]]^-1 = [[K^-1, 0], [-D^-1 C K^-1, D^-1]]``, in place."""
+    size = len(factor)
+    if size <= UNBLOCKED:
+        (trtri,) = lapack.get_lapack_funcs(("trtri",), (factor,))
+        factor[...] = trtri(factor, lower=1)[0]
+        return factor
+    # The first part is a whole number of the smallest ones, which keeps columns aligned.
+    first = slice(0, -(-size // (2 * UNBLOCKED)) * UNBLOCKED)
+    second = slice(first.stop, size)
+    # One copy of a part at a time, besides that of what is between them.
+    inverse = _invert_by_halves(factor[first, first])
+    between = _times(_fresh(inverse), _fresh(factor[second, first]), side=1)
+    inverse = _invert_by_halves(factor[second, second])
+    factor[second, first] = _times(_fresh(inverse), between, -1.0)
     return factor
 
 
