@@ -175,6 +175,20 @@ def test_separable_curvature_is_factorised_block_by_block():
     assert explainer._study.curvature.size == X.shape[1] + 1
 
 
+@pytest.mark.parametrize("excess", [-1e-16, 1e-16, 1e-13, 1e-10])
+def test_null_directions_are_held_where_rounding_gives_them_some_curvature(excess):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    X = np.column_stack([X, X[:, 0]])
+    gram = X.T @ X
+    gradients = X[:5].copy()
+    expected = np.linalg.lstsq(gram, gradients.T, rcond=1e-9)[0].T
+    gram[-1, -1] *= 1 + excess
+    null = np.array([[1.0, 0, 0, -1]]).T / np.sqrt(2)
+    curvature = CholeskyCurvature(gram[None], np.float64, lambda: [null])
+    assert curvature.n_free == 3
+    assert_allclose(curvature.solve(gradients), expected, atol=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_large_matrices_are_factorised_by_blocks(monkeypatch, dtype):
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from ..utils._arrays import Place, is_elsewhere, on_host
 from ..utils._blocks import row_blocks
 from ._array_sums import column_tiles
 from ._base import Curvature
-from ._cholesky import POWER_STEPS, check_pivot, least_pivot, null_scale
+from ._cholesky import POWER_STEPS, check_pivot, doubtful_pivot, least_pivot, null_scale
 
 
 class ArrayCholeskyCurvature(Curvature):
@@ -42,14 +42,16 @@ class ArrayCholeskyCurvature(Curvature):
         self.n_blocks, self.size = len(blocks), blocks[0].shape[0]
         self.dtype = np.dtype(dtype)
         tolerance = least_pivot(self.size, dtype)
-        n_null = 0
-        factored = [self._factorise(block) for block in blocks]
-        if min(pivot for _, pivot in factored) < tolerance:
+        factored, n_null = [self._factorise(block) for block in blocks], 0
+        doubtful = doubtful_pivot(on_host(self.place.diagonal(blocks[0])).dtype)
+        if min(pivot for _, pivot in factored) < max(tolerance, doubtful):
+            directions = null_space()
+            n_null = sum(null.shape[1] for null in directions)
+        if n_null:
             blocks = [
                 self._with_curvature(block, null)
-                for block, null in zip(blocks, null_space(), strict=True)
+                for block, null in zip(blocks, directions, strict=True)
             ]
-            n_null = sum(null.shape[1] for null in null_space())
             factored = [self._factorise(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
         self.smallest_pivot = min(pivot for _, pivot in factored)
@@ -58,7 +60,7 @@ class ArrayCholeskyCurvature(Curvature):
         self.n_free = self.n_blocks * self.size - n_null
         self.n_whitened = self.n_blocks * self.size
         self.is_dense = self.n_blocks == 1
-        self.is_accurate = self.smallest_pivot > np.sqrt(np.finfo(dtype).eps)
+        self.is_accurate = self.smallest_pivot > doubtful_pivot(dtype)
         self.inverse_factors, conditions = [], [1.0]
         for block, (factor, _) in zip(blocks, factored, strict=True):
             lengths = self.place.xp.sqrt(self.place.diagonal(block))

@@ -38,11 +38,11 @@ class CholeskyCurvature(Curvature):
         (float64 where the solutions matter). Overwritten.
     dtype : dtype
         Precision of the products.
-    null_space : callable
-        Called only if a pivot vanishes; returns for each block the directions, of shape
+    null_space : callable or None
+        Called only if a pivot nearly vanishes; returns for each block the directions, of shape
         (size, n_null), that are to be no part of solutions: as many as the curvature is zero
         along by construction, where no gradient points. They are given some curvature, which
-        leaves everything else of a solution as it is.
+        leaves everything else of a solution as it is. None: there are no such directions.
     mask : ndarray of shape (n_params,) or None
         1 for parameters that take part, 0 for parameters held fixed, which the curvature must
         not couple to the others. None: all take part.
@@ -55,19 +55,21 @@ class CholeskyCurvature(Curvature):
 
     is_exact = True
 
-    def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]], mask=None):
+    def __init__(self, blocks, dtype, null_space: Callable[[], list[np.ndarray]] | None, mask=None):
         self.n_blocks, self.size, _ = blocks.shape
         self.dtype = np.dtype(dtype)
         tolerance = least_pivot(self.size, dtype)
         diagonals = np.einsum("bii->bi", blocks).copy()
         factored, n_null = [factorise_block(block) for block in blocks], 0
-        if min(pivot for _, pivot in factored) < tolerance:
-            for block, diagonal, null in zip(blocks, diagonals, null_space(), strict=True):
+        doubtful = max(tolerance, doubtful_pivot(blocks.dtype))
+        if null_space is not None and min(pivot for _, pivot in factored) < doubtful:
+            directions = null_space()
+            n_null = sum(null.shape[1] for null in directions)
+        if n_null:
+            for block, diagonal, null in zip(blocks, diagonals, directions, strict=True):
                 restore(block, diagonal)
-                if null.size:
-                    scale = null_scale(diagonal)
-                    block += null @ (null.T @ (scale[:, None] * null)) @ null.T
-                n_null += null.shape[1]
+                scale = null_scale(diagonal)
+                block += null @ (null.T @ (scale[:, None] * null)) @ null.T
             diagonals = np.einsum("bii->bi", blocks).copy()
             factored = [factorise_block(block) for block in blocks]
         #: 1 - R^2 of the parameter that the ones before it determine best.
@@ -78,7 +80,7 @@ class CholeskyCurvature(Curvature):
         self.n_free = n_active - n_null
         self.n_whitened = self.n_blocks * self.size
         self.is_dense = self.n_blocks == 1
-        self.is_accurate = smallest > np.sqrt(np.finfo(dtype).eps)
+        self.is_accurate = smallest > doubtful_pivot(dtype)
         self.inverse_factors, conditions = [], [1.0]
         for (factor, _), lengths in zip(factored, np.sqrt(diagonals), strict=True):
             largest = _square_of_norm(factor, 1 / lengths, transpose=True)
@@ -214,6 +216,14 @@ def factorise_block(block):
 def least_pivot(size, dtype):
     """The smallest relative pivot that a precision tells from zero."""
     return 10 * np.sqrt(size) * np.finfo(dtype).eps
+
+
+def doubtful_pivot(dtype):
+    """The relative pivot of which half of the digits of a precision are left.
+
+    Below it, a direction without curvature may be one that rounding has given some.
+    """
+    return np.sqrt(np.finfo(dtype).eps)
 
 
 def check_pivot(smallest, tolerance, dtype):

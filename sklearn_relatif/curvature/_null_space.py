@@ -30,18 +30,19 @@ def null_space(objective, n_blocks, unpenalised):
         What of them :func:`held` holds is orthonormal.
     """
     n_outputs, n_columns = objective.shape
-    gram, per_output = _gram(objective), []
     if objective.coupling is not None and not unpenalised:
-        return [_along_lengths(objective, gram)]
-    for output in range(n_outputs):
-        free = np.ones(n_columns, bool)
-        if objective.mask is not None:
-            free = objective.mask[output] > 0
-        if not unpenalised:
-            free = free & (objective.penalty[output] == 0)
+        return [_along_lengths(objective, _gram(objective, np.arange(n_columns)))]
+    is_free = np.ones(objective.shape, bool)
+    if objective.mask is not None:
+        is_free &= objective.mask > 0
+    if not unpenalised:
+        is_free &= objective.penalty == 0
+    columns = np.flatnonzero(is_free.any(axis=0))
+    gram, per_output = _gram(objective, columns), []
+    for free in is_free[:, columns]:
         null = _of_gram(gram[np.ix_(free, free)])
         basis = np.zeros((n_columns, null.shape[1]))
-        basis[free] = null
+        basis[columns[free]] = null
         per_output.append(
             _orthonormal_in_coefficients(basis) if _leaves_intercept(objective) else basis
         )
@@ -122,12 +123,14 @@ def _orthonormal_in_coefficients(basis):
     return linalg.solve_triangular(triangle[: basis.shape[1]], basis.T, trans="T").T
 
 
-def _gram(objective):
-    """``sum_i x~_i x~_i^T`` of the rows that count."""
-    gram = np.zeros((objective.jacobian.n_columns,) * 2)
+def _gram(objective, columns):
+    """``sum_i x~_i x~_i^T`` of some columns of the rows that count."""
+    gram = np.zeros((len(columns),) * 2)
+    is_whole = len(columns) == objective.jacobian.n_columns
     for rows in objective.blocks(objective.jacobian.n_columns):
         counts = objective.sample_weight[rows] > 0
         x = objective.jacobian.product_block(rows)
+        x = x if is_whole else x[:, columns]
         x = (x if counts.all() else x[counts]).astype(np.float64, copy=False)
         product = x.T @ x
         gram += product.toarray() if sparse.issparse(product) else product

@@ -22,6 +22,7 @@ from ._memory import Factor
 from ._woodbury import (
     Aside,
     Border,
+    WeakRidge,
     WideCurvature,
     disagreement,
     dot,
@@ -161,7 +162,7 @@ class SoftmaxWoodburyCurvature(WideCurvature):
         for dtype in precisions:
             try:
                 squares = self._squares(merged, criterion == "theta_relative", dtype)
-            except ValueError:
+            except WeakRidge:
                 if dtype == precisions[-1]:
                     raise
                 continue

@@ -103,7 +103,7 @@ class WoodburyCurvature(WideCurvature):
         self.roots = np.sqrt(_weights(total))
         self._rest, self._aside = split_columns(self.jacobian)
         blocks = dual_blocks(self._rest, self.roots, self.ridge)
-        self._duals = [CholeskyCurvature(block[None], np.float64, refuse) for block in blocks]
+        self._duals = [_factorised(block) for block in blocks]
         self._borders = [
             Border.of(self._aside, root, ridges, lambda v, own=dual: own.solve(v.T.copy()).T)
             for root, dual, ridges in zip(self.roots, self._duals, total.ridge, strict=True)
@@ -342,8 +342,19 @@ def tiles(size, start=0):
     return (slice(first, min(first + TILE, size)) for first in range(start, size, TILE))
 
 
+def _factorised(block):
+    try:
+        return CholeskyCurvature(block[None], np.float64, None)
+    except ValueError:
+        refuse()
+
+
+class WeakRidge(ValueError):
+    """The ridge is too weak for a precision."""
+
+
 def refuse():
-    raise ValueError(
+    raise WeakRidge(
         "The regularisation is too weak for the precision of the features. Set a positive damping "
         "(for example damping=1e-3), fit the model with more regularisation, or, for features of "
         "single precision, pass them in double precision."

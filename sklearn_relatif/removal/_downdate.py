@@ -294,12 +294,9 @@ def curvature_without(objective, hessian, rows):
         return None
     blocks = (total * hessian - lost * part.hessian()) / (total - lost)
     mask = None if objective.mask is None else objective.mask.ravel()
-    nothing = np.zeros((blocks.shape[1], 0))
     try:
         # No direction without curvature is restored, since it may have lost it with the rows.
-        curvature = CholeskyCurvature(
-            blocks, objective.dtype, lambda: [nothing] * len(blocks), mask
-        )
+        curvature = CholeskyCurvature(blocks, objective.dtype, None, mask)
     except ValueError:
         return None
     return None if _cancelled(curvature, hessian, 1 - lost / total) else curvature
