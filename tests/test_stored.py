@@ -146,8 +146,8 @@ def test_sliceable_features_are_read_in_blocks(monkeypatch, name):
     with config_context(working_memory=0.08):
         explainer = RelatIFExplainer.from_fitted(model, source, y)
         found = explainer.explain(queries, criterion=cases.CRITERIA, n_examples=2)
-    # The dual of a hinge is searched in steps, which rounding leads elsewhere.
-    close = pytest.approx(held.distance_to_optimum_, rel=0.05 if name == "sgd hinge" else 1e-6)
+    # Where the dual of a hinge is searched in steps, they end where its value is flat.
+    close = pytest.approx(held.distance_to_optimum_, rel=1e-4 if name == "sgd hinge" else 1e-6)
     assert explainer.distance_to_optimum_ == close
     assert source.most_rows < len(X) / 2
     for criterion, expected in held.explain(X[:30], criterion=cases.CRITERIA, n_examples=2).items():

@@ -20,8 +20,10 @@ VERY_NEAR = 1e-6
 MANY_VALUES = 200_000
 #: Of which part of the penalty an unpenalised intercept is given, to find it.
 WEAK = 1e2
-#: Steps that are made towards it.
-MAX_STEPS = 300
+#: Steps that may be made towards it, and numbers of the rows that may be read beyond the fewest.
+FEWEST_STEPS, MOST_STEPS, MOST_READ = 300, 1000, 1e9
+#: Share of the dual that a round of steps gains if another one is worth while.
+LEAST_GAIN = 1e-10
 
 
 class HingeObjective(LinearObjective):
@@ -130,12 +132,9 @@ class HingeObjective(LinearObjective):
             predictor = self.jacobian.predictor((centre + change)[None])[rows, 0]
             return pull @ (centre + change / 2) - gain @ share, weight * predictor - gain
 
-        start, bounds = self._shares[:, k], Bounds(0, 1)
-        options = {"maxiter": MAX_STEPS, "ftol": 1e-12, "gtol": 1e-8}
-        found = minimize(
-            negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
-        )
-        return found.x
+        affordable = MOST_READ / max(self.n_rows * self.jacobian.n_stored, 1)
+        max_steps = int(np.clip(affordable, FEWEST_STEPS, MOST_STEPS))
+        return _minimum_in_box(negative_dual, self._shares[:, k], max_steps)
 
     @property
     def _is_penalised(self):
@@ -253,3 +252,21 @@ class HingeObjective(LinearObjective):
         upper = np.abs(self._signed_weights) / strength
         kernel = LinearKernel(self.jacobian, of_intercept)
         return DualForm(self._hinges, self._shares * upper, upper, intercept, kernel)
+
+
+def _minimum_in_box(function, start, max_steps):
+    """Where a function, given with its gradient, is least between 0 and 1.
+
+    L-BFGS-B also stops at a step that happens to gain next to nothing, and then gains more from
+    there when it begins anew.
+    """
+    options = {"ftol": 1e-12, "gtol": 1e-8}
+    place, least, n_steps, is_done = start, np.inf, 0, False
+    while not is_done and n_steps < max_steps:
+        options["maxiter"] = max_steps - n_steps
+        found = minimize(
+            function, place, jac=True, method="L-BFGS-B", bounds=Bounds(0, 1), options=options
+        )
+        is_done = least - found.fun <= LEAST_GAIN * abs(found.fun)
+        place, least, n_steps = found.x, found.fun, n_steps + max(found.nit, 1)
+    return place
