@@ -153,7 +153,7 @@ def test_products_are_those_of_the_matrix(name, kind):
     matrix = (own.hessian() if kind == "hessian" else own.gauss_newton())[0]
     expected = vectors @ matrix + DAMPING * vectors
     assert_allclose(total.multiply(vectors), expected, atol=1e-13)
-    assert_allclose(total.held().multiply(vectors), expected, atol=1e-13)
+    assert_allclose(total.held(np.float64).multiply(vectors), expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["classes", "two classes", "numbers"])

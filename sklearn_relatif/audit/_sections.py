@@ -240,7 +240,7 @@ def extreme_eigenvalues(study):
 def _extremes(objective, inverse, kind, damping):
     if objective.members:
         return _extremes_of_members(objective, inverse, kind, damping)
-    total = CurvatureOperator(objective, kind, damping).held()
+    total = CurvatureOperator(objective, kind, damping).held(objective.dtype)
     # Eigenvalues of a Hessian in single precision: its rounding is far below a per cent.
     dtype = objective.dtype
 

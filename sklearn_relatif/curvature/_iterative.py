@@ -106,7 +106,7 @@ class ToTolerance:
 
     def held(self):
         """The curvature, to be multiplied with many times, in several threads."""
-        return self.total.held()
+        return self.total.held(np.float64)
 
     def n_parts(self, n_gradients):
         """Among how many the right-hand sides are shared out, each for one thread."""

@@ -63,17 +63,9 @@ class CurvatureOperator:
             "empirical_fisher": self.objective.weighted_square,
         }[self.curvature](rows)
 
-    def held(self) -> CurvatureOperator:
-        """The same sum, to be multiplied with many times: it holds all ``B_i``, if they are few."""
-        n_outputs = len(self.ridge)
-        bytes_per_row = self.inner(slice(1)).nbytes
-        if self.objective.n_rows * bytes_per_row > MOST_HELD * block_budget():
-            return self
-        blocks = self.objective.blocks(4 * n_outputs**2)
-        inner = np.concatenate([self.inner(rows) for rows in blocks])
-        held: Any = copy(self)
-        held.inner = inner.__getitem__
-        return held
+    def held(self, dtype) -> CurvatureOperator:
+        """The same sum, to be multiplied many times with vectors of a precision."""
+        return hold_inner(self, dtype)
 
     @property
     def n_params(self):
@@ -186,6 +178,18 @@ class CurvatureOperator:
             trace += weight.sum(dtype=np.float64)
         mirror_lower(moment)
         return moment / trace if trace > 0 else moment
+
+
+def hold_inner(total, dtype):
+    """A sum over rows that holds all ``B_i`` in a precision, if they are few; else itself."""
+    size = total.inner(slice(1)).size
+    if total.objective.n_rows * size * np.dtype(dtype).itemsize > MOST_HELD * block_budget():
+        return total
+    blocks = total.objective.blocks(4 * size)
+    every = np.concatenate([total.inner(rows).astype(dtype, copy=False) for rows in blocks])
+    held: Any = copy(total)
+    held.inner = every.__getitem__
+    return held
 
 
 def apply_inner(inner, eta):

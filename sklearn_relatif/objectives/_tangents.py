@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ..utils._blocks import block_budget, row_blocks
-from ._operator import MOST_HELD, apply_inner
+from ._operator import apply_inner, hold_inner
 from ._sizes import PENALISED, Sizes
 
 
@@ -57,16 +55,9 @@ class TangentOperator:
         """``B_i`` of some rows: (n, n_outputs) if diagonal, else (n, n_outputs, n_outputs)."""
         return self.objective.inner(self.curvature, rows)
 
-    def held(self) -> TangentOperator:
-        """The same sum, to be multiplied with many times: it holds all ``B_i``, if they are few."""
-        inner = self.inner(slice(1))
-        if self.objective.n_rows * inner.nbytes > MOST_HELD * block_budget():
-            return self
-        blocks = self.objective.blocks(4 * inner.size)
-        every = np.concatenate([self.inner(rows) for rows in blocks])
-        held: Any = copy(self)
-        held.inner = every.__getitem__
-        return held
+    def held(self, dtype) -> TangentOperator:
+        """The same sum, to be multiplied many times with vectors of a precision."""
+        return hold_inner(self, dtype)
 
     def multiply(self, vectors):
         """``M v`` for each row v, shape (n, n_params), in the precision of the vectors."""

@@ -294,7 +294,7 @@ def _moments(objective):
 
 # --- by products alone -----------------------------------------------------------------------
 def _by_conjugate_gradients(objective, curvature, gradient):
-    total = CurvatureOperator(objective, "hessian", 0.0).held()
+    total = CurvatureOperator(objective, "hessian", 0.0).held(np.float64)
     precondition = _preconditioner(total, curvature)
     vectors = np.vstack([gradient.reshape(1, -1), _random_gradients(total)])
     forms = inverse_forms(total.multiply, precondition, total.restrict(vectors))
