@@ -98,9 +98,10 @@ class SoftmaxWoodburyCurvature(WideCurvature):
 
     def __init__(self, total, verbose=False):
         super().__init__(total)
-        self.total = total
+        # Probabilities in single precision would make another curvature for the queries.
+        self.total = total.astype(np.float64)
         self.verbose = verbose
-        self.solver = DualConjugateGradients(total, TOLERANCE)
+        self.solver = DualConjugateGradients(self.total, TOLERANCE)
 
     @classmethod
     def obstacle(cls, sizes, kind, damping) -> str | None:
@@ -197,7 +198,10 @@ class SoftmaxWoodburyCurvature(WideCurvature):
         """Squares of some gradients by the solutions for them."""
         squares = np.empty(len(positions))
         for some in row_blocks(len(positions), 8 * 8 * rows.n_values, block_budget()):
-            gradients = rows.block(merged.example[positions[some]]).astype(np.float64)
+            examples = merged.example[positions[some]]
+            # Products in single precision would be rounded, which short denominators feel.
+            own = rows.jacobian[examples].astype(np.float64)
+            gradients = own.gradients(rows.unit[examples].astype(np.float64), slice(None))
             squares[some] = from_solution(gradients, self.solver.solve(gradients))
         return squares
 

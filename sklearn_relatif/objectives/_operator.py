@@ -55,6 +55,12 @@ class CurvatureOperator:
             self.ridge += np.einsum("dkk->kd", self.coupling)
             self.coupling -= np.einsum("dkk->dk", self.coupling)[:, None] * np.eye(len(self.ridge))
 
+    def astype(self, dtype) -> CurvatureOperator:
+        """That of the objective with its features in another precision."""
+        if self.dtype == dtype:
+            return self
+        return CurvatureOperator(self.objective.astype(dtype), self.curvature, self.damping)
+
     def inner(self, rows):
         """``B_i`` of some rows: (n, n_outputs) if diagonal, else (n, n_outputs, n_outputs)."""
         return {
