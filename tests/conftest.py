@@ -1,6 +1,7 @@
 """What all tests share: one BLAS thread, and the same draws in every run."""
 
 import random
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -33,3 +34,10 @@ def pytest_configure(config):
 def same_draws_in_every_run():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that such estimators draw from)
+
+
+@pytest.fixture(autouse=True)
+def no_figures_for_the_next_test():
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")

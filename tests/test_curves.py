@@ -33,12 +33,6 @@ N_ROWS = 100
 MODEL = LogisticRegression(C=0.1, tol=1e-10, max_iter=5000)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def data():
     X, y = load_digits(n_class=3, return_X_y=True)

@@ -34,12 +34,6 @@ plt = pytest.importorskip("matplotlib.pyplot")
 N_ROWS = 120
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def digits():
     X, y = load_digits(n_class=3, return_X_y=True)

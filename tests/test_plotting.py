@@ -37,12 +37,6 @@ def make_explanation(**changes):
     return Explanation(**(arguments | changes))
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def names(display):
     return [label.get_text() for label in display.ax_.get_yticklabels()]
 
