@@ -162,4 +162,10 @@ def test_constant_duplicate_and_offset_columns(name):
 def test_scikit_learn_checks(name):
     case = CASES[name]
     explainer = RelatIFExplainer(case.estimator, random_state=0, **case.explainer)
-    assert_checks(explainer, case.failures, is_routed=case.is_routed, model=case.estimator)
+    assert_checks(
+        explainer,
+        case.failures,
+        is_routed=case.is_routed,
+        model=case.estimator,
+        by_rounding=case.by_rounding,
+    )

@@ -232,7 +232,7 @@ def test_columns_that_are_passed_through_are_traced_too(table):
     columns = make_column_transformer(
         (OneHotEncoder(), ["color"]), ("drop", ["size", "note"]), remainder="passthrough"
     )
-    explainer = RelatIFExplainer(make_pipeline(columns, LogisticRegression(tol=1e-8)))
+    explainer = RelatIFExplainer(make_pipeline(columns, LogisticRegression(tol=1e-6)))
     shares = _columns.column_shares(study_of(explainer.fit(frame, y)))
     n_colors = frame["color"].nunique()
     traced = [shares.names[place] for place in shares.column]

@@ -27,7 +27,7 @@ def refit(model, X, y, rows):
 
 
 MODELS = {
-    "logistic": LogisticRegression(tol=1e-10, max_iter=10_000),
+    "logistic": LogisticRegression(solver="newton-cholesky", tol=1e-12),
     "SVC": SVC(tol=1e-8, gamma=0.5),
     "linear SVC": SVC(tol=1e-8, kernel="linear"),
     "NuSVC": NuSVC(tol=1e-8, gamma=0.5, nu=0.3),

@@ -144,9 +144,10 @@ def test_lbfgs_minimised_it(kind):
     objective = reduced(model, X, y)
     assert mean_loss(model, objective, X, y) == pytest.approx(model.loss_, rel=1e-12)
     # L-BFGS-B stops where J falls by less than some 1e-9, so that there is some slope left.
-    assert np.abs(objective.gradient()).max() < 1e-4
     wrong = replace(objective, penalty=2 * objective.penalty)
-    assert np.abs(wrong.gradient()).max() > 1e-3
+    slopes = [np.abs(one.gradient()).max() for one in (objective, wrong)]
+    assert slopes[1] > 1e-3
+    assert slopes[0] < 0.05 * slopes[1]
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -423,6 +424,7 @@ def test_models_without_rows_differ_in_the_last_layer_alone():
     np.testing.assert_allclose(without.predict_proba(X), refit.predict_proba(H), atol=1e-7)
 
 
+@quietly
 def test_the_last_layer_of_a_regressor():
     X, _, y = tables(n_targets=2)
     explainer = RelatIFExplainer(LastLayer(closely(MLPRegressor))).fit(X, y)

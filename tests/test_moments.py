@@ -67,7 +67,8 @@ def removals_are_refits(explainer, model, X, y, X_new, y_new, rows, share=1e-9, 
         fitted = {} if weight is None else {"sample_weight": weight[kept]}
         refit = clone(model).fit(X[kept], y[kept], **fitted)
         before, after = (loss_of(m, X_new, y_new) for m in (explainer.estimator_, refit))
-        rounding = 1e-14 * np.abs(before).max()
+        # A loss is the difference of numbers some hundred times as large.
+        rounding = 100 * np.finfo(np.float64).eps * np.abs(before).max()
         limit = share * np.abs(after - before).max() + rounding
         assert_allclose(found, after - before, rtol=0, atol=limit)
 
@@ -179,8 +180,11 @@ def test_what_else_explainers_answer(model):
     assert_close(products, explainer.pairwise_influence(X_new, criterion="influence"), 1e-10)
     assert_close(np.diag(explainer.transform(X, y) @ explainer.transform(X, y).T),
                  explainer.self_influence_, 1e-10)  # fmt: skip
-    found = explainer.explain(X_new, n_examples=3).indices
-    assert_array_equal(ExplanationIndex(explainer).explain(X_new, n_examples=3).indices, found)
+    found = explainer.explain(X_new, n_examples=3)
+    # Rows of the same features are in an order of rounding.
+    indexed = ExplanationIndex(explainer).explain(X_new, n_examples=3)
+    assert_close(indexed.scores, found.scores, 1e-10)
+    found = found.indices
     saved = pickle.loads(pickle.dumps(explainer))
     assert_array_equal(saved.explain(X_new, n_examples=3).indices, found)
     kept = np.delete(np.arange(len(y)), 7)

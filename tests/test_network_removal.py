@@ -261,7 +261,7 @@ def test_influence_and_response_lose_the_same_share_of_the_penalty(data, name):
         assert np.linalg.norm(of_penalty) > 0.05 * np.linalg.norm(first)
         return first + of_penalty, models.weights[0] - own.weights[0]
 
-    steps = [first_and_response(part) for part in (1e-2, 1e-3)]
+    steps = [first_and_response(part) for part in (3e-2, 3e-3)]
     coarse, fine = (np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in steps)
     assert fine < 1e-3
     assert coarse / fine == pytest.approx(10, rel=0.1)

@@ -115,7 +115,7 @@ def logistic_cv():
     is_new = "use_legacy_attributes" in LogisticRegressionCV().get_params()
     said = {"use_legacy_attributes": False, "l1_ratios": (0.0,), "scoring": "accuracy"}
     options = {"Cs": [1.0, 10.0], "cv": WholeFold(), **(said if is_new else {})}
-    return LogisticRegressionCV(tol=1e-10, **options)
+    return LogisticRegressionCV(solver="newton-cg", tol=1e-10, **options)
 
 
 @config_context(enable_metadata_routing=True)
@@ -125,7 +125,7 @@ def requesting_weights(model):
 
 
 def logistic():
-    return LogisticRegression(tol=1e-10)
+    return LogisticRegression(solver="newton-cg", tol=1e-10)
 
 
 SAGA = {"C": 0.5, "solver": "saga", "tol": 1e-12, "max_iter": 100_000, "random_state": 0}

@@ -682,9 +682,9 @@ def test_single_precision_that_spoils_solutions_gives_way_to_double():
     torch.manual_seed(0)
     narrow = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
     wide = copy.deepcopy(narrow).double()
-    options = {"curvature": "gauss_newton", "damping": 1e-4}
+    options = {"curvature": "gauss_newton", "damping": 1e-5}
     single, double = (
-        RelatIFExplainer.from_fitted(TorchClassifier(own, weight_decay=1e-3), rows, y, **options)
+        RelatIFExplainer.from_fitted(TorchClassifier(own, weight_decay=1e-5), rows, y, **options)
         for own, rows in ((narrow, X.astype(np.float32)), (wide, X))
     )
     assert "double precision" in single.solver_.reason

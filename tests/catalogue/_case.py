@@ -136,6 +136,8 @@ class Case:
         Whether weights reach the model by metadata routing, in scikit-learn's checks.
     failures : dict
         Of scikit-learn's checks of the explainer, those that fail for the model's sake, and why.
+    by_rounding : dict
+        Those that fail on some processors, and why.
     """
 
     estimator: BaseEstimator
@@ -154,6 +156,7 @@ class Case:
     runs_checks: bool = True
     is_routed: bool = False
     failures: Mapping[str, str] = field(default_factory=dict)
+    by_rounding: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> Table:

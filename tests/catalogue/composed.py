@@ -26,7 +26,7 @@ MARGIN = LinearSVC(tol=1e-12, dual=False)
 OUTSIDE = {"is_checked_inside": False}
 DOUBLE = {**OUTSIDE, "float32": 0}
 #: The other way round.
-SINGLE = LogisticRegression(tol=1e-10)
+SINGLE = LogisticRegression(tol=1e-10, max_iter=1000)
 
 #: scikit-learn skips its checks of models of several targets alone.
 TWO_DIMENSIONAL = dict.fromkeys(

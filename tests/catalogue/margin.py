@@ -44,6 +44,7 @@ CASES = {
             Cs=[0.3],
             cv=3,
             tol=1e-10,
+            max_iter=1000,
             **(
                 {}
                 if cases.HAS_MULTI_CLASS

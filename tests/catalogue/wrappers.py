@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.catalogue._case import Case, requesting_weights
 
-LOGISTIC = requesting_weights(LogisticRegression(tol=1e-10))
+LOGISTIC = requesting_weights(LogisticRegression(tol=1e-10, max_iter=1000))
 LOOKED_THROUGH = {
     "refits": 1e-5,
     "slope": 1e-3,
