@@ -10,8 +10,8 @@ from scipy.stats import binom
 CONFIDENCE = 0.99
 #: The fewest rounds whose ratios can lie so far on one side of 1 that they refute it.
 LEAST_ROUNDS = 8
-#: Least memory in MB that says something of a job, not of the interpreter.
-LEAST_MEMORY = 1.0
+#: Least memory in MB that says something of a job: less differs by half from run to run.
+LEAST_MEMORY = 8.0
 
 
 class Ratio(NamedTuple):
