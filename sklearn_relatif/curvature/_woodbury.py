@@ -9,6 +9,7 @@ import numpy as np
 from ..jacobians import heavy_columns, without_columns
 from ..objectives import reduce_to_row_space
 from ..utils._blocks import block_budget, row_blocks
+from ..utils._threads import for_each, n_blas_threads
 from ._base import Curvature, NoFactor
 from ._cholesky import CholeskyCurvature, column_squares
 from ._inverse import build_curvature
@@ -305,13 +306,16 @@ def dual_blocks(X, roots, ridges, dtype=np.float64):
     """Upper triangles of ``N`` of each output, which is what LAPACK reads; zeros below them."""
     n_rows = X.shape[0]
     blocks = np.zeros((len(roots), n_rows, n_rows), dtype)
-    for rows in row_blocks(n_rows, 24 * n_rows, block_budget()):
+
+    def fill(rows):
         products = (X[rows] @ X[rows.start :].T).toarray()
         for block, root, ridge in zip(blocks, roots, ridges, strict=True):
             part = block[rows, rows.start :]
             np.multiply(products, root[rows, None] / ridge, out=part)
             part *= root[rows.start :]
             block[rows, rows] = np.triu(block[rows, rows])
+
+    for_each(fill, list(row_blocks(n_rows, 24 * n_rows, block_budget() / n_blas_threads())))
     np.einsum("kii->ki", blocks)[...] += 1
     return blocks
 
